@@ -1,0 +1,17 @@
+//! The pure part of Liaison.
+//!
+//! ```text
+//!  source ──► Event ──► match ──► plugins (propose) ──► decide ──► Effects ──► outbox ──► sink
+//! ```
+//!
+//! This crate holds the words and the decisions: what a message says ([`mail`]), what a calendar
+//! holds ([`calendar`]), whom it concerns ([`account`]), and what follows from it (`policy`).
+//! It does no I/O, reads no clock and draws no random number: `now` and seeds are arguments, so
+//! every decision can be repeated and explained. Its manifest lists no crate that could do more.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![warn(clippy::arithmetic_side_effects)]
+
+pub mod ids;
+pub mod time;
+pub mod zones;
