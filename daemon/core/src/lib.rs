@@ -12,6 +12,8 @@
 #![warn(missing_docs)]
 #![warn(clippy::arithmetic_side_effects)]
 
+pub mod happening;
 pub mod ids;
+pub mod proposal;
 pub mod time;
 pub mod zones;
