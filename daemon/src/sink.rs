@@ -1,0 +1,212 @@
+//! Where effects go: the contracts of mail transports, own folders and calendars.
+//!
+//! Sinks carry out, they decide nothing. Each says exactly what is known of the result, because
+//! the outbox turns "not known" into a state that a person sees.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+/// One mail for one recipient, rendered once and never changed.
+#[derive(Debug, Clone)]
+pub struct OutgoingMail {
+    /// Message-ID without brackets.
+    pub message_id: String,
+    /// Return path: one of our own addresses.
+    pub from: String,
+    /// The one recipient of this transaction.
+    pub recipient: String,
+    /// The message, CRLF line ends.
+    pub bytes: Bytes,
+}
+
+/// What is known after an attempt (RFC 5321 section 4.2, RFC 3463).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// The server took it; its reply, which may name a rewritten Message-ID.
+    Accepted {
+        /// Reply text.
+        reply: String,
+    },
+    /// The server refused it. Definite, before or after the dot.
+    Refused {
+        /// Reply code.
+        code: u16,
+        /// Enhanced status code, when given.
+        enhanced: Option<String>,
+        /// Reply text.
+        text: String,
+        /// 4yz.
+        transient: bool,
+    },
+    /// Nothing was handed over: no connection, no login, or lost before the final dot.
+    NotSent {
+        /// What happened.
+        why: String,
+        /// Waiting will not mend it (a refused login, a bad certificate).
+        needs_person: bool,
+    },
+    /// The dot was or may have been sent and no verdict arrived.
+    Unknown {
+        /// What happened.
+        why: String,
+    },
+}
+
+/// Makes the phase durable: called once after `354` and before the first byte of the body.
+pub trait PhaseLog: Send {
+    /// Returns when "after the dot from here on" is durable. On `Err` the attempt must stop
+    /// without sending a byte of the body.
+    fn entering_body(&mut self) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// A way to send mail.
+pub trait MailTransport: Send + Sync + 'static {
+    /// Tries once. Never retries; never cancels safely, so it is always awaited to its end.
+    fn send<'a>(
+        &'a self,
+        mail: &'a OutgoingMail,
+        phase: &'a mut dyn PhaseLog,
+    ) -> BoxFuture<'a, SendOutcome>;
+
+    /// Logs in and out again (`liaison check --online`).
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// A folder of ours into which we put copies (RFC 6154).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OwnFolder {
+    /// Unsent drafts.
+    Drafts,
+    /// Copies of sent mail.
+    Sent,
+}
+
+/// A look or an append could not be done; the world is as unknown as before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct FolderError {
+    /// What was tried, with the mailbox.
+    pub what: String,
+    /// What the server said.
+    pub why: String,
+    /// Waiting will not mend it.
+    pub needs_person: bool,
+}
+
+/// The owner's Drafts and Sent mailboxes.
+pub trait OwnFolders: Send + Sync + 'static {
+    /// Whether a message with this Message-ID (no brackets) lies in the folder. `Ok(false)` is a
+    /// definite no; "could not look" is an error.
+    fn contains<'a>(
+        &'a self,
+        folder: OwnFolder,
+        message_id: &'a str,
+    ) -> BoxFuture<'a, Result<bool, FolderError>>;
+
+    /// Puts a message there (`\Draft` for drafts, `\Seen` for sent), unless one with its
+    /// Message-ID lies there already. Idempotent.
+    fn place<'a>(
+        &'a self,
+        folder: OwnFolder,
+        message_id: &'a str,
+        bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), FolderError>>;
+
+    /// Removes our own draft with this Message-ID; `Ok(false)` when it is not there any more.
+    fn remove_draft<'a>(&'a self, message_id: &'a str) -> BoxFuture<'a, Result<bool, FolderError>>;
+}
+
+/// One object of a calendar collection (RFC 4791 section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalendarFile {
+    /// Path on the server, or file name in the vdir.
+    pub href: String,
+    /// Opaque version.
+    pub etag: String,
+    /// The iCalendar object.
+    pub data: Bytes,
+}
+
+/// What became of a conditional create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    /// It is there now; href and etag as read back.
+    New {
+        /// Where.
+        href: String,
+        /// Its version.
+        etag: String,
+    },
+    /// Something with that name was there before and is untouched.
+    Exists(CalendarFile),
+}
+
+/// What became of a conditional delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deleted {
+    /// Gone, by us or before.
+    Gone,
+    /// Changed since `etag`; untouched.
+    Changed(CalendarFile),
+}
+
+/// A calendar could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct CalendarError {
+    /// What was tried, with the calendar.
+    pub what: String,
+    /// What the server or the system said.
+    pub why: String,
+    /// The request is wrong and will stay wrong (refused object, no such collection, login).
+    pub permanent: bool,
+    /// A write may have been carried out; look before anything else.
+    pub unknown: bool,
+}
+
+/// What changed in a collection since the last look.
+#[derive(Debug, Clone, Default)]
+pub struct CalendarChanges {
+    /// New or changed objects.
+    pub changed: Vec<CalendarFile>,
+    /// Objects that are gone.
+    pub removed: Vec<String>,
+    /// Objects that could not be read: href and what was wrong. They keep their last good copy.
+    pub unreadable: Vec<(String, String)>,
+}
+
+/// One calendar collection of ours.
+pub trait CalendarStore: Send + Sync + 'static {
+    /// Everything that differs from `known` (href -> etag). The first call gives all.
+    fn changes<'a>(
+        &'a self,
+        known: &'a std::collections::BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<CalendarChanges, CalendarError>>;
+
+    /// Reads one object; `None` when it is not there.
+    fn fetch<'a>(
+        &'a self,
+        href: &'a str,
+    ) -> BoxFuture<'a, Result<Option<CalendarFile>, CalendarError>>;
+
+    /// Creates `<uid>.ics` unless it exists (`If-None-Match: *`), and reads it back. Idempotent
+    /// by its name.
+    fn create<'a>(
+        &'a self,
+        uid: &'a str,
+        data: &'a str,
+    ) -> BoxFuture<'a, Result<Created, CalendarError>>;
+
+    /// Deletes an object if it is still as `etag` says (`If-Match`).
+    fn delete<'a>(
+        &'a self,
+        href: &'a str,
+        etag: &'a str,
+    ) -> BoxFuture<'a, Result<Deleted, CalendarError>>;
+
+    /// Completes when a change is likely (inotify) or after the poll interval. Cancel-safe.
+    fn wait(&self) -> BoxFuture<'_, ()>;
+
+    /// Logs in and looks (`liaison check --online`).
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
+}

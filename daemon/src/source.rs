@@ -1,0 +1,155 @@
+//! Where messages come from, and the contract every mail source keeps.
+//!
+//! A source finds messages, hands them to [`Intake::take`] and moves on only when that returned:
+//! then message, identity, event and cursor are durable in one step (commit C1). It never writes
+//! to the mailbox; it may hand in a message twice, because identity is content.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use liaison_core::ids::MailboxId;
+use liaison_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a folder of a mailbox is for (RFC 6154 words).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FolderRole {
+    /// Mail that reaches us.
+    Inbox,
+    /// Mail of ours.
+    Sent,
+}
+
+/// One watched folder: an IMAP mailbox or a Maildir.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FolderRef {
+    /// Name of the `[[mailbox]]` section.
+    pub mailbox: MailboxId,
+    /// IMAP mailbox name, or folder name within the Maildir (`INBOX`, `.Sent`).
+    pub folder: String,
+    /// What it is for.
+    pub role: FolderRole,
+}
+
+/// How far a folder is known. Present from the first visit on: its absence means "first start".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cursor {
+    /// RFC 9051 section 2.3.1.1.
+    Imap {
+        /// UIDVALIDITY under which `next_uid` holds.
+        uid_validity: u32,
+        /// All smaller UIDs are known.
+        next_uid: u32,
+    },
+    /// Files are known by name; the line was drawn at this time.
+    Maildir {
+        /// First visit.
+        drawn_at: Timestamp,
+    },
+}
+
+/// What was found at one place.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// Where: `UIDVALIDITY/UID`, or a Maildir file's unique name.
+    pub locator: String,
+    /// INTERNALDATE, or the file's modification time.
+    pub received_at: Timestamp,
+    /// IMAP flags or Maildir info letters, as found.
+    pub flags: Vec<String>,
+    /// The bytes, or why they cannot be had.
+    pub content: Content,
+}
+
+/// Bytes of a message.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// The whole message.
+    Message(Bytes),
+    /// Over the size cap: its header only.
+    HeaderOnly {
+        /// The header section.
+        header: Bytes,
+        /// Size of the whole in bytes.
+        size: u64,
+    },
+    /// The server or file system would not give it.
+    Unfetchable {
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// How the messages of a batch are to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchMode {
+    /// New: react.
+    Live,
+    /// From before the first start: record, never react.
+    History,
+    /// UIDVALIDITY changed: known identities get their new place; of the rest, what is newer than
+    /// the last good look is live, the others history.
+    Rebind,
+}
+
+/// Messages of one folder and where the cursor stands after them. Taken whole or not at all.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Where.
+    pub folder: FolderRef,
+    /// How.
+    pub mode: BatchMode,
+    /// What; at most [`BATCH_MESSAGES_MAX`].
+    pub arrived: Vec<Arrived>,
+    /// The cursor after this batch.
+    pub cursor: Cursor,
+}
+
+/// Most messages in one batch.
+pub const BATCH_MESSAGES_MAX: usize = 100;
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Messages seen for the first time anywhere.
+    pub new: usize,
+    /// Copies of, or new places for, messages already known.
+    pub known: usize,
+}
+
+/// Why a batch was not taken. Nothing of it is durable; the same batch may be handed in again.
+#[derive(Debug, thiserror::Error)]
+#[error("mail of {mailbox} could not be recorded: {why}")]
+pub struct IntakeError {
+    /// Which mailbox.
+    pub mailbox: MailboxId,
+    /// What happened.
+    pub why: String,
+}
+
+/// Takes what sources find. Implemented by the ingest; a table in tests of sources.
+pub trait Intake: Send + Sync + 'static {
+    /// How far the folder is known; `None` on the first visit.
+    fn cursor<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Cursor>, IntakeError>>;
+
+    /// Those of `locators` that were never taken in this folder, in the given order.
+    fn unknown<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+        locators: Vec<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>, IntakeError>>;
+
+    /// Records a batch and its cursor: durable when it returns `Ok`. Idempotent.
+    fn take(&self, batch: Batch) -> BoxFuture<'_, Result<Taken, IntakeError>>;
+
+    /// The folder was just proven up to date, by `proof` ("UIDNEXT compared", "rescan").
+    fn proven_fresh(&self, folder: &FolderRef, proof: &'static str);
+
+    /// The source cannot work now; shown by `status` until the folder is proven fresh again.
+    /// `needs_person` for what waiting will not mend (a refused password, a bad certificate).
+    fn trouble(&self, mailbox: &MailboxId, what: String, needs_person: bool);
+}

@@ -1,0 +1,244 @@
+//! The one place that spawns tasks and stops them.
+//!
+//! A task has a name, a [`Stop`] that it must heed, and a factory that can start it again. A task
+//! that ends or panics before it was told to stop is started again after a growing delay; what
+//! it did is in the log and in [`Supervisor::tasks`].
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// Delay before the first restart of a task that ended on its own.
+const RESTART_DELAY_FIRST: Duration = Duration::from_millis(500);
+/// Longest delay before a restart.
+const RESTART_DELAY_MAX: Duration = Duration::from_secs(60);
+/// How long a task may take to heed its stop before it is aborted.
+pub const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Tells a task that it should end, and lets it wait in a way that shutdown interrupts.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(CancellationToken);
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// The time passed.
+    Elapsed,
+    /// The task should end.
+    Stopped,
+}
+
+impl Stop {
+    /// A new one that nobody has triggered.
+    #[must_use]
+    pub fn new() -> Stop {
+        Stop::default()
+    }
+
+    /// One that is also triggered when `self` is.
+    #[must_use]
+    pub fn child(&self) -> Stop {
+        Stop(self.0.child_token())
+    }
+
+    /// Asks all holders to end.
+    pub fn trigger(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether the end was asked for.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Completes when the end is asked for. Cancel-safe.
+    pub async fn stopped(&self) {
+        self.0.cancelled().await;
+    }
+
+    /// Waits for `length` or the stop, whichever is first. Cancel-safe.
+    pub async fn sleep(&self, length: Duration) -> Waited {
+        #[expect(clippy::disallowed_methods, reason = "the one home of waiting")]
+        let sleep = tokio::time::sleep(length);
+        tokio::select! {
+            () = self.0.cancelled() => Waited::Stopped,
+            () = sleep => Waited::Elapsed,
+        }
+    }
+}
+
+/// What became of a task so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskState {
+    /// It runs now.
+    pub running: bool,
+    /// How often it had to be started again.
+    pub restarts: u32,
+    /// Why it ended last.
+    pub last_end: Option<String>,
+}
+
+#[derive(Debug)]
+struct Task {
+    name: String,
+    handle: JoinHandle<()>,
+}
+
+/// Owns all tasks of the process.
+#[derive(Debug, Clone, Default)]
+pub struct Supervisor {
+    stop: Stop,
+    handles: Arc<Mutex<Vec<Task>>>,
+    // A short lock without await: states are only copied in and out.
+    states: Arc<Mutex<BTreeMap<String, TaskState>>>,
+}
+
+impl Supervisor {
+    /// A supervisor without tasks.
+    #[must_use]
+    pub fn new() -> Supervisor {
+        Supervisor::default()
+    }
+
+    /// The stop that ends everything.
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// States of all tasks, by name.
+    #[must_use]
+    pub fn tasks(&self) -> BTreeMap<String, TaskState> {
+        self.states
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Runs the task made by `make`, and again whenever it ends before the stop.
+    pub fn spawn<F, T>(&self, name: &str, make: F)
+    where
+        F: Fn(Stop) -> T + Send + 'static,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let (name, stop, states) = (name.to_owned(), self.stop.child(), self.states.clone());
+        let task_name = name.clone();
+        #[expect(clippy::disallowed_methods, reason = "the one home of spawning")]
+        let handle = tokio::spawn(async move {
+            let mut delay = RESTART_DELAY_FIRST;
+            while !stop.is_set() {
+                note(&states, &name, |state| state.running = true);
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a task of its own contains a panic"
+                )]
+                let ended = tokio::spawn(make(stop.clone())).await;
+                let why = end_words(ended.as_ref().err());
+                note(&states, &name, |state| {
+                    state.running = false;
+                    state.last_end = Some(why.clone());
+                });
+                if stop.is_set() {
+                    break;
+                }
+                tracing::error!(task = %name, %why, restart_in_ms = delay.as_millis(), "task ended");
+                note(&states, &name, |state| {
+                    state.restarts = state.restarts.saturating_add(1)
+                });
+                if stop.sleep(delay).await == Waited::Stopped {
+                    break;
+                }
+                delay = (delay * 2).min(RESTART_DELAY_MAX);
+            }
+        });
+        self.handles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Task {
+                name: task_name,
+                handle,
+            });
+    }
+
+    /// Asks all tasks to end, waits at most [`STOP_LIMIT`] for all of them together, then aborts
+    /// what is left. Returns the names of the aborted ones.
+    pub async fn shut_down(&self) -> Vec<String> {
+        self.stop.trigger();
+        let handles =
+            std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
+        let deadline = tokio::time::Instant::now() + STOP_LIMIT;
+        let mut aborted = Vec::new();
+        for Task { name, mut handle } in handles {
+            if tokio::time::timeout_at(deadline, &mut handle)
+                .await
+                .is_err()
+            {
+                handle.abort();
+                // Awaited again, so that nothing of it still holds the store.
+                drop(handle.await);
+                aborted.push(name);
+            }
+        }
+        aborted
+    }
+}
+
+fn note(
+    states: &Mutex<BTreeMap<String, TaskState>>,
+    name: &str,
+    change: impl FnOnce(&mut TaskState),
+) {
+    let mut states = states.lock().unwrap_or_else(PoisonError::into_inner);
+    change(states.entry(name.to_owned()).or_default());
+}
+
+fn end_words(error: Option<&JoinError>) -> String {
+    match error {
+        None => "returned".to_owned(),
+        Some(error) if error.is_panic() => "panicked".to_owned(),
+        Some(_) => "was aborted".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_is_started_again_and_the_others_go_on() {
+        let supervisor = Supervisor::new();
+        let runs = Arc::new(AtomicU32::new(0));
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
+        let counted = runs.clone();
+        supervisor.spawn("fragile", move |stop| {
+            let (counted, sender) = (counted.clone(), sender.clone());
+            async move {
+                assert!(
+                    counted.fetch_add(1, Ordering::SeqCst) > 0,
+                    "first run fails"
+                );
+                sender.send(()).await.unwrap();
+                stop.stopped().await;
+            }
+        });
+        receiver.recv().await.unwrap();
+        let state = supervisor.tasks()["fragile"].clone();
+        assert_eq!((state.running, state.restarts), (true, 1));
+        assert_eq!(state.last_end.as_deref(), Some("panicked"));
+        assert!(supervisor.shut_down().await.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_ignores_the_stop_is_aborted_and_named() {
+        let supervisor = Supervisor::new();
+        supervisor.spawn("deaf", |_stop| std::future::pending());
+        tokio::task::yield_now().await;
+        assert_eq!(supervisor.shut_down().await, ["deaf"]);
+    }
+}
