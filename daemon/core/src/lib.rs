@@ -14,6 +14,7 @@
 
 pub mod happening;
 pub mod ids;
+pub mod manifest;
 pub mod proposal;
 pub mod time;
 pub mod zones;
