@@ -1,1 +1,5 @@
 //! Liaison daemon.
+
+#![deny(unsafe_code)]
+
+pub mod store;
