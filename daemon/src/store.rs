@@ -10,11 +10,21 @@
 //! `sending`), and act when that is acknowledged. Commits become durable in order.
 
 pub mod codec;
+pub mod content;
 pub mod keys;
 pub mod lease;
+pub mod memory;
 mod namespace;
+pub mod sled;
+mod sync_override;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -363,6 +373,28 @@ impl Range {
             end: Some(end.into()),
         }
     }
+
+    /// What is left of the range beyond `after` in the order of `dir`; `None`: nothing.
+    fn bounds(&self, dir: Dir, after: Option<Bytes>) -> Option<(Bound<Bytes>, Bound<Bytes>)> {
+        let (from, to) = match (dir, after) {
+            (_, None) => (Bound::Included(self.start.clone()), self.end.clone()),
+            (Dir::Forward, Some(after)) if after >= self.start => {
+                (Bound::Excluded(after), self.end.clone())
+            }
+            (Dir::Forward, Some(_)) => (Bound::Included(self.start.clone()), self.end.clone()),
+            (Dir::Reverse, Some(after)) => {
+                let end = self.end.clone().map_or(after.clone(), |end| end.min(after));
+                (Bound::Included(self.start.clone()), Some(end))
+            }
+        };
+        let (Bound::Included(first) | Bound::Excluded(first)) = &from else {
+            return None;
+        };
+        if to.as_ref().is_some_and(|to| first >= to) {
+            return None;
+        }
+        Some((from, to.map_or(Bound::Unbounded, Bound::Excluded)))
+    }
 }
 
 /// The order in which a scan goes through its range.
@@ -381,6 +413,26 @@ pub struct Page {
     pub items: Vec<(Bytes, Versioned)>,
     /// Where to go on (`after` of the next call); `None`: the range is finished.
     pub next: Option<Bytes>,
+}
+
+impl Page {
+    /// A page of `limit` rows from rows of which one more than that was read, if there is one.
+    fn of(mut items: Vec<(Bytes, Versioned)>, limit: usize) -> Page {
+        let rows = page_rows(limit);
+        let more = items.len() > rows;
+        items.truncate(rows);
+        let next = if more {
+            items.last().map(|(key, _)| key.clone())
+        } else {
+            None
+        };
+        Page { items, next }
+    }
+}
+
+/// Rows of a page when `limit` are asked for.
+fn page_rows(limit: usize) -> usize {
+    limit.clamp(1, PAGE_ROWS_MAX)
 }
 
 /// How the store is, for `status` and the health endpoint.
