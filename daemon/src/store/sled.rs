@@ -1,0 +1,359 @@
+//! The store of one machine: sled 0.34.7, with what it takes to rely on it.
+//!
+//! One thread writes, in groups (see [`writer`]); reads run on a bounded number of blocking
+//! threads. Any storage error is final: the store fails, every later call says so, and the next
+//! start recovers. Nothing outside this module names sled.
+//!
+//! Files in the state directory:
+//!
+//! | name | what |
+//! |---|---|
+//! | `store.lock` | locked while the store is open; names the process |
+//! | `sled/` | the store |
+//! | `sled.new/` | a store being made; never opened, removed at the next start |
+
+mod engine;
+mod open;
+mod writer;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use super::{
+    AllShards, Batch, CommitError, CommitId, Dir, Key, Page, Range, ReadError, Store, StoreHealth,
+    StoreState, Versioned,
+};
+use engine::{Engine, Failure};
+pub use open::OpenError;
+use writer::{Request, Writer};
+
+/// Batches that wait to be committed before callers wait for a place: a few groups.
+const QUEUE_BATCHES_MAX: usize = 512;
+/// Reads at one time: more threads only wait for one another on one disk.
+const READERS_MAX: u32 = 8;
+/// A group that takes longer will not end: deadlocks of sled under load were reported, and
+/// recovery is cheap and tested.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What an operator may set.
+#[derive(Debug, Clone, Copy)]
+pub struct SledOptions {
+    /// Bytes of sled's page cache; the process needs about 2.5 times that.
+    pub cache_bytes: u64,
+}
+
+impl Default for SledOptions {
+    fn default() -> SledOptions {
+        SledOptions {
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct SledStore {
+    shared: Arc<Shared>,
+    // Locks of a few lines without an await.
+    engine: Mutex<Option<Arc<Engine>>>,
+    queue: Mutex<Option<mpsc::Sender<Request>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    readers: Arc<Semaphore>,
+    boot_epoch: u64,
+    store_id: String,
+}
+
+/// What callers, readers and the writer know of one another.
+#[derive(Debug)]
+struct Shared {
+    phase: watch::Sender<Phase>,
+    commits: AtomicU64,
+}
+
+#[derive(Debug, Clone)]
+enum Phase {
+    Open,
+    Closed,
+    Failed(Failure),
+}
+
+impl Shared {
+    /// The first failure is kept: later ones follow from it.
+    fn fail(&self, failure: Failure) {
+        self.phase.send_if_modified(|phase| {
+            let first = matches!(phase, Phase::Open);
+            if first {
+                *phase = Phase::Failed(failure);
+            }
+            first
+        });
+    }
+
+    /// After a failure it stays failed.
+    fn close(&self) {
+        self.phase.send_if_modified(|phase| {
+            let open = matches!(phase, Phase::Open);
+            if open {
+                *phase = Phase::Closed;
+            }
+            open
+        });
+    }
+
+    /// Ends when the writer was given up.
+    async fn stuck(&self) {
+        if !matches!(self.ended().await, Failure::Stuck(_)) {
+            std::future::pending().await
+        }
+    }
+
+    /// Ends when the store is no longer open.
+    async fn ended(&self) -> Failure {
+        let mut phase = self.phase.subscribe();
+        // The sender is `self`: it cannot go away meanwhile.
+        let ended = phase.wait_for(|phase| !matches!(phase, Phase::Open)).await;
+        match ended.as_deref() {
+            Ok(Phase::Failed(failure)) => failure.clone(),
+            _ => Failure::Closed,
+        }
+    }
+}
+
+/// Closing in order: queue, writer, readers, then the database with its lock.
+struct Closing {
+    engine: Arc<Engine>,
+    writer: JoinHandle<()>,
+    readers: Arc<Semaphore>,
+    shared: Arc<Shared>,
+}
+
+impl Closing {
+    fn run(self, runtime: &Handle) {
+        // The writer catches its panics and says so in the phase.
+        let _ = self.writer.join();
+        // Never closed: with all permits nobody reads, and nobody will.
+        let readers = runtime.block_on(self.readers.acquire_many(READERS_MAX));
+        drop(self.engine);
+        drop(readers);
+        self.shared.close();
+    }
+}
+
+impl SledStore {
+    /// Opens the store in the state directory `dir`, or makes it when there is none.
+    ///
+    /// Blocks for about 1.4 s per million rows. On return the boot epoch is one higher, durably.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: each says what to do next.
+    pub fn open(dir: &Path, options: SledOptions) -> Result<SledStore, OpenError> {
+        let opened = open::open(dir, options)?;
+        let engine = Arc::new(opened.engine);
+        let shared = Arc::new(Shared {
+            phase: watch::Sender::new(Phase::Open),
+            commits: AtomicU64::new(0),
+        });
+        let (queue, requests) = mpsc::channel(QUEUE_BATCHES_MAX);
+        let writer = Writer::new(
+            Arc::clone(&engine),
+            Arc::clone(&shared),
+            opened.boot_epoch,
+            requests,
+        );
+        let writer = writer.start(COMMIT_TIMEOUT).map_err(OpenError::Thread)?;
+        Ok(SledStore {
+            shared,
+            engine: Mutex::new(Some(engine)),
+            queue: Mutex::new(Some(queue)),
+            writer: Mutex::new(Some(writer)),
+            readers: Arc::new(Semaphore::new(READERS_MAX as usize)),
+            boot_epoch: opened.boot_epoch,
+            store_id: opened.store_id,
+        })
+    }
+
+    /// The epoch under which fences are valid until the process ends.
+    #[must_use]
+    pub fn boot_epoch(&self) -> u64 {
+        self.boot_epoch
+    }
+
+    /// The identity of this store, given when it was made: 32 hex digits.
+    #[must_use]
+    pub fn store_id(&self) -> &str {
+        &self.store_id
+    }
+
+    /// The lease that goes with it.
+    #[must_use]
+    pub fn leases(&self) -> AllShards {
+        AllShards::new(self.boot_epoch)
+    }
+
+    /// Runs `work` on a blocking thread.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let permit = Arc::clone(&self.readers).acquire_owned().await;
+        // Taken after the permit: `close` waits for all permits, then nobody else has the engine.
+        let (Ok(permit), Some(engine)) = (permit, lock(&self.engine).clone()) else {
+            return Err(self.shared.ended().await.into());
+        };
+        // Not through the supervisor: the task is awaited right here.
+        let task = tokio::task::spawn_blocking(move || {
+            let result = work(&engine);
+            drop(engine);
+            drop(permit);
+            result
+        });
+        let result = tokio::select! {
+            biased;
+            failure = self.shared.ended() => Err(failure),
+            done = task => done.unwrap_or_else(|panic| Err(Failure::panicked("reading", panic))),
+        };
+        result.map_err(|failure| {
+            self.shared.fail(failure.clone());
+            failure.into()
+        })
+    }
+
+    async fn enqueue(&self, batch: Batch) -> Result<CommitId, CommitError> {
+        batch.check()?;
+        let Some(queue) = lock(&self.queue).clone() else {
+            return Err(self.shared.ended().await.into());
+        };
+        let (answer, answered) = oneshot::channel();
+        let commit = async {
+            if queue.send(Request { batch, answer }).await.is_err() {
+                return None;
+            }
+            // While a sender is left the writer does not end.
+            drop(queue);
+            answered.await.ok()
+        };
+        tokio::select! {
+            biased;
+            answer = commit => match answer {
+                Some(result) => result,
+                None => Err(self.shared.ended().await.into()),
+            },
+            failure = self.shared.ended() => Err(failure.into()),
+        }
+    }
+
+    async fn shut(&self) -> Result<(), CommitError> {
+        drop(lock(&self.queue).take());
+        let engine = lock(&self.engine).take();
+        let writer = lock(&self.writer).take();
+        let (Some(engine), Some(writer)) = (engine, writer) else {
+            return match self.shared.ended().await {
+                Failure::Closed => Ok(()),
+                failure => Err(failure.into()),
+            };
+        };
+        let (done, finished) = oneshot::channel();
+        let closing = Closing {
+            engine,
+            writer,
+            readers: Arc::clone(&self.readers),
+            shared: Arc::clone(&self.shared),
+        };
+        let runtime = Handle::current();
+        // A thread of its own: it goes on when this future is dropped, and a stuck writer keeps
+        // it, but neither the runtime nor the process, from ending.
+        let thread = Builder::new()
+            .name("store-close".to_owned())
+            .spawn(move || {
+                closing.run(&runtime);
+                // Who dropped the future does not want to know.
+                let _ = done.send(());
+            });
+        if let Err(error) = thread {
+            self.shared.fail(Failure::Gone(
+                format!("no thread to close it: {error}").into(),
+            ));
+        }
+        tokio::select! {
+            _ = finished => {}
+            () = self.shared.stuck() => {}
+        }
+        match self.shared.ended().await {
+            Failure::Closed => Ok(()),
+            failure => Err(failure.into()),
+        }
+    }
+}
+
+impl Store for SledStore {
+    fn get<'a>(
+        &'a self,
+        keys: &'a [Key],
+    ) -> BoxFuture<'a, Result<Vec<Option<Versioned>>, ReadError>> {
+        let keys = keys.to_vec();
+        Box::pin(self.read(move |engine| keys.iter().map(|key| engine.get(key)).collect()))
+    }
+
+    fn scan(
+        &self,
+        range: Range,
+        dir: Dir,
+        limit: usize,
+        after: Option<Bytes>,
+    ) -> BoxFuture<'_, Result<Page, ReadError>> {
+        Box::pin(self.read(move |engine| engine.scan(&range, dir, limit, after)))
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitId, CommitError>> {
+        Box::pin(self.enqueue(batch))
+    }
+
+    fn health(&self) -> StoreHealth {
+        let state = match &*self.shared.phase.borrow() {
+            Phase::Open => StoreState::Open,
+            Phase::Closed => StoreState::Closed,
+            Phase::Failed(failure) => StoreState::Failed(failure.reason()),
+        };
+        let queued = lock(&self.queue).as_ref().map_or(0, |queue| {
+            queue.max_capacity().saturating_sub(queue.capacity())
+        });
+        let disk_bytes = lock(&self.engine)
+            .clone()
+            .and_then(|engine| engine.disk_bytes());
+        let commits = self.shared.commits.load(Ordering::Relaxed);
+        StoreHealth {
+            state,
+            commits,
+            queued,
+            disk_bytes,
+        }
+    }
+
+    fn failed(&self) -> BoxFuture<'_, Arc<str>> {
+        Box::pin(async {
+            match self.shared.ended().await {
+                Failure::Closed => std::future::pending().await,
+                failure => failure.reason(),
+            }
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), CommitError>> {
+        Box::pin(self.shut())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
