@@ -1,0 +1,57 @@
+# The two commands of a newcomer: `make demo` and `make test`. Both need only make and rustup.
+
+CARGO  ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+# demo, build and test take the whole workspace with one profile, so that every dependency is
+# compiled once, with one set of features.
+BUILD := $(CARGO) build --workspace --locked
+
+.PHONY: demo build test bench torture clean setup lint plugins test-plugins servers help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+help:
+	@echo "make demo      build everything and watch Liaison work on a sample firm"
+	@echo "make build     daemon and plugins, in $(TARGET)/debug and $(TARGET)/plugins"
+	@echo "make test      lints, then every test, against real mail and calendar servers"
+	@echo "make bench     the figures of the README, each beside what it is compared with"
+	@echo "make torture   kill the daemon again and again while it works; nothing lost, nothing doubled"
+	@echo "make clean     remove everything that was built"
+
+demo: build
+	$(TARGET)/debug/liaison demo
+
+build: setup plugins
+	$(BUILD)
+
+test: setup lint servers plugins test-plugins
+	$(BUILD)
+	$(CARGO) test --workspace --locked
+
+bench: setup plugins
+	$(CARGO) run --release --locked -p liaison-tests --bin liaison-bench
+
+torture: setup servers plugins test-plugins
+	$(BUILD)
+	$(CARGO) run --locked -p liaison-tests --bin liaison-torture
+
+clean:
+	$(CARGO) clean
+
+setup:
+	@config/setup/toolchain.sh
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+plugins: setup
+	@config/setup/plugins.sh plugins $(TARGET)/plugins
+
+# Plugins that misbehave on purpose; kept apart, so that nothing but a test ever loads them.
+test-plugins: setup
+	@config/setup/plugins.sh tests/plugins $(TARGET)/test-plugins
+
+servers:
+	@tests/setup/servers.sh
