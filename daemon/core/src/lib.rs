@@ -13,6 +13,8 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 pub mod happening;
+pub mod business_time;
+pub mod calendar;
 pub mod ids;
 pub mod manifest;
 pub mod proposal;
