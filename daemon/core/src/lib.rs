@@ -12,11 +12,18 @@
 #![warn(missing_docs)]
 #![warn(clippy::arithmetic_side_effects)]
 
-pub mod happening;
+pub mod account;
 pub mod business_time;
 pub mod calendar;
+pub mod effect;
+pub mod happening;
 pub mod ids;
+pub mod mail;
 pub mod manifest;
+pub mod message;
+pub mod outbox;
+pub mod policy;
 pub mod proposal;
+pub mod records;
 pub mod time;
 pub mod zones;

@@ -1,0 +1,174 @@
+//! What is remembered of a message and of its thread: the facts that later decisions need.
+//!
+//! The bytes themselves lie in a content file; these records stay small (the store refuses values
+//! over 4 KiB), so lists and texts are cut at named bounds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, ContactId, EffectId, MailboxId, MessageKey, PluginName, ThreadId};
+use crate::time::Timestamp;
+
+/// Longest subject kept, in characters.
+pub const SUBJECT_CHARS_MAX: usize = 200;
+/// Most addresses kept of each of To, Cc and Reply-To.
+pub const ADDRESSES_MAX: usize = 12;
+/// Most References kept: the first and the last ones.
+pub const REFERENCES_MAX: usize = 10;
+/// Longest Message-ID kept, in bytes; longer ones cannot be folded into a header either.
+pub const MESSAGE_ID_BYTES_MAX: usize = 250;
+/// Most tags of a message.
+pub const TAGS_MAX: usize = 16;
+
+/// An address with its name, as kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Display name, cleaned.
+    pub name: Option<String>,
+    /// Address in lookup form.
+    pub email: String,
+}
+
+/// One message, whatever number of mailboxes hold a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageRecord {
+    /// The event key.
+    pub key: MessageKey,
+    /// Message-ID without brackets.
+    pub message_id: Option<String>,
+    /// Its conversation.
+    pub thread: ThreadId,
+    /// Mailbox in which it was seen first.
+    pub mailbox: MailboxId,
+    /// It is mail of ours: from one of our addresses, found in Sent.
+    pub outbound: bool,
+    /// It was there before the first start: recorded, never acted on.
+    pub historical: bool,
+    /// Date field, else arrival.
+    pub date: Timestamp,
+    /// When it reached the mailbox.
+    pub received: Timestamp,
+    /// Subject, cut at [`SUBJECT_CHARS_MAX`].
+    pub subject: String,
+    /// From; `None` when unreadable.
+    pub from: Option<Person>,
+    /// How many From addresses it has.
+    pub from_count: u32,
+    /// Reply-To.
+    pub reply_to: Vec<Person>,
+    /// To.
+    pub to: Vec<Person>,
+    /// Cc.
+    pub cc: Vec<Person>,
+    /// Message-IDs of its ancestors, oldest first.
+    pub references: Vec<String>,
+    /// Class, in the words of `liaison inspect`.
+    pub class: String,
+    /// Why it has this class.
+    pub class_evidence: Vec<String>,
+    /// Authenticity of the sender: `pass|fail|none|unknown`.
+    pub authenticity: String,
+    /// Out-of-office: start of the day of return, and whether the person left.
+    pub out_of_office: Option<(Option<Timestamp>, bool)>,
+    /// The mail of ours that it is, when Liaison sent it.
+    pub effect: Option<EffectId>,
+    /// The plugin that proposed that mail.
+    pub plugin: Option<PluginName>,
+    /// The account it was matched to.
+    pub account: Option<AccountId>,
+    /// The contact it was matched to.
+    pub contact: Option<ContactId>,
+    /// Content file of the bytes; empty when they could not be had.
+    pub content: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Attachments.
+    pub attachments: u32,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// What was wrong with it.
+    pub problems: Vec<String>,
+}
+
+impl MessageRecord {
+    /// Whether a person wrote it.
+    #[must_use]
+    pub fn is_human(&self) -> bool {
+        self.class == "human"
+    }
+
+    /// The addresses that take part, ours and theirs.
+    pub fn participants(&self) -> impl Iterator<Item = &str> {
+        let from = self.from.as_ref().map(|person| person.email.as_str());
+        let others = self.to.iter().chain(&self.cc).map(|person| person.email.as_str());
+        from.into_iter().chain(others)
+    }
+}
+
+/// One conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadRecord {
+    /// Its id.
+    pub id: ThreadId,
+    /// Subject of its first message seen.
+    pub subject: String,
+    /// The account that its messages were matched to, with the Message-ID that told so.
+    pub account: Option<(AccountId, String)>,
+    /// Messages seen.
+    pub messages: u32,
+    /// When a person outside last wrote.
+    pub last_human_inbound: Option<Timestamp>,
+    /// When one of us last wrote, by hand.
+    pub last_human_outbound: Option<Timestamp>,
+    /// Automatic messages of ours since a person last wrote (either side).
+    pub automatic_since_human: u32,
+    /// Latest message.
+    pub last: Timestamp,
+}
+
+/// Cuts a list of addresses.
+#[must_use]
+pub fn cut<T>(mut list: Vec<T>, max: usize) -> Vec<T> {
+    list.truncate(max);
+    list
+}
+
+/// Cuts a text at `max` characters.
+#[must_use]
+pub fn cut_text(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// The ancestors worth keeping: the first ones tell the thread, the last ones what was answered.
+#[must_use]
+pub fn cut_references(ids: &[String]) -> Vec<String> {
+    let fits = |id: &&String| id.len() <= MESSAGE_ID_BYTES_MAX;
+    let ids: Vec<&String> = ids.iter().filter(fits).collect();
+    let half = REFERENCES_MAX / 2;
+    if ids.len() <= REFERENCES_MAX {
+        return ids.into_iter().cloned().collect();
+    }
+    let tail = ids.len().saturating_sub(half);
+    ids.iter().take(half).chain(ids.iter().skip(tail)).map(|id| (*id).clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_reference_lists_keep_both_ends() {
+        let ids: Vec<String> = (0..40).map(|n| format!("{n}@example.com")).collect();
+        let kept = cut_references(&ids);
+        assert_eq!(kept.len(), REFERENCES_MAX);
+        assert_eq!((kept[0].as_str(), kept[9].as_str()), ("0@example.com", "39@example.com"));
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(cut_text("größer", 4), "größ…");
+        assert_eq!(cut_text("kurz", 4), "kurz");
+    }
+}

@@ -1,0 +1,362 @@
+//! The states of a mail and the steps between them.
+//!
+//! | from | input | to |
+//! |---|---|---|
+//! | proposed | holds placed, mode approve | held |
+//! | proposed | holds placed, mode draft or send | scheduled |
+//! | proposed | a hold is lost | cancelled |
+//! | held | approve / reject | approved / rejected |
+//! | approved | | scheduled |
+//! | scheduled, deferred | lease | leased(before-dot) |
+//! | leased(before-dot) | draft placed | drafted |
+//! | leased(before-dot) | entering the body | leased(after-dot) |
+//! | leased(before-dot) | not sent, refused for now | deferred |
+//! | leased | refused for good | failed |
+//! | leased(after-dot) | accepted / refused for now / no verdict | sent / deferred / uncertain |
+//! | leased(after-dot) | crash | uncertain |
+//! | uncertain | found in Sent | sent |
+//! | uncertain | not found | held |
+//! | uncertain | a person knows | resolved(sent or not) |
+//! | drafted | found in Sent | sent |
+//! | any before leased, drafted | overtaken | cancelled, superseded, expired |
+//!
+//! `sent`, `failed`, `resolved`, `rejected`, `cancelled`, `superseded` and `expired` are final.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{HOUR_MS, MINUTE_MS, Timestamp};
+
+/// How far an attempt got, durable before the next part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Not a byte of the body was sent: a crash here is tried again.
+    BeforeDot,
+    /// The body may have been sent: a crash here is `uncertain`.
+    AfterDot,
+}
+
+/// Where a mail stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailState {
+    /// Decided; waits for holds that it offers.
+    Proposed,
+    /// Waits for a person.
+    Held,
+    /// Lies in the owner's Drafts mailbox.
+    Drafted,
+    /// A person said yes.
+    Approved,
+    /// Waits for its time.
+    Scheduled,
+    /// Being carried out.
+    Leased(Phase),
+    /// The server took it.
+    Sent,
+    /// Refused or unreachable for now.
+    Deferred,
+    /// Refused for good, or given up.
+    Failed,
+    /// Nobody can say whether it went out.
+    Uncertain,
+    /// A person found out whether it went out.
+    Resolved {
+        /// It did.
+        sent: bool,
+    },
+    /// A person said no.
+    Rejected,
+    /// Overtaken by events.
+    Cancelled {
+        /// By whom or what.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// Another mail took its place.
+    Superseded,
+    /// Nobody approved it in time.
+    Expired,
+}
+
+impl MailState {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            MailState::Proposed => "proposed",
+            MailState::Held => "held",
+            MailState::Drafted => "drafted",
+            MailState::Approved => "approved",
+            MailState::Scheduled => "scheduled",
+            MailState::Leased(_) => "leased",
+            MailState::Sent => "sent",
+            MailState::Deferred => "deferred",
+            MailState::Failed => "failed",
+            MailState::Uncertain => "uncertain",
+            MailState::Resolved { .. } => "resolved",
+            MailState::Rejected => "rejected",
+            MailState::Cancelled { .. } => "cancelled",
+            MailState::Superseded => "superseded",
+            MailState::Expired => "expired",
+        }
+    }
+
+    /// Whether nothing more will happen to it.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            MailState::Sent
+                | MailState::Failed
+                | MailState::Resolved { .. }
+                | MailState::Rejected
+                | MailState::Cancelled { .. }
+                | MailState::Superseded
+                | MailState::Expired
+        )
+    }
+
+    /// Whether events may still call it off: nothing of it is with a server.
+    #[must_use]
+    pub fn can_be_cancelled(&self) -> bool {
+        matches!(
+            self,
+            MailState::Proposed
+                | MailState::Held
+                | MailState::Approved
+                | MailState::Scheduled
+                | MailState::Deferred
+                | MailState::Drafted
+        )
+    }
+
+    /// Whether the delivery worker has something to do, once its time has come.
+    #[must_use]
+    pub fn is_due_work(&self) -> bool {
+        matches!(self, MailState::Approved | MailState::Scheduled | MailState::Deferred)
+    }
+
+    /// Whether it reached, or may have reached, or may still reach the recipient: what the
+    /// frequency cap counts.
+    #[must_use]
+    pub fn counts_as_contact(&self) -> bool {
+        !matches!(
+            self,
+            MailState::Failed
+                | MailState::Resolved { sent: false }
+                | MailState::Rejected
+                | MailState::Cancelled { .. }
+                | MailState::Superseded
+                | MailState::Expired
+        )
+    }
+
+    /// The state after `input`, or why there is none.
+    ///
+    /// # Errors
+    /// When the table above has no such step.
+    pub fn step(&self, input: Input) -> Result<MailState, IllegalStep> {
+        use Input as I;
+        use MailState as S;
+        let next = match (self, &input) {
+            (S::Proposed, I::Ready { approval: true }) => S::Held,
+            (S::Proposed, I::Ready { approval: false }) => S::Scheduled,
+            (S::Held, I::Approve) => S::Approved,
+            (S::Held, I::Reject) => S::Rejected,
+            (S::Approved | S::Scheduled | S::Deferred, I::Lease) => S::Leased(Phase::BeforeDot),
+            (S::Leased(Phase::BeforeDot), I::EnterBody) => S::Leased(Phase::AfterDot),
+            (S::Leased(Phase::BeforeDot), I::DraftPlaced) => S::Drafted,
+            (S::Leased(_), I::NotSent) => S::Deferred,
+            (S::Leased(_), I::Refused { transient: true }) => S::Deferred,
+            (S::Leased(_), I::Refused { transient: false } | I::GiveUp) => S::Failed,
+            (S::Leased(Phase::AfterDot), I::Accepted) => S::Sent,
+            (S::Leased(Phase::AfterDot), I::NoVerdict) => S::Uncertain,
+            (S::Uncertain | S::Drafted, I::FoundInSent) => S::Sent,
+            (S::Uncertain, I::NotFound) => S::Held,
+            (S::Uncertain | S::Held, I::Resolve { sent }) => S::Resolved { sent: *sent },
+            (state, I::Cancel { by, why }) if state.can_be_cancelled() => {
+                S::Cancelled { by: by.clone(), why: why.clone() }
+            }
+            _ => return Err(IllegalStep { from: self.clone(), input }),
+        };
+        Ok(next)
+    }
+}
+
+impl fmt::Display for MailState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MailState::Leased(Phase::BeforeDot) => f.write_str("leased (before-dot)"),
+            MailState::Leased(Phase::AfterDot) => f.write_str("leased (after-dot)"),
+            MailState::Resolved { sent: true } => f.write_str("resolved (sent)"),
+            MailState::Resolved { sent: false } => f.write_str("resolved (not sent)"),
+            MailState::Cancelled { by, why } => write!(f, "cancelled (by {by}: {why})"),
+            other => f.write_str(other.as_str()),
+        }
+    }
+}
+
+/// What happens to a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// All holds that it offers are placed.
+    Ready {
+        /// A person must say yes first.
+        approval: bool,
+    },
+    /// A person says yes.
+    Approve,
+    /// A person says no.
+    Reject,
+    /// The worker takes it up.
+    Lease,
+    /// `354` was read; the body follows.
+    EnterBody,
+    /// It lies in Drafts.
+    DraftPlaced,
+    /// Nothing was handed over.
+    NotSent,
+    /// The server refused.
+    Refused {
+        /// For now only.
+        transient: bool,
+    },
+    /// Too many attempts, or too old.
+    GiveUp,
+    /// The server took it.
+    Accepted,
+    /// The dot may have been sent, and no verdict came (or we crashed).
+    NoVerdict,
+    /// A copy was found in Sent.
+    FoundInSent,
+    /// Looked for and not found.
+    NotFound,
+    /// A person knows.
+    Resolve {
+        /// It was sent.
+        sent: bool,
+    },
+    /// Overtaken by events.
+    Cancel {
+        /// By whom or what.
+        by: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A step that the table does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a mail that is {from} cannot take the step {input:?}")]
+pub struct IllegalStep {
+    /// Where it stands.
+    pub from: MailState,
+    /// What was asked.
+    pub input: Input,
+}
+
+/// Most attempts that ended without any answer of the server (a crash, no connection counts too
+/// only while it is the mail itself that may be at fault): then a person looks.
+pub const CRASHED_ATTEMPTS_MAX: u32 = 6;
+/// How long transient refusals are tried again.
+pub const RETRY_AGE_MAX_MS: i64 = 48 * HOUR_MS;
+/// Delays between tries, the last one repeated.
+const RETRY_DELAYS_MS: [i64; 5] =
+    [MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS, 30 * MINUTE_MS, HOUR_MS];
+
+/// When a mail is tried again; `None` once [`RETRY_AGE_MAX_MS`] has passed since `created`.
+///
+/// `attempt` counts finished tries and starts at 1. The delay is spread by up to 20 % using
+/// `seed`, so that mails which failed together do not come back together.
+#[must_use]
+pub fn next_attempt(
+    attempt: u32,
+    created: Timestamp,
+    now: Timestamp,
+    seed: u64,
+) -> Option<Timestamp> {
+    if now.since(created) > RETRY_AGE_MAX_MS {
+        return None;
+    }
+    let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+    let delay =
+        RETRY_DELAYS_MS.get(index).or(RETRY_DELAYS_MS.last()).copied().unwrap_or(HOUR_MS);
+    let permille = i64::try_from(seed % 200).unwrap_or(0);
+    let spread = delay.saturating_mul(permille) / 1000;
+    Some(now.plus_millis(delay.saturating_add(spread)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all_states() -> Vec<MailState> {
+        use MailState as S;
+        let cancelled = S::Cancelled { by: "x".into(), why: "y".into() };
+        vec![
+            S::Proposed, S::Held, S::Drafted, S::Approved, S::Scheduled,
+            S::Leased(Phase::BeforeDot), S::Leased(Phase::AfterDot), S::Sent, S::Deferred,
+            S::Failed, S::Uncertain, S::Resolved { sent: true }, S::Rejected, cancelled,
+            S::Superseded, S::Expired,
+        ]
+    }
+
+    fn all_inputs() -> Vec<Input> {
+        use Input as I;
+        vec![
+            I::Ready { approval: true }, I::Ready { approval: false }, I::Approve, I::Reject,
+            I::Lease, I::EnterBody, I::DraftPlaced, I::NotSent, I::Refused { transient: true },
+            I::Refused { transient: false }, I::GiveUp, I::Accepted, I::NoVerdict, I::FoundInSent,
+            I::NotFound, I::Resolve { sent: false }, I::Cancel { by: "x".into(), why: "y".into() },
+        ]
+    }
+
+    #[test]
+    fn final_states_take_no_step() {
+        for state in all_states().into_iter().filter(MailState::is_final) {
+            for input in all_inputs() {
+                assert!(state.step(input.clone()).is_err(), "{state} took {input:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_mail_whose_body_may_be_out_can_become_sent_or_uncertain() {
+        for state in all_states() {
+            for input in all_inputs() {
+                let Ok(next) = state.step(input.clone()) else { continue };
+                if next == MailState::Sent {
+                    let from = [MailState::Leased(Phase::AfterDot), MailState::Uncertain,
+                        MailState::Drafted];
+                    assert!(from.contains(&state), "{state} {input:?}");
+                }
+                if next == MailState::Uncertain {
+                    assert_eq!(state, MailState::Leased(Phase::AfterDot));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_uncertain_mail_is_never_leased_again_by_itself() {
+        assert!(MailState::Uncertain.step(Input::Lease).is_err());
+        assert_eq!(MailState::Uncertain.step(Input::NotFound).unwrap(), MailState::Held);
+        assert!(!MailState::Held.is_due_work());
+    }
+
+    #[test]
+    fn retries_slow_down_and_end_after_two_days() {
+        let start = Timestamp(0);
+        let delay = |attempt| next_attempt(attempt, start, start, 0).unwrap().0;
+        assert_eq!(
+            [delay(1), delay(2), delay(3), delay(4), delay(5), delay(50)],
+            [60_000, 300_000, 900_000, 1_800_000, 3_600_000, 3_600_000]
+        );
+        assert!(next_attempt(3, start, Timestamp(RETRY_AGE_MAX_MS + 1), 0).is_none());
+        assert!(next_attempt(1, start, start, 199).unwrap().0 <= 72_000);
+    }
+}

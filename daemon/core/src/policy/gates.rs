@@ -1,0 +1,217 @@
+//! The gates of automatic mail: loop guard, frequency cap, business hours, consent.
+//!
+//! Asked twice: when a mail is decided, and again under the lease just before it goes out
+//! ([`recheck`]), because the world moves in between.
+
+use super::{CAP_WINDOW_MS, Facts, Firm, Limits, RecipientFacts};
+use crate::effect::{Audience, MailEffect, MailMode};
+use crate::mail::address::Address;
+use crate::message::{MessageRecord, ThreadRecord};
+use crate::time::{DAY_MS, HOUR_MS, Timestamp};
+
+/// Refuses what must never be answered by a machine (H-LOOP, RFC 3834 section 2).
+pub(super) fn loop_guard(
+    facts: &Facts<'_>,
+    answered: Option<&MessageRecord>,
+    recipient: &str,
+    firm: &Firm,
+) -> Result<(), String> {
+    let inbound = [facts.trigger, answered].into_iter().flatten().filter(|m| !m.outbound);
+    for message in inbound {
+        if !message.is_human() {
+            return Err(format!(
+                "never answers automatic mail: the message is of class {} ({})",
+                message.class,
+                message.class_evidence.first().map_or("", String::as_str)
+            ));
+        }
+        if message.historical {
+            return Err("the message is from before the first start".to_owned());
+        }
+        if message.from_count > 1 {
+            return Err("the message has several From addresses: nobody can say whose it is".into());
+        }
+    }
+    if firm.owns(recipient) {
+        return Err(format!("{recipient} is one of our own addresses"));
+    }
+    match Address::parse(recipient) {
+        Err(error) => Err(error.to_string()),
+        Ok(address) if address.is_no_reply_like() => {
+            Err(format!("nobody reads mail to {recipient}"))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Refuses what a person already took up.
+pub(super) fn taken_up(
+    answered: Option<&MessageRecord>,
+    thread: Option<&ThreadRecord>,
+) -> Result<(), String> {
+    let (Some(answered), Some(thread)) = (answered, thread) else { return Ok(()) };
+    let later = |when: Option<Timestamp>| when.is_some_and(|when| when > answered.date);
+    if answered.outbound && later(thread.last_human_inbound) {
+        return Err("the counterpart has answered since".to_owned());
+    }
+    if !answered.outbound && later(thread.last_human_outbound) {
+        return Err("one of us has answered since".to_owned());
+    }
+    Ok(())
+}
+
+/// Consent: asked when decided and again when sent.
+pub(super) fn consent(recipient: &str, known: Option<&RecipientFacts>) -> Result<(), String> {
+    match known {
+        Some(known) if known.do_not_contact => {
+            Err(format!("{recipient} is marked do-not-contact"))
+        }
+        Some(known) if known.left => Err(format!("{recipient} has left the company")),
+        _ => Ok(()),
+    }
+}
+
+/// From when on the frequency cap lets another mail through, with the reason; `None`: now.
+#[must_use]
+pub(super) fn frequency_cap(
+    limits: &Limits,
+    contact: &[Timestamp],
+    account: &[Timestamp],
+    now: Timestamp,
+) -> Option<(Timestamp, String)> {
+    let of_contact = free_at(contact, limits.contact_mails_per_week, CAP_WINDOW_MS, now).map(|at| {
+        let max = limits.contact_mails_per_week;
+        (at, format!("frequency cap: at most {max} mail(s) to a contact in 7 days"))
+    });
+    let of_account = free_at(account, limits.account_mails_per_week, CAP_WINDOW_MS, now).map(|at| {
+        let max = limits.account_mails_per_week;
+        (at, format!("frequency cap: at most {max} mails to an account in 7 days"))
+    });
+    [of_contact, of_account].into_iter().flatten().max_by_key(|(at, _)| *at)
+}
+
+/// From when on fewer than `max` of `times` lie within `window_ms`; `None`: now.
+fn free_at(times: &[Timestamp], max: u32, window_ms: i64, now: Timestamp) -> Option<Timestamp> {
+    let mut recent: Vec<Timestamp> =
+        times.iter().copied().filter(|at| now.since(*at) < window_ms).collect();
+    recent.sort();
+    let max = usize::try_from(max).unwrap_or(usize::MAX);
+    if recent.len() < max {
+        return None;
+    }
+    // With max = 1 the newest one must leave the window, with max = 2 the second newest, ...
+    let index = recent.len().saturating_sub(max.max(1));
+    recent.get(index).map(|at| at.plus_millis(window_ms))
+}
+
+/// What is looked at again under the lease.
+#[derive(Debug, Clone)]
+pub struct RecheckFacts<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// Ourselves.
+    pub firm: &'a Firm,
+    /// Ceilings.
+    pub limits: &'a Limits,
+    /// `liaison panic on`.
+    pub panic: bool,
+    /// The recipient; its `mails` and `automatic` without this one.
+    pub recipient: RecipientFacts,
+    /// Mails to the account within the cap's window, without this one.
+    pub account_mails: Vec<Timestamp>,
+    /// The thread as it is now.
+    pub thread: Option<ThreadRecord>,
+    /// The message being answered.
+    pub answered: Option<MessageRecord>,
+    /// Automatic mails to anybody within the last hour.
+    pub sent_last_hour: u32,
+}
+
+/// What the second look came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recheck {
+    /// Carry it out.
+    Go,
+    /// Not before this.
+    Wait(Timestamp, String),
+    /// A person must look: it becomes `held`.
+    Hold(String),
+    /// Overtaken.
+    Cancel(String),
+}
+
+/// Whether a mail that is due may be carried out now.
+///
+/// Drafts and mails that a person approved are only checked for being overtaken and for consent:
+/// the person decides about the hour. The panic switch stops all of them.
+#[must_use]
+pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
+    if facts.panic {
+        return Recheck::Wait(facts.now.plus_millis(PANIC_RECHECK_MS), "panic is on".to_owned());
+    }
+    if mail.audience == Audience::Staff {
+        return Recheck::Go;
+    }
+    if let Err(why) = consent(&mail.recipient, Some(&facts.recipient)) {
+        return Recheck::Cancel(why);
+    }
+    if mail.cancel_on_reply
+        && let Err(why) = taken_up(facts.answered.as_ref(), facts.thread.as_ref())
+    {
+        return Recheck::Cancel(why);
+    }
+    if !mail.exempt_from_cap
+        && let Some((at, why)) = frequency_cap(
+            facts.limits,
+            &facts.recipient.mails,
+            &facts.account_mails,
+            facts.now,
+        )
+    {
+        return Recheck::Wait(at, why);
+    }
+    if mail.mode != MailMode::Send {
+        return Recheck::Go;
+    }
+    let per_day = facts.limits.contact_automatic_per_day;
+    if let Some(at) = free_at(&facts.recipient.automatic, per_day, DAY_MS, facts.now) {
+        let why = format!("loop guard: at most {per_day} automatic mail(s) to a contact in 24 h");
+        return Recheck::Wait(at, why);
+    }
+    let in_thread = facts.thread.as_ref().map_or(0, |thread| thread.automatic_since_human);
+    if in_thread >= facts.limits.thread_automatic {
+        return Recheck::Hold(format!(
+            "loop guard: {in_thread} automatic mails in this thread without a person in between"
+        ));
+    }
+    if facts.sent_last_hour >= facts.limits.automatic_per_hour {
+        return Recheck::Hold(format!(
+            "circuit breaker: {} automatic mails within an hour; see `liaison status`",
+            facts.sent_last_hour
+        ));
+    }
+    let slot = facts.firm.business.next_slot(facts.now);
+    if slot > facts.now {
+        return Recheck::Wait(slot, "outside business hours".to_owned());
+    }
+    Recheck::Go
+}
+
+/// How soon a mail looks again while panic is on; `panic off` wakes them at once.
+const PANIC_RECHECK_MS: i64 = HOUR_MS;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cap_opens_when_enough_mails_have_left_the_window() {
+        let day = |n: i64| Timestamp(n.saturating_mul(DAY_MS));
+        assert_eq!(free_at(&[], 1, CAP_WINDOW_MS, day(10)), None);
+        assert_eq!(free_at(&[day(2)], 1, CAP_WINDOW_MS, day(10)), None);
+        assert_eq!(free_at(&[day(5)], 1, CAP_WINDOW_MS, day(10)), Some(day(12)));
+        assert_eq!(free_at(&[day(5), day(8)], 1, CAP_WINDOW_MS, day(10)), Some(day(15)));
+        assert_eq!(free_at(&[day(5), day(8)], 2, CAP_WINDOW_MS, day(10)), Some(day(12)));
+        assert_eq!(free_at(&[day(5)], 2, CAP_WINDOW_MS, day(10)), None);
+    }
+}

@@ -1,0 +1,321 @@
+//! Judging mails.
+
+use std::collections::BTreeMap;
+
+use super::gates::{consent, frequency_cap, loop_guard, taken_up};
+use super::{Desk, Firm, MailPlan, Plan, Recipient, Resolved, Route, VerdictResult};
+use crate::account::matching::registrable;
+use crate::effect::{Audience, MailEffect, MailMode};
+use crate::ids::{MessageKey, outgoing_message_id};
+use crate::mail::address::{Address, clean_text};
+use crate::manifest::{Purpose, Recipients};
+use crate::message::{MessageRecord, Person, SUBJECT_CHARS_MAX, cut_text};
+use crate::outbox::MailState;
+use crate::proposal::{Content, EmailProposal};
+use crate::records::{BODY_CHARS_MAX, TITLE_CHARS_MAX, TaskRecord};
+use crate::time::Timestamp;
+
+/// Most attachments of one mail.
+const ATTACHMENTS_MAX: usize = 5;
+
+/// Finds the one recipient of a mail.
+pub(super) fn recipient(
+    email: &EmailProposal,
+    firm: &Firm,
+    answered: &BTreeMap<MessageKey, MessageRecord>,
+) -> Result<Recipient, String> {
+    if !email.cc.is_empty() {
+        return Err("copies (cc) are not granted to plugins: one mail has one recipient".into());
+    }
+    let answered = match &email.in_reply_to {
+        None => None,
+        Some(key) => Some(
+            answered.get(key).ok_or_else(|| format!("it answers {key}, a message not known here"))?,
+        ),
+    };
+    match (email.to.as_slice(), answered) {
+        ([], None) => Err("it has neither a recipient nor a message to answer".to_owned()),
+        ([], Some(message)) => reply_recipient(message, firm),
+        ([one], _) => {
+            let address = Address::parse(&one.email).map_err(|error| error.to_string())?;
+            let name = one.name.as_deref().map(clean_text).filter(|name| !name.is_empty());
+            let person = Person { name, email: address.key() };
+            Ok(Recipient { person, draft_only: None })
+        }
+        (several, _) => Err(format!("it names {} recipients: one mail has one", several.len())),
+    }
+}
+
+/// Whom an answer to `message` goes to: From; Reply-To only within the same organisation, or
+/// when From is a robot's (a web form), and then only as a draft.
+fn reply_recipient(message: &MessageRecord, firm: &Firm) -> Result<Recipient, String> {
+    if message.outbound {
+        let outside = message.to.iter().chain(&message.cc).find(|to| !firm.owns(&to.email));
+        return outside
+            .map(|person| Recipient { person: person.clone(), draft_only: None })
+            .ok_or_else(|| "the message went to nobody outside".to_owned());
+    }
+    let from = message.from.as_ref().ok_or("the message has no readable sender address")?;
+    let domain = |email: &str| {
+        let domain = email.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+        registrable(domain).unwrap_or(domain).to_owned()
+    };
+    let robot = Address::parse(&from.email).is_ok_and(|from| from.is_no_reply_like());
+    match message.reply_to.first() {
+        Some(reply_to) if domain(&reply_to.email) == domain(&from.email) => {
+            Ok(Recipient { person: reply_to.clone(), draft_only: None })
+        }
+        Some(reply_to) if robot => Ok(Recipient {
+            person: reply_to.clone(),
+            draft_only: Some(format!(
+                "{} wrote for somebody named only in Reply-To: a person checks the address",
+                from.email
+            )),
+        }),
+        _ => Ok(Recipient { person: from.clone(), draft_only: None }),
+    }
+}
+
+impl Desk<'_> {
+    pub(super) fn judge_mail(
+        &mut self,
+        item: Resolved,
+        email: &EmailProposal,
+        reasons: &mut Vec<String>,
+    ) -> Result<VerdictResult, String> {
+        let to = item.recipient.clone().ok_or("it has no recipient")?;
+        let answered = email.in_reply_to.as_ref().and_then(|key| self.facts.answered.get(key));
+        let address = to.person.email.as_str();
+        self.within_scope(address, answered)?;
+        loop_guard(self.facts, answered, address, self.rules.firm)?;
+        consent(address, self.facts.recipients.get(address))?;
+        taken_up(answered, self.facts.thread)?;
+        if self.facts.authenticity == "fail" {
+            return Err("the sender's authenticity check failed: no mail to a possible liar".into());
+        }
+        if email.attach.len() > ATTACHMENTS_MAX {
+            return Err(format!("more than {ATTACHMENTS_MAX} attachments"));
+        }
+        let requires = self.required_holds(email)?;
+        let mode = self.mail_mode(&to, reasons);
+        match mode {
+            MailMode::Off => return Err("mail of this plugin is off (mode.mail)".to_owned()),
+            MailMode::Rehearse => {
+                reasons.push(format!("rehearse: would write to {address}"));
+                return Ok(VerdictResult::Rehearsed);
+            }
+            MailMode::Notify => return self.tell_instead(&item, email, address, reasons),
+            MailMode::Draft | MailMode::Approve | MailMode::Send => {}
+        }
+        let route = self.route(mode)?;
+        let due = self.due(&to, email, mode, reasons);
+        let mut effect = self.mail_effect(&item, email, (&to, answered), &route);
+        effect.mode = mode;
+        effect.requires = requires;
+        effect.not_before = due.unwrap_or(self.facts.now);
+        effect.state = match (effect.requires.is_empty(), mode) {
+            (false, _) => MailState::Proposed,
+            (true, MailMode::Approve) => MailState::Held,
+            (true, _) if due.is_some_and(|at| at > self.facts.now) && deferred(reasons) => {
+                MailState::Deferred
+            }
+            (true, _) => MailState::Scheduled,
+        };
+        let result = match due {
+            Some(at) if effect.state == MailState::Deferred => VerdictResult::Deferred(item.id, at),
+            _ => VerdictResult::Effect(item.id),
+        };
+        let accepted = self.mails.entry(address.to_owned()).or_default();
+        *accepted = accepted.saturating_add(1);
+        self.decision.plans.push(Plan::Mail(Box::new(MailPlan {
+            effect,
+            recipient_name: to.person.name.clone(),
+            content: email.content.clone(),
+            attach: email.attach.clone(),
+            answers: answered.cloned(),
+            is_reply: self.facts.trigger.is_some_and(|trigger| !trigger.outbound),
+        })));
+        Ok(result)
+    }
+
+    fn within_scope(&self, to: &str, answered: Option<&MessageRecord>) -> Result<(), String> {
+        let grant = self.rules.manifest.grant("email");
+        let scope = grant.and_then(|grant| grant.recipients).unwrap_or_default();
+        let in_thread = self.facts.participants.contains(to)
+            || answered.is_some_and(|message| {
+                let replies = message.reply_to.iter().map(|person| person.email.as_str());
+                message.participants().chain(replies).any(|part| part == to)
+            });
+        let of_account = self.facts.recipients.get(to).is_some_and(|known| known.of_account);
+        let allowed = match scope {
+            Recipients::Any => true,
+            Recipients::Account => in_thread || of_account,
+            Recipients::Thread => in_thread,
+        };
+        if allowed {
+            return Ok(());
+        }
+        let scope = if scope == Recipients::Thread { "thread" } else { "account" };
+        Err(format!("{to} is outside `recipients = \"{scope}\"` of [proposals.email]"))
+    }
+
+    fn required_holds(
+        &self,
+        email: &EmailProposal,
+    ) -> Result<Vec<crate::ids::EffectId>, String> {
+        let find = |label: &String| {
+            self.holds.get(label).cloned().ok_or_else(|| {
+                format!("it offers the hold `{label}`, which was not accepted: see its reason")
+            })
+        };
+        email.requires.iter().map(find).collect()
+    }
+
+    /// The operator's mode, lowered to `draft` where the rules ask for a person's eye.
+    fn mail_mode(&self, to: &Recipient, reasons: &mut Vec<String>) -> MailMode {
+        let mode = self.rules.modes.mail;
+        let beyond_draft = matches!(mode, MailMode::Send);
+        if beyond_draft && let Some(why) = &to.draft_only {
+            reasons.push(format!("draft instead of send: {why}"));
+            return MailMode::Draft;
+        }
+        if beyond_draft && self.facts.authenticity != "pass" {
+            reasons.push(format!(
+                "draft instead of send: the sender's authenticity is `{}`, sending needs `pass` \
+                 (configure `authserv_ids`)",
+                self.facts.authenticity
+            ));
+            return MailMode::Draft;
+        }
+        mode
+    }
+
+    fn route(&self, mode: MailMode) -> Result<Route, String> {
+        let route = self.facts.route.clone().ok_or(
+            "the mailbox has no transport: set `transport` in its [[mailbox]] section",
+        )?;
+        if mode == MailMode::Draft && !route.drafts {
+            return Err("the mailbox has no Drafts mailbox to put the draft into".to_owned());
+        }
+        Ok(route)
+    }
+
+    /// When the mail may be carried out; `None`: at once.
+    fn due(
+        &self,
+        to: &Recipient,
+        email: &EmailProposal,
+        mode: MailMode,
+        reasons: &mut Vec<String>,
+    ) -> Option<Timestamp> {
+        let address = to.person.email.as_str();
+        let known = self.facts.recipients.get(address).cloned().unwrap_or_default();
+        let mut mails = known.mails;
+        let mut account_mails = self.facts.account_mails.clone();
+        // What this very answer already writes to the same person counts as well.
+        let already = self.mails.get(address).copied().unwrap_or(0);
+        for _ in 0..already {
+            mails.push(self.facts.now);
+            account_mails.push(self.facts.now);
+        }
+        let mut due = email.not_before.filter(|at| *at > self.facts.now);
+        if !self.exempt_from_cap()
+            && let Some((at, why)) =
+                frequency_cap(self.rules.limits, &mails, &account_mails, self.facts.now)
+        {
+            reasons.push(format!("deferred to {at}: {why}"));
+            due = Some(due.map_or(at, |due| due.max(at)));
+        }
+        if mode == MailMode::Send {
+            let wanted = due.unwrap_or(self.facts.now);
+            let slot = self.rules.firm.business.next_slot(wanted);
+            if slot > wanted {
+                reasons.push(format!("waits for business hours: {slot}"));
+                due = Some(slot);
+            }
+        }
+        due
+    }
+
+    fn exempt_from_cap(&self) -> bool {
+        let grant = self.rules.manifest.grant("email");
+        grant.and_then(|grant| grant.purpose) == Some(Purpose::Notice)
+    }
+
+    fn mail_effect(
+        &self,
+        item: &Resolved,
+        email: &EmailProposal,
+        (to, answered): (&Recipient, Option<&MessageRecord>),
+        route: &Route,
+    ) -> MailEffect {
+        let subject_line = match (&email.subject, answered) {
+            (Some(subject), _) => clean_text(subject),
+            (None, Some(message)) => reply_subject(&message.subject),
+            (None, None) => String::new(),
+        };
+        MailEffect {
+            id: item.id.clone(),
+            cause: self.cause_of(&item.proposal),
+            audience: Audience::Counterpart,
+            mode: MailMode::Draft,
+            transport: route.transport.clone(),
+            message_id: outgoing_message_id(&item.id, &self.rules.firm.sending_domain),
+            from: route.from.clone(),
+            recipient: to.person.email.clone(),
+            subject_line: cut_text(&subject_line, SUBJECT_CHARS_MAX),
+            content: String::new(),
+            answers: answered.map(|message| message.key.clone()),
+            cancel_on_reply: email.cancel_on_reply,
+            requires: Vec::new(),
+            exempt_from_cap: self.exempt_from_cap(),
+            state: MailState::Proposed,
+            since: self.facts.now,
+            not_before: self.facts.now,
+            attempts: 0,
+            last_reply: None,
+            created: self.facts.now,
+        }
+    }
+
+    /// Mode `notify`: our person is told what would be written.
+    fn tell_instead(
+        &mut self,
+        item: &Resolved,
+        email: &EmailProposal,
+        address: &str,
+        reasons: &mut Vec<String>,
+    ) -> Result<VerdictResult, String> {
+        let text = match &email.content {
+            Content::Text(text) => text.clone(),
+            Content::Template { name, variables } => format!("Template {name} with {variables}"),
+        };
+        reasons.push("mode notify: a task tells what would be written".to_owned());
+        let task = TaskRecord {
+            id: crate::ids::TaskId(item.id.0.clone()),
+            cause: self.cause_of(&item.proposal),
+            notification: true,
+            urgent: false,
+            title: cut_text(&format!("Write to {address}"), TITLE_CHARS_MAX),
+            body: cut_text(&text, BODY_CHARS_MAX),
+            checklist: Vec::new(),
+            due: None,
+            owner: self.facts.owner.as_ref().map(|owner| owner.user.email.clone()),
+            done: None,
+            created: self.facts.now,
+        };
+        let id = task.id.0.clone();
+        self.decision.plans.push(Plan::Task(Box::new(task)));
+        Ok(VerdictResult::Applied(id))
+    }
+}
+
+/// "Re: " in front of a subject, once.
+fn reply_subject(subject: &str) -> String {
+    let has_prefix = subject.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("re:"));
+    if has_prefix { subject.to_owned() } else { format!("Re: {subject}") }
+}
+
+fn deferred(reasons: &[String]) -> bool {
+    reasons.iter().any(|reason| reason.starts_with("deferred to "))
+}

@@ -1,0 +1,385 @@
+//! Judging holds, cases, tasks, timers and tags.
+
+use super::{Desk, MailPlan, Plan, Resolved, VerdictResult};
+use crate::effect::{Audience, HoldEffect, HoldState, MailEffect, MailMode, RecordMode};
+use crate::ids::{CaseId, HoldGroupId, TaskId, derive, effect_id, hold_uid, outgoing_message_id};
+use crate::mail::address::clean_text;
+use crate::message::{SUBJECT_CHARS_MAX, TAGS_MAX, cut_text};
+use crate::outbox::MailState;
+use crate::proposal::{Content, CreateCase, CreateTask, HoldProposal, Notify, SetTimer, TagMessage, UpdateCase};
+use crate::records::{
+    BODY_CHARS_MAX, CASE_STEPS_MAX, CHECKLIST_MAX, CaseRecord, PAYLOAD_BYTES_MAX, TITLE_CHARS_MAX,
+    TaskRecord, TimerRecord, timer_id,
+};
+use crate::time::{DAY_MS, HOUR_MS, Timestamp};
+use crate::zones;
+
+/// Longest hold, so that a mistake cannot block a calendar.
+const HOLD_LENGTH_MAX_MS: i64 = 12 * HOUR_MS;
+/// Farthest hold or timer.
+const HORIZON_MS: i64 = 400 * DAY_MS;
+/// Longest tag, in characters.
+const TAG_CHARS_MAX: usize = 40;
+
+fn applies(mode: RecordMode, what: &str) -> Result<bool, String> {
+    match mode {
+        RecordMode::Off => Err(format!("{what} of this plugin are off (mode.{what})")),
+        RecordMode::Rehearse => Ok(false),
+        RecordMode::Apply => Ok(true),
+    }
+}
+
+impl Desk<'_> {
+    pub(super) fn judge_hold(
+        &mut self,
+        item: &Resolved,
+        hold: HoldProposal,
+        reasons: &mut Vec<String>,
+    ) -> Result<VerdictResult, String> {
+        let apply = applies(self.rules.modes.holds, "holds")?;
+        let now = self.facts.now;
+        if hold.when.start <= now || hold.when.millis() == 0 {
+            return Err("the time to hold is past or empty".to_owned());
+        }
+        if hold.when.millis() > HOLD_LENGTH_MAX_MS || hold.when.start.since(now) > HORIZON_MS {
+            return Err("the time to hold is longer than 12 hours or over 400 days ahead".into());
+        }
+        if let Some(trigger) = self.facts.trigger
+            && (!trigger.is_human() || trigger.historical)
+        {
+            return Err(format!("no holds because of a message of class {}", trigger.class));
+        }
+        let owner = self.owner(hold.owner.as_deref())?.clone();
+        let calendar = owner.calendar.clone().ok_or_else(|| {
+            format!("{} has no calendar for holds: add a [[calendar]]", owner.user.email)
+        })?;
+        let zone = hold.zone.unwrap_or_else(|| owner.user.zone.clone());
+        if zones::zone(&zone).is_none() {
+            return Err(format!("`{zone}` is no IANA zone"));
+        }
+        let limit = self.rules.limits.holds_open;
+        if owner.holds_open >= limit {
+            return Err(format!("{limit} holds are open in {calendar} already (limits.holds_open)"));
+        }
+        let expires = self.hold_expiry(hold.expires, hold.when.start);
+        if expires <= now {
+            return Err("the hold would expire before it is placed".to_owned());
+        }
+        if !apply {
+            self.holds.insert(item.proposal.label.clone(), item.id.clone());
+            return Ok(VerdictResult::Rehearsed);
+        }
+        reasons.push(format!("held until {expires}"));
+        let effect = HoldEffect {
+            id: item.id.clone(),
+            cause: self.cause_of(&item.proposal),
+            calendar,
+            uid: hold_uid(&item.id, &self.rules.firm.sending_domain),
+            group: self.group(&hold.group),
+            group_name: cut_text(&clean_text(&hold.group), TAG_CHARS_MAX),
+            title: cut_text(&clean_text(&hold.title), TITLE_CHARS_MAX),
+            note: cut_text(&hold.note, BODY_CHARS_MAX),
+            when: hold.when,
+            zone,
+            expires,
+            href: None,
+            etag: None,
+            state: HoldState::Planned,
+            since: now,
+            attempts: 0,
+            not_before: now,
+            last_trouble: None,
+            created: now,
+        };
+        self.holds.insert(item.proposal.label.clone(), item.id.clone());
+        self.decision.plans.push(Plan::Hold(Box::new(effect)));
+        Ok(VerdictResult::Effect(item.id.clone()))
+    }
+
+    /// The operator's default, never later than the plugin's wish or the slot's own lead.
+    fn hold_expiry(&self, wished: Option<Timestamp>, start: Timestamp) -> Timestamp {
+        let limits = self.rules.limits;
+        let stands = i64::from(limits.hold_hours).saturating_mul(HOUR_MS);
+        let lead = i64::from(limits.hold_before_slot_hours).saturating_mul(HOUR_MS);
+        let default = self.facts.now.plus_millis(stands).min(start.minus_millis(lead));
+        wished.map_or(default, |wished| wished.min(start))
+    }
+
+    /// Holds of one group in one thread are alternatives; without a thread, of one cause.
+    fn group(&self, name: &str) -> HoldGroupId {
+        let cause = &self.facts.cause;
+        let about = cause.subject.thread.as_ref().map_or(cause.cause.as_str(), |t| t.as_str());
+        HoldGroupId(derive(
+            "liaison hold group 1",
+            &[cause.plugin.0.as_bytes(), about.as_bytes(), name.as_bytes()],
+        ))
+    }
+
+    pub(super) fn judge_release(
+        &mut self,
+        item: &Resolved,
+        group: &str,
+    ) -> Result<VerdictResult, String> {
+        if !applies(self.rules.modes.holds, "holds")? {
+            return Ok(VerdictResult::Rehearsed);
+        }
+        let group = self.group(group);
+        let why = item.proposal.reason.clone();
+        self.decision.plans.push(Plan::ReleaseHolds(group.clone(), why));
+        Ok(VerdictResult::Applied(group.0))
+    }
+
+    pub(super) fn judge_new_case(
+        &mut self,
+        item: &Resolved,
+        case: CreateCase,
+    ) -> Result<VerdictResult, String> {
+        let apply = applies(self.rules.modes.records, "records")?;
+        let kind = self.rules.manifest.case(&case.kind).ok_or_else(|| {
+            format!("the manifest declares no case kind `{}`", case.kind)
+        })?;
+        let state = case.state.unwrap_or_else(|| kind.first_state().to_owned());
+        let problems = kind.check(&case.fields, &state, None);
+        if let Some(problem) = problems.first() {
+            return Err(format!("the case is not valid: {problem}"));
+        }
+        if !apply {
+            return Ok(VerdictResult::Rehearsed);
+        }
+        let cause = &self.facts.cause;
+        let id = CaseId(format!("{}-{}", case.kind, short(&item.id.0)));
+        let now = self.facts.now;
+        let record = CaseRecord {
+            id: id.clone(),
+            plugin: cause.plugin.clone(),
+            kind: case.kind,
+            title: cut_text(&clean_text(&case.title), TITLE_CHARS_MAX),
+            steps: vec![(now, state.clone(), cut_text(&item.proposal.reason, TITLE_CHARS_MAX))],
+            state,
+            fields: case.fields,
+            account: cause.subject.account.clone(),
+            subject: cause.subject.clone(),
+            revision: 1,
+            created: now,
+            updated: now,
+        };
+        self.decision.plans.push(Plan::NewCase(Box::new(record)));
+        Ok(VerdictResult::Applied(id.0))
+    }
+
+    pub(super) fn judge_case_change(
+        &mut self,
+        item: &Resolved,
+        change: UpdateCase,
+    ) -> Result<VerdictResult, String> {
+        let apply = applies(self.rules.modes.records, "records")?;
+        let record = self.facts.cases.get(change.id.as_str());
+        let record = record.ok_or_else(|| format!("there is no case {}", change.id))?;
+        if record.plugin != self.facts.cause.plugin {
+            return Err(format!("{} belongs to the plugin {}", change.id, record.plugin));
+        }
+        if change.if_revision.is_some_and(|expected| expected != record.revision) {
+            return Err(format!("{} was changed meanwhile", change.id));
+        }
+        let kind = self.rules.manifest.case(&record.kind).ok_or_else(|| {
+            format!("the manifest no longer declares the case kind `{}`", record.kind)
+        })?;
+        let mut next = record.clone();
+        next.fields.extend(change.set);
+        next.state = change.state.unwrap_or(next.state);
+        let problems = kind.check(&next.fields, &next.state, Some(&record.state));
+        if let Some(problem) = problems.first() {
+            return Err(format!("the change is not valid: {problem}"));
+        }
+        if !apply {
+            return Ok(VerdictResult::Rehearsed);
+        }
+        next.revision = next.revision.saturating_add(1);
+        next.updated = self.facts.now;
+        let why = cut_text(&item.proposal.reason, TITLE_CHARS_MAX);
+        next.steps.push((self.facts.now, next.state.clone(), why));
+        if next.steps.len() > CASE_STEPS_MAX {
+            next.steps.remove(1); // the first step, how it began, stays
+        }
+        let id = next.id.0.clone();
+        self.decision.plans.push(Plan::ChangedCase(Box::new(next), record.revision));
+        Ok(VerdictResult::Applied(id))
+    }
+
+    pub(super) fn judge_task(
+        &mut self,
+        item: &Resolved,
+        task: CreateTask,
+    ) -> Result<VerdictResult, String> {
+        if !applies(self.rules.modes.tasks, "tasks")? {
+            return Ok(VerdictResult::Rehearsed);
+        }
+        let owner = match task.owner.as_deref() {
+            Some(named) => Some(self.owner(Some(named))?.user.email.clone()),
+            None => self.facts.owner.as_ref().map(|owner| owner.user.email.clone()),
+        };
+        let (points, chars) = CHECKLIST_MAX;
+        let record = TaskRecord {
+            id: TaskId(format!("task-{}", short(&item.id.0))),
+            cause: self.cause_of(&item.proposal),
+            notification: false,
+            urgent: false,
+            title: cut_text(&clean_text(&task.title), TITLE_CHARS_MAX),
+            body: cut_text(&task.body, BODY_CHARS_MAX),
+            checklist: task
+                .checklist
+                .iter()
+                .take(points)
+                .map(|point| cut_text(&clean_text(point), chars))
+                .collect(),
+            due: task.due,
+            owner,
+            done: None,
+            created: self.facts.now,
+        };
+        let id = record.id.0.clone();
+        self.decision.plans.push(Plan::Task(Box::new(record)));
+        Ok(VerdictResult::Applied(id))
+    }
+
+    pub(super) fn judge_notify(
+        &mut self,
+        item: &Resolved,
+        notify: &Notify,
+        reasons: &mut Vec<String>,
+    ) -> Result<VerdictResult, String> {
+        if !applies(self.rules.modes.tasks, "tasks")? {
+            return Ok(VerdictResult::Rehearsed);
+        }
+        let owner = match notify.to.as_deref() {
+            Some(named) => Some(self.owner(Some(named))?.user.email.clone()),
+            None => self.facts.owner.as_ref().map(|owner| owner.user.email.clone()),
+        };
+        let first_line = notify.text.lines().next().unwrap_or_default();
+        let record = TaskRecord {
+            id: TaskId(format!("task-{}", short(&item.id.0))),
+            cause: self.cause_of(&item.proposal),
+            notification: true,
+            urgent: notify.urgent,
+            title: cut_text(&clean_text(first_line), TITLE_CHARS_MAX),
+            body: cut_text(&notify.text, BODY_CHARS_MAX),
+            checklist: Vec::new(),
+            due: None,
+            owner: owner.clone(),
+            done: None,
+            created: self.facts.now,
+        };
+        let id = record.id.0.clone();
+        let title = record.title.clone();
+        self.decision.plans.push(Plan::Task(Box::new(record)));
+        if let Some(owner) = owner {
+            self.staff_mail(item, &owner, (&title, &notify.text), reasons);
+        }
+        Ok(VerdictResult::Applied(id))
+    }
+
+    fn staff_mail(
+        &mut self,
+        item: &Resolved,
+        owner: &str,
+        (title, text): (&str, &str),
+        reasons: &mut Vec<String>,
+    ) {
+        let Some(route) = self.facts.staff_route.clone() else { return };
+        let cause = self.cause_of(&item.proposal);
+        let id = effect_id(&cause.plugin, &cause.cause, &format!("staff {}", cause.label), owner);
+        if self.facts.seen.contains_key(&id) {
+            return;
+        }
+        reasons.push(format!("staff mail to {owner}"));
+        let now = self.facts.now;
+        let effect = MailEffect {
+            message_id: outgoing_message_id(&id, &self.rules.firm.sending_domain),
+            id,
+            cause,
+            audience: Audience::Staff,
+            mode: MailMode::Send,
+            transport: route.transport,
+            from: route.from,
+            recipient: owner.to_owned(),
+            subject_line: cut_text(&format!("[Liaison] {title}"), SUBJECT_CHARS_MAX),
+            content: String::new(),
+            answers: None,
+            cancel_on_reply: false,
+            requires: Vec::new(),
+            exempt_from_cap: true,
+            state: MailState::Scheduled,
+            since: now,
+            not_before: now,
+            attempts: 0,
+            last_reply: None,
+            created: now,
+        };
+        self.decision.plans.push(Plan::Mail(Box::new(MailPlan {
+            effect,
+            recipient_name: None,
+            content: Content::Text(text.to_owned()),
+            attach: Vec::new(),
+            answers: None,
+            is_reply: false,
+        })));
+    }
+
+    pub(super) fn judge_timer(
+        &mut self,
+        item: &Resolved,
+        timer: SetTimer,
+    ) -> Result<VerdictResult, String> {
+        if timer.payload.len() > PAYLOAD_BYTES_MAX || timer.name.len() > PAYLOAD_BYTES_MAX / 4 {
+            return Err(format!("the timer's payload is over {PAYLOAD_BYTES_MAX} bytes"));
+        }
+        if timer.due.since(self.facts.now) > HORIZON_MS {
+            return Err("the timer is over 400 days ahead".to_owned());
+        }
+        let cause = &self.facts.cause;
+        let id = timer_id(&cause.plugin, &timer.name);
+        let record = TimerRecord {
+            id: id.clone(),
+            plugin: cause.plugin.clone(),
+            name: timer.name,
+            due: timer.due,
+            generation: 0,
+            payload: timer.payload,
+            subject: cause.subject.clone(),
+            reason: cut_text(&item.proposal.reason, TITLE_CHARS_MAX),
+            set_at: self.facts.now,
+        };
+        self.decision.plans.push(Plan::SetTimer(Box::new(record)));
+        Ok(VerdictResult::Applied(id.0))
+    }
+
+    pub(super) fn judge_timer_cancel(&mut self, name: &str) -> VerdictResult {
+        let id = timer_id(&self.facts.cause.plugin, name);
+        self.decision.plans.push(Plan::CancelTimer(id.clone()));
+        VerdictResult::Applied(id.0)
+    }
+
+    pub(super) fn judge_tag(&mut self, mut tag: TagMessage) -> Result<VerdictResult, String> {
+        let apply = applies(self.rules.modes.records, "records")?;
+        for name in tag.add.iter_mut().chain(&mut tag.remove) {
+            let clean = clean_text(name);
+            if clean.is_empty() || clean.chars().count() > TAG_CHARS_MAX {
+                return Err(format!("`{clean}` is no tag: 1 to {TAG_CHARS_MAX} characters"));
+            }
+            *name = clean;
+        }
+        if tag.add.len() > TAGS_MAX {
+            return Err(format!("more than {TAGS_MAX} tags"));
+        }
+        if !apply {
+            return Ok(VerdictResult::Rehearsed);
+        }
+        let words = tag.add.join(", ");
+        self.decision.plans.push(Plan::Tag(tag));
+        Ok(VerdictResult::Applied(words))
+    }
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..16).unwrap_or(hash)
+}
