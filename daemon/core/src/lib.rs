@@ -13,5 +13,6 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 pub mod ids;
+pub mod mail;
 pub mod time;
 pub mod zones;
