@@ -1,0 +1,529 @@
+//! What a message says: addresses, identity, class, text, attachments.
+//!
+//! Reading never fails: any bytes give a [`MessageView`], and what was wrong with them stands in
+//! its `problems`. Everything that came from outside is cleaned here, once, so that nothing behind
+//! this border meets a control character in a name or a line break in a subject.
+
+use mail_parser::DateTime;
+use mail_parser::parsers::fields::thread::thread_name;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Identity, MessageKey, message_key};
+use crate::time::Timestamp;
+
+pub mod address;
+mod attachment;
+pub mod authenticity;
+pub mod automatic;
+mod body;
+mod charset;
+mod fields;
+mod flowed;
+pub mod forward;
+mod html;
+pub mod inspect;
+mod mime;
+pub mod reply;
+pub mod thread;
+
+pub use address::{Address, AddressError, Domain, NamedAddress, clean_text};
+pub use attachment::{AttachmentView, CalendarPart, attachment_bytes};
+pub use authenticity::{Authenticity, Verdict, authenticity};
+pub use automatic::{Classification, MessageClass, OutOfOffice};
+pub use forward::ForwardedOriginal;
+pub use inspect::inspect_json;
+pub use reply::{BodyParts, Confidence, Span, SpanKind};
+pub use thread::{ThreadEvidence, find_thread, new_thread_id, thread_candidates};
+
+use fields::HeaderSection;
+use mime::Tree;
+
+/// Up to where a message is read. Whatever lies behind a limit is a listed problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseLimits {
+    /// Bytes of a message; larger ones are read by their header alone.
+    pub max_message_bytes: usize,
+    /// MIME parts.
+    pub max_parts: usize,
+    /// Fields of one header section.
+    pub max_headers: usize,
+    /// Bytes of one field.
+    pub max_field_bytes: usize,
+    /// Bytes of decoded text.
+    pub max_text_bytes: usize,
+}
+
+impl ParseLimits {
+    /// Servers refuse more than 25 to 50 MiB.
+    pub const MAX_MESSAGE_BYTES: usize = 50 * 1024 * 1024;
+    /// Real mail stays below a hundred.
+    pub const MAX_PARTS: usize = 1_000;
+    /// Real mail stays below two hundred.
+    pub const MAX_HEADERS: usize = 10_000;
+    /// Longer than any list of recipients that a person typed.
+    pub const MAX_FIELD_BYTES: usize = 64 * 1024;
+    /// A thick book has a fifth of it.
+    pub const MAX_TEXT_BYTES: usize = 5 * 1024 * 1024;
+}
+
+impl Default for ParseLimits {
+    fn default() -> Self {
+        ParseLimits {
+            max_message_bytes: Self::MAX_MESSAGE_BYTES,
+            max_parts: Self::MAX_PARTS,
+            max_headers: Self::MAX_HEADERS,
+            max_field_bytes: Self::MAX_FIELD_BYTES,
+            max_text_bytes: Self::MAX_TEXT_BYTES,
+        }
+    }
+}
+
+/// What kind of thing was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "each name is the sentence; the detail says the rest"
+)]
+pub enum ProblemKind {
+    Empty,
+    BlankLineFirst,
+    MboxLine,
+    NoHeader,
+    BadHeaderLine,
+    NoBlankLine,
+    TooManyHeaders,
+    FieldTooLong,
+    RawEightBit,
+    NulBytes,
+    NoFrom,
+    SeveralFrom,
+    DuplicateField,
+    BadAddress,
+    TooManyAddresses,
+    NoMessageId,
+    NoDate,
+    BadDate,
+    BadContentType,
+    BadTransferEncoding,
+    NoBoundary,
+    UnclosedMultipart,
+    TooManyParts,
+    TooDeep,
+    MessageTooLarge,
+    TextTooLong,
+    Charset,
+    Encrypted,
+    Tnef,
+}
+
+/// One thing that was wrong with a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What kind.
+    pub kind: ProblemKind,
+    /// One sentence, fit for a person.
+    pub detail: String,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Problem {
+        Problem {
+            kind,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// An Authentication-Results field and whether our own server can have written it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthenticationField {
+    /// The field body, unfolded and cleaned.
+    pub value: String,
+    /// Whether it stands above the first Received field that is no local delivery.
+    pub above_received: bool,
+}
+
+/// What stands for the message besides its Message-ID, Date and From.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityParts {
+    /// BLAKE3 over the body with CRLF line ends.
+    pub body_hash: [u8; 32],
+    /// Address of the first From field, lower case; empty when there is none.
+    pub from: String,
+}
+
+/// A message as the rest of the program sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageView {
+    /// Message-ID without brackets.
+    pub message_id: Option<String>,
+    /// Ids of In-Reply-To without brackets.
+    pub in_reply_to: Vec<String>,
+    /// Ids of References without brackets, oldest first.
+    pub references: Vec<String>,
+    /// When it was written, as the sender says.
+    pub date: Option<Timestamp>,
+    /// The Date field as written.
+    pub date_raw: Option<String>,
+    /// The sender's offset from UTC.
+    pub date_offset_minutes: Option<i32>,
+    /// Authors, of all From fields.
+    pub from: Vec<NamedAddress>,
+    /// How many From fields there are; other than 1 means that the sender is not known.
+    pub from_field_count: usize,
+    /// The Sender field.
+    pub sender: Vec<NamedAddress>,
+    /// Where answers shall go, if elsewhere.
+    pub reply_to: Vec<NamedAddress>,
+    /// Recipients.
+    pub to: Vec<NamedAddress>,
+    /// Recipients of copies.
+    pub cc: Vec<NamedAddress>,
+    /// Recipients of blind copies; in drafts and sent mail only.
+    pub bcc: Vec<NamedAddress>,
+    /// The subject, decoded and cleaned.
+    pub subject: String,
+    /// The subject without `Re:`, `AW:`, `[list]` and their like.
+    pub base_subject: String,
+    /// Person or program, with reasons.
+    pub class: Classification,
+    /// The text, from HTML where there is no other; lines end in `\n`.
+    pub text: String,
+    /// The text divided into what is new, quoted, and signature.
+    pub body: BodyParts,
+    /// Attached files.
+    pub attachments: Vec<AttachmentView>,
+    /// Calendar objects (iMIP), raw.
+    pub calendar_parts: Vec<CalendarPart>,
+    /// Messages inside this one.
+    pub forwarded: Vec<ForwardedOriginal>,
+    /// Our own stamp, X-Liaison-Id.
+    pub liaison_id: Option<String>,
+    /// All fields, decoded and cleaned, in order.
+    pub headers: Vec<(String, String)>,
+    /// What all messages of an Outlook conversation share of Thread-Index.
+    pub thread_index: Option<String>,
+    /// Authentication-Results fields from the top.
+    pub authentication_results: Vec<AuthenticationField>,
+    /// What was wrong.
+    pub problems: Vec<Problem>,
+    /// For [`MessageView::key`].
+    pub identity_parts: IdentityParts,
+    /// A limit was met, so something was not read.
+    pub truncated: bool,
+}
+
+impl MessageView {
+    /// The event key: equal for all copies of the message.
+    #[must_use]
+    pub fn key(&self) -> MessageKey {
+        message_key(&self.identity())
+    }
+
+    /// What the key is made of.
+    #[must_use]
+    pub fn identity(&self) -> Identity<'_> {
+        Identity {
+            message_id: self.message_id.as_deref().unwrap_or_default(),
+            date: self.date_raw.as_deref().unwrap_or_default(),
+            from: &self.identity_parts.from,
+            body_hash: self.identity_parts.body_hash,
+        }
+    }
+
+    /// The first such field, decoded and cleaned.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
+    }
+}
+
+/// Reads a message; any bytes give a view.
+#[must_use]
+pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
+    let converted = with_line_feeds(bytes);
+    let bytes = converted.as_deref().unwrap_or(bytes);
+    let too_large = bytes.len() > limits.max_message_bytes;
+    let mut tree = if too_large {
+        Tree::header_only(bytes, limits)
+    } else {
+        Tree::read(bytes, limits)
+    };
+    let mut problems = std::mem::take(&mut tree.problems);
+    if bytes.is_empty() {
+        problems.clear();
+        problems.push(Problem::new(ProblemKind::Empty, "the message is empty"));
+    }
+    if too_large {
+        let detail = format!(
+            "larger than {} bytes: only the header was read",
+            limits.max_message_bytes
+        );
+        problems.push(Problem::new(ProblemKind::MessageTooLarge, detail));
+    }
+    if bytes.contains(&0) {
+        problems.push(Problem::new(
+            ProblemKind::NulBytes,
+            "the message holds NUL bytes",
+        ));
+    }
+    let empty = HeaderSection::default();
+    let header = tree.parts.first().map_or(&empty, |p| &p.header);
+    let mut view = header_view(header, &mut problems);
+    view.truncated = too_large || tree.cut;
+    view.identity_parts.body_hash = body_hash(bytes.get(header.body..).unwrap_or_default());
+    if !too_large {
+        body_view(bytes, &tree, limits, &mut view, &mut problems);
+    }
+    view.class = automatic::classify(&automatic::Facts {
+        bytes,
+        tree: &tree,
+        header,
+        from: &view.from,
+        subject: &view.subject,
+        text: if view.body.reply.is_empty() {
+            &view.text
+        } else {
+            &view.body.reply
+        },
+        date: view.date,
+        offset_minutes: view.date_offset_minutes,
+    });
+    view.problems = problems;
+    view
+}
+
+fn body_view(
+    bytes: &[u8],
+    tree: &Tree,
+    limits: &ParseLimits,
+    view: &mut MessageView,
+    problems: &mut Vec<Problem>,
+) {
+    let body = body::text(bytes, tree, limits, problems);
+    view.truncated |= body.cut;
+    view.body = reply::divide(&body.text, &body.marks);
+    view.text = body.text;
+    view.attachments = attachment::list(bytes, tree, &body.used, problems);
+    view.calendar_parts = attachment::calendars(bytes, tree, problems);
+    view.forwarded = forward::originals(bytes, tree, &view.text, &view.body, &view.subject);
+}
+
+/// Messages of old programs end lines in CR alone.
+fn with_line_feeds(bytes: &[u8]) -> Option<Vec<u8>> {
+    let lone = bytes.contains(&b'\r') && !bytes.contains(&b'\n');
+    lone.then(|| {
+        bytes
+            .iter()
+            .map(|&b| if b == b'\r' { b'\n' } else { b })
+            .collect()
+    })
+}
+
+/// BLAKE3 over the body as it travels: every line end counts as CR LF.
+fn body_hash(body: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for line in body.split_inclusive(|&b| b == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(text) => {
+                hasher.update(text.strip_suffix(b"\r").unwrap_or(text));
+                hasher.update(b"\r\n");
+            }
+            None => {
+                hasher.update(line);
+            }
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
+
+fn header_view(header: &HeaderSection, problems: &mut Vec<Problem>) -> MessageView {
+    let mut list = |name: &str| {
+        let mut out = Vec::new();
+        for value in header.all(name) {
+            out.extend(fields::addresses(name, value, problems));
+        }
+        out
+    };
+    let (from, sender, reply_to) = (list("From"), list("Sender"), list("Reply-To"));
+    let (to, cc, bcc) = (list("To"), list("Cc"), list("Bcc"));
+    let from_field_count = header.all("From").count();
+    note_missing(header, from_field_count, &from, problems);
+    let date_raw = header.first("Date").map(clean_text);
+    let parsed = date_raw.as_deref().and_then(parse_date);
+    if let (Some(raw), None) = (&date_raw, parsed) {
+        problems.push(Problem::new(
+            ProblemKind::BadDate,
+            format!("unreadable Date `{raw}`"),
+        ));
+    }
+    let subject = header.text("Subject").unwrap_or_default();
+    let ids = |name| {
+        header
+            .all(name)
+            .flat_map(fields::message_ids)
+            .collect::<Vec<String>>()
+    };
+    MessageView {
+        message_id: header.first("Message-ID").and_then(fields::own_message_id),
+        in_reply_to: ids("In-Reply-To"),
+        references: ids("References"),
+        date: parsed.map(|(date, _)| date),
+        date_offset_minutes: parsed.map(|(_, offset)| offset),
+        date_raw,
+        identity_parts: IdentityParts {
+            body_hash: [0; 32],
+            from: from.first().map(|f| f.address.key()).unwrap_or_default(),
+        },
+        from,
+        from_field_count,
+        sender,
+        reply_to,
+        to,
+        cc,
+        bcc,
+        base_subject: base_subject(&subject),
+        subject,
+        class: Classification::default(),
+        text: String::new(),
+        body: BodyParts::default(),
+        attachments: Vec::new(),
+        calendar_parts: Vec::new(),
+        forwarded: Vec::new(),
+        liaison_id: header.text("X-Liaison-Id").filter(|id| !id.is_empty()),
+        headers: header
+            .fields
+            .iter()
+            .map(|f| {
+                (
+                    clean_text(&f.name),
+                    clean_text(&fields::decode_words(&f.value)),
+                )
+            })
+            .collect(),
+        thread_index: header
+            .first("Thread-Index")
+            .and_then(thread::thread_index_prefix),
+        authentication_results: authentication_fields(header),
+        problems: Vec::new(),
+        truncated: false,
+    }
+}
+
+fn note_missing(
+    header: &HeaderSection,
+    from_fields: usize,
+    from: &[NamedAddress],
+    problems: &mut Vec<Problem>,
+) {
+    let mut note = |kind, detail: String| problems.push(Problem::new(kind, detail));
+    if header.fields.is_empty() {
+        return;
+    }
+    match from_fields {
+        0 => note(ProblemKind::NoFrom, "there is no From field".into()),
+        1 if from.is_empty() => note(
+            ProblemKind::NoFrom,
+            "the From field names no address".into(),
+        ),
+        1 => {}
+        n => note(
+            ProblemKind::SeveralFrom,
+            format!("{n} From fields: the sender is not known"),
+        ),
+    }
+    if !header.has("Message-ID") {
+        note(ProblemKind::NoMessageId, "there is no Message-ID".into());
+    }
+    if !header.has("Date") {
+        note(ProblemKind::NoDate, "there is no Date".into());
+    }
+    for name in [
+        "To",
+        "Cc",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "In-Reply-To",
+        "References",
+        "Reply-To",
+        "Sender",
+        "Content-Type",
+    ] {
+        let count = header.all(name).count();
+        if count > 1 {
+            note(
+                ProblemKind::DuplicateField,
+                format!("{count} {name} fields where one is allowed"),
+            );
+        }
+    }
+}
+
+fn authentication_fields(header: &HeaderSection) -> Vec<AuthenticationField> {
+    let mut above_received = true;
+    let mut out = Vec::new();
+    for field in &header.fields {
+        if field.is("Received") && !authenticity::is_local_delivery(&field.value) {
+            above_received = false;
+        } else if field.is("Authentication-Results") {
+            out.push(AuthenticationField {
+                value: clean_text(&field.value),
+                above_received,
+            });
+        }
+    }
+    out
+}
+
+/// The base subject (RFC 5256 2.1), in the languages that mail programs write prefixes in.
+#[must_use]
+pub fn base_subject(subject: &str) -> String {
+    /// Prefixes that mail programs pile up.
+    const MAX_PREFIXES: usize = 16;
+    let mut base = subject.trim();
+    for _ in 0..MAX_PREFIXES {
+        let next = thread_name(base).trim();
+        if next.len() >= base.len() || next.is_empty() {
+            break;
+        }
+        base = next;
+    }
+    clean_text(base)
+}
+
+/// An instant and the writer's offset in minutes, from a Date field (RFC 5322 3.3, or RFC 3339).
+pub(crate) fn parse_date(value: &str) -> Option<(Timestamp, i32)> {
+    let line = format!("{}\n", clean_text(value));
+    let parsed = DateTime::parse_rfc822(&line)
+        .filter(|d| d.is_valid() && d.year >= 1970)
+        .or_else(|| DateTime::parse_rfc3339(line.trim()).filter(DateTime::is_valid))?;
+    let civil = jiff::civil::DateTime::new(
+        i16::try_from(parsed.year).ok()?,
+        i8::try_from(parsed.month).ok()?,
+        i8::try_from(parsed.day).ok()?,
+        i8::try_from(parsed.hour).ok()?,
+        i8::try_from(parsed.minute).ok()?,
+        i8::try_from(parsed.second.min(59)).ok()?,
+        0,
+    )
+    .ok()?;
+    let utc = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+    let minutes = i32::from(parsed.tz_hour)
+        .saturating_mul(60)
+        .saturating_add(parsed.tz_minute.into());
+    let offset = if parsed.tz_before_gmt {
+        minutes.saturating_neg()
+    } else {
+        minutes
+    };
+    let instant = Timestamp::from_jiff(utc).minus_millis(i64::from(offset).saturating_mul(60_000));
+    Some((instant, offset))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! What the sender newly wrote, and what is quote or signature.
+//!
+//! Every line gets one class; nothing is deleted, and in doubt a line is reply: losing what a
+//! customer wrote is the worst error here.
+
+use serde::{Deserialize, Serialize};
+
+use super::html::Mark;
+
+mod phrases;
+mod quote;
+mod signature;
+
+/// What a line of the text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpanKind {
+    /// Newly written.
+    Reply,
+    /// Quoted or forwarded, with the lines that introduce it.
+    Quoted,
+    /// Signature, disclaimer, footer of a mailing list.
+    Signature,
+}
+
+/// How sure the division is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// A guess that kept more than it should, perhaps.
+    Low,
+    /// Wording decided.
+    Medium,
+    /// Marks that mail programs set decided, or there was nothing to divide.
+    High,
+}
+
+/// A stretch of the text, in bytes; together the spans cover it all, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// What it is.
+    pub kind: SpanKind,
+    /// First byte.
+    pub start: usize,
+    /// First byte after it.
+    pub end: usize,
+}
+
+/// The text of a message, divided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyParts {
+    /// The spans over `MessageView::text`.
+    pub spans: Vec<Span>,
+    /// What was newly written, trimmed; answers between quotes follow one another.
+    pub reply: String,
+    /// What was quoted, with its `>` marks.
+    pub quoted: String,
+    /// Signature and disclaimers.
+    pub signature: String,
+    /// How sure the division is.
+    pub confidence: Confidence,
+}
+
+impl Default for BodyParts {
+    fn default() -> Self {
+        BodyParts {
+            spans: Vec::new(),
+            reply: String::new(),
+            quoted: String::new(),
+            signature: String::new(),
+            confidence: Confidence::High,
+        }
+    }
+}
+
+/// One line while it is judged.
+#[derive(Debug, Clone)]
+pub(crate) struct Line<'a> {
+    /// The line without its end.
+    pub(crate) text: &'a str,
+    pub(crate) mark: Mark,
+    pub(crate) kind: SpanKind,
+}
+
+impl Line<'_> {
+    pub(crate) fn is_blank(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+
+    pub(crate) fn is_prefixed(&self) -> bool {
+        is_prefixed(self.text)
+    }
+}
+
+/// A line with a `>` mark; `>From` is what mbox files make of `From`.
+fn is_prefixed(text: &str) -> bool {
+    let text = text.strip_prefix(' ').unwrap_or(text);
+    text.starts_with('>') && !text.starts_with(">From ")
+}
+
+/// Divides `text`; `marks` are those of its lines, where HTML told any.
+pub(crate) fn divide(text: &str, marks: &[Mark]) -> BodyParts {
+    let mut lines: Vec<Line<'_>> = text
+        .split('\n')
+        .enumerate()
+        .map(|(at, text)| Line {
+            text,
+            mark: marks.get(at).copied().unwrap_or_default(),
+            kind: SpanKind::Reply,
+        })
+        .collect();
+    let quote = quote::classify(&mut lines);
+    let signature = signature::classify(&mut lines);
+    give_blanks_to_neighbours(&mut lines);
+    assemble(text, &lines, quote.min(signature))
+}
+
+/// Divides plain text that comes without marks.
+#[must_use]
+pub fn divide_text(text: &str) -> BodyParts {
+    divide(text, &[])
+}
+
+/// Blank lines between two lines of one kind belong to them.
+fn give_blanks_to_neighbours(lines: &mut [Line<'_>]) {
+    let mut last = None;
+    let mut blanks: Vec<usize> = Vec::new();
+    for at in 0..lines.len() {
+        let Some(line) = lines.get(at) else { break };
+        if line.is_blank() {
+            blanks.push(at);
+            continue;
+        }
+        let kind = line.kind;
+        if last.is_none_or(|last| last == kind) {
+            for blank in blanks.drain(..) {
+                if let Some(line) = lines.get_mut(blank) {
+                    line.kind = kind;
+                }
+            }
+        }
+        blanks.clear();
+        last = Some(kind);
+    }
+    for blank in blanks {
+        if let (Some(line), Some(kind)) = (lines.get_mut(blank), last) {
+            line.kind = kind;
+        }
+    }
+}
+
+fn assemble(text: &str, lines: &[Line<'_>], confidence: Confidence) -> BodyParts {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut at = 0usize;
+    for line in lines {
+        let end = at
+            .saturating_add(line.text.len())
+            .saturating_add(1)
+            .min(text.len());
+        match spans.last_mut() {
+            Some(span) if span.kind == line.kind => span.end = end,
+            _ if end > at => spans.push(Span {
+                kind: line.kind,
+                start: at,
+                end,
+            }),
+            _ => {}
+        }
+        at = end;
+    }
+    let collect = |kind| {
+        let pieces: Vec<&str> = spans
+            .iter()
+            .filter(|s| s.kind == kind)
+            .filter_map(|s| text.get(s.start..s.end))
+            .collect();
+        join(&pieces)
+    };
+    let (reply, quoted, signature) = (
+        collect(SpanKind::Reply),
+        collect(SpanKind::Quoted),
+        collect(SpanKind::Signature),
+    );
+    BodyParts {
+        spans,
+        reply: unescape_from(&reply),
+        quoted,
+        signature,
+        confidence,
+    }
+}
+
+/// Puts pieces together; a blank line between them where one stood at either end.
+fn join(pieces: &[&str]) -> String {
+    let mut out = String::new();
+    let mut gap = false;
+    for piece in pieces {
+        let trimmed = trim_blank_lines(piece);
+        if trimmed.is_empty() {
+            gap = true;
+            continue;
+        }
+        if !out.is_empty() {
+            let loose = gap || piece.trim_start_matches(' ').starts_with('\n');
+            out.push_str(if loose { "\n\n" } else { "\n" });
+        }
+        out.push_str(trimmed);
+        gap = piece.ends_with("\n\n");
+    }
+    out.trim().to_owned()
+}
+
+fn trim_blank_lines(text: &str) -> &str {
+    let end = text.trim_end();
+    let start = end.trim_start();
+    let lead = end.len().saturating_sub(start.len());
+    let line_start = end
+        .get(..lead)
+        .and_then(|head| head.rfind('\n'))
+        .map_or(0, |n| n.saturating_add(1));
+    end.get(line_start..).unwrap_or(start)
+}
+
+/// `>From` at a line start is mbox escaping, not a quote.
+fn unescape_from(reply: &str) -> String {
+    if !reply.contains(">From ") {
+        return reply.to_owned();
+    }
+    let lines: Vec<&str> = reply
+        .split('\n')
+        .map(|line| {
+            if line.starts_with(">From ") {
+                line.trim_start_matches('>')
+            } else {
+                line
+            }
+        })
+        .collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests;
