@@ -120,16 +120,24 @@ pub fn account_id(external_id: Option<&str>, name: &str) -> AccountId {
 /// The id of the contact at `account` whose first recorded address was `address`.
 #[must_use]
 pub fn contact_id(account: &AccountId, address: &str) -> ContactId {
-    let hash = derive("liaison contact 1", &[account.0.as_bytes(), address.as_bytes()]);
+    let hash = derive(
+        "liaison contact 1",
+        &[account.0.as_bytes(), address.as_bytes()],
+    );
     ContactId(format!("con-{}", short(&hash)))
 }
 
 /// A name without case, spacing and punctuation, for comparing.
 #[must_use]
 pub fn fold(name: &str) -> String {
-    let kept: String =
-        name.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect::<String>();
-    kept.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+    let kept: String = name
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
+        .collect::<String>();
+    kept.split_whitespace()
+        .map(str::to_lowercase)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Ids that people type: 64 bits are plenty for the accounts and contacts of one firm.
@@ -143,8 +151,17 @@ mod tests {
 
     #[test]
     fn the_same_company_gets_the_same_id_however_it_is_spelt() {
-        assert_eq!(account_id(None, "Acme  GmbH"), account_id(Some(" "), "ACME, gmbh"));
-        assert_ne!(account_id(Some("17"), "Acme"), account_id(Some("18"), "Acme"));
-        assert_eq!(account_id(Some("17"), "Acme"), account_id(Some("17"), "Acme Renamed"));
+        assert_eq!(
+            account_id(None, "Acme  GmbH"),
+            account_id(Some(" "), "ACME, gmbh")
+        );
+        assert_ne!(
+            account_id(Some("17"), "Acme"),
+            account_id(Some("18"), "Acme")
+        );
+        assert_eq!(
+            account_id(Some("17"), "Acme"),
+            account_id(Some("17"), "Acme Renamed")
+        );
     }
 }

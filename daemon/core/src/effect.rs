@@ -197,7 +197,10 @@ impl HoldState {
     /// Whether nothing more will happen to it.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        !matches!(self, HoldState::Planned | HoldState::Placed | HoldState::Releasing(_))
+        !matches!(
+            self,
+            HoldState::Planned | HoldState::Placed | HoldState::Releasing(_)
+        )
     }
 }
 

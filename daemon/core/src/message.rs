@@ -99,7 +99,11 @@ impl MessageRecord {
     /// The addresses that take part, ours and theirs.
     pub fn participants(&self) -> impl Iterator<Item = &str> {
         let from = self.from.as_ref().map(|person| person.email.as_str());
-        let others = self.to.iter().chain(&self.cc).map(|person| person.email.as_str());
+        let others = self
+            .to
+            .iter()
+            .chain(&self.cc)
+            .map(|person| person.email.as_str());
         from.into_iter().chain(others)
     }
 }
@@ -151,7 +155,11 @@ pub fn cut_references(ids: &[String]) -> Vec<String> {
         return ids.into_iter().cloned().collect();
     }
     let tail = ids.len().saturating_sub(half);
-    ids.iter().take(half).chain(ids.iter().skip(tail)).map(|id| (*id).clone()).collect()
+    ids.iter()
+        .take(half)
+        .chain(ids.iter().skip(tail))
+        .map(|id| (*id).clone())
+        .collect()
 }
 
 #[cfg(test)]
@@ -163,7 +171,10 @@ mod tests {
         let ids: Vec<String> = (0..40).map(|n| format!("{n}@example.com")).collect();
         let kept = cut_references(&ids);
         assert_eq!(kept.len(), REFERENCES_MAX);
-        assert_eq!((kept[0].as_str(), kept[9].as_str()), ("0@example.com", "39@example.com"));
+        assert_eq!(
+            (kept[0].as_str(), kept[9].as_str()),
+            ("0@example.com", "39@example.com")
+        );
     }
 
     #[test]

@@ -137,7 +137,10 @@ impl MailState {
     /// Whether the delivery worker has something to do, once its time has come.
     #[must_use]
     pub fn is_due_work(&self) -> bool {
-        matches!(self, MailState::Approved | MailState::Scheduled | MailState::Deferred)
+        matches!(
+            self,
+            MailState::Approved | MailState::Scheduled | MailState::Deferred
+        )
     }
 
     /// Whether it reached, or may have reached, or may still reach the recipient: what the
@@ -178,10 +181,16 @@ impl MailState {
             (S::Uncertain | S::Drafted, I::FoundInSent) => S::Sent,
             (S::Uncertain, I::NotFound) => S::Held,
             (S::Uncertain | S::Held, I::Resolve { sent }) => S::Resolved { sent: *sent },
-            (state, I::Cancel { by, why }) if state.can_be_cancelled() => {
-                S::Cancelled { by: by.clone(), why: why.clone() }
+            (state, I::Cancel { by, why }) if state.can_be_cancelled() => S::Cancelled {
+                by: by.clone(),
+                why: why.clone(),
+            },
+            _ => {
+                return Err(IllegalStep {
+                    from: self.clone(),
+                    input,
+                });
             }
-            _ => return Err(IllegalStep { from: self.clone(), input }),
         };
         Ok(next)
     }
@@ -265,8 +274,13 @@ pub const CRASHED_ATTEMPTS_MAX: u32 = 6;
 /// How long transient refusals are tried again.
 pub const RETRY_AGE_MAX_MS: i64 = 48 * HOUR_MS;
 /// Delays between tries, the last one repeated.
-const RETRY_DELAYS_MS: [i64; 5] =
-    [MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS, 30 * MINUTE_MS, HOUR_MS];
+const RETRY_DELAYS_MS: [i64; 5] = [
+    MINUTE_MS,
+    5 * MINUTE_MS,
+    15 * MINUTE_MS,
+    30 * MINUTE_MS,
+    HOUR_MS,
+];
 
 /// When a mail is tried again; `None` once [`RETRY_AGE_MAX_MS`] has passed since `created`.
 ///
@@ -283,8 +297,11 @@ pub fn next_attempt(
         return None;
     }
     let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-    let delay =
-        RETRY_DELAYS_MS.get(index).or(RETRY_DELAYS_MS.last()).copied().unwrap_or(HOUR_MS);
+    let delay = RETRY_DELAYS_MS
+        .get(index)
+        .or(RETRY_DELAYS_MS.last())
+        .copied()
+        .unwrap_or(HOUR_MS);
     let permille = i64::try_from(seed % 200).unwrap_or(0);
     let spread = delay.saturating_mul(permille) / 1000;
     Some(now.plus_millis(delay.saturating_add(spread)))
@@ -296,22 +313,53 @@ mod tests {
 
     fn all_states() -> Vec<MailState> {
         use MailState as S;
-        let cancelled = S::Cancelled { by: "x".into(), why: "y".into() };
+        let cancelled = S::Cancelled {
+            by: "x".into(),
+            why: "y".into(),
+        };
         vec![
-            S::Proposed, S::Held, S::Drafted, S::Approved, S::Scheduled,
-            S::Leased(Phase::BeforeDot), S::Leased(Phase::AfterDot), S::Sent, S::Deferred,
-            S::Failed, S::Uncertain, S::Resolved { sent: true }, S::Rejected, cancelled,
-            S::Superseded, S::Expired,
+            S::Proposed,
+            S::Held,
+            S::Drafted,
+            S::Approved,
+            S::Scheduled,
+            S::Leased(Phase::BeforeDot),
+            S::Leased(Phase::AfterDot),
+            S::Sent,
+            S::Deferred,
+            S::Failed,
+            S::Uncertain,
+            S::Resolved { sent: true },
+            S::Rejected,
+            cancelled,
+            S::Superseded,
+            S::Expired,
         ]
     }
 
     fn all_inputs() -> Vec<Input> {
         use Input as I;
         vec![
-            I::Ready { approval: true }, I::Ready { approval: false }, I::Approve, I::Reject,
-            I::Lease, I::EnterBody, I::DraftPlaced, I::NotSent, I::Refused { transient: true },
-            I::Refused { transient: false }, I::GiveUp, I::Accepted, I::NoVerdict, I::FoundInSent,
-            I::NotFound, I::Resolve { sent: false }, I::Cancel { by: "x".into(), why: "y".into() },
+            I::Ready { approval: true },
+            I::Ready { approval: false },
+            I::Approve,
+            I::Reject,
+            I::Lease,
+            I::EnterBody,
+            I::DraftPlaced,
+            I::NotSent,
+            I::Refused { transient: true },
+            I::Refused { transient: false },
+            I::GiveUp,
+            I::Accepted,
+            I::NoVerdict,
+            I::FoundInSent,
+            I::NotFound,
+            I::Resolve { sent: false },
+            I::Cancel {
+                by: "x".into(),
+                why: "y".into(),
+            },
         ]
     }
 
@@ -328,10 +376,15 @@ mod tests {
     fn only_a_mail_whose_body_may_be_out_can_become_sent_or_uncertain() {
         for state in all_states() {
             for input in all_inputs() {
-                let Ok(next) = state.step(input.clone()) else { continue };
+                let Ok(next) = state.step(input.clone()) else {
+                    continue;
+                };
                 if next == MailState::Sent {
-                    let from = [MailState::Leased(Phase::AfterDot), MailState::Uncertain,
-                        MailState::Drafted];
+                    let from = [
+                        MailState::Leased(Phase::AfterDot),
+                        MailState::Uncertain,
+                        MailState::Drafted,
+                    ];
                     assert!(from.contains(&state), "{state} {input:?}");
                 }
                 if next == MailState::Uncertain {
@@ -344,7 +397,10 @@ mod tests {
     #[test]
     fn an_uncertain_mail_is_never_leased_again_by_itself() {
         assert!(MailState::Uncertain.step(Input::Lease).is_err());
-        assert_eq!(MailState::Uncertain.step(Input::NotFound).unwrap(), MailState::Held);
+        assert_eq!(
+            MailState::Uncertain.step(Input::NotFound).unwrap(),
+            MailState::Held
+        );
         assert!(!MailState::Held.is_due_work());
     }
 

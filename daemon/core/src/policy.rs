@@ -312,7 +312,12 @@ pub fn resolve(
         };
         let address = recipient.as_ref().map_or("", |to| to.person.email.as_str());
         let id = effect_id(&cause.plugin, &key_cause, &proposal.label, address);
-        Resolved { proposal, id, recipient, problem }
+        Resolved {
+            proposal,
+            id,
+            recipient,
+            problem,
+        }
     };
     proposals.into_iter().map(resolve_one).collect()
 }
@@ -336,7 +341,10 @@ pub fn decide(rules: &Rules<'_>, facts: &Facts<'_>, resolved: Vec<Resolved>) -> 
         .partition(|(_, item)| matches!(item.proposal.action, Action::Email(_)));
     let mut verdicts: Vec<(usize, Verdict)> = Vec::new();
     for (index, item) in others.into_iter().chain(mails) {
-        let (label, kind) = (item.proposal.label.clone(), item.proposal.action.kind().to_owned());
+        let (label, kind) = (
+            item.proposal.label.clone(),
+            item.proposal.action.kind().to_owned(),
+        );
         let mut reasons = vec![item.proposal.reason.clone()];
         let result = match desk.judge(item, &mut reasons) {
             Ok(result) => result,
@@ -345,7 +353,15 @@ pub fn decide(rules: &Rules<'_>, facts: &Facts<'_>, resolved: Vec<Resolved>) -> 
                 VerdictResult::Refused
             }
         };
-        verdicts.push((index, Verdict { label, kind, result, reasons }));
+        verdicts.push((
+            index,
+            Verdict {
+                label,
+                kind,
+                result,
+                reasons,
+            },
+        ));
     }
     verdicts.sort_by_key(|(index, _)| *index);
     desk.decision.verdicts = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
@@ -377,7 +393,9 @@ impl Desk<'_> {
         })?;
         let count = self.counts.entry(kind).or_default();
         if grant.max.is_some_and(|max| *count >= max) {
-            return Err(format!("more than max = {count} of [proposals.{kind}] in one answer"));
+            return Err(format!(
+                "more than max = {count} of [proposals.{kind}] in one answer"
+            ));
         }
         *count = count.saturating_add(1);
         if let Some(problem) = item.problem {
@@ -409,12 +427,10 @@ impl Desk<'_> {
             label: proposal.label.clone(),
             reason: crate::message::cut_text(&proposal.reason, REASON_CHARS_MAX),
             rule: proposal.rule.clone(),
-            cause: proposal
-                .once
-                .clone()
-                .map_or_else(|| self.facts.cause.cause.clone(), |once| {
-                    crate::message::cut_text(&once, REASON_CHARS_MAX)
-                }),
+            cause: proposal.once.clone().map_or_else(
+                || self.facts.cause.cause.clone(),
+                |once| crate::message::cut_text(&once, REASON_CHARS_MAX),
+            ),
             ..self.facts.cause.clone()
         }
     }

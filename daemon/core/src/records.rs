@@ -101,5 +101,8 @@ pub struct TimerRecord {
 /// The id of a plugin's timer.
 #[must_use]
 pub fn timer_id(plugin: &PluginName, name: &str) -> TimerId {
-    TimerId(crate::ids::derive("liaison timer 1", &[plugin.0.as_bytes(), name.as_bytes()]))
+    TimerId(crate::ids::derive(
+        "liaison timer 1",
+        &[plugin.0.as_bytes(), name.as_bytes()],
+    ))
 }

@@ -13,14 +13,61 @@ use crate::mail::address::{Address, Domain};
 /// Providers whose customers share a domain: it says nothing about the account. Exact addresses
 /// at these domains match like any other.
 pub const FREE_MAIL_DOMAINS: &[&str] = &[
-    "126.com", "163.com", "aol.com", "bluewin.ch", "comcast.net", "fastmail.com", "free.fr",
-    "freenet.de", "gmail.com", "gmx.at", "gmx.ch", "gmx.com", "gmx.de", "gmx.net",
-    "googlemail.com", "hey.com", "hotmail.co.uk", "hotmail.com", "hotmail.de", "hotmail.fr",
-    "icloud.com", "laposte.net", "libero.it", "live.com", "mac.com", "mail.com", "mail.ru",
-    "me.com", "msn.com", "orange.fr", "outlook.com", "outlook.de", "outlook.fr", "pm.me",
-    "posteo.de", "proton.me", "protonmail.com", "qq.com", "seznam.cz", "sfr.fr", "t-online.de",
-    "telenet.be", "tutanota.com", "uol.com.br", "wanadoo.fr", "web.de", "wp.pl", "yahoo.co.jp",
-    "yahoo.co.uk", "yahoo.com", "yahoo.de", "yahoo.fr", "yandex.ru", "ymail.com", "zoho.com",
+    "126.com",
+    "163.com",
+    "aol.com",
+    "bluewin.ch",
+    "comcast.net",
+    "fastmail.com",
+    "free.fr",
+    "freenet.de",
+    "gmail.com",
+    "gmx.at",
+    "gmx.ch",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hey.com",
+    "hotmail.co.uk",
+    "hotmail.com",
+    "hotmail.de",
+    "hotmail.fr",
+    "icloud.com",
+    "laposte.net",
+    "libero.it",
+    "live.com",
+    "mac.com",
+    "mail.com",
+    "mail.ru",
+    "me.com",
+    "msn.com",
+    "orange.fr",
+    "outlook.com",
+    "outlook.de",
+    "outlook.fr",
+    "pm.me",
+    "posteo.de",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "seznam.cz",
+    "sfr.fr",
+    "t-online.de",
+    "telenet.be",
+    "tutanota.com",
+    "uol.com.br",
+    "wanadoo.fr",
+    "web.de",
+    "wp.pl",
+    "yahoo.co.jp",
+    "yahoo.co.uk",
+    "yahoo.com",
+    "yahoo.de",
+    "yahoo.fr",
+    "yandex.ru",
+    "ymail.com",
+    "zoho.com",
 ];
 
 /// What the match came to.
@@ -64,7 +111,10 @@ pub struct Evidence {
 
 impl Evidence {
     fn new(kind: &str, text: String) -> Evidence {
-        Evidence { kind: kind.to_owned(), text }
+        Evidence {
+            kind: kind.to_owned(),
+            text,
+        }
     }
 }
 
@@ -131,14 +181,18 @@ pub fn address_keys(address: &Address) -> Vec<String> {
 #[must_use]
 pub fn domain_keys(domain: &Domain, free_mail: &[String]) -> Vec<String> {
     let name = domain.as_str();
-    let Some(registrable) = psl::domain_str(name) else { return Vec::new() };
+    let Some(registrable) = psl::domain_str(name) else {
+        return Vec::new();
+    };
     if is_free_mail(registrable, free_mail) || is_free_mail(name, free_mail) {
         return Vec::new();
     }
     let mut keys = vec![name.to_owned()];
     let mut rest = name;
     while rest != registrable {
-        let Some((_, parent)) = rest.split_once('.') else { break };
+        let Some((_, parent)) = rest.split_once('.') else {
+            break;
+        };
         keys.push(parent.to_owned());
         rest = parent;
     }
@@ -162,12 +216,22 @@ pub fn registrable(domain: &str) -> Option<&str> {
 pub fn match_sender(sender: &Sender<'_>, found: &Lookups, free_mail: &[String]) -> Match {
     let Some(address) = sender.address else {
         let text = "the message has no readable sender address".to_owned();
-        return finish(MatchOutcome::Unknown, None, vec![Evidence::new("no-sender", text)]);
+        return finish(
+            MatchOutcome::Unknown,
+            None,
+            vec![Evidence::new("no-sender", text)],
+        );
     };
     if sender.from_count > 1 {
-        let text =
-            format!("the message has {} From addresses: nobody can say whose it is", sender.from_count);
-        return finish(MatchOutcome::Unknown, None, vec![Evidence::new("several-from", text)]);
+        let text = format!(
+            "the message has {} From addresses: nobody can say whose it is",
+            sender.from_count
+        );
+        return finish(
+            MatchOutcome::Unknown,
+            None,
+            vec![Evidence::new("several-from", text)],
+        );
     }
     if sender.own {
         let text = format!("{address} is one of our own addresses");
@@ -175,7 +239,9 @@ pub fn match_sender(sender: &Sender<'_>, found: &Lookups, free_mail: &[String]) 
     }
     let mut matched = match_known(address, found, free_mail);
     if let Some(why) = &sender.automatic {
-        matched.evidence.insert(0, Evidence::new("automatic", why.clone()));
+        matched
+            .evidence
+            .insert(0, Evidence::new("automatic", why.clone()));
         matched.outcome = MatchOutcome::Automatic;
     }
     matched
@@ -206,15 +272,19 @@ fn match_known(address: &Address, found: &Lookups, free_mail: &[String]) -> Matc
         return matched;
     }
     for step in steps(address, found) {
-        let mut accounts: Vec<AccountId> = step.hits.iter().map(|hit| hit.account.clone()).collect();
+        let mut accounts: Vec<AccountId> =
+            step.hits.iter().map(|hit| hit.account.clone()).collect();
         accounts.sort();
         accounts.dedup();
         evidence.push(Evidence::new(step.kind, step.text));
         match accounts.as_slice() {
             [] => continue,
             [account] => {
-                let contacts: Vec<_> =
-                    step.hits.iter().filter_map(|hit| hit.contact.clone()).collect();
+                let contacts: Vec<_> = step
+                    .hits
+                    .iter()
+                    .filter_map(|hit| hit.contact.clone())
+                    .collect();
                 let account = (account.clone(), step.confidence);
                 let mut matched = finish(MatchOutcome::Account, Some(account), evidence);
                 if let [contact] = contacts.as_slice() {
@@ -236,14 +306,23 @@ fn match_known(address: &Address, found: &Lookups, free_mail: &[String]) -> Matc
 fn steps(address: &Address, found: &Lookups) -> Vec<Step> {
     let mut steps = Vec::new();
     for (index, (key, hits)) in found.addresses.iter().enumerate() {
-        let (kind, confidence) = if index == 0 { ("address", 100) } else { ("tag-removed", 90) };
+        let (kind, confidence) = if index == 0 {
+            ("address", 100)
+        } else {
+            ("tag-removed", 90)
+        };
         let text = match (hits.len(), index) {
             (0, _) => continue,
             (1, 0) => format!("{key} is the address of a contact"),
             (1, _) => format!("{key} (the address without its +tag) is the address of a contact"),
             (many, _) => format!("{key} is recorded {many} times"),
         };
-        steps.push(Step { kind, text, confidence, hits: hits.clone() });
+        steps.push(Step {
+            kind,
+            text,
+            confidence,
+            hits: hits.clone(),
+        });
     }
     for (domain, accounts) in &found.domains {
         if accounts.is_empty() {
@@ -252,13 +331,30 @@ fn steps(address: &Address, found: &Lookups) -> Vec<Step> {
         let exact = domain == address.domain().as_str();
         let text = match (accounts.len(), exact) {
             (1, true) => format!("{domain} is a domain of the account"),
-            (1, false) => format!("{} lies below {domain}, a domain of the account", address.domain()),
+            (1, false) => format!(
+                "{} lies below {domain}, a domain of the account",
+                address.domain()
+            ),
             (many, _) => format!("{domain} is a domain of {many} accounts"),
         };
-        let hits =
-            accounts.iter().map(|id| AddressHit { account: id.clone(), contact: None }).collect();
-        let (kind, confidence) = if exact { ("domain", 80) } else { ("parent-domain", 70) };
-        steps.push(Step { kind, text, confidence, hits });
+        let hits = accounts
+            .iter()
+            .map(|id| AddressHit {
+                account: id.clone(),
+                contact: None,
+            })
+            .collect();
+        let (kind, confidence) = if exact {
+            ("domain", 80)
+        } else {
+            ("parent-domain", 70)
+        };
+        steps.push(Step {
+            kind,
+            text,
+            confidence,
+            hits,
+        });
     }
     steps
 }
@@ -273,7 +369,10 @@ fn nobody(address: &Address, free_mail: &[String]) -> Evidence {
         );
         return Evidence::new("free-mail", text);
     }
-    Evidence::new("unknown", format!("no contact has {address} and no account has its domain"))
+    Evidence::new(
+        "unknown",
+        format!("no contact has {address} and no account has its domain"),
+    )
 }
 
 fn finish(
@@ -286,7 +385,14 @@ fn finish(
         None if outcome == MatchOutcome::Own => (None, 100),
         None => (None, 0),
     };
-    Match { outcome, account, contact: None, candidates: Vec::new(), confidence, evidence }
+    Match {
+        outcome,
+        account,
+        contact: None,
+        candidates: Vec::new(),
+        confidence,
+        evidence,
+    }
 }
 
 #[cfg(test)]

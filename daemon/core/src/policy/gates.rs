@@ -16,7 +16,10 @@ pub(super) fn loop_guard(
     recipient: &str,
     firm: &Firm,
 ) -> Result<(), String> {
-    let inbound = [facts.trigger, answered].into_iter().flatten().filter(|m| !m.outbound);
+    let inbound = [facts.trigger, answered]
+        .into_iter()
+        .flatten()
+        .filter(|m| !m.outbound);
     for message in inbound {
         if !message.is_human() {
             return Err(format!(
@@ -29,7 +32,9 @@ pub(super) fn loop_guard(
             return Err("the message is from before the first start".to_owned());
         }
         if message.from_count > 1 {
-            return Err("the message has several From addresses: nobody can say whose it is".into());
+            return Err(
+                "the message has several From addresses: nobody can say whose it is".into(),
+            );
         }
     }
     if firm.owns(recipient) {
@@ -49,7 +54,9 @@ pub(super) fn taken_up(
     answered: Option<&MessageRecord>,
     thread: Option<&ThreadRecord>,
 ) -> Result<(), String> {
-    let (Some(answered), Some(thread)) = (answered, thread) else { return Ok(()) };
+    let (Some(answered), Some(thread)) = (answered, thread) else {
+        return Ok(());
+    };
     let later = |when: Option<Timestamp>| when.is_some_and(|when| when > answered.date);
     if answered.outbound && later(thread.last_human_inbound) {
         return Err("the counterpart has answered since".to_owned());
@@ -63,9 +70,7 @@ pub(super) fn taken_up(
 /// Consent: asked when decided and again when sent.
 pub(super) fn consent(recipient: &str, known: Option<&RecipientFacts>) -> Result<(), String> {
     match known {
-        Some(known) if known.do_not_contact => {
-            Err(format!("{recipient} is marked do-not-contact"))
-        }
+        Some(known) if known.do_not_contact => Err(format!("{recipient} is marked do-not-contact")),
         Some(known) if known.left => Err(format!("{recipient} has left the company")),
         _ => Ok(()),
     }
@@ -79,21 +84,35 @@ pub(super) fn frequency_cap(
     account: &[Timestamp],
     now: Timestamp,
 ) -> Option<(Timestamp, String)> {
-    let of_contact = free_at(contact, limits.contact_mails_per_week, CAP_WINDOW_MS, now).map(|at| {
-        let max = limits.contact_mails_per_week;
-        (at, format!("frequency cap: at most {max} mail(s) to a contact in 7 days"))
-    });
-    let of_account = free_at(account, limits.account_mails_per_week, CAP_WINDOW_MS, now).map(|at| {
-        let max = limits.account_mails_per_week;
-        (at, format!("frequency cap: at most {max} mails to an account in 7 days"))
-    });
-    [of_contact, of_account].into_iter().flatten().max_by_key(|(at, _)| *at)
+    let of_contact =
+        free_at(contact, limits.contact_mails_per_week, CAP_WINDOW_MS, now).map(|at| {
+            let max = limits.contact_mails_per_week;
+            (
+                at,
+                format!("frequency cap: at most {max} mail(s) to a contact in 7 days"),
+            )
+        });
+    let of_account =
+        free_at(account, limits.account_mails_per_week, CAP_WINDOW_MS, now).map(|at| {
+            let max = limits.account_mails_per_week;
+            (
+                at,
+                format!("frequency cap: at most {max} mails to an account in 7 days"),
+            )
+        });
+    [of_contact, of_account]
+        .into_iter()
+        .flatten()
+        .max_by_key(|(at, _)| *at)
 }
 
 /// From when on fewer than `max` of `times` lie within `window_ms`; `None`: now.
 fn free_at(times: &[Timestamp], max: u32, window_ms: i64, now: Timestamp) -> Option<Timestamp> {
-    let mut recent: Vec<Timestamp> =
-        times.iter().copied().filter(|at| now.since(*at) < window_ms).collect();
+    let mut recent: Vec<Timestamp> = times
+        .iter()
+        .copied()
+        .filter(|at| now.since(*at) < window_ms)
+        .collect();
     recent.sort();
     let max = usize::try_from(max).unwrap_or(usize::MAX);
     if recent.len() < max {
@@ -147,7 +166,10 @@ pub enum Recheck {
 #[must_use]
 pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
     if facts.panic {
-        return Recheck::Wait(facts.now.plus_millis(PANIC_RECHECK_MS), "panic is on".to_owned());
+        return Recheck::Wait(
+            facts.now.plus_millis(PANIC_RECHECK_MS),
+            "panic is on".to_owned(),
+        );
     }
     if mail.audience == Audience::Staff {
         return Recheck::Go;
@@ -178,7 +200,10 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
         let why = format!("loop guard: at most {per_day} automatic mail(s) to a contact in 24 h");
         return Recheck::Wait(at, why);
     }
-    let in_thread = facts.thread.as_ref().map_or(0, |thread| thread.automatic_since_human);
+    let in_thread = facts
+        .thread
+        .as_ref()
+        .map_or(0, |thread| thread.automatic_since_human);
     if in_thread >= facts.limits.thread_automatic {
         return Recheck::Hold(format!(
             "loop guard: {in_thread} automatic mails in this thread without a person in between"
@@ -210,8 +235,14 @@ mod tests {
         assert_eq!(free_at(&[], 1, CAP_WINDOW_MS, day(10)), None);
         assert_eq!(free_at(&[day(2)], 1, CAP_WINDOW_MS, day(10)), None);
         assert_eq!(free_at(&[day(5)], 1, CAP_WINDOW_MS, day(10)), Some(day(12)));
-        assert_eq!(free_at(&[day(5), day(8)], 1, CAP_WINDOW_MS, day(10)), Some(day(15)));
-        assert_eq!(free_at(&[day(5), day(8)], 2, CAP_WINDOW_MS, day(10)), Some(day(12)));
+        assert_eq!(
+            free_at(&[day(5), day(8)], 1, CAP_WINDOW_MS, day(10)),
+            Some(day(15))
+        );
+        assert_eq!(
+            free_at(&[day(5), day(8)], 2, CAP_WINDOW_MS, day(10)),
+            Some(day(12))
+        );
         assert_eq!(free_at(&[day(5)], 2, CAP_WINDOW_MS, day(10)), None);
     }
 }

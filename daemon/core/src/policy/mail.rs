@@ -30,7 +30,9 @@ pub(super) fn recipient(
     let answered = match &email.in_reply_to {
         None => None,
         Some(key) => Some(
-            answered.get(key).ok_or_else(|| format!("it answers {key}, a message not known here"))?,
+            answered
+                .get(key)
+                .ok_or_else(|| format!("it answers {key}, a message not known here"))?,
         ),
     };
     match (email.to.as_slice(), answered) {
@@ -38,11 +40,24 @@ pub(super) fn recipient(
         ([], Some(message)) => reply_recipient(message, firm),
         ([one], _) => {
             let address = Address::parse(&one.email).map_err(|error| error.to_string())?;
-            let name = one.name.as_deref().map(clean_text).filter(|name| !name.is_empty());
-            let person = Person { name, email: address.key() };
-            Ok(Recipient { person, draft_only: None })
+            let name = one
+                .name
+                .as_deref()
+                .map(clean_text)
+                .filter(|name| !name.is_empty());
+            let person = Person {
+                name,
+                email: address.key(),
+            };
+            Ok(Recipient {
+                person,
+                draft_only: None,
+            })
         }
-        (several, _) => Err(format!("it names {} recipients: one mail has one", several.len())),
+        (several, _) => Err(format!(
+            "it names {} recipients: one mail has one",
+            several.len()
+        )),
     }
 }
 
@@ -50,21 +65,35 @@ pub(super) fn recipient(
 /// when From is a robot's (a web form), and then only as a draft.
 fn reply_recipient(message: &MessageRecord, firm: &Firm) -> Result<Recipient, String> {
     if message.outbound {
-        let outside = message.to.iter().chain(&message.cc).find(|to| !firm.owns(&to.email));
+        let outside = message
+            .to
+            .iter()
+            .chain(&message.cc)
+            .find(|to| !firm.owns(&to.email));
         return outside
-            .map(|person| Recipient { person: person.clone(), draft_only: None })
+            .map(|person| Recipient {
+                person: person.clone(),
+                draft_only: None,
+            })
             .ok_or_else(|| "the message went to nobody outside".to_owned());
     }
-    let from = message.from.as_ref().ok_or("the message has no readable sender address")?;
+    let from = message
+        .from
+        .as_ref()
+        .ok_or("the message has no readable sender address")?;
     let domain = |email: &str| {
-        let domain = email.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+        let domain = email
+            .rsplit_once('@')
+            .map(|(_, domain)| domain)
+            .unwrap_or_default();
         registrable(domain).unwrap_or(domain).to_owned()
     };
     let robot = Address::parse(&from.email).is_ok_and(|from| from.is_no_reply_like());
     match message.reply_to.first() {
-        Some(reply_to) if domain(&reply_to.email) == domain(&from.email) => {
-            Ok(Recipient { person: reply_to.clone(), draft_only: None })
-        }
+        Some(reply_to) if domain(&reply_to.email) == domain(&from.email) => Ok(Recipient {
+            person: reply_to.clone(),
+            draft_only: None,
+        }),
         Some(reply_to) if robot => Ok(Recipient {
             person: reply_to.clone(),
             draft_only: Some(format!(
@@ -72,7 +101,10 @@ fn reply_recipient(message: &MessageRecord, firm: &Firm) -> Result<Recipient, St
                 from.email
             )),
         }),
-        _ => Ok(Recipient { person: from.clone(), draft_only: None }),
+        _ => Ok(Recipient {
+            person: from.clone(),
+            draft_only: None,
+        }),
     }
 }
 
@@ -84,14 +116,19 @@ impl Desk<'_> {
         reasons: &mut Vec<String>,
     ) -> Result<VerdictResult, String> {
         let to = item.recipient.clone().ok_or("it has no recipient")?;
-        let answered = email.in_reply_to.as_ref().and_then(|key| self.facts.answered.get(key));
+        let answered = email
+            .in_reply_to
+            .as_ref()
+            .and_then(|key| self.facts.answered.get(key));
         let address = to.person.email.as_str();
         self.within_scope(address, answered)?;
         loop_guard(self.facts, answered, address, self.rules.firm)?;
         consent(address, self.facts.recipients.get(address))?;
         taken_up(answered, self.facts.thread)?;
         if self.facts.authenticity == "fail" {
-            return Err("the sender's authenticity check failed: no mail to a possible liar".into());
+            return Err(
+                "the sender's authenticity check failed: no mail to a possible liar".into(),
+            );
         }
         if email.attach.len() > ATTACHMENTS_MAX {
             return Err(format!("more than {ATTACHMENTS_MAX} attachments"));
@@ -146,7 +183,11 @@ impl Desk<'_> {
                 let replies = message.reply_to.iter().map(|person| person.email.as_str());
                 message.participants().chain(replies).any(|part| part == to)
             });
-        let of_account = self.facts.recipients.get(to).is_some_and(|known| known.of_account);
+        let of_account = self
+            .facts
+            .recipients
+            .get(to)
+            .is_some_and(|known| known.of_account);
         let allowed = match scope {
             Recipients::Any => true,
             Recipients::Account => in_thread || of_account,
@@ -155,14 +196,17 @@ impl Desk<'_> {
         if allowed {
             return Ok(());
         }
-        let scope = if scope == Recipients::Thread { "thread" } else { "account" };
-        Err(format!("{to} is outside `recipients = \"{scope}\"` of [proposals.email]"))
+        let scope = if scope == Recipients::Thread {
+            "thread"
+        } else {
+            "account"
+        };
+        Err(format!(
+            "{to} is outside `recipients = \"{scope}\"` of [proposals.email]"
+        ))
     }
 
-    fn required_holds(
-        &self,
-        email: &EmailProposal,
-    ) -> Result<Vec<crate::ids::EffectId>, String> {
+    fn required_holds(&self, email: &EmailProposal) -> Result<Vec<crate::ids::EffectId>, String> {
         let find = |label: &String| {
             self.holds.get(label).cloned().ok_or_else(|| {
                 format!("it offers the hold `{label}`, which was not accepted: see its reason")
@@ -191,9 +235,10 @@ impl Desk<'_> {
     }
 
     fn route(&self, mode: MailMode) -> Result<Route, String> {
-        let route = self.facts.route.clone().ok_or(
-            "the mailbox has no transport: set `transport` in its [[mailbox]] section",
-        )?;
+        let route =
+            self.facts.route.clone().ok_or(
+                "the mailbox has no transport: set `transport` in its [[mailbox]] section",
+            )?;
         if mode == MailMode::Draft && !route.drafts {
             return Err("the mailbox has no Drafts mailbox to put the draft into".to_owned());
         }
@@ -209,7 +254,12 @@ impl Desk<'_> {
         reasons: &mut Vec<String>,
     ) -> Option<Timestamp> {
         let address = to.person.email.as_str();
-        let known = self.facts.recipients.get(address).cloned().unwrap_or_default();
+        let known = self
+            .facts
+            .recipients
+            .get(address)
+            .cloned()
+            .unwrap_or_default();
         let mut mails = known.mails;
         let mut account_mails = self.facts.account_mails.clone();
         // What this very answer already writes to the same person counts as well.
@@ -300,7 +350,11 @@ impl Desk<'_> {
             body: cut_text(&text, BODY_CHARS_MAX),
             checklist: Vec::new(),
             due: None,
-            owner: self.facts.owner.as_ref().map(|owner| owner.user.email.clone()),
+            owner: self
+                .facts
+                .owner
+                .as_ref()
+                .map(|owner| owner.user.email.clone()),
             done: None,
             created: self.facts.now,
         };
@@ -312,10 +366,18 @@ impl Desk<'_> {
 
 /// "Re: " in front of a subject, once.
 fn reply_subject(subject: &str) -> String {
-    let has_prefix = subject.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("re:"));
-    if has_prefix { subject.to_owned() } else { format!("Re: {subject}") }
+    let has_prefix = subject
+        .get(..3)
+        .is_some_and(|start| start.eq_ignore_ascii_case("re:"));
+    if has_prefix {
+        subject.to_owned()
+    } else {
+        format!("Re: {subject}")
+    }
 }
 
 fn deferred(reasons: &[String]) -> bool {
-    reasons.iter().any(|reason| reason.starts_with("deferred to "))
+    reasons
+        .iter()
+        .any(|reason| reason.starts_with("deferred to "))
 }

@@ -6,7 +6,9 @@ use crate::ids::{CaseId, HoldGroupId, TaskId, derive, effect_id, hold_uid, outgo
 use crate::mail::address::clean_text;
 use crate::message::{SUBJECT_CHARS_MAX, TAGS_MAX, cut_text};
 use crate::outbox::MailState;
-use crate::proposal::{Content, CreateCase, CreateTask, HoldProposal, Notify, SetTimer, TagMessage, UpdateCase};
+use crate::proposal::{
+    Content, CreateCase, CreateTask, HoldProposal, Notify, SetTimer, TagMessage, UpdateCase,
+};
 use crate::records::{
     BODY_CHARS_MAX, CASE_STEPS_MAX, CHECKLIST_MAX, CaseRecord, PAYLOAD_BYTES_MAX, TITLE_CHARS_MAX,
     TaskRecord, TimerRecord, timer_id,
@@ -47,11 +49,17 @@ impl Desk<'_> {
         if let Some(trigger) = self.facts.trigger
             && (!trigger.is_human() || trigger.historical)
         {
-            return Err(format!("no holds because of a message of class {}", trigger.class));
+            return Err(format!(
+                "no holds because of a message of class {}",
+                trigger.class
+            ));
         }
         let owner = self.owner(hold.owner.as_deref())?.clone();
         let calendar = owner.calendar.clone().ok_or_else(|| {
-            format!("{} has no calendar for holds: add a [[calendar]]", owner.user.email)
+            format!(
+                "{} has no calendar for holds: add a [[calendar]]",
+                owner.user.email
+            )
         })?;
         let zone = hold.zone.unwrap_or_else(|| owner.user.zone.clone());
         if zones::zone(&zone).is_none() {
@@ -59,14 +67,17 @@ impl Desk<'_> {
         }
         let limit = self.rules.limits.holds_open;
         if owner.holds_open >= limit {
-            return Err(format!("{limit} holds are open in {calendar} already (limits.holds_open)"));
+            return Err(format!(
+                "{limit} holds are open in {calendar} already (limits.holds_open)"
+            ));
         }
         let expires = self.hold_expiry(hold.expires, hold.when.start);
         if expires <= now {
             return Err("the hold would expire before it is placed".to_owned());
         }
         if !apply {
-            self.holds.insert(item.proposal.label.clone(), item.id.clone());
+            self.holds
+                .insert(item.proposal.label.clone(), item.id.clone());
             return Ok(VerdictResult::Rehearsed);
         }
         reasons.push(format!("held until {expires}"));
@@ -91,7 +102,8 @@ impl Desk<'_> {
             last_trouble: None,
             created: now,
         };
-        self.holds.insert(item.proposal.label.clone(), item.id.clone());
+        self.holds
+            .insert(item.proposal.label.clone(), item.id.clone());
         self.decision.plans.push(Plan::Hold(Box::new(effect)));
         Ok(VerdictResult::Effect(item.id.clone()))
     }
@@ -101,14 +113,22 @@ impl Desk<'_> {
         let limits = self.rules.limits;
         let stands = i64::from(limits.hold_hours).saturating_mul(HOUR_MS);
         let lead = i64::from(limits.hold_before_slot_hours).saturating_mul(HOUR_MS);
-        let default = self.facts.now.plus_millis(stands).min(start.minus_millis(lead));
+        let default = self
+            .facts
+            .now
+            .plus_millis(stands)
+            .min(start.minus_millis(lead));
         wished.map_or(default, |wished| wished.min(start))
     }
 
     /// Holds of one group in one thread are alternatives; without a thread, of one cause.
     fn group(&self, name: &str) -> HoldGroupId {
         let cause = &self.facts.cause;
-        let about = cause.subject.thread.as_ref().map_or(cause.cause.as_str(), |t| t.as_str());
+        let about = cause
+            .subject
+            .thread
+            .as_ref()
+            .map_or(cause.cause.as_str(), |t| t.as_str());
         HoldGroupId(derive(
             "liaison hold group 1",
             &[cause.plugin.0.as_bytes(), about.as_bytes(), name.as_bytes()],
@@ -125,7 +145,9 @@ impl Desk<'_> {
         }
         let group = self.group(group);
         let why = item.proposal.reason.clone();
-        self.decision.plans.push(Plan::ReleaseHolds(group.clone(), why));
+        self.decision
+            .plans
+            .push(Plan::ReleaseHolds(group.clone(), why));
         Ok(VerdictResult::Applied(group.0))
     }
 
@@ -135,9 +157,11 @@ impl Desk<'_> {
         case: CreateCase,
     ) -> Result<VerdictResult, String> {
         let apply = applies(self.rules.modes.records, "records")?;
-        let kind = self.rules.manifest.case(&case.kind).ok_or_else(|| {
-            format!("the manifest declares no case kind `{}`", case.kind)
-        })?;
+        let kind = self
+            .rules
+            .manifest
+            .case(&case.kind)
+            .ok_or_else(|| format!("the manifest declares no case kind `{}`", case.kind))?;
         let state = case.state.unwrap_or_else(|| kind.first_state().to_owned());
         let problems = kind.check(&case.fields, &state, None);
         if let Some(problem) = problems.first() {
@@ -154,7 +178,11 @@ impl Desk<'_> {
             plugin: cause.plugin.clone(),
             kind: case.kind,
             title: cut_text(&clean_text(&case.title), TITLE_CHARS_MAX),
-            steps: vec![(now, state.clone(), cut_text(&item.proposal.reason, TITLE_CHARS_MAX))],
+            steps: vec![(
+                now,
+                state.clone(),
+                cut_text(&item.proposal.reason, TITLE_CHARS_MAX),
+            )],
             state,
             fields: case.fields,
             account: cause.subject.account.clone(),
@@ -176,13 +204,22 @@ impl Desk<'_> {
         let record = self.facts.cases.get(change.id.as_str());
         let record = record.ok_or_else(|| format!("there is no case {}", change.id))?;
         if record.plugin != self.facts.cause.plugin {
-            return Err(format!("{} belongs to the plugin {}", change.id, record.plugin));
+            return Err(format!(
+                "{} belongs to the plugin {}",
+                change.id, record.plugin
+            ));
         }
-        if change.if_revision.is_some_and(|expected| expected != record.revision) {
+        if change
+            .if_revision
+            .is_some_and(|expected| expected != record.revision)
+        {
             return Err(format!("{} was changed meanwhile", change.id));
         }
         let kind = self.rules.manifest.case(&record.kind).ok_or_else(|| {
-            format!("the manifest no longer declares the case kind `{}`", record.kind)
+            format!(
+                "the manifest no longer declares the case kind `{}`",
+                record.kind
+            )
         })?;
         let mut next = record.clone();
         next.fields.extend(change.set);
@@ -202,7 +239,9 @@ impl Desk<'_> {
             next.steps.remove(1); // the first step, how it began, stays
         }
         let id = next.id.0.clone();
-        self.decision.plans.push(Plan::ChangedCase(Box::new(next), record.revision));
+        self.decision
+            .plans
+            .push(Plan::ChangedCase(Box::new(next), record.revision));
         Ok(VerdictResult::Applied(id))
     }
 
@@ -216,7 +255,11 @@ impl Desk<'_> {
         }
         let owner = match task.owner.as_deref() {
             Some(named) => Some(self.owner(Some(named))?.user.email.clone()),
-            None => self.facts.owner.as_ref().map(|owner| owner.user.email.clone()),
+            None => self
+                .facts
+                .owner
+                .as_ref()
+                .map(|owner| owner.user.email.clone()),
         };
         let (points, chars) = CHECKLIST_MAX;
         let record = TaskRecord {
@@ -253,7 +296,11 @@ impl Desk<'_> {
         }
         let owner = match notify.to.as_deref() {
             Some(named) => Some(self.owner(Some(named))?.user.email.clone()),
-            None => self.facts.owner.as_ref().map(|owner| owner.user.email.clone()),
+            None => self
+                .facts
+                .owner
+                .as_ref()
+                .map(|owner| owner.user.email.clone()),
         };
         let first_line = notify.text.lines().next().unwrap_or_default();
         let record = TaskRecord {
@@ -285,9 +332,16 @@ impl Desk<'_> {
         (title, text): (&str, &str),
         reasons: &mut Vec<String>,
     ) {
-        let Some(route) = self.facts.staff_route.clone() else { return };
+        let Some(route) = self.facts.staff_route.clone() else {
+            return;
+        };
         let cause = self.cause_of(&item.proposal);
-        let id = effect_id(&cause.plugin, &cause.cause, &format!("staff {}", cause.label), owner);
+        let id = effect_id(
+            &cause.plugin,
+            &cause.cause,
+            &format!("staff {}", cause.label),
+            owner,
+        );
         if self.facts.seen.contains_key(&id) {
             return;
         }
@@ -331,7 +385,9 @@ impl Desk<'_> {
         timer: SetTimer,
     ) -> Result<VerdictResult, String> {
         if timer.payload.len() > PAYLOAD_BYTES_MAX || timer.name.len() > PAYLOAD_BYTES_MAX / 4 {
-            return Err(format!("the timer's payload is over {PAYLOAD_BYTES_MAX} bytes"));
+            return Err(format!(
+                "the timer's payload is over {PAYLOAD_BYTES_MAX} bytes"
+            ));
         }
         if timer.due.since(self.facts.now) > HORIZON_MS {
             return Err("the timer is over 400 days ahead".to_owned());
@@ -364,7 +420,9 @@ impl Desk<'_> {
         for name in tag.add.iter_mut().chain(&mut tag.remove) {
             let clean = clean_text(name);
             if clean.is_empty() || clean.chars().count() > TAG_CHARS_MAX {
-                return Err(format!("`{clean}` is no tag: 1 to {TAG_CHARS_MAX} characters"));
+                return Err(format!(
+                    "`{clean}` is no tag: 1 to {TAG_CHARS_MAX} characters"
+                ));
             }
             *name = clean;
         }

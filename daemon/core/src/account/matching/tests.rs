@@ -5,7 +5,10 @@ fn address(text: &str) -> Address {
 }
 
 fn hit(account: &str, contact: Option<&str>) -> AddressHit {
-    AddressHit { account: account.into(), contact: contact.map(Into::into) }
+    AddressHit {
+        account: account.into(),
+        contact: contact.map(Into::into),
+    }
 }
 
 /// Records: bob at acme (example.com), carol at two accounts, a subsidiary below example.com.
@@ -15,7 +18,9 @@ fn look_up(address: &Address) -> Lookups {
         .map(|key| {
             let hits = match key.as_str() {
                 "bob@example.com" => vec![hit("acme", Some("bob"))],
-                "carol@gmail.com" => vec![hit("acme", Some("carol-1")), hit("beta", Some("carol-2"))],
+                "carol@gmail.com" => {
+                    vec![hit("acme", Some("carol-1")), hit("beta", Some("carol-2"))]
+                }
                 "dora@gmail.com" => vec![hit("solo", Some("dora"))],
                 _ => vec![],
             };
@@ -35,13 +40,21 @@ fn look_up(address: &Address) -> Lookups {
             (key, accounts)
         })
         .collect();
-    Lookups { thread: None, addresses, domains }
+    Lookups {
+        thread: None,
+        addresses,
+        domains,
+    }
 }
 
 fn matched(text: &str) -> Match {
     let address = address(text);
-    let sender =
-        Sender { address: Some(&address), from_count: 1, own: false, automatic: None };
+    let sender = Sender {
+        address: Some(&address),
+        from_count: 1,
+        own: false,
+        automatic: None,
+    };
     match_sender(&sender, &look_up(&address), &[])
 }
 
@@ -53,9 +66,19 @@ fn senders_and_whom_they_belong_to() {
         ("BOB@Example.COM", Account, Some("acme"), "address"),
         ("bob+news@example.com", Account, Some("acme"), "tag-removed"),
         ("new@example.com", Account, Some("acme"), "domain"),
-        ("new@mail.example.com", Account, Some("acme"), "parent-domain"),
+        (
+            "new@mail.example.com",
+            Account,
+            Some("acme"),
+            "parent-domain",
+        ),
         ("new@sub.example.com", Account, Some("acme-sub"), "domain"),
-        ("new@a.sub.example.com", Account, Some("acme-sub"), "parent-domain"),
+        (
+            "new@a.sub.example.com",
+            Account,
+            Some("acme-sub"),
+            "parent-domain",
+        ),
         ("new@notexample.com", Unknown, None, "unknown"),
         ("carol@gmail.com", Ambiguous, None, "address"),
         ("dora@gmail.com", Account, Some("solo"), "address"),
@@ -66,14 +89,25 @@ fn senders_and_whom_they_belong_to() {
     for (text, outcome, account, kind) in cases {
         let result = matched(text);
         assert_eq!(result.outcome, outcome, "{text}: {result:?}");
-        assert_eq!(result.account.as_ref().map(AccountId::as_str), account, "{text}");
-        assert_eq!(result.evidence.last().unwrap().kind, kind, "{text}: {result:?}");
+        assert_eq!(
+            result.account.as_ref().map(AccountId::as_str),
+            account,
+            "{text}"
+        );
+        assert_eq!(
+            result.evidence.last().unwrap().kind,
+            kind,
+            "{text}: {result:?}"
+        );
     }
 }
 
 #[test]
 fn an_ambiguous_address_names_its_candidates_in_a_fixed_order() {
-    assert_eq!(matched("carol@gmail.com").candidates, ["acme".into(), "beta".into()]);
+    assert_eq!(
+        matched("carol@gmail.com").candidates,
+        ["acme".into(), "beta".into()]
+    );
 }
 
 #[test]
@@ -81,7 +115,12 @@ fn the_thread_comes_first_and_keeps_the_contact() {
     let address = address("bob@example.com");
     let mut found = look_up(&address);
     found.thread = Some(("acme".into(), "answers our message".to_owned()));
-    let sender = Sender { address: Some(&address), from_count: 1, own: false, automatic: None };
+    let sender = Sender {
+        address: Some(&address),
+        from_count: 1,
+        own: false,
+        automatic: None,
+    };
     let result = match_sender(&sender, &found, &[]);
     assert_eq!(result.evidence[0].kind, "thread");
     assert_eq!(result.contact, Some("bob".into()));
@@ -90,9 +129,17 @@ fn the_thread_comes_first_and_keeps_the_contact() {
 #[test]
 fn several_from_addresses_are_nobody() {
     let address = address("bob@example.com");
-    let sender = Sender { address: Some(&address), from_count: 2, own: false, automatic: None };
+    let sender = Sender {
+        address: Some(&address),
+        from_count: 2,
+        own: false,
+        automatic: None,
+    };
     let result = match_sender(&sender, &look_up(&address), &[]);
-    assert_eq!((result.outcome, result.account), (MatchOutcome::Unknown, None));
+    assert_eq!(
+        (result.outcome, result.account),
+        (MatchOutcome::Unknown, None)
+    );
 }
 
 #[test]
