@@ -12,6 +12,8 @@
 #![warn(missing_docs)]
 #![warn(clippy::arithmetic_side_effects)]
 
+pub mod business_time;
+pub mod calendar;
 pub mod ids;
 pub mod time;
 pub mod zones;
