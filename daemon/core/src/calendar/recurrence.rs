@@ -570,11 +570,11 @@ impl<'a> Expander<'a> {
         let mut starts = BTreeSet::new();
         let mut last_untils = Vec::new();
         for text in &event.rrules {
-            let Some((rule, until)) = self.rule(text, event, placed) else {
+            let Some((found, until)) = self.rule_starts(text, event, placed, range) else {
                 continue;
             };
             last_untils.push(until);
-            self.expand_into(&mut starts, &rule, until, placed, range, event.line);
+            starts.extend(found);
         }
         // DTSTART is an instance even where the rule does not say so, but not when every rule
         // ended before it.
@@ -601,11 +601,10 @@ impl<'a> Expander<'a> {
             }
         }
         for text in &event.exrules {
-            let Some((rule, until)) = self.rule(text, event, placed) else {
+            let Some((removed, _)) = self.rule_starts(text, event, placed, range) else {
                 continue;
             };
-            let mut removed = BTreeSet::new();
-            self.expand_into(&mut removed, &rule, until, placed, range, event.line);
+            let removed: BTreeSet<DateTime> = removed.into_iter().collect();
             starts.retain(|start| !removed.contains(start));
         }
         (starts, ends)
