@@ -17,8 +17,6 @@ pub mod business_time;
 pub mod calendar;
 pub mod effect;
 pub mod happening;
-pub mod business_time;
-pub mod calendar;
 pub mod ids;
 pub mod mail;
 pub mod manifest;

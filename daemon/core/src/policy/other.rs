@@ -163,7 +163,7 @@ impl Desk<'_> {
             .case(&case.kind)
             .ok_or_else(|| format!("the manifest declares no case kind `{}`", case.kind))?;
         let state = case.state.unwrap_or_else(|| kind.first_state().to_owned());
-        let problems = kind.check(&case.fields, &state, None);
+        let problems = kind.check(&case.fields, Some(&state), None);
         if let Some(problem) = problems.first() {
             return Err(format!("the case is not valid: {problem}"));
         }
@@ -224,7 +224,7 @@ impl Desk<'_> {
         let mut next = record.clone();
         next.fields.extend(change.set);
         next.state = change.state.unwrap_or(next.state);
-        let problems = kind.check(&next.fields, &next.state, Some(&record.state));
+        let problems = kind.check(&next.fields, Some(&next.state), Some(&record.state));
         if let Some(problem) = problems.first() {
             return Err(format!("the change is not valid: {problem}"));
         }
