@@ -3,7 +3,9 @@
 //! A backend starts its store again and again on the same rows; each start is a new epoch. Random
 //! programs print the seed that repeats them.
 
-use std::collections::{BTreeMap, HashMap};
+mod random;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +14,7 @@ use futures_util::future::join_all;
 use super::memory::MemoryStore;
 use super::sled::{SledOptions, SledStore};
 use super::*;
+use random::random_programs_behave_as_the_model;
 
 /// An open store and its epoch.
 struct Subject {
@@ -129,6 +132,7 @@ suite! {
     racing_claims_have_one_winner,
     a_stale_epoch_is_refused,
     rows_survive_a_restart,
+    an_acknowledged_commit_survives_a_close_at_once,
     a_closed_store_says_so,
     random_programs_behave_as_the_model,
 }
@@ -553,6 +557,25 @@ async fn rows_survive_a_restart<B: Backend>() {
     subject.store.close().await.unwrap();
 }
 
+async fn an_acknowledged_commit_survives_a_close_at_once<B: Backend>() {
+    let mut backend = B::default();
+    let subject = backend.start();
+    let commits = (0..50_u8).map(|number| {
+        let mut batch = Batch::new();
+        batch.put(key(Ns::Message, &[number]), "x");
+        subject.store.commit(batch)
+    });
+    let (results, closed) = tokio::join!(join_all(commits), subject.store.close());
+    closed.unwrap();
+    assert!(results[0].is_ok());
+    let subject = backend.restart(subject).await;
+    for (number, result) in results.iter().enumerate() {
+        let row = subject.row(&key(Ns::Message, &[number as u8])).await;
+        assert_eq!(row.is_some(), result.is_ok(), "{number}: {result:?}");
+    }
+    subject.store.close().await.unwrap();
+}
+
 async fn a_closed_store_says_so<B: Backend>() {
     let subject = B::default().start();
     let at = key(Ns::Task, b"t");
@@ -575,164 +598,4 @@ async fn a_closed_store_says_so<B: Backend>() {
         Err(CommitError::Gone(reason))
     );
     assert_eq!(subject.store.health().state, StoreState::Closed);
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-
-    fn key(&mut self) -> Key {
-        let ns = [Ns::Event, Ns::Effect, Ns::Timer][self.below(3) as usize];
-        let length = self.below(3);
-        let k = (0..length)
-            .map(|_| [0, b'a', 0xFF][self.below(3) as usize])
-            .collect::<Vec<u8>>();
-        Key::new(ns, k)
-    }
-}
-
-/// A store of the pair, with the rows as they were when a step looked at them.
-struct Side {
-    subject: Subject,
-    seen: HashMap<Key, Option<Versioned>>,
-}
-
-/// What both sides are asked; versions differ between stores, so they are taken from `seen`.
-#[derive(Debug, Clone)]
-enum Wanted {
-    Absent,
-    AsSeen,
-    SameValue,
-}
-
-impl Side {
-    fn batch(&self, draft: &Batch, wanted: &[(Key, Wanted)], stale: bool) -> Batch {
-        let mut batch = draft.clone();
-        let epoch = if stale {
-            self.subject.epoch - 1
-        } else {
-            self.subject.epoch
-        };
-        batch.fence = Some(Fence {
-            shard: ShardId::SINGLE,
-            epoch,
-        });
-        for (key, wanted) in wanted {
-            let seen = self.seen.get(key).cloned().flatten();
-            let expect = match (wanted, seen) {
-                (Wanted::Absent, _) | (_, None) => Expect::Absent,
-                (Wanted::AsSeen, Some(row)) => Expect::Version(row.version),
-                (Wanted::SameValue, Some(row)) => Expect::ValueHash(value_hash(&row.value)),
-            };
-            batch.expect(key.clone(), expect);
-        }
-        batch
-    }
-
-    async fn look(&mut self, key: &Key) {
-        self.seen.insert(key.clone(), self.subject.row(key).await);
-    }
-
-    async fn everything(&self) -> Vec<(Ns, Bytes, Bytes)> {
-        let mut rows = Vec::new();
-        for ns in [Ns::Event, Ns::Effect, Ns::Timer] {
-            let found = self
-                .subject
-                .store
-                .scan_prefix(ns, b"", 1_000)
-                .await
-                .unwrap();
-            rows.extend(found.into_iter().map(|(key, row)| (ns, key, row.value)));
-        }
-        rows
-    }
-}
-
-async fn random_programs_behave_as_the_model<B: Backend>() {
-    for seed in [1, 7, 42, 1_789, 65_537, 0xC0FF_EE00, 0x5EED, 99_991] {
-        let (mut model, mut tested) = (Memory::default(), B::default());
-        let mut one = Side {
-            subject: model.start(),
-            seen: HashMap::new(),
-        };
-        let mut two = Side {
-            subject: tested.start(),
-            seen: HashMap::new(),
-        };
-        let mut random = Random(seed);
-        for step in 0..120 {
-            match random.below(20) {
-                0 if random.below(3) == 0 => {
-                    one.subject = model.restart(one.subject).await;
-                    two.subject = tested.restart(two.subject).await;
-                }
-                0..8 => {
-                    let key = random.key();
-                    one.look(&key).await;
-                    two.look(&key).await;
-                }
-                8..11 => {
-                    let prefix = random.key();
-                    let range = Range::prefix(prefix.ns, &prefix.k);
-                    let dir = if random.below(2) == 0 {
-                        Dir::Forward
-                    } else {
-                        Dir::Reverse
-                    };
-                    let limit = random.below(4) as usize;
-                    assert_eq!(
-                        one.subject.keys(&range, dir, limit).await,
-                        two.subject.keys(&range, dir, limit).await,
-                        "seed {seed}, step {step}: {range:?} {dir:?} {limit}"
-                    );
-                }
-                _ => {
-                    let mut draft = Batch::new();
-                    for _ in 0..random.below(4) {
-                        draft.put(random.key(), format!("{}", random.below(5)));
-                    }
-                    for _ in 0..random.below(3) {
-                        draft.del(random.key());
-                    }
-                    let wanted: Vec<(Key, Wanted)> = (0..random.below(3))
-                        .map(|_| {
-                            let key = random.key();
-                            match random.below(3) {
-                                0 => (key, Wanted::Absent),
-                                1 => (key, Wanted::AsSeen),
-                                _ => (key, Wanted::SameValue),
-                            }
-                        })
-                        .collect();
-                    let stale = random.below(12) == 0;
-                    let first = one
-                        .subject
-                        .store
-                        .commit(one.batch(&draft, &wanted, stale))
-                        .await;
-                    let second = two
-                        .subject
-                        .store
-                        .commit(two.batch(&draft, &wanted, stale))
-                        .await;
-                    assert_eq!(
-                        first.map(drop),
-                        second.map(drop),
-                        "seed {seed}, step {step}: {draft:?} {wanted:?}"
-                    );
-                }
-            }
-            if step % 10 == 9 {
-                let rows = two.everything().await;
-                assert_eq!(one.everything().await, rows, "seed {seed}, step {step}");
-            }
-        }
-        two.subject.store.close().await.unwrap();
-    }
 }

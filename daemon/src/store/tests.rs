@@ -118,3 +118,36 @@ fn only_one_module_names_the_database() {
     }
     assert!(seen_at_home);
 }
+
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Note(String);
+
+impl codec::Record for Note {
+    const TYPE: u8 = 250;
+    const VERSION: u16 = 1;
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_named_by_its_key() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let at = |name: &'static str| Key::new(Ns::Task, name);
+    let note = Note("call Alice".to_owned());
+    let mut batch = Batch::new();
+    batch
+        .put_record(at("good"), &note)
+        .unwrap()
+        .put(at("bad"), "Lxxxxxxxxxxx");
+    store.commit(batch).await.unwrap();
+    let stored = store.get_record::<Note>(at("good")).await.unwrap().unwrap();
+    assert_eq!(stored.record, note);
+    assert_eq!(store.get_record::<Note>(at("missing")).await.unwrap(), None);
+    let error = store.get_record::<Note>(at("bad")).await.unwrap_err();
+    assert_eq!(error.to_string(), "the record task/bad cannot be read");
+    assert_eq!(
+        error,
+        ReadError::Record {
+            key: at("bad"),
+            source: CodecError::Checksum
+        }
+    );
+}

@@ -152,10 +152,19 @@ impl Failure {
     }
 }
 
+/// Whether an I/O error tells of the bytes rather than of the file system.
+fn damaged(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+    )
+}
+
 impl From<sled::Error> for Failure {
     fn from(error: sled::Error) -> Failure {
         match &error {
             sled::Error::Io(io) if io.kind() == io::ErrorKind::StorageFull => Failure::Full,
+            sled::Error::Io(io) if damaged(io.kind()) => Failure::Corrupt(error.to_string().into()),
             sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) => {
                 Failure::Corrupt(error.to_string().into())
             }

@@ -115,8 +115,12 @@ impl Record for Number {
     const VERSION: u16 = 1;
 }
 
+fn raw(dir: &TempDir) -> sled::Db {
+    open::start(&dir.path().join("sled"), SledOptions::default()).unwrap()
+}
+
 fn set_schema(dir: &TempDir, schema: Option<u64>) {
-    let db = sled::open(dir.path().join("sled")).unwrap();
+    let db = raw(dir);
     let meta = db.open_tree("meta").unwrap();
     match schema {
         Some(schema) => {
@@ -131,13 +135,23 @@ fn set_schema(dir: &TempDir, schema: Option<u64>) {
 }
 
 fn epoch_on_disk(dir: &TempDir) -> Vec<u8> {
-    let db = sled::open(dir.path().join("sled")).unwrap();
-    db.open_tree("meta")
+    raw(dir)
+        .open_tree("meta")
         .unwrap()
         .get("boot-epoch")
         .unwrap()
         .unwrap()
         .to_vec()
+}
+
+#[tokio::test]
+async fn a_program_that_opened_the_files_directly_is_no_damage() {
+    let dir = made().await;
+    let db = raw(&dir);
+    let error = SledStore::open(dir.path(), SledOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("in use by a program"), "{error}");
+    drop(db);
+    open(&dir).unwrap().close().await.unwrap();
 }
 
 #[tokio::test]

@@ -112,8 +112,8 @@ impl Writer {
                 batches.push(next.batch);
                 answers.push(next.answer);
             }
-            // Without its watchdog (it gave us up) nothing is written any more.
-            if pulse.send(()).is_err() {
+            // After a failure seen by others (a reader, the watchdog) nothing is written any more.
+            if !self.shared.is_open() || pulse.send(()).is_err() {
                 return Ok(());
             }
             let results = self.commit_group(&batches)?;
