@@ -1,6 +1,6 @@
 //! The store of one machine: sled 0.34.7, with what it takes to rely on it.
 //!
-//! One thread writes, in groups (see [`writer`]); reads run on a bounded number of blocking
+//! One thread writes, in groups (see `writer`); reads run on a bounded number of blocking
 //! threads. Any storage error is final: the store fails, every later call says so, and the next
 //! start recovers. Nothing outside this module names sled.
 //!
