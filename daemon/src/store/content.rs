@@ -4,7 +4,7 @@
 //! [`ContentStore::put`] returns, so a row committed afterwards never names content that is not
 //! there. The hash is checked at every read.
 //!
-//! Small content will go to append-only pack files; [`Inner::read`] and [`Inner::write`] are the
+//! Small content will go to append-only pack files; `Inner::read` and `Inner::write` are the
 //! two places that know where content lies.
 
 use std::collections::HashSet;

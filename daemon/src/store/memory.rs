@@ -3,7 +3,6 @@
 //! It serves tests and commands that need no memory of their own (`plugin test`).
 
 use std::collections::BTreeMap;
-use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -131,7 +130,7 @@ impl Store for MemoryStore {
         &'a self,
         keys: &'a [Key],
     ) -> BoxFuture<'a, Result<Vec<Option<Versioned>>, ReadError>> {
-        Box::pin(ready(self.lock().get(keys)))
+        Box::pin(async move { self.lock().get(keys) })
     }
 
     fn scan(
@@ -141,7 +140,7 @@ impl Store for MemoryStore {
         limit: usize,
         after: Option<Bytes>,
     ) -> BoxFuture<'_, Result<Page, ReadError>> {
-        Box::pin(ready(self.lock().scan(&range, dir, limit, after.as_ref())))
+        Box::pin(async move { self.lock().scan(&range, dir, limit, after.as_ref()) })
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitId, CommitError>> {
@@ -168,7 +167,9 @@ impl Store for MemoryStore {
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), CommitError>> {
-        self.lock().closed = true;
-        Box::pin(ready(Ok(())))
+        Box::pin(async move {
+            self.lock().closed = true;
+            Ok(())
+        })
     }
 }

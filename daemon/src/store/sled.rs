@@ -1,6 +1,6 @@
 //! The store of one machine: sled 0.34.7, with what it takes to rely on it.
 //!
-//! One thread writes, in groups (see [`writer`]); reads run on a bounded number of blocking
+//! One thread writes, in groups (see `writer`); reads run on a bounded number of blocking
 //! threads. Any storage error is final: the store fails, every later call says so, and the next
 //! start recovers. Nothing outside this module names sled.
 //!
@@ -108,6 +108,10 @@ impl Shared {
         });
     }
 
+    fn is_open(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Open)
+    }
+
     /// Ends when the writer was given up.
     async fn stuck(&self) {
         if !matches!(self.ended().await, Failure::Stuck(_)) {
@@ -150,7 +154,8 @@ impl Closing {
 impl SledStore {
     /// Opens the store in the state directory `dir`, or makes it when there is none.
     ///
-    /// Blocks for about 1.4 s per million rows. On return the boot epoch is one higher, durably.
+    /// Blocks for about 1.4 s per million rows. To open it again in this process, await
+    /// [`Store::close`] first: a dropped store is let go only when its threads have ended. On return the boot epoch is one higher, durably.
     ///
     /// # Errors
     /// See [`OpenError`]: each says what to do next.
@@ -203,22 +208,26 @@ impl SledStore {
         &self,
         work: impl FnOnce(&Engine) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let permit = Arc::clone(&self.readers).acquire_owned().await;
-        // Taken after the permit: `close` waits for all permits, then nobody else has the engine.
-        let (Ok(permit), Some(engine)) = (permit, lock(&self.engine).clone()) else {
-            return Err(self.shared.ended().await.into());
+        let read = async {
+            let permit = Arc::clone(&self.readers).acquire_owned().await;
+            // Taken after the permit: `close` waits for all permits, then nobody else has it.
+            let (Ok(permit), Some(engine)) = (permit, lock(&self.engine).clone()) else {
+                return Err(self.shared.ended().await);
+            };
+            // Not through the supervisor: the task is awaited right here.
+            let task = tokio::task::spawn_blocking(move || {
+                let result = work(&engine);
+                drop(engine);
+                drop(permit);
+                result
+            });
+            task.await
+                .unwrap_or_else(|panic| Err(Failure::panicked("reading", panic)))
         };
-        // Not through the supervisor: the task is awaited right here.
-        let task = tokio::task::spawn_blocking(move || {
-            let result = work(&engine);
-            drop(engine);
-            drop(permit);
-            result
-        });
         let result = tokio::select! {
             biased;
             failure = self.shared.ended() => Err(failure),
-            done = task => done.unwrap_or_else(|panic| Err(Failure::panicked("reading", panic))),
+            result = read => result,
         };
         result.map_err(|failure| {
             self.shared.fail(failure.clone());
@@ -228,19 +237,20 @@ impl SledStore {
 
     async fn enqueue(&self, batch: Batch) -> Result<CommitId, CommitError> {
         batch.check()?;
-        let Some(queue) = lock(&self.queue).clone() else {
+        if !self.shared.is_open() {
             return Err(self.shared.ended().await.into());
-        };
-        let (answer, answered) = oneshot::channel();
+        }
         let commit = async {
-            if queue.send(Request { batch, answer }).await.is_err() {
-                return None;
-            }
+            // None while it closes.
+            let queue = lock(&self.queue).clone()?;
+            let (answer, answered) = oneshot::channel();
+            queue.send(Request { batch, answer }).await.ok()?;
             // While a sender is left the writer does not end.
             drop(queue);
             answered.await.ok()
         };
         tokio::select! {
+            // An answer counts, also when the store was closed right after it.
             biased;
             answer = commit => match answer {
                 Some(result) => result,

@@ -10,9 +10,8 @@ use sled::transaction::{TransactionError, Transactional};
 use sled::{Db, IVec, Tree};
 
 use super::open::LockFile;
-use crate::store::{
-    Batch, CommitError, CommitId, Dir, Key, Ns, Page, Range, ReadError, Versioned, page_rows,
-};
+use super::writer::Pending;
+use crate::store::{CommitError, Dir, Key, Ns, Page, Range, ReadError, Versioned, page_rows};
 
 /// Fields are dropped in this order: the lock goes last.
 #[derive(Debug)]
@@ -61,17 +60,15 @@ impl Engine {
         Ok(Page::of(items?, limit))
     }
 
-    /// Applies a batch whose expectations were checked; durable after the next [`Engine::flush`].
-    pub(super) fn apply(&self, id: CommitId, batch: &Batch) -> Result<(), Failure> {
+    /// Writes rows, all or none of them; durable after the next [`Engine::flush`].
+    pub(super) fn apply(&self, rows: &Pending) -> Result<(), Failure> {
         let mut writes: BTreeMap<Ns, sled::Batch> = BTreeMap::new();
-        for key in &batch.dels {
-            writes.entry(key.ns).or_default().remove(&*key.k);
-        }
-        for (key, value) in &batch.puts {
-            writes
-                .entry(key.ns)
-                .or_default()
-                .insert(&*key.k, pack(id.0, value));
+        for (key, row) in rows {
+            let write = writes.entry(key.ns).or_default();
+            match row {
+                Some(row) => write.insert(&*key.k, pack(row.version, &row.value)),
+                None => write.remove(&*key.k),
+            }
         }
         let trees = writes
             .keys()
@@ -152,10 +149,19 @@ impl Failure {
     }
 }
 
+/// Whether an I/O error tells of the bytes rather than of the file system.
+fn damaged(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+    )
+}
+
 impl From<sled::Error> for Failure {
     fn from(error: sled::Error) -> Failure {
         match &error {
             sled::Error::Io(io) if io.kind() == io::ErrorKind::StorageFull => Failure::Full,
+            sled::Error::Io(io) if damaged(io.kind()) => Failure::Corrupt(error.to_string().into()),
             sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) => {
                 Failure::Corrupt(error.to_string().into())
             }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::Builder;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sled::{Config, Db, Tree};
@@ -23,6 +24,12 @@ const LOCK_TEXT_BYTES_MAX: u64 = 300;
 /// State is for the daemon's user alone: it holds customers' mail.
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+
+/// How sled says that another descriptor has its lock.
+const SLED_LOCK_HELD: &str = "could not acquire lock";
+/// Two seconds in all: a thread that ends needs milliseconds.
+const SLED_LOCK_ATTEMPTS: u32 = 200;
+const SLED_LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The shape of the keyspace; a store with a greater one is not touched.
 const SCHEMA: u64 = 1;
@@ -93,6 +100,17 @@ pub enum OpenError {
         /// The directory of the database.
         dir: PathBuf,
         /// What was found.
+        reason: String,
+    },
+    /// The file system, or sled, refused; nothing says that the bytes are bad.
+    #[error(
+        "the store in {} cannot be opened ({reason}): check its permissions and its disk",
+        dir.display()
+    )]
+    Refused {
+        /// The directory of the database.
+        dir: PathBuf,
+        /// What was said.
         reason: String,
     },
     /// No space left; recovery itself writes.
@@ -183,22 +201,41 @@ fn guarded<T: Send + 'static>(
         .unwrap_or_else(|panic| Err(corrupt(store, panic.text())))
 }
 
-fn start(store: &Path, options: SledOptions) -> Result<Db, OpenError> {
-    Config::new()
+pub(super) fn start(store: &Path, options: SledOptions) -> Result<Db, OpenError> {
+    let config = Config::new()
         .path(store)
         .cache_capacity(options.cache_bytes)
         // Each group is flushed by the writer; a second flusher would only compete with it.
-        .flush_every_ms(None)
-        .open()
-        .map_err(|error| failed(store, error.into()))
+        .flush_every_ms(None);
+    // We hold `store.lock`, so sled's own lock is held by a thread of this process that is about
+    // to end after an earlier close, or by a program that does not know our lock.
+    for _ in 0..SLED_LOCK_ATTEMPTS {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains(SLED_LOCK_HELD) => {
+                std::thread::sleep(SLED_LOCK_PAUSE);
+            }
+            result => return result.map_err(|error| failed(store, error.into())),
+        }
+    }
+    let owner = "a program that opened its files directly".to_owned();
+    Err(OpenError::InUse {
+        dir: store.to_owned(),
+        owner,
+    })
 }
 
 fn failed(store: &Path, failure: Failure) -> OpenError {
+    let dir = store.to_owned();
     match failure {
-        Failure::Full => OpenError::Full {
-            dir: store.to_owned(),
+        Failure::Full => OpenError::Full { dir },
+        Failure::Corrupt(reason) => OpenError::Corrupt {
+            dir,
+            reason: reason.to_string(),
         },
-        other => corrupt(store, other.reason().to_string()),
+        other => OpenError::Refused {
+            dir,
+            reason: other.reason().to_string(),
+        },
     }
 }
 

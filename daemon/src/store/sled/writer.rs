@@ -6,8 +6,9 @@
 //! 1. **admit**: fence and expectations of each batch, against the rows and the batches admitted
 //!    before it in this group;
 //! 2. the commit journal appends the admitted batches here, as one synced frame (to come);
-//! 3. **apply**: one sled transaction per batch;
-//! 4. **flush**, once;
+//! 3. **apply**: one sled transaction with the outcome of the group (sled syncs its log twice for
+//!    each transaction, so one for each batch costs 600 syncs for 300 batches);
+//! 4. **flush**;
 //! 5. answer everybody.
 //!
 //! An error in 2 to 4 fails the store: after it no state in memory can be trusted.
@@ -25,9 +26,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::engine::{Engine, Failure};
-use crate::store::{Batch, CommitError, CommitId, Key, Versioned};
+use crate::store::{BATCH_ROWS_MAX, Batch, CommitError, CommitId, Key, Versioned};
 
-/// Batches in a group: bounds how long the first waits for the last.
+/// Batches in a group: bounds how long the first waits for the last. Rows are bounded as well: a
+/// group that has [`BATCH_ROWS_MAX`] takes no further batch.
 const GROUP_BATCHES_MAX: usize = 100;
 /// Bits of a commit id below the boot epoch: 9 years of 3 600 commits a second in one boot.
 ///
@@ -43,14 +45,7 @@ pub(super) struct Request {
 }
 
 /// Rows as they will be after the batches admitted so far; `None`: deleted.
-type Pending = HashMap<Key, Option<Versioned>>;
-
-/// A batch that will be written: what a frame of the journal holds.
-#[derive(Debug)]
-struct Admitted<'a> {
-    id: CommitId,
-    batch: &'a Batch,
-}
+pub(super) type Pending = HashMap<Key, Option<Versioned>>;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -105,15 +100,18 @@ impl Writer {
     /// Ends when the last sender is gone and the queue is empty.
     fn serve(&mut self, pulse: &SyncSender<()>) -> Result<(), Failure> {
         while let Some(first) = self.requests.blocking_recv() {
+            let mut rows = first.batch.rows();
             let (mut batches, mut answers) = (vec![first.batch], vec![first.answer]);
             while batches.len() < GROUP_BATCHES_MAX
+                && rows < BATCH_ROWS_MAX
                 && let Ok(next) = self.requests.try_recv()
             {
+                rows = rows.saturating_add(next.batch.rows());
                 batches.push(next.batch);
                 answers.push(next.answer);
             }
-            // Without its watchdog (it gave us up) nothing is written any more.
-            if pulse.send(()).is_err() {
+            // After a failure seen by others (a reader, the watchdog) nothing is written any more.
+            if !self.shared.is_open() || pulse.send(()).is_err() {
                 return Ok(());
             }
             let results = self.commit_group(&batches)?;
@@ -133,22 +131,16 @@ impl Writer {
         batches: &[Batch],
     ) -> Result<Vec<Result<CommitId, CommitError>>, Failure> {
         let mut pending = Pending::new();
-        let mut admitted = Vec::new();
         let mut results = Vec::new();
         for batch in batches {
             let result = self.admit(batch, &pending)?;
             if let Ok(id) = result {
                 note(&mut pending, id, batch);
-                if !batch.is_empty() {
-                    admitted.push(Admitted { id, batch });
-                }
             }
             results.push(result);
         }
-        for Admitted { id, batch } in &admitted {
-            self.engine.apply(*id, batch)?;
-        }
-        if !admitted.is_empty() {
+        if !pending.is_empty() {
+            self.engine.apply(&pending)?;
             self.engine.flush()?;
         }
         let taken = results.iter().filter(|result| result.is_ok()).count();
