@@ -1,0 +1,378 @@
+//! The books: typed rows over the store, and nothing that decides.
+//!
+//! One function per key, one `Record` per row. Writers build a [`Batch`] with these keys and
+//! commit it; readers use [`Books`]. Bounds of listings are named here.
+
+pub mod keys;
+pub mod rows;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use liaison_core::account::{Account, Contact};
+use liaison_core::effect::{HoldEffect, MailEffect};
+use liaison_core::ids::{
+    AccountId, CaseId, ContactId, EffectId, HoldGroupId, MessageKey, PluginName, TaskId, ThreadId,
+    TimerId,
+};
+use liaison_core::message::{MessageRecord, ThreadRecord};
+use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
+use liaison_core::time::Timestamp;
+
+use crate::store::codec::Record;
+use crate::store::content::{ContentError, ContentHash, ContentStore};
+use crate::store::{
+    Batch, CommitError, Dir, Expect, Fence, Key, Ns, Range, ReadError, Store, Stored,
+};
+use rows::{
+    AuditRow, DeliveryRow, EventRow, LedgerRow, OutcomeRow, PluginResultRow, PluginStateRow,
+    TimelineRow,
+};
+
+/// Most rows that one listing reads; a longer list says so.
+pub const LIST_ROWS_MAX: usize = 10_000;
+/// Most messages of a thread that are looked at.
+pub const THREAD_MESSAGES_MAX: usize = 200;
+/// Most effects of a thread or message that are looked at.
+pub const EFFECTS_OF_MAX: usize = 500;
+
+/// Why a row could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum BooksError {
+    /// The store could not be read.
+    #[error("the records cannot be read")]
+    Read(#[from] ReadError),
+    /// The store did not take a commit.
+    #[error("the records cannot be written")]
+    Commit(#[from] CommitError),
+    /// A record cannot be written in its form.
+    #[error("a record cannot be encoded")]
+    Codec(#[from] crate::store::codec::CodecError),
+    /// A content file could not be read or written.
+    #[error("a content file cannot be used")]
+    Content(#[from] ContentError),
+}
+
+impl BooksError {
+    /// Whether the same work may simply be done again from its first read.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, BooksError::Commit(CommitError::Conflict(_) | CommitError::Busy))
+    }
+}
+
+/// The causes of an error in one line, outermost first.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Typed access to everything remembered. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Books {
+    /// The rows.
+    pub store: Arc<dyn Store>,
+    /// Bytes of messages and rendered mails.
+    pub content: ContentStore,
+    fence: Fence,
+}
+
+impl Books {
+    /// Books over a store whose only shard is owned under `fence`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, content: ContentStore, fence: Fence) -> Books {
+        Books { store, content, fence }
+    }
+
+    /// An empty batch under our fence.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        Batch::fenced(self.fence)
+    }
+
+    /// Commits a batch.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn commit(&self, batch: Batch) -> Result<(), BooksError> {
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Reads one record with its version.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn get<T: Record>(&self, key: Key) -> Result<Option<Stored<T>>, BooksError> {
+        Ok(self.store.get_record(key).await?)
+    }
+
+    async fn value<T: Record>(&self, key: Key) -> Result<Option<T>, BooksError> {
+        Ok(self.get(key).await?.map(|stored| stored.record))
+    }
+
+    /// Reads the records of a range.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn list<T: Record>(
+        &self,
+        range: Range,
+        dir: Dir,
+        limit: usize,
+    ) -> Result<Vec<T>, BooksError> {
+        let ns = range.ns;
+        let rows = self.store.scan_range(range, dir, limit).await?;
+        let mut records = Vec::with_capacity(rows.len());
+        for (key, row) in rows {
+            records.push(row.record::<T>(&Key::new(ns, key))?.record);
+        }
+        Ok(records)
+    }
+
+    /// Keys under a prefix, without their values.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn keys_under(&self, range: Range, limit: usize) -> Result<Vec<Bytes>, BooksError> {
+        let rows = self.store.scan_range(range, Dir::Forward, limit).await?;
+        Ok(rows.into_iter().map(|(key, _)| key).collect())
+    }
+}
+
+macro_rules! getters {
+    ($($(#[$doc:meta])* $name:ident($arg:ident: $id:ty) -> $row:ty = $key:path;)*) => {
+        impl Books {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// As the store.
+                pub async fn $name(&self, $arg: &$id) -> Result<Option<$row>, BooksError> {
+                    self.value($key($arg)).await
+                }
+            )*
+        }
+    };
+}
+
+getters! {
+    /// A message.
+    message(key: MessageKey) -> MessageRecord = keys::message;
+    /// A conversation.
+    thread(id: ThreadId) -> ThreadRecord = keys::thread;
+    /// An account.
+    account(id: AccountId) -> Account = keys::account;
+    /// A contact.
+    contact(id: ContactId) -> Contact = keys::contact;
+    /// A mail.
+    mail(id: EffectId) -> MailEffect = keys::mail;
+    /// A hold.
+    hold(id: EffectId) -> HoldEffect = keys::hold;
+    /// A case.
+    case(id: CaseId) -> CaseRecord = keys::case;
+    /// A task.
+    task(id: TaskId) -> TaskRecord = keys::task;
+    /// A timer.
+    timer(id: TimerId) -> TimerRecord = keys::timer;
+    /// The outcome of an event, by event key.
+    outcome(event_key: str) -> OutcomeRow = keys::outcome;
+    /// An event, by its place in the log.
+    event(seq: u64) -> EventRow = keys::event;
+    /// How a plugin stands.
+    plugin_state(name: PluginName) -> PluginStateRow = keys::plugin_state;
+}
+
+impl Books {
+    /// What each plugin said about an event.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn plugin_results(&self, seq: u64) -> Result<Vec<PluginResultRow>, BooksError> {
+        self.list(keys::plugin_results(seq), Dir::Forward, LIST_ROWS_MAX).await
+    }
+
+    /// The newest messages of a thread, oldest of them first.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn thread_messages(
+        &self,
+        thread: &ThreadId,
+        newest: usize,
+    ) -> Result<Vec<MessageRecord>, BooksError> {
+        let range = keys::thread_members(thread);
+        let limit = newest.min(THREAD_MESSAGES_MAX);
+        let rows = self.store.scan_range(range, Dir::Reverse, limit).await?;
+        let mut messages = Vec::with_capacity(rows.len());
+        for (key, _) in rows.iter().rev() {
+            if let Some(message) = keys::member_message(key)
+                && let Some(message) = self.message(&message).await?
+            {
+                messages.push(message);
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Ids of the mails and holds of a thread.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn effects_of_thread(&self, thread: &ThreadId) -> Result<Vec<EffectId>, BooksError> {
+        self.effect_ids(keys::effects_by("thread", thread.as_str())).await
+    }
+
+    /// Ids of the mails and holds that an event caused.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn effects_of_event(&self, seq: u64) -> Result<Vec<EffectId>, BooksError> {
+        self.effect_ids(keys::effects_by("event", &seq.to_string())).await
+    }
+
+    /// Ids of the mails that wait for a hold.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn mails_requiring(&self, hold: &EffectId) -> Result<Vec<EffectId>, BooksError> {
+        self.effect_ids(keys::effects_by("hold", hold.as_str())).await
+    }
+
+    /// The mail of ours with this Message-ID.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn mail_by_message_id(&self, id: &str) -> Result<Option<EffectId>, BooksError> {
+        Ok(self.effect_ids(keys::effects_by("message-id", id)).await?.into_iter().next())
+    }
+
+    async fn effect_ids(&self, range: Range) -> Result<Vec<EffectId>, BooksError> {
+        let keys = self.keys_under(range, EFFECTS_OF_MAX).await?;
+        Ok(keys.iter().filter_map(|key| keys::indexed_effect(key)).collect())
+    }
+
+    /// Holds of one group.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn holds_of_group(
+        &self,
+        group: &HoldGroupId,
+    ) -> Result<Vec<Stored<HoldEffect>>, BooksError> {
+        let mut holds = Vec::new();
+        for key in self.keys_under(keys::group_members(group), EFFECTS_OF_MAX).await? {
+            if let Some(id) = keys::indexed_effect(&key)
+                && let Some(hold) = self.get(keys::hold(&id)).await?
+            {
+                holds.push(hold);
+            }
+        }
+        Ok(holds)
+    }
+
+    /// The message with this Message-ID; the first one seen when several carry it.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn message_by_id(&self, id: &str) -> Result<Option<MessageRecord>, BooksError> {
+        let rows = self.store.scan_range(keys::msgids(id), Dir::Forward, 1).await?;
+        let Some(key) = rows.first().and_then(|(key, _)| keys::msgid_message(key)) else {
+            return Ok(None);
+        };
+        self.message(&key).await
+    }
+
+    /// Copies of a message.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn deliveries(&self, message: &MessageKey) -> Result<Vec<DeliveryRow>, BooksError> {
+        self.list(keys::deliveries(message), Dir::Forward, LIST_ROWS_MAX).await
+    }
+
+    /// What happened to something, oldest first.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn audit_of(&self, subject: &str) -> Result<Vec<AuditRow>, BooksError> {
+        self.list(keys::audit_of(subject), Dir::Forward, LIST_ROWS_MAX).await
+    }
+
+    /// Mails in the ledger of `who` (an address, an account, or everybody) since `from`.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn ledger(
+        &self,
+        who: &str,
+        from: Timestamp,
+    ) -> Result<Vec<LedgerRow>, BooksError> {
+        self.list(keys::ledger_since(who, from), Dir::Forward, LIST_ROWS_MAX).await
+    }
+
+    /// What happened with an account, oldest first.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn timeline(&self, account: &AccountId) -> Result<Vec<TimelineRow>, BooksError> {
+        self.list(keys::timeline_of(account), Dir::Forward, LIST_ROWS_MAX).await
+    }
+
+    /// Everything of one family, for listings.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn all<T: Record>(&self, ns: Ns) -> Result<Vec<T>, BooksError> {
+        self.list(Range::all(ns), Dir::Forward, LIST_ROWS_MAX).await
+    }
+
+    /// Whether `liaison panic on` was said.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn panic(&self) -> Result<Option<AuditRow>, BooksError> {
+        self.value(keys::setting("panic")).await
+    }
+
+    /// Puts bytes into a content file and returns its name as text.
+    ///
+    /// # Errors
+    /// As the content files.
+    pub async fn keep(&self, bytes: Bytes) -> Result<String, BooksError> {
+        Ok(self.content.put(bytes).await?.to_string())
+    }
+
+    /// Bytes of a content file; `None` when they are gone or `name` is empty.
+    ///
+    /// # Errors
+    /// As the content files.
+    pub async fn bytes(&self, name: &str) -> Result<Option<Bytes>, BooksError> {
+        match name.parse::<ContentHash>() {
+            Ok(hash) => Ok(self.content.get(hash).await?),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// Adds "it is still as I read it" and the new value.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn replace<T: Record>(
+    batch: &mut Batch,
+    key: Key,
+    seen: Option<u64>,
+    record: &T,
+) -> Result<(), BooksError> {
+    batch.expect(key.clone(), seen.map_or(Expect::Absent, Expect::Version));
+    batch.put_record(key, record)?;
+    Ok(())
+}

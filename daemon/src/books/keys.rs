@@ -1,0 +1,393 @@
+//! The key of every row, in one place.
+
+use liaison_core::ids::{
+    AccountId, CaseId, ContactId, EffectId, HoldGroupId, MailboxId, MessageKey, PluginName, TaskId,
+    ThreadId, TimerId,
+};
+use liaison_core::time::Timestamp;
+
+use crate::source::FolderRef;
+use crate::store::keys::{Parts, Tuple};
+use crate::store::{Key, Ns, Range};
+
+fn one(ns: Ns, text: &str) -> Key {
+    Tuple::new().text(text).key(ns)
+}
+
+macro_rules! by_id {
+    ($($name:ident($id:ty) = $ns:ident;)*) => {$(
+        /// Key of the row with this id.
+        #[must_use]
+        pub fn $name(id: &$id) -> Key {
+            one(Ns::$ns, id.as_str())
+        }
+    )*};
+}
+
+by_id! {
+    message(MessageKey) = Message;
+    thread(ThreadId) = Thread;
+    account(AccountId) = Account;
+    contact(ContactId) = Contact;
+    mail(EffectId) = Effect;
+    hold(EffectId) = Hold;
+    case(CaseId) = CaseRecord;
+    task(TaskId) = Task;
+    timer(TimerId) = Timer;
+    plugin_state(PluginName) = PluginState;
+}
+
+/// Outcome of the event with this key.
+#[must_use]
+pub fn outcome(event_key: &str) -> Key {
+    one(Ns::Outcome, event_key)
+}
+
+/// A named number or switch of the pipeline.
+#[must_use]
+pub fn setting(name: &str) -> Key {
+    one(Ns::Setting, name)
+}
+
+/// An event by its place in the log.
+#[must_use]
+pub fn event(seq: &u64) -> Key {
+    Tuple::new().u64(*seq).key(Ns::Event)
+}
+
+/// Events from `seq` on.
+#[must_use]
+pub fn events_from(seq: u64) -> Range {
+    let mut range = Range::all(Ns::Event);
+    range.start = event(&seq).k;
+    range
+}
+
+/// The gate against a second event for one cause.
+#[must_use]
+pub fn event_seen(event_key: &str) -> Key {
+    one(Ns::EventSeen, event_key)
+}
+
+/// What one plugin said about an event.
+#[must_use]
+pub fn plugin_result(seq: u64, plugin: &PluginName) -> Key {
+    Tuple::new().u64(seq).text(plugin.as_str()).key(Ns::Proposal)
+}
+
+/// What all plugins said about an event.
+#[must_use]
+pub fn plugin_results(seq: u64) -> Range {
+    Tuple::new().u64(seq).range(Ns::Proposal)
+}
+
+/// A copy of a message in a mailbox.
+#[must_use]
+pub fn delivery(message: &MessageKey, mailbox: &MailboxId) -> Key {
+    Tuple::new().text(message.as_str()).text(mailbox.as_str()).key(Ns::Delivery)
+}
+
+/// All copies of a message.
+#[must_use]
+pub fn deliveries(message: &MessageKey) -> Range {
+    Tuple::new().text(message.as_str()).range(Ns::Delivery)
+}
+
+/// A place in a folder.
+#[must_use]
+pub fn locator(folder: &FolderRef, locator: &str) -> Key {
+    Tuple::new()
+        .text(folder.mailbox.as_str())
+        .text(&folder.folder)
+        .text(locator)
+        .key(Ns::Locator)
+}
+
+/// How far a folder is known.
+#[must_use]
+pub fn cursor(folder: &FolderRef) -> Key {
+    Tuple::new().text(folder.mailbox.as_str()).text(&folder.folder).key(Ns::Cursor)
+}
+
+/// A Message-ID and the message that carries it.
+#[must_use]
+pub fn msgid(id: &str, message: &MessageKey) -> Key {
+    Tuple::new().text(&id_hash(id)).text(message.as_str()).key(Ns::Msgid)
+}
+
+/// Messages that carry a Message-ID.
+#[must_use]
+pub fn msgids(id: &str) -> Range {
+    Tuple::new().text(&id_hash(id)).range(Ns::Msgid)
+}
+
+/// Message-IDs are compared without case of the domain; hashed, because they may be long.
+fn id_hash(id: &str) -> String {
+    liaison_core::ids::derive("liaison message-id 1", &[id.trim().as_bytes()])
+}
+
+/// The message in a key of [`msgids`].
+#[must_use]
+pub fn msgid_message(key: &[u8]) -> Option<MessageKey> {
+    let mut parts = Parts::new(key);
+    parts.text().ok()?;
+    Some(MessageKey(parts.text().ok()?))
+}
+
+/// A message's place in its thread.
+#[must_use]
+pub fn thread_member(thread: &ThreadId, at: Timestamp, message: &MessageKey) -> Key {
+    Tuple::new().text(thread.as_str()).time(at).text(message.as_str()).key(Ns::ThreadMember)
+}
+
+/// Messages of a thread by time.
+#[must_use]
+pub fn thread_members(thread: &ThreadId) -> Range {
+    Tuple::new().text(thread.as_str()).range(Ns::ThreadMember)
+}
+
+/// The message in a key of [`thread_members`].
+#[must_use]
+pub fn member_message(key: &[u8]) -> Option<MessageKey> {
+    let mut parts = Parts::new(key);
+    parts.text().ok()?;
+    parts.time().ok()?;
+    Some(MessageKey(parts.text().ok()?))
+}
+
+/// An effect under what it is looked up by (`thread`, `event`, `hold`, `message-id`).
+#[must_use]
+pub fn effect_by(by: &str, what: &str, effect: &EffectId) -> Key {
+    Tuple::new().text(by).text(what).text(effect.as_str()).key(Ns::EffectByMessage)
+}
+
+/// Effects under what they are looked up by.
+#[must_use]
+pub fn effects_by(by: &str, what: &str) -> Range {
+    Tuple::new().text(by).text(what).range(Ns::EffectByMessage)
+}
+
+/// A hold in its group.
+#[must_use]
+pub fn group_member(group: &HoldGroupId, hold: &EffectId) -> Key {
+    Tuple::new().text("group").text(group.as_str()).text(hold.as_str()).key(Ns::HoldByGroup)
+}
+
+/// Holds of a group.
+#[must_use]
+pub fn group_members(group: &HoldGroupId) -> Range {
+    Tuple::new().text("group").text(group.as_str()).range(Ns::HoldByGroup)
+}
+
+/// The effect in a key of [`effects_by`] or [`group_members`].
+#[must_use]
+pub fn indexed_effect(key: &[u8]) -> Option<EffectId> {
+    let mut parts = Parts::new(key);
+    parts.text().ok()?;
+    parts.text().ok()?;
+    Some(EffectId(parts.text().ok()?))
+}
+
+/// Which table a due entry points to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueKind {
+    /// A mail.
+    Mail,
+    /// A hold: to be placed or released.
+    Hold,
+}
+
+/// When an effect is to be looked at next.
+#[must_use]
+pub fn effect_due(at: Timestamp, kind: DueKind, effect: &EffectId) -> Key {
+    let kind = match kind {
+        DueKind::Mail => 0,
+        DueKind::Hold => 1,
+    };
+    Tuple::new().time(at).u8(kind).text(effect.as_str()).key(Ns::EffectDue)
+}
+
+/// Effects due up to and including `now`.
+#[must_use]
+pub fn effects_due(now: Timestamp) -> Range {
+    Range {
+        ns: Ns::EffectDue,
+        start: bytes::Bytes::new(),
+        end: Some(Tuple::new().time(now.plus_millis(1)).key(Ns::EffectDue).k),
+    }
+}
+
+/// Time, kind and effect of a key of [`effects_due`].
+#[must_use]
+pub fn due_effect(key: &[u8]) -> Option<(Timestamp, DueKind, EffectId)> {
+    let mut parts = Parts::new(key);
+    let at = parts.time().ok()?;
+    let kind = if parts.u8().ok()? == 0 { DueKind::Mail } else { DueKind::Hold };
+    Some((at, kind, EffectId(parts.text().ok()?)))
+}
+
+/// A timer by its time.
+#[must_use]
+pub fn timer_due(due: Timestamp, timer: &TimerId) -> Key {
+    Tuple::new().time(due).text(timer.as_str()).key(Ns::TimerDue)
+}
+
+/// Timers due up to and including `now`.
+#[must_use]
+pub fn timers_due(now: Timestamp) -> Range {
+    Range {
+        ns: Ns::TimerDue,
+        start: bytes::Bytes::new(),
+        end: Some(Tuple::new().time(now.plus_millis(1)).key(Ns::TimerDue).k),
+    }
+}
+
+/// The timer in a key of [`timers_due`], with its time.
+#[must_use]
+pub fn due_timer(key: &[u8]) -> Option<(Timestamp, TimerId)> {
+    let mut parts = Parts::new(key);
+    Some((parts.time().ok()?, TimerId(parts.text().ok()?)))
+}
+
+/// A case among those of its kind.
+#[must_use]
+pub fn case_by_kind(kind: &str, created: Timestamp, case: &CaseId) -> Key {
+    Tuple::new().text(kind).time(created).text(case.as_str()).key(Ns::CaseByKind)
+}
+
+/// Cases of a kind by time.
+#[must_use]
+pub fn cases_of_kind(kind: &str) -> Range {
+    Tuple::new().text(kind).range(Ns::CaseByKind)
+}
+
+/// The case in a key of [`cases_of_kind`].
+#[must_use]
+pub fn indexed_case(key: &[u8]) -> Option<CaseId> {
+    let mut parts = Parts::new(key);
+    parts.text().ok()?;
+    parts.time().ok()?;
+    Some(CaseId(parts.text().ok()?))
+}
+
+/// A contact of an account.
+#[must_use]
+pub fn account_contact(account: &AccountId, contact: &ContactId) -> Key {
+    Tuple::new().text(account.as_str()).text(contact.as_str()).key(Ns::AccountContact)
+}
+
+/// Contacts of an account.
+#[must_use]
+pub fn account_contacts(account: &AccountId) -> Range {
+    Tuple::new().text(account.as_str()).range(Ns::AccountContact)
+}
+
+/// The contact in a key of [`account_contacts`].
+#[must_use]
+pub fn indexed_contact(key: &[u8]) -> Option<ContactId> {
+    let mut parts = Parts::new(key);
+    parts.text().ok()?;
+    Some(ContactId(parts.text().ok()?))
+}
+
+/// Records under an address in lookup form.
+#[must_use]
+pub fn by_addr(address: &str) -> Key {
+    one(Ns::ByAddr, address)
+}
+
+/// Accounts under a domain; labels reversed, so that a domain's sub-domains lie behind it.
+#[must_use]
+pub fn by_domain(domain: &str) -> Key {
+    let reversed = domain.split('.').rev().fold(Tuple::new(), Tuple::text);
+    reversed.key(Ns::ByDomain)
+}
+
+/// A step in the life of something.
+#[must_use]
+pub fn audit(subject: &str, at: Timestamp, nth: u64) -> Key {
+    Tuple::new().text(subject).time(at).u64(nth).key(Ns::Audit)
+}
+
+/// Steps in the life of something.
+#[must_use]
+pub fn audit_of(subject: &str) -> Range {
+    Tuple::new().text(subject).range(Ns::Audit)
+}
+
+/// A mail in the ledger of an address, an account (`account:ID`) or of everybody (`*`).
+#[must_use]
+pub fn ledger(who: &str, at: Timestamp, effect: &EffectId) -> Key {
+    Tuple::new().text(who).time(at).text(effect.as_str()).key(Ns::Ledger)
+}
+
+/// The ledger of `who` from `from` on.
+#[must_use]
+pub fn ledger_since(who: &str, from: Timestamp) -> Range {
+    let all = Tuple::new().text(who).range(Ns::Ledger);
+    Range { start: Tuple::new().text(who).time(from).key(Ns::Ledger).k, ..all }
+}
+
+/// Something that happened with an account.
+#[must_use]
+pub fn timeline(account: &AccountId, at: Timestamp, what: &str) -> Key {
+    Tuple::new().text(account.as_str()).time(at).text(what).key(Ns::Timeline)
+}
+
+/// Everything that happened with an account, by time.
+#[must_use]
+pub fn timeline_of(account: &AccountId) -> Range {
+    Tuple::new().text(account.as_str()).range(Ns::Timeline)
+}
+
+/// A row of a plugin's own memory; `scope` is an account's id, or empty for the plugin's.
+#[must_use]
+pub fn plugin_kv(plugin: &PluginName, scope: &str, name: &str) -> Key {
+    Tuple::new().text(plugin.as_str()).text(scope).text(name).key(Ns::PluginKv)
+}
+
+/// A plugin's own memory in one scope.
+#[must_use]
+pub fn plugin_kv_scope(plugin: &PluginName, scope: &str) -> Range {
+    Tuple::new().text(plugin.as_str()).text(scope).range(Ns::PluginKv)
+}
+
+/// The name in a key of [`plugin_kv_scope`].
+#[must_use]
+pub fn kv_name(key: &[u8]) -> Option<String> {
+    let mut parts = Parts::new(key);
+    parts.text().ok()?;
+    parts.text().ok()?;
+    parts.text().ok()
+}
+
+/// An event that waits for another try of a plugin.
+#[must_use]
+pub fn wait(due: Timestamp, seq: u64, plugin: &PluginName) -> Key {
+    Tuple::new().time(due).u64(seq).text(plugin.as_str()).key(Ns::Wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_at_this_very_moment_is_due() {
+        let due = |at| effect_due(Timestamp(at), DueKind::Hold, &EffectId::from("e")).k;
+        let range = effects_due(Timestamp(100));
+        let end = range.end.unwrap();
+        assert!(due(100) < end && due(101) >= end);
+        assert_eq!(
+            due_effect(&due(100)),
+            Some((Timestamp(100), DueKind::Hold, EffectId::from("e")))
+        );
+    }
+
+    #[test]
+    fn subdomains_lie_behind_their_domain() {
+        let domain = by_domain("example.com").k;
+        let below = by_domain("mail.example.com").k;
+        let sibling = by_domain("example-two.com").k;
+        assert!(below.starts_with(&domain) && !sibling.starts_with(&domain));
+    }
+}

@@ -1,0 +1,263 @@
+//! The rows themselves, and the type number of everything that is stored.
+
+use liaison_core::account::matching::{AddressHit, Match};
+use liaison_core::account::{Account, Contact};
+use liaison_core::effect::{HoldEffect, MailEffect};
+use liaison_core::happening::{SettledOutcome, Subject};
+use liaison_core::ids::{AccountId, EffectId, MailboxId, MessageKey, PluginName, TimerId};
+use liaison_core::message::{MessageRecord, ThreadRecord};
+use liaison_core::policy::Verdict;
+use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
+use liaison_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::source::{Cursor, FolderRole};
+use crate::store::codec::Record;
+
+/// One copy of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRow {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Folder in it.
+    pub folder: String,
+    /// What the folder is for.
+    pub role: FolderRole,
+    /// Where in it, when last seen.
+    pub locator: String,
+    /// When the copy was first seen.
+    pub seen: Timestamp,
+    /// The message was known already when this copy came.
+    pub copy: bool,
+}
+
+/// How far a folder is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorRow {
+    /// The cursor.
+    pub cursor: Cursor,
+    /// When the folder was last read up to it.
+    pub at: Timestamp,
+}
+
+/// One thing to react to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// Its place in the log.
+    pub seq: u64,
+    /// Its key: the same cause never makes two events.
+    pub key: String,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What.
+    pub body: EventBody,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventBody {
+    /// A message.
+    Message(MessageKey),
+    /// A timer fired.
+    Timer {
+        /// Which.
+        timer: TimerId,
+        /// Whose.
+        plugin: PluginName,
+        /// Its name.
+        name: String,
+        /// When it was due.
+        due: Timestamp,
+        /// Its payload.
+        payload: String,
+        /// Whom and what it is about.
+        subject: Subject,
+    },
+    /// An effect came to an end.
+    Settled {
+        /// Which.
+        effect: EffectId,
+        /// Whose.
+        plugin: PluginName,
+        /// The plugin's label.
+        label: String,
+        /// What became of it.
+        outcome: SettledOutcome,
+        /// Whom and what it is about.
+        subject: Subject,
+    },
+}
+
+/// What became of an event. Exactly one per event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeRow {
+    /// Key of the event.
+    pub event_key: String,
+    /// Its place in the log; `None` for what never became an event (history).
+    pub seq: Option<u64>,
+    /// The message, for message events.
+    pub message: Option<MessageKey>,
+    /// Whom it belongs to.
+    pub matched: Option<Match>,
+    /// One sentence.
+    pub summary: String,
+    /// When the last subscribed plugin was past it; `None` while open.
+    pub closed: Option<Timestamp>,
+}
+
+/// What one plugin said about one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginResultRow {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// Its version.
+    pub version: String,
+    /// First 12 hex digits of its digest.
+    pub digest: String,
+    /// When.
+    pub at: Timestamp,
+    /// How the call ended.
+    pub end: CallEnd,
+    /// One per proposal; cut at what fits, `verdicts_cut` tells.
+    pub verdicts: Vec<Verdict>,
+    /// Verdicts that did not fit.
+    pub verdicts_cut: u32,
+    /// Log lines of the plugin.
+    pub log: Vec<String>,
+    /// Fuel used, and the budget.
+    pub fuel: (u64, u64),
+    /// Tries so far.
+    pub attempt: u32,
+}
+
+/// How a call of a plugin ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CallEnd {
+    /// It answered.
+    Answered,
+    /// It was not called, because ...
+    Skipped(String),
+    /// It waits for another try.
+    Waiting(Timestamp, String),
+    /// Set aside; shown, and can be unparked.
+    Parked(String),
+}
+
+/// How a plugin stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginStateRow {
+    /// Strikes in a row.
+    pub strikes: u32,
+    /// Suspended, since when and why.
+    pub suspended: Option<(Timestamp, String)>,
+    /// Digest to which strikes and suspension belong.
+    pub digest: String,
+}
+
+/// A mail in a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerRow {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Which.
+    pub effect: EffectId,
+}
+
+/// Who did what, when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// When.
+    pub at: Timestamp,
+    /// A person, a plugin, or a part of the daemon.
+    pub who: String,
+    /// What.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Something that happened with an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineRow {
+    /// When.
+    pub at: Timestamp,
+    /// `mail-in`, `mail-out`, `case`, `hold`, `task`.
+    pub kind: String,
+    /// One line.
+    pub text: String,
+    /// Id for `liaison why`.
+    pub id: String,
+}
+
+/// Records under an address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByAddrRow {
+    /// Contacts with it.
+    pub hits: Vec<AddressHit>,
+}
+
+/// Accounts under a domain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByDomainRow {
+    /// Accounts with it.
+    pub accounts: Vec<AccountId>,
+}
+
+/// A number that only grows: the next event, the next step of the pipeline.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterRow {
+    /// The next value.
+    pub next: u64,
+}
+
+/// An event that waits for another try of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitRow {
+    /// The event.
+    pub seq: u64,
+    /// The plugin.
+    pub plugin: PluginName,
+    /// Its thread, which waits behind it.
+    pub thread: Option<String>,
+    /// Its account, which waits behind it.
+    pub account: Option<AccountId>,
+    /// Finished tries.
+    pub attempt: u32,
+    /// When it is tried again.
+    pub due: Timestamp,
+}
+
+macro_rules! records {
+    ($($number:literal $row:ty;)*) => {$(
+        impl Record for $row {
+            const TYPE: u8 = $number;
+            const VERSION: u16 = 1;
+        }
+    )*};
+}
+
+// Numbers are on disk: add at the end, never reuse one. The store itself has 1 to 9.
+records! {
+    10 MessageRecord;
+    11 ThreadRecord;
+    12 DeliveryRow;
+    13 CursorRow;
+    14 EventRow;
+    15 OutcomeRow;
+    16 PluginResultRow;
+    17 PluginStateRow;
+    18 MailEffect;
+    19 HoldEffect;
+    20 CaseRecord;
+    21 TaskRecord;
+    22 TimerRecord;
+    23 LedgerRow;
+    24 AuditRow;
+    25 TimelineRow;
+    26 Account;
+    27 Contact;
+    28 ByAddrRow;
+    29 ByDomainRow;
+    30 CounterRow;
+    31 WaitRow;
+}
