@@ -261,6 +261,12 @@ fn launch(dir: &Path, ca: &Ca, ports: Ports, options: &ServerOptions) -> Result<
         give_away(dir);
     }
 
+    // Left by a kill; and a zombie that nobody collects would count as running.
+    let pid_file = dir.join("run/master.pid");
+    if pid_file.exists() {
+        fs::remove_file(pid_file).expect("remove Dovecot's pid file");
+    }
+
     let (dovecot, file) = (dovecot.display().to_string(), file.display().to_string());
     let mut command = vec![
         "setpriv",

@@ -71,7 +71,7 @@ fn the_imap_client_changes_what_a_person_would() {
     assert_eq!((state.exists, state.uid_next), (1, 2));
     assert!(state.uid_validity > 0);
     assert_eq!(client.search("HEADER Message-ID \"<n1@x>\""), [1]);
-    assert_eq!(client.search("HEADER Message-ID \"<n2@x>\""), []);
+    assert!(client.search("HEADER Message-ID \"<n2@x>\"").is_empty());
 
     client.store("1", r"+FLAGS (\Flagged)");
     client.copy("1", "INBOX");
