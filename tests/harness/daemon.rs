@@ -164,6 +164,21 @@ impl Daemon {
         );
     }
 
+    /// Lets it work for `span`, kills it with SIGKILL and starts it again, without waiting for it.
+    ///
+    /// # Panics
+    /// If it ended by itself, with what it printed.
+    pub fn crash_after(&mut self, span: Duration) {
+        if let Some(status) = wait::within(span, || self.exit_status()) {
+            panic!(
+                "liaison ended by itself with {status}\n{}",
+                self.transcript()
+            );
+        }
+        self.kill9();
+        self.respawn();
+    }
+
     /// Starts it again after [`Daemon::kill9`] or [`Daemon::terminate`], without waiting.
     ///
     /// # Panics

@@ -158,6 +158,22 @@ impl SmtpSink {
             .collect()
     }
 
+    /// Message-IDs that were accepted more than once for the same recipients: mails sent twice.
+    ///
+    /// # Panics
+    /// As [`SmtpSink::messages`].
+    pub fn sent_twice(&self) -> Vec<String> {
+        let mut counts = BTreeMap::new();
+        for mail in self.messages() {
+            *counts.entry((mail.message_id, mail.rcpt)).or_insert(0) += 1;
+        }
+        counts
+            .into_iter()
+            .filter(|(_, count)| *count > 1)
+            .map(|((id, _), _)| id)
+            .collect()
+    }
+
     /// Stops it; what it kept stays.
     pub fn stop(&mut self) {
         if let Some(mut server) = self.server.take() {

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use liaison_tests::chance::Chance;
 use liaison_tests::daemon::{Daemon, DaemonOptions};
 use liaison_tests::dovecot::{Dovecot, ServerOptions};
 use liaison_tests::imap_client::{ImapClient, Refused};
@@ -213,6 +214,7 @@ fn the_sink_keeps_what_it_accepts_over_every_kind_of_tls() {
             String::from_utf8_lossy(&again.stderr)
         );
         assert_eq!(sink.messages().len(), 2, "{word}");
+        assert_eq!(sink.sent_twice(), ["<enquiry-7@example.com>"], "{word}");
     }
 }
 
@@ -490,7 +492,24 @@ fn the_handle_on_the_daemon_starts_kills_and_ends_it() {
     fs::remove_file(folder.path().join("up")).unwrap();
     daemon.respawn();
     daemon.wait_ready();
+    daemon.crash_after(Duration::from_millis(30));
+    daemon.wait_ready();
     daemon.terminate();
     assert_eq!(daemon.cli(["status"]).status.code(), Some(5));
-    assert_eq!(daemon.transcript().matches("started with debug").count(), 2);
+    assert_eq!(daemon.transcript().matches("started with debug").count(), 3);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_choices() {
+    let draw = |seed| {
+        let mut chance = Chance::seeded(seed);
+        [
+            chance.within(20..800),
+            chance.within(20..800),
+            chance.within(20..800),
+        ]
+    };
+    assert_eq!(draw(1), draw(1));
+    assert_ne!(draw(1), draw(2));
+    assert!(draw(3).iter().all(|number| (20..800).contains(number)));
 }
