@@ -1,7 +1,8 @@
 //! The harness proves itself against the real servers, so that a red suite means the daemon.
 #![allow(
     clippy::disallowed_methods,
-    reason = "measures real waiting by the real clock"
+    clippy::unwrap_used,
+    reason = "test code, also outside of test functions; measures waiting by the real clock"
 )]
 
 use std::fs;
