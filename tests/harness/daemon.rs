@@ -243,6 +243,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        wait::tell_if_failing("liaison", || self.transcript());
         // A daemon that ended already cannot be killed, and that is all right.
         drop(self.child.kill());
         if let Err(error) = self.child.wait() {

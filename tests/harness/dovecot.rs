@@ -99,28 +99,24 @@ impl Dovecot {
             .tempdir()
             .expect("temp dir");
         let ca = Ca::create(dir.path());
-        for _ in 1..TRIES {
+        let mut why = String::new();
+        for _ in 0..TRIES {
             let ports = Ports::pick();
-            if let Ok(server) = launch(dir.path(), &ca, ports, options) {
-                let (options, server) = (options.clone(), Some(server));
-                return Dovecot {
-                    ports,
-                    ca,
-                    server,
-                    options,
-                    dir,
-                };
+            match launch(dir.path(), &ca, ports, options) {
+                Ok(server) => {
+                    let (server, options) = (Some(server), options.clone());
+                    return Dovecot {
+                        ports,
+                        ca,
+                        server,
+                        options,
+                        dir,
+                    };
+                }
+                Err(reason) => why = reason,
             }
         }
-        let ports = Ports::pick();
-        let server = launch(dir.path(), &ca, ports, options).unwrap_or_else(|why| panic!("{why}"));
-        Dovecot {
-            ports,
-            ca,
-            server: Some(server),
-            options: options.clone(),
-            dir,
-        }
+        panic!("{why}");
     }
 
     /// Orderly stop; connections are closed, mail stays.
@@ -229,6 +225,12 @@ impl Dovecot {
         self.restart();
         let after = self.client(user).examine(mailbox).uid_validity;
         assert_ne!(before, after, "UIDVALIDITY of {mailbox} was to change");
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        wait::tell_if_failing("Dovecot", || self.log());
     }
 }
 

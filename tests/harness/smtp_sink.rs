@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::process::{self, Server};
 use crate::tls::Ca;
-use crate::{PEOPLE, password_of};
+use crate::{PEOPLE, password_of, wait};
 
 /// Debian's Python, because Debian's aiosmtpd is installed for that one.
 pub const PYTHON: &str = "/usr/bin/python3";
@@ -224,6 +224,15 @@ impl SmtpSink {
             "key": self.ca.key_file,
             "users": users,
         })
+    }
+}
+
+impl Drop for SmtpSink {
+    fn drop(&mut self) {
+        wait::tell_if_failing("the SMTP sink", || {
+            let log = self.server.as_ref().map(Server::log).unwrap_or_default();
+            format!("{log}kept: {:#?}", self.messages())
+        });
     }
 }
 
