@@ -29,12 +29,14 @@ test: setup lint servers plugins test-plugins
 	$(BUILD)
 	$(CARGO) test --workspace --locked
 
-bench: setup plugins
-	$(CARGO) run --release --locked -p liaison-tests --bin liaison-bench
+bench: setup servers
+	$(CARGO) bench --locked -p liaison-tests --bench figures
 
+# ROUNDS=1000 for a long one; SEED=n to have a run again.
 torture: setup servers plugins test-plugins
 	$(BUILD)
-	$(CARGO) run --locked -p liaison-tests --bin liaison-torture
+	LIAISON_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(if $(SEED),LIAISON_SEED=$(SEED)) \
+		$(CARGO) test --workspace --locked --test restart -- --nocapture
 
 clean:
 	$(CARGO) clean

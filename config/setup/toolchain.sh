@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes sure that the Rust toolchain of rust-toolchain.toml is there, with its components and targets.
 # Downloads only what is missing; says nothing when nothing is.
+# Rust links with the system's C compiler, so that one is looked for too.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -13,6 +14,23 @@ fail() {
 list() {
     sed -n "s/^$1 *= *\[\(.*\)\].*/\1/p" rust-toolchain.toml | tr -d '" ' | tr ',' '\n'
 }
+
+# Installs a C compiler where that needs no questions; fails elsewhere.
+c_compiler() {
+    command -v apt-get >/dev/null 2>&1 || return 1
+    root=
+    [ "$(id -u)" = 0 ] || root='sudo -n'
+    $root true 2>/dev/null || return 1
+    echo "setup: installing gcc"
+    install="env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev"
+    # shellcheck disable=SC2086 # words of a command
+    $root $install >/dev/null 2>&1 ||
+        { $root apt-get update -qq && $root $install; } >/dev/null
+}
+
+if ! command -v cc >/dev/null 2>&1; then
+    c_compiler || fail "no C compiler was found (cc): install one (Debian: gcc and libc6-dev)"
+fi
 
 channel=$(sed -n 's/^channel *= *"\(.*\)".*/\1/p' rust-toolchain.toml)
 [ -n "$channel" ] || fail "rust-toolchain.toml names no channel"

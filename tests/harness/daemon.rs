@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -28,6 +29,9 @@ pub struct DaemonOptions {
     pub config: PathBuf,
     /// Folder for the daemon's standard output and error.
     pub logs: PathBuf,
+    /// The daemon's socket. With it, "ready" is that somebody listens there; without it, that
+    /// `liaison status` succeeds, which may look into the store itself where no daemon runs.
+    pub socket: Option<PathBuf>,
     /// Environment variables added for the daemon and the commands.
     pub env: Vec<(String, String)>,
     /// The binary; [`binary`] unless a test has its own.
@@ -41,11 +45,13 @@ impl DaemonOptions {
     /// If the binary is not built.
     pub fn new(config: &Path) -> DaemonOptions {
         let logs = config.parent().unwrap_or(Path::new(".")).to_owned();
+        let (config, env, binary) = (config.to_owned(), Vec::new(), binary());
         DaemonOptions {
-            config: config.to_owned(),
+            config,
             logs,
-            env: Vec::new(),
-            binary: binary(),
+            socket: None,
+            env,
+            binary,
         }
     }
 }
@@ -117,7 +123,7 @@ impl Daemon {
         daemon
     }
 
-    /// Waits until `liaison status --json` succeeds over the daemon's socket.
+    /// Waits until it is ready, as [`DaemonOptions::socket`] tells.
     ///
     /// # Panics
     /// If the daemon ends or does not answer in time, with what it printed.
@@ -126,8 +132,7 @@ impl Daemon {
             if let Some(status) = self.exit_status() {
                 return Some(Some(status));
             }
-            // Exit code 4 is "needs attention": it runs.
-            matches!(self.cli(["status", "--json"]).status.code(), Some(0 | 4)).then_some(None)
+            self.is_ready().then_some(None)
         });
         match ended {
             Some(None) => {}
@@ -136,6 +141,14 @@ impl Daemon {
                 "liaison does not answer after {READY:?}\n{}",
                 self.transcript()
             ),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match &self.options.socket {
+            Some(socket) => UnixStream::connect(socket).is_ok(),
+            // Exit code 4 is "needs attention": it runs.
+            None => matches!(self.cli(["status", "--json"]).status.code(), Some(0 | 4)),
         }
     }
 
@@ -162,6 +175,21 @@ impl Daemon {
             "it had ended before\n{}",
             self.transcript()
         );
+    }
+
+    /// Lets it work for `span`, kills it with SIGKILL and starts it again, without waiting for it.
+    ///
+    /// # Panics
+    /// If it ended by itself, with what it printed.
+    pub fn crash_after(&mut self, span: Duration) {
+        if let Some(status) = wait::within(span, || self.exit_status()) {
+            panic!(
+                "liaison ended by itself with {status}\n{}",
+                self.transcript()
+            );
+        }
+        self.kill9();
+        self.respawn();
     }
 
     /// Starts it again after [`Daemon::kill9`] or [`Daemon::terminate`], without waiting.
@@ -228,6 +256,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        wait::tell_if_failing("liaison", || self.transcript());
         // A daemon that ended already cannot be killed, and that is all right.
         drop(self.child.kill());
         if let Err(error) = self.child.wait() {

@@ -99,28 +99,24 @@ impl Dovecot {
             .tempdir()
             .expect("temp dir");
         let ca = Ca::create(dir.path());
-        for _ in 1..TRIES {
+        let mut why = String::new();
+        for _ in 0..TRIES {
             let ports = Ports::pick();
-            if let Ok(server) = launch(dir.path(), &ca, ports, options) {
-                let (options, server) = (options.clone(), Some(server));
-                return Dovecot {
-                    ports,
-                    ca,
-                    server,
-                    options,
-                    dir,
-                };
+            match launch(dir.path(), &ca, ports, options) {
+                Ok(server) => {
+                    let (server, options) = (Some(server), options.clone());
+                    return Dovecot {
+                        ports,
+                        ca,
+                        server,
+                        options,
+                        dir,
+                    };
+                }
+                Err(reason) => why = reason,
             }
         }
-        let ports = Ports::pick();
-        let server = launch(dir.path(), &ca, ports, options).unwrap_or_else(|why| panic!("{why}"));
-        Dovecot {
-            ports,
-            ca,
-            server: Some(server),
-            options: options.clone(),
-            dir,
-        }
+        panic!("{why}");
     }
 
     /// Orderly stop; connections are closed, mail stays.
@@ -232,6 +228,12 @@ impl Dovecot {
     }
 }
 
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        wait::tell_if_failing("Dovecot", || self.log());
+    }
+}
+
 /// Writes the configuration, starts the server and waits for all five greetings.
 fn launch(dir: &Path, ca: &Ca, ports: Ports, options: &ServerOptions) -> Result<Server, String> {
     let dovecot = process::installed(&["/usr/sbin/dovecot"], "dovecot-imapd");
@@ -259,6 +261,12 @@ fn launch(dir: &Path, ca: &Ca, ports: Ports, options: &ServerOptions) -> Result<
     fs::write(&file, text).expect("write dovecot.conf");
     if as_root {
         give_away(dir);
+    }
+
+    // Left by a kill; and a zombie that nobody collects would count as running.
+    let pid_file = dir.join("run/master.pid");
+    if pid_file.exists() {
+        fs::remove_file(pid_file).expect("remove Dovecot's pid file");
     }
 
     let (dovecot, file) = (dovecot.display().to_string(), file.display().to_string());

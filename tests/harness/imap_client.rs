@@ -274,7 +274,8 @@ impl ImapClient {
         let mut response = Response::default();
         loop {
             let mut line = Vec::new();
-            if self.stream.read_until(b'\n', &mut line)? == 0 {
+            self.stream.read_until(b'\n', &mut line)?;
+            if !line.ends_with(b"\n") {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             response

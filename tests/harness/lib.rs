@@ -2,7 +2,7 @@
 //!
 //! In reading order:
 //!
-//! - [`wait`]: conditions with a limit, the only way to wait.
+//! - [`wait`]: conditions with a limit, the only way to wait. [`chance`]: repeatable randomness.
 //! - [`process`]: child processes that cannot outlive the test.
 //! - [`tls`], [`net`]: a private CA with a server certificate; free ports, plain and TLS streams.
 //! - [`dovecot`], [`smtp_sink`], [`radicale`]: the servers. [`proxy`] stands in front of one and
@@ -30,6 +30,7 @@
     reason = "waits for real processes by the real clock"
 )]
 
+pub mod chance;
 pub mod daemon;
 pub mod dovecot;
 pub mod imap_client;

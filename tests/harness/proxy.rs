@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::net;
 
-/// How often a pump that has nothing to do looks at the mode.
+/// How often a pump with nothing to do looks at the fault.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Bytes moved at once.
@@ -163,52 +163,56 @@ impl Pump {
     fn pump(&self, from: &mut TcpStream, to: &mut TcpStream) -> io::Result<()> {
         from.set_read_timeout(Some(TICK))?;
         let mut buffer = vec![0; CHUNK];
-        let mut moved = 0_u64;
-        loop {
-            if self.shared.is_closing() {
-                return Ok(());
-            }
-            let fault = self.shared.fault();
-            let room = match fault {
-                Fault::Refuse => return Ok(()),
-                Fault::BlackHole => {
-                    thread::sleep(TICK);
-                    continue;
-                }
-                Fault::Slow(bytes) => {
-                    thread::sleep(TICK);
-                    bytes.clamp(1, CHUNK)
-                }
-                _ => self.room(fault, moved),
-            };
-            if room == 0 {
-                return Ok(());
-            }
-            let size = match from.read(&mut buffer[..room]) {
+        let mut moved = 0;
+        while !self.shared.is_closing() && !self.is_cut(moved) {
+            match from.read(&mut buffer) {
                 Ok(0) => return Ok(()),
-                Ok(size) => size,
-                Err(error) if is_pause(&error) => continue,
+                Ok(size) => self.forward(&buffer[..size], to, &mut moved)?,
+                Err(error) if is_pause(&error) => {}
                 Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes bytes on as the fault of each moment allows; what a cut keeps back is lost.
+    fn forward(&self, mut bytes: &[u8], to: &mut TcpStream, moved: &mut u64) -> io::Result<()> {
+        while !bytes.is_empty() && !self.shared.is_closing() && !self.is_cut(*moved) {
+            let fault = self.shared.fault();
+            let size = match fault {
+                Fault::BlackHole => 0,
+                Fault::Slow(size) => size.max(1),
+                _ => usize::try_from(self.left(fault, *moved)).unwrap_or(CHUNK),
             };
-            to.write_all(&buffer[..size])?;
-            moved += size as u64;
+            if matches!(fault, Fault::BlackHole | Fault::Slow(_)) {
+                thread::sleep(TICK);
+            }
+            let (now, later) = bytes.split_at(size.min(bytes.len()));
+            to.write_all(now)?;
+            bytes = later;
+            *moved += now.len() as u64;
             let total = if self.upward {
                 &self.shared.sent
             } else {
                 &self.shared.received
             };
-            total.fetch_add(size as u64, Ordering::AcqRel);
+            total.fetch_add(now.len() as u64, Ordering::AcqRel);
         }
+        Ok(())
     }
 
-    /// How many bytes may still pass in this direction, at most a chunk.
-    fn room(&self, fault: Fault, moved: u64) -> usize {
-        let left = match fault {
+    fn is_cut(&self, moved: u64) -> bool {
+        let fault = self.shared.fault();
+        fault == Fault::Refuse || self.left(fault, moved) == 0
+    }
+
+    /// How many bytes may still pass in this direction before the cut.
+    fn left(&self, fault: Fault, moved: u64) -> u64 {
+        match fault {
             Fault::CutAfterSent(limit) if self.upward => limit.saturating_sub(moved),
             Fault::CutAfterReceived(limit) if !self.upward => limit.saturating_sub(moved),
-            _ => return CHUNK,
-        };
-        usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)
+            _ => u64::MAX,
+        }
     }
 }
 

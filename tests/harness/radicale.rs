@@ -12,6 +12,7 @@ use crate::net::{self, Wire, free_port};
 use crate::process::{self, Server};
 use crate::smtp_sink::PYTHON;
 use crate::tls::Ca;
+use crate::wait;
 
 /// Radicale takes up to 4 s to come up on an idle machine.
 const READY: Duration = Duration::from_secs(30);
@@ -269,6 +270,12 @@ impl Radicale {
              [web]\ntype = none\n",
             self.port,
         )
+    }
+}
+
+impl Drop for Radicale {
+    fn drop(&mut self) {
+        wait::tell_if_failing("Radicale", || self.log());
     }
 }
 

@@ -103,6 +103,15 @@ class Sink:
         self.count += 1
 
 
+class Session(SMTP):
+    def _getparams(self, params):
+        """Accepts AUTH= after MAIL, as a server that offers AUTH must (RFC 4954, section 5)."""
+        known = super()._getparams(params)
+        if known is not None:
+            known.pop("AUTH", None)
+        return known
+
+
 def authenticate(server, session, envelope, mechanism, auth_data):
     if not isinstance(auth_data, LoginPassword):
         return AuthResult(success=False, handled=False)
@@ -122,7 +131,7 @@ async def main():
     sink = Sink()
 
     def session():
-        return SMTP(
+        return Session(
             sink,
             hostname="sink.example.test",
             data_size_limit=MAX_MAIL_BYTES,

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::process::{self, Server};
 use crate::tls::Ca;
-use crate::{PEOPLE, password_of};
+use crate::{PEOPLE, password_of, wait};
 
 /// Debian's Python, because Debian's aiosmtpd is installed for that one.
 pub const PYTHON: &str = "/usr/bin/python3";
@@ -158,6 +158,22 @@ impl SmtpSink {
             .collect()
     }
 
+    /// Message-IDs that were accepted more than once for the same recipients: mails sent twice.
+    ///
+    /// # Panics
+    /// As [`SmtpSink::messages`].
+    pub fn sent_twice(&self) -> Vec<String> {
+        let mut counts = BTreeMap::new();
+        for mail in self.messages() {
+            *counts.entry((mail.message_id, mail.rcpt)).or_insert(0) += 1;
+        }
+        counts
+            .into_iter()
+            .filter(|(_, count)| *count > 1)
+            .map(|((id, _), _)| id)
+            .collect()
+    }
+
     /// Stops it; what it kept stays.
     pub fn stop(&mut self) {
         if let Some(mut server) = self.server.take() {
@@ -208,6 +224,15 @@ impl SmtpSink {
             "key": self.ca.key_file,
             "users": users,
         })
+    }
+}
+
+impl Drop for SmtpSink {
+    fn drop(&mut self) {
+        wait::tell_if_failing("the SMTP sink", || {
+            let log = self.server.as_ref().map(Server::log).unwrap_or_default();
+            format!("{log}kept: {:#?}", self.messages())
+        });
     }
 }
 

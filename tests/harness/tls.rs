@@ -32,13 +32,18 @@ impl Ca {
     /// If `openssl` is missing or fails.
     pub fn create(folder: &Path) -> Ca {
         let at = |name: &str| folder.join(name);
-        openssl(
-            folder,
-            "req -x509 -subj /CN=Liaison-Test-CA -keyout ca-key.pem -out ca.pem",
-        )
-        .arg("-addext")
-        .arg("basicConstraints=critical,CA:TRUE")
-        .run();
+        // A name of its own, so that another CA is an unknown issuer and not a bad signature.
+        let name = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        openssl(folder, "req -x509 -keyout ca-key.pem -out ca.pem")
+            .arg("-subj")
+            .arg(&format!("/CN=Test CA of {name}"))
+            .arg("-addext")
+            .arg("basicConstraints=critical,CA:TRUE")
+            .run();
         openssl(
             folder,
             "req -subj /CN=localhost -keyout key.pem -out request.pem",

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// Pause between two looks: short beside anything a server does, long beside a look.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How many lines of a server's log a failing test shows.
+const TOLD_LINES: usize = 60;
+
 /// Looks until `look` gives a value, and returns it.
 ///
 /// # Panics
@@ -52,4 +55,15 @@ pub fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option
 /// What should not have been there.
 pub fn never_within<T>(span: Duration, look: impl FnMut() -> Option<T>) -> Result<(), T> {
     within(span, look).map_or(Ok(()), Err)
+}
+
+/// Prints what a server said, last lines only, if this thread is failing: for `Drop`.
+pub(crate) fn tell_if_failing(who: &str, said: impl FnOnce() -> String) {
+    if !thread::panicking() {
+        return;
+    }
+    let said = said();
+    let lines: Vec<_> = said.lines().collect();
+    let last = &lines[lines.len().saturating_sub(TOLD_LINES)..];
+    eprintln!("--- {who} said at last ---\n{}", last.join("\n"));
 }

@@ -1,15 +1,18 @@
 //! The harness proves itself against the real servers, so that a red suite means the daemon.
 #![allow(
     clippy::disallowed_methods,
-    reason = "measures real waiting by the real clock"
+    clippy::unwrap_used,
+    reason = "test code, also outside of test functions; measures waiting by the real clock"
 )]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use liaison_tests::chance::Chance;
 use liaison_tests::daemon::{Daemon, DaemonOptions};
 use liaison_tests::dovecot::{Dovecot, ServerOptions};
 use liaison_tests::imap_client::{ImapClient, Refused};
@@ -71,7 +74,7 @@ fn the_imap_client_changes_what_a_person_would() {
     assert_eq!((state.exists, state.uid_next), (1, 2));
     assert!(state.uid_validity > 0);
     assert_eq!(client.search("HEADER Message-ID \"<n1@x>\""), [1]);
-    assert_eq!(client.search("HEADER Message-ID \"<n2@x>\""), []);
+    assert!(client.search("HEADER Message-ID \"<n2@x>\"").is_empty());
 
     client.store("1", r"+FLAGS (\Flagged)");
     client.copy("1", "INBOX");
@@ -143,6 +146,10 @@ fn dovecot_survives_stop_kill_and_a_new_uidvalidity() {
 
 /// An independent client, so that the sink is not only right with ours.
 fn smtplib(sink: &SmtpSink, tls: &str, rcpt: &str, password: &str, message: &[u8]) -> Output {
+    submit((sink.port, &sink.ca), tls, rcpt, password, message)
+}
+
+fn submit(to: (u16, &Ca), tls: &str, rcpt: &str, password: &str, message: &[u8]) -> Output {
     const PROGRAM: &str = r#"
 import smtplib, ssl, sys
 port, tls, ca, rcpt, password, path = sys.argv[1:]
@@ -162,8 +169,8 @@ with open(path, "rb") as file:
     let file = folder.path().join("message.eml");
     fs::write(&file, message).unwrap();
     Command::new(PYTHON)
-        .args(["-c", PROGRAM, &sink.port.to_string(), tls])
-        .arg(&sink.ca.ca_file)
+        .args(["-c", PROGRAM, &to.0.to_string(), tls])
+        .arg(&to.1.ca_file)
         .args([rcpt, password])
         .arg(file)
         .output()
@@ -213,7 +220,38 @@ fn the_sink_keeps_what_it_accepts_over_every_kind_of_tls() {
             String::from_utf8_lossy(&again.stderr)
         );
         assert_eq!(sink.messages().len(), 2, "{word}");
+        assert_eq!(sink.sent_twice(), ["<enquiry-7@example.com>"], "{word}");
     }
+}
+
+#[test]
+fn mail_submitted_to_dovecot_reaches_the_sink() {
+    let sink = SmtpSink::start(SinkTls::None);
+    let options = ServerOptions {
+        relay_port: Some(sink.port),
+        ..ServerOptions::default()
+    };
+    let dovecot = Dovecot::start(&options);
+    let message = cast::enquiry(3).build();
+    let ports = [
+        (dovecot.ports.submission, "starttls"),
+        (dovecot.ports.submissions, "implicit"),
+    ];
+    for (port, tls) in ports {
+        let to = (port, &dovecot.ca);
+        let output = submit(to, tls, "carol@example.com", "pw-alice", &message);
+        assert!(
+            output.status.success(),
+            "{tls}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    let kept = sink.messages();
+    assert_eq!(kept.len(), 2);
+    assert!(
+        kept.iter().all(|mail| mail.bytes().ends_with(&message)),
+        "{kept:#?}"
+    );
 }
 
 #[test]
@@ -452,10 +490,10 @@ run)
     echo "started with $LEVEL"
     trap 'rm -f "$folder/up"; exit 0' TERM
     trap 'touch "$folder/reloaded"' HUP
-    : >"$folder/up"
+    echo $$ >"$folder/up"
     while :; do sleep 0.05; done ;;
 status)
-    [ -e "$folder/up" ] || exit 5
+    kill -0 "$(cat "$folder/up")" 2>/dev/null || exit 5
     echo '{"ready": true}' ;;
 *)
     echo "no such command: $3" >&2
@@ -470,6 +508,7 @@ fn stand_in(folder: &Path) -> DaemonOptions {
     DaemonOptions {
         config: folder.join("liaison.toml"),
         logs: folder.to_owned(),
+        socket: None,
         env: vec![("LEVEL".to_owned(), "debug".to_owned())],
         binary,
     }
@@ -487,10 +526,38 @@ fn the_handle_on_the_daemon_starts_kills_and_ends_it() {
     });
 
     daemon.kill9();
-    fs::remove_file(folder.path().join("up")).unwrap();
     daemon.respawn();
+    daemon.wait_ready();
+    daemon.crash_after(Duration::from_millis(30));
     daemon.wait_ready();
     daemon.terminate();
     assert_eq!(daemon.cli(["status"]).status.code(), Some(5));
-    assert_eq!(daemon.transcript().matches("started with debug").count(), 2);
+    assert_eq!(daemon.transcript().matches("started with debug").count(), 3);
+
+    let socket = folder.path().join("liaison.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let options = DaemonOptions {
+        socket: Some(socket),
+        ..stand_in(folder.path())
+    };
+    drop(Daemon::start(options));
+    assert!(
+        listener.accept().is_ok(),
+        "readiness was not asked at the socket"
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_choices() {
+    let draw = |seed| {
+        let mut chance = Chance::seeded(seed);
+        [
+            chance.within(20..800),
+            chance.within(20..800),
+            chance.within(20..800),
+        ]
+    };
+    assert_eq!(draw(1), draw(1));
+    assert_ne!(draw(1), draw(2));
+    assert!(draw(3).iter().all(|number| (20..800).contains(number)));
 }
