@@ -23,6 +23,10 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::tls;
 
+mod clear_text;
+
+pub use clear_text::ClearText;
+
 /// How long the name may take to resolve.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
 /// How long one address may take to answer; the next one is tried after it.
