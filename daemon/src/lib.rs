@@ -8,6 +8,7 @@
 pub mod books;
 pub mod clock;
 pub mod plugin;
+pub mod dial;
 pub mod secret;
 pub mod sink;
 pub mod source;

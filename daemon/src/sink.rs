@@ -6,6 +6,9 @@
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+pub mod imap_folders;
+pub mod smtp;
+
 /// One mail for one recipient, rendered once and never changed.
 #[derive(Debug, Clone)]
 pub struct OutgoingMail {

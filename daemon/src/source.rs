@@ -10,6 +10,8 @@ use liaison_core::ids::MailboxId;
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub mod imap;
+
 /// What a folder of a mailbox is for (RFC 6154 words).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,0 +1,42 @@
+//! Settings of a submission server.
+
+use serde::Deserialize;
+
+use crate::dial::TlsSettings;
+use crate::secret::SecretRef;
+
+/// RFC 8314 section 7.3.
+const PORT_DEFAULT: u16 = 465;
+
+/// Which server takes our mail.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmtpSettings {
+    /// Server name.
+    pub host: String,
+    /// Port; 465, or 587 with STARTTLS.
+    #[serde(default = "port_default")]
+    pub port: u16,
+    /// TLS.
+    #[serde(default)]
+    pub tls: TlsSettings,
+    /// Login name.
+    pub user: String,
+    /// Where the password is.
+    pub password: SecretRef,
+    /// Name given in EHLO; the machine's otherwise.
+    #[serde(default)]
+    pub hello_name: Option<String>,
+}
+
+impl SmtpSettings {
+    /// What to call the transport in messages: user, host and port.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{} on {}:{}", self.user, self.host, self.port)
+    }
+}
+
+fn port_default() -> u16 {
+    PORT_DEFAULT
+}

@@ -1,0 +1,161 @@
+//! Watches an IMAP mailbox (RFC 9051, RFC 3501, RFC 2177).
+//!
+//! One connection per mailbox: the inbox is open on it read-only and watched by IDLE, sent mail
+//! is polled by STATUS. What the server announces is a hint; each look compares all UIDs from the
+//! cursor on. Flags are never changed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use liaison_core::ids::MailboxId;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::dial::in_words;
+use crate::sink::OwnFolder;
+use crate::source::{Intake, IntakeError};
+
+pub(crate) mod answer;
+pub(crate) mod connection;
+mod fetch;
+pub(crate) mod folders;
+pub(crate) mod open;
+mod settings;
+mod suspects;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod watch;
+pub(crate) mod wire;
+
+pub use settings::ImapSettings;
+
+use connection::ConnectionError;
+use open::OpenError;
+use suspects::Suspects;
+
+/// One watched IMAP mailbox: its inbox and its sent mail.
+pub struct ImapSource {
+    mailbox: MailboxId,
+    settings: ImapSettings,
+    intake: Arc<dyn Intake>,
+    clock: Arc<dyn Clock>,
+    poked: Notify,
+    suspects: Suspects,
+}
+
+impl fmt::Debug for ImapSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImapSource")
+            .field("mailbox", &self.mailbox)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A folder could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+enum SyncError {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    #[error("{what} was refused: {text}")]
+    Refused { what: &'static str, text: String },
+    #[error("the mailbox `{name}` cannot be opened ({text}): check its name and the access to it")]
+    Folder { name: String, text: String },
+}
+
+impl SyncError {
+    fn needs_person(&self) -> bool {
+        match self {
+            SyncError::Folder { text, .. } => !open::is_throttle(None, text),
+            SyncError::Connection(_) | SyncError::Intake(_) | SyncError::Refused { .. } => false,
+        }
+    }
+}
+
+/// Watching ended for now.
+#[derive(Debug, thiserror::Error)]
+enum WatchError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+}
+
+impl From<ConnectionError> for WatchError {
+    fn from(error: ConnectionError) -> WatchError {
+        WatchError::Sync(SyncError::Connection(error))
+    }
+}
+
+impl WatchError {
+    fn needs_person(&self) -> bool {
+        match self {
+            WatchError::Open(error) => error.needs_person(),
+            WatchError::Sync(error) => error.needs_person(),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        in_words(self)
+    }
+}
+
+impl ImapSource {
+    /// A source that does nothing until [`ImapSource::run`].
+    #[must_use]
+    pub fn new(
+        mailbox: MailboxId,
+        settings: ImapSettings,
+        intake: Arc<dyn Intake>,
+        clock: Arc<dyn Clock>,
+    ) -> ImapSource {
+        ImapSource {
+            mailbox,
+            settings,
+            intake,
+            clock,
+            poked: Notify::new(),
+            suspects: Suspects::default(),
+        }
+    }
+
+    /// Asks for a look at all folders now: something of ours was sent or placed there.
+    pub fn poke(&self) {
+        self.poked.notify_one();
+    }
+
+    /// Logs in, looks at the folders and logs out (`liaison check --online`).
+    ///
+    /// # Errors
+    /// In words that name the server, the user, the mailbox and what to do.
+    pub async fn probe(&self) -> Result<(), String> {
+        self.try_probe().await.map_err(|error| self.words(&error))
+    }
+
+    async fn try_probe(&self) -> Result<(), WatchError> {
+        let mut connection = open::open(&self.settings).await?;
+        let configured = self.settings.sent.as_deref();
+        let sent = folders::find(&mut connection, OwnFolder::Sent, configured).await?;
+        for name in [Some(self.settings.inbox.clone()), sent]
+            .into_iter()
+            .flatten()
+        {
+            folders::examine(&mut connection, &name)
+                .await?
+                .map_err(|text| SyncError::Folder { name, text })?;
+        }
+        connection.log_out().await;
+        Ok(())
+    }
+
+    fn words(&self, error: &WatchError) -> String {
+        format!(
+            "cannot watch {}: {}",
+            self.settings.place(),
+            error.in_words()
+        )
+    }
+}

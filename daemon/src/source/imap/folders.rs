@@ -1,0 +1,216 @@
+//! Which mailbox is which, and opening one for reading.
+
+use super::answer::{Listed, Tagged, Untagged};
+use super::connection::{COMMAND_LIMIT, Connection, ConnectionError};
+use super::wire::Command;
+use crate::sink::OwnFolder;
+
+/// What mail programs call sent mail, in lower case. The last part of the name counts.
+const SENT_NAMES: &[&str] = &[
+    "sent",
+    "sent items",
+    "sent messages",
+    "sent mail",
+    "sent-mail",
+    "gesendet",
+    "gesendete objekte",
+    "gesendete elemente",
+    "envoyés",
+    "éléments envoyés",
+    "messages envoyés",
+    "enviados",
+    "elementos enviados",
+    "mensajes enviados",
+    "itens enviados",
+    "posta inviata",
+    "inviata",
+    "verzonden",
+    "verzonden items",
+    "verzonden objecten",
+    "skickat",
+    "sendt",
+    "sendte elementer",
+    "lähetetyt",
+    "wysłane",
+    "elementy wysłane",
+    "отправленные",
+    "已发送",
+    "已发送邮件",
+    "送信済みアイテム",
+    "送信済み",
+];
+/// What mail programs call drafts, likewise.
+const DRAFTS_NAMES: &[&str] = &[
+    "drafts",
+    "draft",
+    "entwürfe",
+    "brouillons",
+    "borradores",
+    "rascunhos",
+    "bozze",
+    "concepten",
+    "utkast",
+    "kladder",
+    "luonnokset",
+    "kopie robocze",
+    "szkice",
+    "черновики",
+    "草稿",
+    "草稿箱",
+    "下書き",
+];
+
+/// A mailbox opened for reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// 0 where the server names none.
+    pub(crate) uid_validity: u32,
+    pub(crate) uid_next: Option<u32>,
+    pub(crate) exists: u32,
+}
+
+/// Opens a mailbox read-only; flags and `\Recent` stay as they are. The refusal in the server's
+/// words otherwise.
+pub(crate) async fn examine(
+    connection: &mut Connection,
+    name: &str,
+) -> Result<Result<Opened, String>, ConnectionError> {
+    open_with(connection, "EXAMINE", name).await
+}
+
+/// Opens a mailbox for writing.
+pub(crate) async fn select(
+    connection: &mut Connection,
+    name: &str,
+) -> Result<Result<Opened, String>, ConnectionError> {
+    open_with(connection, "SELECT", name).await
+}
+
+async fn open_with(
+    connection: &mut Connection,
+    verb: &str,
+    name: &str,
+) -> Result<Result<Opened, String>, ConnectionError> {
+    let mut opened = Opened {
+        uid_validity: 0,
+        uid_next: None,
+        exists: 0,
+    };
+    let answer = connection
+        .exec(
+            Command::new(verb).mailbox(name),
+            COMMAND_LIMIT,
+            |answer| match answer {
+                Untagged::Exists(count) => opened.exists = count,
+                Untagged::Condition(Some(code)) => match (code.word.as_str(), &code.argument) {
+                    ("UIDVALIDITY", value) => {
+                        opened.uid_validity = value.parse().unwrap_or_default();
+                    }
+                    ("UIDNEXT", value) => opened.uid_next = value.parse().ok(),
+                    _ => {}
+                },
+                _ => {}
+            },
+        )
+        .await?;
+    Ok(if answer.is_ok() {
+        Ok(opened)
+    } else {
+        Err(answer.words())
+    })
+}
+
+/// The mailbox for `role`: the configured one, else by special use (RFC 6154), else by a
+/// well-known name.
+pub(crate) async fn find(
+    connection: &mut Connection,
+    role: OwnFolder,
+    configured: Option<&str>,
+) -> Result<Option<String>, ConnectionError> {
+    if let Some(name) = configured {
+        return Ok(Some(name.to_owned()));
+    }
+    let mut listed = Vec::new();
+    if connection.can("SPECIAL-USE") {
+        let command = Command::new(r#"LIST "" "*" RETURN (SPECIAL-USE)"#);
+        list(connection, command, &mut listed).await?;
+    }
+    if listed.is_empty() {
+        list(connection, Command::new(r#"LIST "" "*""#), &mut listed).await?;
+    }
+    Ok(choose(&listed, role))
+}
+
+async fn list(
+    connection: &mut Connection,
+    command: Command,
+    listed: &mut Vec<Listed>,
+) -> Result<Tagged, ConnectionError> {
+    connection
+        .exec(command, COMMAND_LIMIT, |answer| {
+            if let Untagged::List(mailbox) = answer {
+                listed.push(mailbox);
+            }
+        })
+        .await
+}
+
+fn choose(listed: &[Listed], role: OwnFolder) -> Option<String> {
+    let (special_use, names) = match role {
+        OwnFolder::Sent => ("\\sent", SENT_NAMES),
+        OwnFolder::Drafts => ("\\drafts", DRAFTS_NAMES),
+    };
+    let has = |mailbox: &Listed, word: &str| mailbox.attributes.iter().any(|found| found == word);
+    let selectable: Vec<&Listed> = listed
+        .iter()
+        .filter(|mailbox| !has(mailbox, "\\noselect") && !has(mailbox, "\\nonexistent"))
+        .collect();
+    let by_use = selectable.iter().find(|mailbox| has(mailbox, special_use));
+    let by_name = || {
+        names.iter().find_map(|name| {
+            selectable
+                .iter()
+                .find(|mailbox| last_part(mailbox).to_lowercase() == *name)
+        })
+    };
+    by_use.or_else(by_name).map(|mailbox| mailbox.name.clone())
+}
+
+fn last_part(mailbox: &Listed) -> &str {
+    match mailbox.delimiter.as_deref() {
+        Some(delimiter) if !delimiter.is_empty() => mailbox
+            .name
+            .rsplit(delimiter)
+            .next()
+            .unwrap_or(&mailbox.name),
+        _ => &mailbox.name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mailbox(name: &str, attributes: &[&str]) -> Listed {
+        Listed {
+            attributes: attributes.iter().map(ToString::to_string).collect(),
+            delimiter: Some(".".to_owned()),
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn sent_is_found_by_use_then_by_name_and_never_an_unselectable_one() {
+        for (listed, expected) in [
+            (
+                vec![mailbox("Sent", &[]), mailbox("Archive.Out", &["\\sent"])],
+                Some("Archive.Out"),
+            ),
+            (vec![mailbox("INBOX.Gesendet", &[])], Some("INBOX.Gesendet")),
+            (vec![mailbox("Sent", &["\\noselect"])], None),
+            (vec![mailbox("Sentinel", &[])], None),
+        ] {
+            assert_eq!(choose(&listed, OwnFolder::Sent).as_deref(), expected);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! From nothing to a logged-in connection.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::answer::{Condition, Tagged, Untagged};
+use super::connection::{COMMAND_LIMIT, Connection, ConnectionError};
+use super::settings::ImapSettings;
+use super::wire::Command;
+use crate::dial::{self, ClearText, DialError, TlsMode, Wire};
+use crate::secret::{Secret, SecretError};
+
+/// How long the whole of it may take, beyond the limits of its steps.
+const OPEN_LIMIT: Duration = Duration::from_secs(180);
+/// Untagged lines before the answer to STARTTLS; more is no server of good will.
+const STARTTLS_LINES_MAX: usize = 16;
+/// Wait after "too many connections" and the like, when the server names no time.
+const THROTTLED_WAIT: Duration = Duration::from_secs(5 * 60);
+/// Longest wait that a server may ask for.
+const ASKED_WAIT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// No session with the server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("the server turned us away: {0}")]
+    TurnedAway(String),
+    #[error("STARTTLS was not possible: {0}")]
+    StartTls(String),
+    #[error("the login was refused ({text}): check `user` and `password`, or unlock the account")]
+    LoginRefused { text: String },
+    #[error("the login is not possible now ({text})")]
+    Throttled { text: String, wait: Duration },
+    #[error("no session within {} s", OPEN_LIMIT.as_secs())]
+    Slow,
+}
+
+impl OpenError {
+    /// Whether waiting will not mend it.
+    pub(crate) fn needs_person(&self) -> bool {
+        match self {
+            OpenError::Dial(error) => error.needs_person(),
+            OpenError::Secret(_) | OpenError::StartTls(_) | OpenError::LoginRefused { .. } => true,
+            OpenError::Connection(_)
+            | OpenError::TurnedAway(_)
+            | OpenError::Throttled { .. }
+            | OpenError::Slow => false,
+        }
+    }
+
+    /// The wait that the server asked for.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        match self {
+            OpenError::Throttled { wait, .. } => Some(*wait),
+            _ => None,
+        }
+    }
+}
+
+/// Dials, secures and logs in.
+pub(crate) async fn open(settings: &ImapSettings) -> Result<Connection, OpenError> {
+    let steps = async {
+        let password = settings.password.fetch().await?;
+        let tcp = dial::tcp(&settings.host, settings.port).await?;
+        match settings.tls.mode {
+            TlsMode::Implicit => {
+                let stream = secure(settings, tcp).await?;
+                greet_and_log_in(stream, settings, &password).await
+            }
+            TlsMode::Starttls => {
+                let tcp = start_tls(tcp).await?;
+                let connection = Connection::new(secure(settings, tcp).await?);
+                log_in(connection, settings, &password).await
+            }
+        }
+    };
+    timeout(OPEN_LIMIT, Box::pin(steps))
+        .await
+        .unwrap_or(Err(OpenError::Slow))
+}
+
+async fn secure<S: Wire + 'static>(
+    settings: &ImapSettings,
+    stream: S,
+) -> Result<Box<dyn Wire>, OpenError> {
+    let stream = dial::tls(stream, &settings.tls, &settings.host, settings.port).await?;
+    Ok(Box::new(stream))
+}
+
+/// Greeting and STARTTLS in clear (RFC 9051 section 6.2.1); gives the stream for the handshake.
+pub(crate) async fn start_tls<S: Wire>(stream: S) -> Result<S, OpenError> {
+    let broke = |error| OpenError::Connection(ConnectionError::Io(error));
+    let mut clear = ClearText::new(stream);
+    let greeting = clear.read_line().await.map_err(broke)?;
+    let upper = greeting.to_ascii_uppercase();
+    if upper.starts_with("* PREAUTH") {
+        // Taken at its word it would skip the handshake and leave the session in clear.
+        return Err(OpenError::StartTls(
+            "the server claims that we are logged in already; it, or somebody on the way, must \
+             not do so on this port"
+                .to_owned(),
+        ));
+    }
+    if !upper.starts_with("* OK") {
+        return Err(OpenError::TurnedAway(greeting));
+    }
+    clear.write_line("L0000 STARTTLS").await.map_err(broke)?;
+    for _ in 0..STARTTLS_LINES_MAX {
+        let line = clear.read_line().await.map_err(broke)?;
+        if let Some(verdict) = line.strip_prefix("L0000 ") {
+            if !verdict.to_ascii_uppercase().starts_with("OK") {
+                return Err(OpenError::StartTls(verdict.to_owned()));
+            }
+            return clear.into_inner().ok_or_else(|| {
+                OpenError::StartTls(
+                    "clear text followed the server's agreement; somebody on the way put it there"
+                        .to_owned(),
+                )
+            });
+        }
+    }
+    Err(OpenError::StartTls("no answer".to_owned()))
+}
+
+/// Reads the greeting of a secured stream and logs in.
+pub(crate) async fn greet_and_log_in(
+    stream: Box<dyn Wire>,
+    settings: &ImapSettings,
+    password: &Secret,
+) -> Result<Connection, OpenError> {
+    let mut connection = Connection::new(stream);
+    match connection.greeting().await? {
+        (Condition::Ok, _) => log_in(connection, settings, password).await,
+        // The certificate has proven the server, which may know us by other means.
+        (Condition::PreAuth, _) => {
+            learn_capabilities(&mut connection).await?;
+            Ok(connection)
+        }
+        (_, text) if is_throttle(None, &text) => Err(throttled(text)),
+        (_, text) => Err(OpenError::TurnedAway(text)),
+    }
+}
+
+async fn log_in(
+    mut connection: Connection,
+    settings: &ImapSettings,
+    password: &Secret,
+) -> Result<Connection, OpenError> {
+    learn_capabilities(&mut connection).await?;
+    if connection.can("LOGINDISABLED") {
+        return Err(OpenError::LoginRefused {
+            text: "the server allows no login by password".to_owned(),
+        });
+    }
+    let login = Command::new("LOGIN")
+        .string(&settings.user)
+        .string(password.expose());
+    let answer = connection.plain(login).await?;
+    if !answer.is_ok() {
+        return Err(refused(&answer));
+    }
+    // Servers offer more after the login, and proxies offer wrong things before it.
+    learn_capabilities(&mut connection).await?;
+    if connection.can("ID") {
+        // Some servers serve nobody who has not said a name (RFC 2971); the answer is of no use.
+        let id = Command::new(r#"ID ("name" "liaison")"#);
+        connection.plain(id).await?;
+    }
+    Ok(connection)
+}
+
+async fn learn_capabilities(connection: &mut Connection) -> Result<(), ConnectionError> {
+    let mut words = Vec::new();
+    let answer = connection
+        .exec(Command::new("CAPABILITY"), COMMAND_LIMIT, |answer| {
+            if let Untagged::Capability(list) = answer {
+                words = list;
+            }
+        })
+        .await?;
+    if answer.is_ok() {
+        connection.capabilities = words.into_iter().collect();
+    }
+    Ok(())
+}
+
+fn refused(answer: &Tagged) -> OpenError {
+    let text = answer.words();
+    let word = answer.code.as_ref().map(|code| code.word.as_str());
+    if is_throttle(word, &text) {
+        throttled(text)
+    } else {
+        OpenError::LoginRefused { text }
+    }
+}
+
+/// Refusals that pass (RFC 5530, and what servers without codes write).
+pub(crate) fn is_throttle(word: Option<&str>, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    matches!(
+        word,
+        Some("UNAVAILABLE" | "INUSE" | "LIMIT" | "OVERQUOTA" | "SERVERBUG" | "THROTTLED")
+    ) || ["too many", "throttled", "try again later", "not connected"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+fn throttled(text: String) -> OpenError {
+    let wait = asked_wait(&text).unwrap_or(THROTTLED_WAIT);
+    OpenError::Throttled { text, wait }
+}
+
+/// The N of "Suggested Backoff Time: N milliseconds" (Microsoft).
+fn asked_wait(text: &str) -> Option<Duration> {
+    let (_, after) = text.split_once("Backoff Time: ")?;
+    let millis = after.split(' ').next()?.parse().ok()?;
+    Some(Duration::from_millis(millis).min(ASKED_WAIT_MAX))
+}

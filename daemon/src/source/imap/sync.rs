@@ -1,0 +1,309 @@
+//! Brings one folder up to date: draws the line, catches up, records history, rebinds.
+//!
+//! **The line.** At the first visit the cursor becomes durable at UIDNEXT before anything is
+//! read. What lies below it is history, whatever happens next, and what comes after it is new. A
+//! crash in the middle of recording history therefore never makes old mail new: at the next start
+//! the newest messages below the cursor that the intake does not know are recorded, as before.
+//!
+//! **Rebinding.** When UIDs lost their meaning the old cursor stays until the whole folder was
+//! handed in, so that a crash starts the walk again instead of taking the rest for history.
+
+use futures_util::future::join;
+
+use super::fetch::{Fetcher, Keep, ROWS_MAX, Row, discover, locator};
+use super::folders::{Opened, examine};
+use super::suspects::Place;
+use super::{ImapSource, SyncError};
+use crate::source::imap::connection::Connection;
+use crate::source::{Batch, BatchMode, Cursor, FolderRef};
+
+/// Batches of history until the other folder is looked at again.
+const HISTORY_BATCHES_PER_TURN: usize = 10;
+/// Locators in one question to the intake.
+const UNKNOWN_AT_ONCE: usize = 1000;
+
+/// What is known of a folder while the source runs.
+pub(super) struct Folder {
+    pub(super) reference: FolderRef,
+    place: Place,
+    next_uid: u32,
+    /// Old messages not yet recorded, ascending; `None` until they were listed.
+    history: Option<Vec<Row>>,
+    /// UIDVALIDITY and UIDNEXT at the last complete look.
+    pub(super) seen: Option<(u32, u32)>,
+}
+
+impl Folder {
+    pub(super) fn new(reference: FolderRef) -> Folder {
+        Folder {
+            place: Place {
+                folder: reference.folder.clone(),
+                uid_validity: 0,
+            },
+            reference,
+            next_uid: 1,
+            history: None,
+            seen: None,
+        }
+    }
+
+    pub(super) fn history_left(&self) -> bool {
+        self.history.as_ref().is_none_or(|rows| !rows.is_empty())
+    }
+
+    fn cursor(&self) -> Cursor {
+        Cursor::Imap {
+            uid_validity: self.place.uid_validity,
+            next_uid: self.next_uid,
+        }
+    }
+}
+
+impl ImapSource {
+    /// Opens the folder and brings it up to date.
+    pub(super) async fn visit(
+        &self,
+        connection: &mut Connection,
+        folder: &mut Folder,
+    ) -> Result<(), SyncError> {
+        let name = folder.reference.folder.clone();
+        let opened = examine(connection, &name)
+            .await?
+            .map_err(|text| SyncError::Folder { name, text })?;
+        connection.news = false;
+        folder.place.uid_validity = opened.uid_validity;
+        let known = self.intake.cursor(&folder.reference).await?;
+        match known {
+            None => self.draw_line(connection, folder, opened).await?,
+            Some(Cursor::Imap {
+                uid_validity,
+                next_uid,
+            }) if uid_validity == opened.uid_validity
+                && opened.uid_next.is_none_or(|next| next >= next_uid) =>
+            {
+                folder.next_uid = next_uid;
+            }
+            Some(old) => self.rebind(connection, folder, opened, old).await?,
+        }
+        self.catch_up(connection, folder).await?;
+        folder.seen = opened
+            .uid_next
+            .map(|uid_next| (opened.uid_validity, uid_next));
+        Ok(())
+    }
+
+    async fn draw_line(
+        &self,
+        connection: &mut Connection,
+        folder: &mut Folder,
+        opened: Opened,
+    ) -> Result<(), SyncError> {
+        folder.next_uid = line(connection, opened).await?;
+        let batch = self.batch_of(folder, BatchMode::History, Vec::new());
+        self.intake.take(batch).await?;
+        Ok(())
+    }
+
+    fn batch_of(
+        &self,
+        folder: &Folder,
+        mode: BatchMode,
+        arrived: Vec<crate::source::Arrived>,
+    ) -> Batch {
+        Batch {
+            folder: folder.reference.clone(),
+            mode,
+            arrived,
+            cursor: folder.cursor(),
+        }
+    }
+
+    /// Takes everything from the cursor on. The folder must be open.
+    pub(super) async fn catch_up(
+        &self,
+        connection: &mut Connection,
+        folder: &mut Folder,
+    ) -> Result<(), SyncError> {
+        loop {
+            connection.news = false;
+            let set = format!("{}:*", folder.next_uid);
+            let mut rows = discover(connection, &set, Keep::Oldest(ROWS_MAX)).await?;
+            // `n:*` names the last message even when n is beyond it (RFC 9051 section 9).
+            rows.retain(|row| row.uid >= folder.next_uid);
+            let full = rows.len() >= ROWS_MAX;
+            let after = |place: &Place, rows: &[Row]| Cursor::Imap {
+                uid_validity: place.uid_validity,
+                next_uid: rows.last().map_or(1, |row| row.uid.saturating_add(1)),
+            };
+            self.carry(connection, folder, &rows, BatchMode::Live, after)
+                .await?;
+            if let Some(last) = rows.last() {
+                folder.next_uid = last.uid.saturating_add(1);
+            }
+            if !full {
+                break;
+            }
+        }
+        self.intake
+            .proven_fresh(&folder.reference, "UIDs from the cursor on compared");
+        Ok(())
+    }
+
+    /// Fetches `rows` in their order and hands them in, a batch being fetched while the one
+    /// before is made durable. `after` gives the cursor after a batch.
+    async fn carry(
+        &self,
+        connection: &mut Connection,
+        folder: &Folder,
+        rows: &[Row],
+        mode: BatchMode,
+        after: impl Fn(&Place, &[Row]) -> Cursor + Send,
+    ) -> Result<(), SyncError> {
+        let mut fetcher = Fetcher {
+            connection,
+            place: &folder.place,
+            suspects: &self.suspects,
+            bytes_max: self.settings.message_bytes_max,
+            now: self.clock.now(),
+        };
+        let mut rest = rows;
+        let mut ready: Option<Batch> = None;
+        while !rest.is_empty() {
+            let count = fetcher.batch_len(rest);
+            let (group, behind) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            let arrived = match ready.take() {
+                Some(batch) => {
+                    let (taken, arrived) =
+                        join(self.intake.take(batch), fetcher.batch(group)).await;
+                    taken?;
+                    arrived?
+                }
+                None => fetcher.batch(group).await?,
+            };
+            ready = Some(Batch {
+                folder: folder.reference.clone(),
+                mode,
+                arrived,
+                cursor: after(&folder.place, group),
+            });
+            rest = behind;
+        }
+        if let Some(batch) = ready {
+            self.intake.take(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Records some more old messages, newest first. The folder must be open.
+    pub(super) async fn record_history(
+        &self,
+        connection: &mut Connection,
+        folder: &mut Folder,
+    ) -> Result<(), SyncError> {
+        if folder.history.is_none() {
+            folder.history = Some(self.list_history(connection, folder).await?);
+        }
+        for _ in 0..HISTORY_BATCHES_PER_TURN {
+            let Some(rows) = folder.history.as_ref().filter(|rows| !rows.is_empty()) else {
+                return Ok(());
+            };
+            let from = rows.len().saturating_sub(crate::source::BATCH_MESSAGES_MAX);
+            let newest = rows.get(from..).unwrap_or_default().to_vec();
+            let cursor = folder.cursor();
+            self.carry(connection, folder, &newest, BatchMode::History, |_, _| {
+                cursor
+            })
+            .await?;
+            if let Some(rows) = folder.history.as_mut() {
+                rows.truncate(from);
+            }
+            if connection.news {
+                self.catch_up(connection, folder).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn list_history(
+        &self,
+        connection: &mut Connection,
+        folder: &Folder,
+    ) -> Result<Vec<Row>, SyncError> {
+        let most = self.settings.history_messages_max;
+        let Some(last) = folder.next_uid.checked_sub(1).filter(|last| *last > 0) else {
+            return Ok(Vec::new());
+        };
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = discover(connection, &format!("1:{last}"), Keep::Newest(most)).await?;
+        self.unknown(folder, rows).await
+    }
+
+    /// Those of `rows` that the intake never took.
+    async fn unknown(&self, folder: &Folder, rows: Vec<Row>) -> Result<Vec<Row>, SyncError> {
+        let mut unknown = Vec::new();
+        for some in rows.chunks(UNKNOWN_AT_ONCE) {
+            let place = |row: &Row| locator(folder.place.uid_validity, row.uid);
+            let locators = some.iter().map(place).collect();
+            let left = self.intake.unknown(&folder.reference, locators).await?;
+            let left: std::collections::BTreeSet<String> = left.into_iter().collect();
+            unknown.extend(some.iter().filter(|row| left.contains(&place(row))));
+        }
+        Ok(unknown)
+    }
+
+    /// Hands in the whole folder again, newest first, because its UIDs mean something else now.
+    async fn rebind(
+        &self,
+        connection: &mut Connection,
+        folder: &mut Folder,
+        opened: Opened,
+        old: Cursor,
+    ) -> Result<(), SyncError> {
+        tracing::warn!(
+            mailbox = %folder.reference.mailbox, folder = %folder.reference.folder,
+            uid_validity = opened.uid_validity, ?old, "UIDs changed their meaning; walking the folder"
+        );
+        let line = line(connection, opened).await?;
+        let mut below = line.checked_sub(1).filter(|last| *last > 0);
+        // Under the same UIDVALIDITY a known locator may be another message now.
+        let renumbered = matches!(old, Cursor::Imap { uid_validity, .. }
+            if uid_validity == opened.uid_validity);
+        while let Some(last) = below {
+            let rows = discover(connection, &format!("1:{last}"), Keep::Newest(ROWS_MAX)).await?;
+            below = rows
+                .first()
+                .and_then(|row| row.uid.checked_sub(1))
+                .filter(|last| *last > 0 && rows.len() >= ROWS_MAX);
+            let mut rows = match renumbered {
+                true => rows,
+                false => self.unknown(folder, rows).await?,
+            };
+            rows.reverse();
+            for group in rows.chunks(crate::source::BATCH_MESSAGES_MAX) {
+                let mut ascending = group.to_vec();
+                ascending.reverse();
+                self.carry(connection, folder, &ascending, BatchMode::Rebind, |_, _| {
+                    old
+                })
+                .await?;
+            }
+        }
+        folder.next_uid = line;
+        folder.history = None;
+        let batch = self.batch_of(folder, BatchMode::Rebind, Vec::new());
+        self.intake.take(batch).await?;
+        Ok(())
+    }
+}
+
+/// The smallest UID that no message has yet.
+async fn line(connection: &mut Connection, opened: Opened) -> Result<u32, SyncError> {
+    if let Some(uid_next) = opened.uid_next {
+        return Ok(uid_next);
+    }
+    // Servers that do not tell UIDNEXT: one above the last message.
+    let last = discover(connection, "*", Keep::Newest(1)).await?;
+    Ok(last.last().map_or(1, |row| row.uid.saturating_add(1)))
+}
