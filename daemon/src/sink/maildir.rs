@@ -1,0 +1,5 @@
+//! A Maildir as a place for mail.
+
+mod settings;
+
+pub use settings::MaildirTransportSettings;

@@ -1,0 +1,5 @@
+//! A vdir as a calendar.
+
+mod settings;
+
+pub use settings::VdirSettings;
