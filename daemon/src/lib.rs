@@ -9,6 +9,7 @@ pub mod books;
 pub mod clock;
 pub mod plugin;
 pub mod dial;
+pub mod hint;
 pub mod secret;
 pub mod sink;
 pub mod source;

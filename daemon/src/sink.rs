@@ -3,6 +3,11 @@
 //! Sinks carry out, they decide nothing. Each says exactly what is known of the result, because
 //! the outbox turns "not known" into a state that a person sees.
 
+pub mod caldav;
+pub(crate) mod collection;
+pub mod maildir;
+pub mod vdir;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 

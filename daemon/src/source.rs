@@ -4,6 +4,8 @@
 //! then message, identity, event and cursor are durable in one step (commit C1). It never writes
 //! to the mailbox; it may hand in a message twice, because identity is content.
 
+pub mod maildir;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use liaison_core::ids::MailboxId;

@@ -1,0 +1,152 @@
+//! Files into a Maildir folder, each whole and at most once.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::source::maildir::content::{header_section, open_plain};
+use crate::source::maildir::listing::{self, Subfolders};
+
+/// Where a message begins its life.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Subfolder {
+    /// Not seen by any reader.
+    New,
+    /// With these flags.
+    Cur(&'static str),
+}
+
+/// One message to be filed.
+#[derive(Debug)]
+pub(super) struct Filing<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) stem: &'a str,
+    pub(super) subfolder: Subfolder,
+    pub(super) bytes: &'a [u8],
+}
+
+/// Makes `tmp`, `new` and `cur` where they are missing, private to the user.
+pub(super) fn make_maildir(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    for subfolder in ["tmp", "new", "cur"] {
+        let subfolder = path.join(subfolder);
+        if !subfolder.is_dir() {
+            let mut builder = fs::DirBuilder::new();
+            builder.recursive(true).mode(0o700).create(subfolder)?;
+        }
+    }
+    Ok(())
+}
+
+/// [`make_maildir`] for a folder of a Maildir, marked as such (Maildir++).
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+    make_maildir(path)?;
+    let mark = path.join("maildirfolder");
+    if mark.exists() {
+        return Ok(());
+    }
+    File::create(mark).map(drop)
+}
+
+/// The place of the message with this unique name, whatever its flags.
+pub(super) fn find(folder: &Path, stem: &str) -> io::Result<Option<PathBuf>> {
+    let listed = listing::list(folder, Subfolders::MayBeMissing)?;
+    let found = listed.binary_search_by(|file| file.locator.as_str().cmp(stem));
+    Ok(found
+        .ok()
+        .and_then(|index| listed.get(index))
+        .map(|file| file.place.clone()))
+}
+
+/// Files the message unless it is there already; durable on return. Returns its place.
+///
+/// The name in `tmp` is fixed too, so a crash leaves at most one file there, which the next try
+/// overwrites. `link` does not replace: whoever was first stays.
+pub(super) fn file(filing: &Filing<'_>) -> io::Result<PathBuf> {
+    if let Some(place) = find(filing.folder, filing.stem)? {
+        return Ok(place);
+    }
+    let place = match filing.subfolder {
+        Subfolder::New => Path::new("new").join(filing.stem),
+        Subfolder::Cur(flags) => Path::new("cur").join(format!("{}:2,{flags}", filing.stem)),
+    };
+    let temporary = filing.folder.join("tmp").join(filing.stem);
+    let mut writer = File::create(&temporary)?;
+    writer.write_all(filing.bytes)?;
+    writer.sync_all()?;
+    let linked = match fs::hard_link(&temporary, filing.folder.join(&place)) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    };
+    fs::remove_file(&temporary)?;
+    linked?;
+    if let Some(parent) = filing.folder.join(&place).parent() {
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(place)
+}
+
+/// Removes the message with this unique name; `false` when it is not there.
+pub(super) fn remove(folder: &Path, stem: &str) -> io::Result<bool> {
+    // A reader may change its flags between the look and the removal: then it is looked for again.
+    while let Some(place) = find(folder, stem)? {
+        let path = folder.join(place);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            removed => removed?,
+        }
+        if let Some(parent) = path.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Whether any message of the folder has this Message-ID; reads header sections only.
+pub(super) fn has_message_id(folder: &Path, message_id: &str) -> io::Result<bool> {
+    for file in listing::list(folder, Subfolders::MayBeMissing)? {
+        let header = match open_plain(&folder.join(&file.place)) {
+            Ok((file, _)) => header_section(file)?,
+            // Moved by a reader meanwhile: look under the new name before saying no.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match find(folder, &file.locator)? {
+                    None => continue,
+                    Some(place) => header_section(open_plain(&folder.join(place))?.0)?,
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        if is_message_id(&header, message_id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the header's Message-ID field, unfolded, holds this id (RFC 5322 section 3.6.4).
+fn is_message_id(header: &[u8], message_id: &str) -> bool {
+    let text = String::from_utf8_lossy(header);
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
+        if !name.trim_end().eq_ignore_ascii_case("message-id") {
+            continue;
+        }
+        let mut value = value.to_owned();
+        while let Some(more) = lines.next_if(|line| line.starts_with([' ', '\t'])) {
+            value.push_str(more);
+        }
+        return value.trim().trim_matches(['<', '>']) == message_id;
+    }
+    false
+}
+
+/// Writes and removes a file in `tmp`.
+pub(super) fn probe(folder: &Path) -> io::Result<()> {
+    let path = folder.join("tmp").join("liaison.probe");
+    File::create(&path)?.sync_all()?;
+    fs::remove_file(path)
+}

@@ -1,0 +1,328 @@
+//! A Maildir as a source of mail (<https://cr.yp.to/proto/maildir.html>, Maildir++ folders).
+//!
+//! A message is known by the unique part of its file name, so a move from `new` to `cur` or a
+//! changed flag is not news. Files are never changed, moved or renamed. inotify hints when to
+//! look; each look lists the folders and is the proof; `rescan_secs` bounds what a lost hint costs.
+//!
+//! **The line.** The first visit takes all that lies there as history and records, with the first
+//! batch, the time at which it began ([`Cursor::Maildir`]). From then on a file that was never
+//! taken is judged by its times ([`Times::before_line`]): so a crash in the middle of the history
+//! leaves the rest of it history, mail that arrived meanwhile live, and old mail that a person
+//! files here later history. This needs a machine clock that agrees with the file system's.
+
+pub(crate) mod content;
+pub(crate) mod listing;
+mod settings;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use liaison_core::ids::MailboxId;
+use liaison_core::time::{MINUTE_MS, Timestamp};
+
+use self::content::Fresh;
+use self::listing::{Listed, Subfolders};
+pub use self::settings::MaildirSettings;
+use crate::clock::Clock;
+use crate::hint::FolderHints;
+use crate::source::{Batch, BatchMode, Cursor, FolderRef, FolderRole, Intake, IntakeError};
+use crate::supervisor::Stop;
+
+/// Largest message taken whole, in bytes (the parser's limit); of larger ones the header.
+pub const MESSAGE_BYTES_MAX: u64 = 50 * 1024 * 1024;
+/// Most names asked for at once, so that a first visit to a huge folder stays small in memory.
+const NAMES_ASKED_MAX: usize = 1000;
+/// Wait after a look that failed.
+const RETRY: Duration = Duration::from_secs(5);
+/// A delivery may have begun this long before the line was drawn and still be new mail.
+const DELIVERY_MS: i64 = 10 * MINUTE_MS;
+/// File times lag behind the clock by up to a kernel tick (10 ms at 100 Hz).
+const TICK_MS: i64 = 20;
+
+/// Watches one Maildir and its Sent folder.
+pub struct MaildirSource {
+    mailbox: MailboxId,
+    settings: MaildirSettings,
+    intake: Arc<dyn Intake>,
+    clock: Arc<dyn Clock>,
+    hints: Arc<FolderHints>,
+}
+
+impl std::fmt::Debug for MaildirSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MaildirSource")
+            .field("mailbox", &self.mailbox)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes a [`MaildirSource`] look at once.
+#[derive(Debug, Clone)]
+pub struct Poke(Arc<FolderHints>);
+
+impl Poke {
+    /// Asks for a look now; several before it make one.
+    pub fn poke(&self) {
+        self.0.poke();
+    }
+}
+
+/// What is remembered of a folder between looks; all of it can be lost.
+#[derive(Debug)]
+struct Watched {
+    folder: FolderRef,
+    path: PathBuf,
+    line: Option<Timestamp>,
+    /// Hashes of names that are known to be taken, so that a look asks only for new ones.
+    seen: HashSet<[u8; 16]>,
+}
+
+/// When a file came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// Last change of its content: the delivery, or older for a message filed from elsewhere.
+    pub(crate) modified: Timestamp,
+    /// Last change of the file itself, its name included.
+    pub(crate) changed: Timestamp,
+}
+
+impl Times {
+    /// Whether the file belongs to the history before `line`.
+    ///
+    /// It does if nothing happened to it since, not even a new name; and if its content is
+    /// clearly older, because then a person or program renamed or filed an old message. What
+    /// was being written when the line was drawn and got its name afterwards is new.
+    fn before_line(self, line: Timestamp) -> bool {
+        self.changed < line.minus_millis(TICK_MS) || self.modified < line.minus_millis(DELIVERY_MS)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum LookError {
+    #[error("the Maildir {path} cannot be read ({why}); {remedy}")]
+    Folder {
+        path: String,
+        why: String,
+        remedy: &'static str,
+        needs_person: bool,
+    },
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    #[error("reading the Maildir ended early ({0})")]
+    Reader(#[from] tokio::task::JoinError),
+}
+
+impl LookError {
+    fn folder(watched: &Watched, error: &std::io::Error) -> LookError {
+        let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+        LookError::Folder {
+            path: watched.path.display().to_string(),
+            why: error.to_string(),
+            remedy: if denied {
+                "give the user that Liaison runs as the right to read new and cur"
+            } else {
+                "is the disk mounted, and does `path` name the folder that holds new and cur?"
+            },
+            needs_person: denied,
+        }
+    }
+
+    fn needs_person(&self) -> bool {
+        matches!(self, LookError::Folder { needs_person, .. } if *needs_person)
+    }
+}
+
+impl MaildirSource {
+    /// A source for `mailbox`; nothing is touched before [`MaildirSource::run`].
+    #[must_use]
+    pub fn new(
+        mailbox: MailboxId,
+        settings: MaildirSettings,
+        intake: Arc<dyn Intake>,
+        clock: Arc<dyn Clock>,
+    ) -> MaildirSource {
+        MaildirSource {
+            mailbox,
+            settings,
+            intake,
+            clock,
+            hints: Arc::new(FolderHints::new()),
+        }
+    }
+
+    /// A handle that makes it look at once.
+    #[must_use]
+    pub fn poke_handle(&self) -> Poke {
+        Poke(self.hints.clone())
+    }
+
+    /// Watches until the stop. Trouble is reported to the intake, and tried again.
+    pub async fn run(self: Arc<Self>, stop: Stop) {
+        let mut folders = self.folders();
+        while !stop.is_set() {
+            let mut interval = Duration::from_secs(self.settings.rescan_secs.max(1));
+            for watched in &mut folders {
+                if let Err(error) = self.look(watched, &stop).await {
+                    self.intake
+                        .trouble(&self.mailbox, error.to_string(), error.needs_person());
+                    interval = interval.min(RETRY);
+                    break; // Sent is not looked at while the Maildir itself is in trouble.
+                }
+            }
+            self.hints.wait(interval, &stop).await;
+        }
+    }
+
+    fn folders(&self) -> Vec<Watched> {
+        let watched = |folder: &str, role, path| Watched {
+            folder: FolderRef {
+                mailbox: self.mailbox.clone(),
+                folder: folder.to_owned(),
+                role,
+            },
+            path,
+            line: None,
+            seen: HashSet::new(),
+        };
+        let mut folders = vec![watched(
+            "INBOX",
+            FolderRole::Inbox,
+            self.settings.path.clone(),
+        )];
+        let sent = self.settings.sent.as_str();
+        if !sent.is_empty() {
+            folders.push(watched(
+                sent,
+                FolderRole::Sent,
+                self.settings.path.join(sent),
+            ));
+        }
+        folders
+    }
+
+    /// One look at one folder: everything that was never taken is taken, oldest first.
+    async fn look(&self, watched: &mut Watched, stop: &Stop) -> Result<(), LookError> {
+        for subfolder in ["new", "cur"] {
+            self.hints.watch(&watched.path.join(subfolder));
+        }
+        let cursor = self.intake.cursor(&watched.folder).await?;
+        let now = self.clock.now();
+        let first_visit = !matches!(cursor, Some(Cursor::Maildir { .. }));
+        let line = *watched.line.get_or_insert(match cursor {
+            // A line in the future was drawn by a wrong clock and would swallow new mail.
+            Some(Cursor::Maildir { drawn_at }) => drawn_at.min(now),
+            _ => now,
+        });
+        let listed = list(watched).await?;
+        let fresh = self.never_taken(watched, listed).await?;
+        let (history, live) = fresh
+            .into_iter()
+            .partition(|fresh: &Fresh| first_visit || fresh.times.before_line(line));
+        if first_visit && Vec::is_empty(&history) {
+            self.take(watched, BatchMode::History, Vec::new(), line)
+                .await?;
+        }
+        for (mode, fresh) in [(BatchMode::History, history), (BatchMode::Live, live)] {
+            for part in content::portions(fresh) {
+                if stop.is_set() {
+                    return Ok(());
+                }
+                self.take(watched, mode, part, line).await?;
+            }
+        }
+        self.intake.proven_fresh(&watched.folder, "rescan");
+        Ok(())
+    }
+
+    async fn take(
+        &self,
+        watched: &mut Watched,
+        mode: BatchMode,
+        part: Vec<Fresh>,
+        line: Timestamp,
+    ) -> Result<(), LookError> {
+        let path = watched.path.clone();
+        let arrived = tokio::task::spawn_blocking(move || content::read(&path, part)).await?;
+        let names: Vec<[u8; 16]> = arrived.iter().map(|one| hash(&one.locator)).collect();
+        self.intake
+            .take(Batch {
+                folder: watched.folder.clone(),
+                mode,
+                arrived,
+                cursor: Cursor::Maildir { drawn_at: line },
+            })
+            .await?;
+        watched.seen.extend(names);
+        Ok(())
+    }
+
+    /// Of `listed`, what the intake does not know, with times, oldest first.
+    async fn never_taken(
+        &self,
+        watched: &mut Watched,
+        listed: Vec<Listed>,
+    ) -> Result<Vec<Fresh>, LookError> {
+        let seen = std::mem::take(&mut watched.seen);
+        let mut unseen = Vec::new();
+        for file in listed {
+            let name = hash(&file.locator);
+            if seen.contains(&name) {
+                watched.seen.insert(name);
+            } else {
+                unseen.push(file);
+            }
+        }
+        let mut fresh = Vec::new();
+        while !unseen.is_empty() {
+            let asked = unseen.split_off(unseen.len().saturating_sub(NAMES_ASKED_MAX));
+            let locators = asked.iter().map(|file| file.locator.clone()).collect();
+            let unknown: HashSet<String> = self
+                .intake
+                .unknown(&watched.folder, locators)
+                .await?
+                .into_iter()
+                .collect();
+            for file in asked {
+                if unknown.contains(&file.locator) {
+                    fresh.push(file);
+                } else {
+                    watched.seen.insert(hash(&file.locator));
+                }
+            }
+        }
+        let path = watched.path.clone();
+        tokio::task::spawn_blocking(move || content::with_times(&path, fresh))
+            .await?
+            .map_err(|error| LookError::folder(watched, &error))
+    }
+}
+
+async fn list(watched: &Watched) -> Result<Vec<Listed>, LookError> {
+    let path = watched.path.clone();
+    let needed = match watched.folder.role {
+        FolderRole::Inbox => Subfolders::MustExist,
+        // Made by the first program that files a sent mail; until then it is empty.
+        FolderRole::Sent => Subfolders::MayBeMissing,
+    };
+    tokio::task::spawn_blocking(move || listing::list(&path, needed))
+        .await?
+        .map_err(|error| LookError::folder(watched, &error))
+}
+
+/// 128 bits, so that two names of one folder never meet.
+fn hash(locator: &str) -> [u8; 16] {
+    let mut half = [0; 16];
+    for (to, from) in half
+        .iter_mut()
+        .zip(blake3::hash(locator.as_bytes()).as_bytes())
+    {
+        *to = *from;
+    }
+    half
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Mutex;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::source::{Content, Taken};
+
+/// Remembers what it was given; refuses after `takes_left` batches, as a crash would.
+#[derive(Debug)]
+struct Table {
+    taken: Mutex<Vec<(BatchMode, String, Vec<u8>)>>,
+    cursors: Mutex<BTreeMap<String, Cursor>>,
+    takes_left: Mutex<usize>,
+    looks: watch::Sender<usize>,
+    trouble: Mutex<Vec<String>>,
+}
+
+impl Table {
+    fn new() -> Arc<Table> {
+        Arc::new(Table {
+            taken: Mutex::default(),
+            cursors: Mutex::default(),
+            takes_left: Mutex::new(usize::MAX),
+            looks: watch::channel(0).0,
+            trouble: Mutex::default(),
+        })
+    }
+
+    fn taken(&self, mode: BatchMode) -> Vec<String> {
+        let taken = self.taken.lock().unwrap();
+        let of_mode = taken.iter().filter(|(its, ..)| *its == mode);
+        of_mode.map(|(_, locator, _)| locator.clone()).collect()
+    }
+}
+
+impl Intake for Table {
+    fn cursor<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Cursor>, IntakeError>> {
+        let cursor = self.cursors.lock().unwrap().get(&folder.folder).copied();
+        Box::pin(async move { Ok(cursor) })
+    }
+
+    fn unknown<'a>(
+        &'a self,
+        _: &'a FolderRef,
+        locators: Vec<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>, IntakeError>> {
+        assert!(locators.len() <= NAMES_ASKED_MAX);
+        let taken = self.taken.lock().unwrap();
+        let known: HashSet<&String> = taken.iter().map(|(_, locator, _)| locator).collect();
+        let unknown = locators.into_iter().filter(|one| !known.contains(one));
+        let unknown: Vec<String> = unknown.collect();
+        Box::pin(async move { Ok(unknown) })
+    }
+
+    fn take(&self, batch: Batch) -> BoxFuture<'_, Result<Taken, IntakeError>> {
+        assert!(batch.arrived.len() <= crate::source::BATCH_MESSAGES_MAX);
+        let mut left = self.takes_left.lock().unwrap();
+        if *left == 0 {
+            let (mailbox, why) = (batch.folder.mailbox, "crash".to_owned());
+            return Box::pin(async move { Err(IntakeError { mailbox, why }) });
+        }
+        *left -= 1;
+        let mut cursors = self.cursors.lock().unwrap();
+        cursors.insert(batch.folder.folder.clone(), batch.cursor);
+        for arrived in batch.arrived {
+            let bytes = match arrived.content {
+                Content::Message(bytes) => bytes.to_vec(),
+                Content::HeaderOnly { header, .. } => header.to_vec(),
+                Content::Unfetchable { reason } => reason.into_bytes(),
+            };
+            let mut taken = self.taken.lock().unwrap();
+            taken.push((batch.mode, arrived.locator, bytes));
+        }
+        Box::pin(async { Ok(Taken::default()) })
+    }
+
+    fn proven_fresh(&self, folder: &FolderRef, _: &'static str) {
+        if folder.role == FolderRole::Sent {
+            self.looks.send_modify(|looks| *looks += 1);
+        }
+    }
+
+    fn trouble(&self, _: &MailboxId, what: String, _: bool) {
+        self.trouble.lock().unwrap().push(what);
+        self.looks.send_modify(|looks| *looks += 1);
+    }
+}
+
+fn maildir() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for subfolder in ["new", "cur", "tmp", ".Sent/new", ".Sent/cur"] {
+        fs::create_dir_all(root.path().join(subfolder)).unwrap();
+    }
+    root
+}
+
+fn put(root: &Path, place: &str, age_secs: u64) {
+    let path = root.join(place);
+    fs::write(&path, format!("Subject: {place}\r\n\r\nHello")).unwrap();
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(modified - Duration::from_secs(age_secs))
+        .unwrap();
+}
+
+fn source(root: &Path, table: &Arc<Table>) -> Arc<MaildirSource> {
+    let settings = MaildirSettings::at(root);
+    let clock = Arc::new(SystemClock);
+    Arc::new(MaildirSource::new(
+        "team".into(),
+        settings,
+        table.clone(),
+        clock,
+    ))
+}
+
+/// One run that ends after its first look at everything.
+async fn look_once(root: &Path, table: &Arc<Table>) {
+    let (stop, mut looks) = (Stop::new(), table.looks.subscribe());
+    looks.mark_unchanged();
+    let run = source(root, table).run(stop.clone());
+    tokio::join!(run, async {
+        looks.changed().await.unwrap();
+        stop.trigger();
+    });
+}
+
+#[tokio::test]
+async fn the_first_visit_is_history_and_what_comes_later_is_live() {
+    let (root, table) = (maildir(), Table::new());
+    put(root.path(), "cur/1:2,S", 3000);
+    put(root.path(), "new/2", 2000);
+    put(root.path(), "tmp/3", 0);
+    put(root.path(), "new/.4", 0);
+    fs::create_dir(root.path().join("new/5")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", root.path().join("new/6")).unwrap();
+    look_once(root.path(), &table).await;
+    assert_eq!(table.taken(BatchMode::History), ["1", "2"]);
+
+    fs::rename(root.path().join("new/2"), root.path().join("cur/2:2,S")).unwrap();
+    put(root.path(), "cur/2:2,FS", 0); // the same message in two places
+    put(root.path(), "new/7", 0);
+    put(root.path(), ".Sent/cur/8:2,S", 0);
+    look_once(root.path(), &table).await;
+    assert_eq!(table.taken(BatchMode::History), ["1", "2"]);
+    assert_eq!(table.taken(BatchMode::Live), ["7", "8"]);
+    assert!(root.path().join("new/7").exists() && root.path().join("cur/2:2,S").exists());
+}
+
+#[tokio::test]
+async fn a_crash_in_the_middle_of_history_neither_revives_old_mail_nor_loses_new_mail() {
+    let (root, table) = (maildir(), Table::new());
+    for number in 0..250 {
+        put(root.path(), &format!("new/old{number:03}"), 3600);
+    }
+    *table.takes_left.lock().unwrap() = 1;
+    look_once(root.path(), &table).await;
+    assert_eq!(table.taken(BatchMode::History).len(), 100);
+    assert!(table.trouble.lock().unwrap()[0].contains("crash"));
+
+    // While it is down, a person reads an old message, and a new one arrives.
+    fs::rename(
+        root.path().join("new/old200"),
+        root.path().join("cur/old200:2,S"),
+    )
+    .unwrap();
+    put(root.path(), "new/fresh", 0);
+    *table.takes_left.lock().unwrap() = usize::MAX;
+    look_once(root.path(), &table).await;
+    assert_eq!(table.taken(BatchMode::History).len(), 250);
+    assert_eq!(table.taken(BatchMode::Live), ["fresh"]);
+}
+
+#[tokio::test]
+async fn an_empty_maildir_draws_its_line_and_a_missing_one_does_not() {
+    let (root, table) = (maildir(), Table::new());
+    look_once(&root.path().join("nowhere"), &table).await;
+    assert!(table.cursors.lock().unwrap().is_empty());
+    let trouble = table.trouble.lock().unwrap()[0].clone();
+    assert!(
+        trouble.contains("nowhere") && trouble.contains("mounted"),
+        "{trouble}"
+    );
+
+    fs::remove_dir_all(root.path().join(".Sent")).unwrap();
+    look_once(root.path(), &table).await;
+    assert_eq!(table.cursors.lock().unwrap().len(), 2);
+    fs::create_dir_all(root.path().join(".Sent/cur")).unwrap();
+    put(root.path(), ".Sent/cur/first:2,S", 0);
+    look_once(root.path(), &table).await;
+    assert_eq!(table.taken(BatchMode::Live), ["first"]);
+}
+
+#[tokio::test]
+async fn two_thousand_files_come_oldest_first_and_once() {
+    let (root, table) = (maildir(), Table::new());
+    look_once(root.path(), &table).await;
+    let base = fs::metadata(root.path()).unwrap().modified().unwrap();
+    let age = |number: u64| (number * 7) % 500;
+    for number in 0..2000 {
+        let path = root.path().join(format!("new/{number:04}"));
+        let file = fs::File::create(path).unwrap();
+        file.set_modified(base - Duration::from_secs(age(number)))
+            .unwrap();
+    }
+    look_once(root.path(), &table).await;
+    look_once(root.path(), &table).await;
+    let live = table.taken(BatchMode::Live);
+    assert_eq!(live.len(), 2000);
+    assert!(live.is_sorted_by_key(|name| std::cmp::Reverse(age(name.parse().unwrap()))));
+}
+
+#[tokio::test]
+async fn a_delivery_is_noticed_while_it_runs() {
+    let (root, table) = (maildir(), Table::new());
+    let (stop, mut looks) = (Stop::new(), table.looks.subscribe());
+    let run = source(root.path(), &table).run(stop.clone());
+    let deliver = async {
+        looks.changed().await.unwrap();
+        put(root.path(), "tmp/9", 0);
+        fs::rename(root.path().join("tmp/9"), root.path().join("new/9")).unwrap();
+        while table.taken(BatchMode::Live).is_empty() {
+            looks.changed().await.unwrap();
+        }
+        stop.trigger();
+    };
+    let limit = Duration::from_secs(20); // well below rescan_secs
+    let both = async { tokio::join!(run, deliver) };
+    tokio::time::timeout(limit, both)
+        .await
+        .expect("seen by inotify");
+    assert_eq!(table.taken(BatchMode::Live), ["9"]);
+}
+
+#[test]
+fn the_line_parts_old_from_new() {
+    let line = Timestamp(100 * MINUTE_MS);
+    let minute = |minutes: i64| Timestamp(minutes * MINUTE_MS);
+    for (modified, changed, history, case) in [
+        (50, 50, true, "lay there"),
+        (50, 101, true, "old, renamed by a reader after the line"),
+        (500, 50, true, "lay there, dated into the future"),
+        (101, 101, false, "delivered after the line"),
+        (99, 101, false, "being delivered when the line was drawn"),
+    ] {
+        let times = Times {
+            modified: minute(modified),
+            changed: minute(changed),
+        };
+        assert_eq!(times.before_line(line), history, "{case}");
+    }
+}
+
+#[test]
+fn what_moved_is_found_and_what_cannot_be_read_is_named() {
+    let root = maildir();
+    for place in ["new/moved", "new/deleted", "new/odd", "new/denied"] {
+        put(root.path(), place, 5);
+    }
+    let listed = listing::list(root.path(), Subfolders::MustExist).unwrap();
+    let fresh = content::with_times(root.path(), listed).unwrap();
+    let at = |place: &str| root.path().join(place);
+    fs::rename(at("new/moved"), at("cur/moved:2,RS")).unwrap();
+    fs::remove_file(at("new/deleted")).unwrap();
+    fs::remove_file(at("new/odd")).unwrap();
+    fs::create_dir(at("new/odd")).unwrap();
+    fs::set_permissions(at("new/denied"), fs::Permissions::from_mode(0o000)).unwrap();
+    let arrived = content::read(root.path(), fresh);
+    let of = |locator: &str| arrived.iter().find(|one| one.locator == locator);
+    assert_eq!(of("moved").unwrap().flags, ["R", "S"]);
+    assert!(matches!(of("moved").unwrap().content, Content::Message(_)));
+    assert!(of("deleted").is_none());
+    let Content::Unfetchable { reason } = &of("odd").unwrap().content else {
+        panic!("a folder is no message");
+    };
+    assert!(reason.contains("new/odd"), "{reason}");
+}
+
+#[test]
+fn a_message_over_the_cap_gives_its_header() {
+    let root = maildir();
+    put(root.path(), "new/big", 0);
+    let file = fs::File::options()
+        .write(true)
+        .open(root.path().join("new/big"))
+        .unwrap();
+    file.set_len(MESSAGE_BYTES_MAX + 1).unwrap();
+    let listed = listing::list(root.path(), Subfolders::MustExist).unwrap();
+    let fresh = content::with_times(root.path(), listed).unwrap();
+    let arrived = content::read(root.path(), fresh);
+    let Content::HeaderOnly { header, size } = &arrived[0].content else {
+        panic!("over the cap");
+    };
+    assert_eq!(&header[..], b"Subject: new/big\r\n\r\n");
+    assert_eq!(*size, MESSAGE_BYTES_MAX + 1);
+}
+
+#[test]
+fn settings_say_what_is_wrong_with_them() {
+    let parsed: MaildirSettings = toml::from_str("path = \"/m\"\nsent = \"\"").unwrap();
+    assert_eq!(
+        (parsed.drafts.as_str(), parsed.rescan_secs),
+        (".Drafts", 60)
+    );
+    assert!(parsed.problems().is_empty());
+    assert!(toml::from_str::<MaildirSettings>("path = \"/m\"\nfolder = 1").is_err());
+    let mut wrong = MaildirSettings::at("/m");
+    wrong.sent = "../Sent".to_owned();
+    wrong.rescan_secs = 0;
+    assert_eq!(wrong.problems().len(), 2);
+}
