@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+pub mod plugin;
 pub mod secret;
 pub mod sink;
 pub mod source;
