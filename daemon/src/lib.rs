@@ -10,4 +10,5 @@ pub mod secret;
 pub mod sink;
 pub mod source;
 pub mod supervisor;
+pub mod templates;
 pub mod tls;
