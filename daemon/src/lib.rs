@@ -15,4 +15,5 @@ pub mod sink;
 pub mod source;
 pub mod store;
 pub mod supervisor;
+pub mod templates;
 pub mod tls;

@@ -11,12 +11,16 @@
 //! as the core's types; whether they are carried out is decided elsewhere.
 
 mod bindings;
-pub mod cases;
+mod call;
+mod civil;
 mod engine;
+mod grants;
 mod instance;
 mod load;
+mod output;
 mod precompiled;
 mod report;
+mod session;
 mod workers;
 mod world;
 

@@ -74,3 +74,65 @@ pub struct SlotRequest {
     /// How many, spread over different days.
     pub count: u32,
 }
+
+/// The world of `check` and of the trial at loading: empty.
+pub(super) struct NoWorld;
+
+impl PluginWorld for NoWorld {
+    fn entity(&mut self, _: &str) -> Result<Option<Entity>, String> {
+        Ok(None)
+    }
+
+    fn by_address(&mut self, _: &str) -> Result<Vec<Entity>, String> {
+        Ok(Vec::new())
+    }
+
+    fn cases(&mut self, _: &str, _: &[Condition], _: usize) -> Result<Vec<Entity>, String> {
+        Ok(Vec::new())
+    }
+
+    fn message(&mut self, _: &str) -> Result<Option<PluginMessage>, String> {
+        Ok(None)
+    }
+
+    fn thread(&mut self, _: &str, _: usize) -> Result<Vec<PluginMessage>, String> {
+        Ok(Vec::new())
+    }
+
+    fn busy(&mut self, _: &str, _: Window) -> Result<Vec<Window>, String> {
+        Ok(Vec::new())
+    }
+
+    fn free_slots(&mut self, _: &SlotRequest) -> Result<Vec<Window>, String> {
+        Ok(Vec::new())
+    }
+
+    fn calendar_events(
+        &mut self,
+        _: &str,
+        _: Window,
+        _: usize,
+    ) -> Result<Vec<PluginCalendarEvent>, String> {
+        Ok(Vec::new())
+    }
+
+    fn kv_get(&mut self, _: KvScope, _: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(None)
+    }
+
+    fn kv_keys(&mut self, _: KvScope, _: &str) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+
+    fn kv_size(&mut self, _: KvScope) -> Result<u64, String> {
+        Ok(0)
+    }
+
+    fn working_time(&mut self, at: Timestamp, _: u32) -> Result<Timestamp, String> {
+        Ok(at)
+    }
+
+    fn working_hours(&mut self, at: Timestamp, _: u32) -> Result<Timestamp, String> {
+        Ok(at)
+    }
+}

@@ -37,7 +37,7 @@ pub enum SettingType {
     Texts,
     /// Text like `3 business days` or `20 minutes`; given to the plugin as written.
     Duration,
-    /// A table, or a list of tables; its inside is the plugin's to check.
+    /// A table or a list; its inside is the plugin's to check.
     Table,
 }
 
@@ -57,15 +57,10 @@ impl SettingType {
                 value.as_str().is_some_and(is_duration),
                 "must be a length of time like \"3 business days\", \"48 hours\" or \"20 minutes\"",
             ),
-            SettingType::Table => {
-                let tables = value
-                    .as_array()
-                    .is_some_and(|list| list.iter().all(Value::is_object));
-                (
-                    value.is_object() || tables,
-                    "must be a table or a list of tables",
-                )
-            }
+            SettingType::Table => (
+                value.is_object() || value.is_array(),
+                "must be a table or a list",
+            ),
         };
         if fits { Ok(()) } else { Err(expected) }
     }
