@@ -87,7 +87,13 @@ pub fn derive(domain: &str, parts: &[&[u8]]) -> String {
         hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hasher.update(part);
     }
-    hasher.finalize().to_hex().as_str().chars().take(32).collect()
+    hasher
+        .finalize()
+        .to_hex()
+        .as_str()
+        .chars()
+        .take(32)
+        .collect()
 }
 
 /// What stands for a message wherever a copy of it lies.
@@ -123,7 +129,10 @@ pub fn message_key(identity: &Identity<'_>) -> MessageKey {
 /// The delivery key: one copy of a message in one mailbox, never a UID.
 #[must_use]
 pub fn delivery_key(mailbox: &MailboxId, message: &MessageKey) -> DeliveryKey {
-    DeliveryKey(derive("liaison delivery 1", &[mailbox.0.as_bytes(), message.0.as_bytes()]))
+    DeliveryKey(derive(
+        "liaison delivery 1",
+        &[mailbox.0.as_bytes(), message.0.as_bytes()],
+    ))
 }
 
 /// The effect key: plugin name (never its digest), cause, label, recipient.
@@ -134,7 +143,12 @@ pub fn delivery_key(mailbox: &MailboxId, message: &MessageKey) -> DeliveryKey {
 pub fn effect_id(plugin: &PluginName, cause: &str, label: &str, recipient: &str) -> EffectId {
     EffectId(derive(
         "liaison effect 1",
-        &[plugin.0.as_bytes(), cause.as_bytes(), label.as_bytes(), recipient.as_bytes()],
+        &[
+            plugin.0.as_bytes(),
+            cause.as_bytes(),
+            label.as_bytes(),
+            recipient.as_bytes(),
+        ],
     ))
 }
 
@@ -165,7 +179,13 @@ mod tests {
     fn an_effect_key_knows_its_recipient_and_not_the_plugin_version() {
         let plugin = PluginName::from("follow-up");
         let one = effect_id(&plugin, "cause", "reminder", "bob@example.net");
-        assert_eq!(one, effect_id(&plugin, "cause", "reminder", "bob@example.net"));
-        assert_ne!(one, effect_id(&plugin, "cause", "reminder", "carol@example.net"));
+        assert_eq!(
+            one,
+            effect_id(&plugin, "cause", "reminder", "bob@example.net")
+        );
+        assert_ne!(
+            one,
+            effect_id(&plugin, "cause", "reminder", "carol@example.net")
+        );
     }
 }

@@ -85,7 +85,9 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Timestamp, TimestampError> {
         text.parse::<jiff::Timestamp>()
             .map(Timestamp::from_jiff)
-            .map_err(|_| TimestampError { text: text.to_owned() })
+            .map_err(|_| TimestampError {
+                text: text.to_owned(),
+            })
     }
 }
 
@@ -143,12 +145,21 @@ mod tests {
         assert_eq!(whole.to_string(), "2026-03-02T09:00:00Z");
         let offset: Timestamp = "2026-03-02T10:00:00.250+01:00".parse().unwrap();
         assert_eq!(offset.to_string(), "2026-03-02T09:00:00.250Z");
-        assert!("yesterday".parse::<Timestamp>().unwrap_err().to_string().contains("RFC 3339"));
+        assert!(
+            "yesterday"
+                .parse::<Timestamp>()
+                .unwrap_err()
+                .to_string()
+                .contains("RFC 3339")
+        );
     }
 
     #[test]
     fn windows_that_touch_do_not_overlap() {
-        let at = |start, end| Window { start: Timestamp(start), end: Timestamp(end) };
+        let at = |start, end| Window {
+            start: Timestamp(start),
+            end: Timestamp(end),
+        };
         assert!(!at(0, 10).overlaps(&at(10, 20)));
         assert!(at(0, 11).overlaps(&at(10, 20)));
     }
