@@ -1,0 +1,1 @@
+//! Runs a plugin natively against a pretend daemon, in unit tests.
