@@ -57,7 +57,10 @@ impl BooksError {
     /// Whether the same work may simply be done again from its first read.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        matches!(self, BooksError::Commit(CommitError::Conflict(_) | CommitError::Busy))
+        matches!(
+            self,
+            BooksError::Commit(CommitError::Conflict(_) | CommitError::Busy)
+        )
     }
 }
 
@@ -88,7 +91,11 @@ impl Books {
     /// Books over a store whose only shard is owned under `fence`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, content: ContentStore, fence: Fence) -> Books {
-        Books { store, content, fence }
+        Books {
+            store,
+            content,
+            fence,
+        }
     }
 
     /// An empty batch under our fence.
@@ -196,7 +203,8 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn plugin_results(&self, seq: u64) -> Result<Vec<PluginResultRow>, BooksError> {
-        self.list(keys::plugin_results(seq), Dir::Forward, LIST_ROWS_MAX).await
+        self.list(keys::plugin_results(seq), Dir::Forward, LIST_ROWS_MAX)
+            .await
     }
 
     /// The newest messages of a thread, oldest of them first.
@@ -227,7 +235,8 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn effects_of_thread(&self, thread: &ThreadId) -> Result<Vec<EffectId>, BooksError> {
-        self.effect_ids(keys::effects_by("thread", thread.as_str())).await
+        self.effect_ids(keys::effects_by("thread", thread.as_str()))
+            .await
     }
 
     /// Ids of the mails and holds that an event caused.
@@ -235,7 +244,8 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn effects_of_event(&self, seq: u64) -> Result<Vec<EffectId>, BooksError> {
-        self.effect_ids(keys::effects_by("event", &seq.to_string())).await
+        self.effect_ids(keys::effects_by("event", &seq.to_string()))
+            .await
     }
 
     /// Ids of the mails that wait for a hold.
@@ -243,7 +253,8 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn mails_requiring(&self, hold: &EffectId) -> Result<Vec<EffectId>, BooksError> {
-        self.effect_ids(keys::effects_by("hold", hold.as_str())).await
+        self.effect_ids(keys::effects_by("hold", hold.as_str()))
+            .await
     }
 
     /// The mail of ours with this Message-ID.
@@ -251,12 +262,19 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn mail_by_message_id(&self, id: &str) -> Result<Option<EffectId>, BooksError> {
-        Ok(self.effect_ids(keys::effects_by("message-id", id)).await?.into_iter().next())
+        Ok(self
+            .effect_ids(keys::effects_by("message-id", id))
+            .await?
+            .into_iter()
+            .next())
     }
 
     async fn effect_ids(&self, range: Range) -> Result<Vec<EffectId>, BooksError> {
         let keys = self.keys_under(range, EFFECTS_OF_MAX).await?;
-        Ok(keys.iter().filter_map(|key| keys::indexed_effect(key)).collect())
+        Ok(keys
+            .iter()
+            .filter_map(|key| keys::indexed_effect(key))
+            .collect())
     }
 
     /// Holds of one group.
@@ -268,7 +286,10 @@ impl Books {
         group: &HoldGroupId,
     ) -> Result<Vec<Stored<HoldEffect>>, BooksError> {
         let mut holds = Vec::new();
-        for key in self.keys_under(keys::group_members(group), EFFECTS_OF_MAX).await? {
+        for key in self
+            .keys_under(keys::group_members(group), EFFECTS_OF_MAX)
+            .await?
+        {
             if let Some(id) = keys::indexed_effect(&key)
                 && let Some(hold) = self.get(keys::hold(&id)).await?
             {
@@ -283,7 +304,10 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn message_by_id(&self, id: &str) -> Result<Option<MessageRecord>, BooksError> {
-        let rows = self.store.scan_range(keys::msgids(id), Dir::Forward, 1).await?;
+        let rows = self
+            .store
+            .scan_range(keys::msgids(id), Dir::Forward, 1)
+            .await?;
         let Some(key) = rows.first().and_then(|(key, _)| keys::msgid_message(key)) else {
             return Ok(None);
         };
@@ -295,7 +319,8 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn deliveries(&self, message: &MessageKey) -> Result<Vec<DeliveryRow>, BooksError> {
-        self.list(keys::deliveries(message), Dir::Forward, LIST_ROWS_MAX).await
+        self.list(keys::deliveries(message), Dir::Forward, LIST_ROWS_MAX)
+            .await
     }
 
     /// What happened to something, oldest first.
@@ -303,19 +328,17 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn audit_of(&self, subject: &str) -> Result<Vec<AuditRow>, BooksError> {
-        self.list(keys::audit_of(subject), Dir::Forward, LIST_ROWS_MAX).await
+        self.list(keys::audit_of(subject), Dir::Forward, LIST_ROWS_MAX)
+            .await
     }
 
     /// Mails in the ledger of `who` (an address, an account, or everybody) since `from`.
     ///
     /// # Errors
     /// As the store.
-    pub async fn ledger(
-        &self,
-        who: &str,
-        from: Timestamp,
-    ) -> Result<Vec<LedgerRow>, BooksError> {
-        self.list(keys::ledger_since(who, from), Dir::Forward, LIST_ROWS_MAX).await
+    pub async fn ledger(&self, who: &str, from: Timestamp) -> Result<Vec<LedgerRow>, BooksError> {
+        self.list(keys::ledger_since(who, from), Dir::Forward, LIST_ROWS_MAX)
+            .await
     }
 
     /// What happened with an account, oldest first.
@@ -323,7 +346,8 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn timeline(&self, account: &AccountId) -> Result<Vec<TimelineRow>, BooksError> {
-        self.list(keys::timeline_of(account), Dir::Forward, LIST_ROWS_MAX).await
+        self.list(keys::timeline_of(account), Dir::Forward, LIST_ROWS_MAX)
+            .await
     }
 
     /// Everything of one family, for listings.

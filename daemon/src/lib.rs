@@ -7,9 +7,9 @@
 
 pub mod books;
 pub mod clock;
-pub mod plugin;
 pub mod dial;
 pub mod hint;
+pub mod plugin;
 pub mod secret;
 pub mod sink;
 pub mod source;

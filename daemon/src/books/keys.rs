@@ -72,7 +72,10 @@ pub fn event_seen(event_key: &str) -> Key {
 /// What one plugin said about an event.
 #[must_use]
 pub fn plugin_result(seq: u64, plugin: &PluginName) -> Key {
-    Tuple::new().u64(seq).text(plugin.as_str()).key(Ns::Proposal)
+    Tuple::new()
+        .u64(seq)
+        .text(plugin.as_str())
+        .key(Ns::Proposal)
 }
 
 /// What all plugins said about an event.
@@ -84,7 +87,10 @@ pub fn plugin_results(seq: u64) -> Range {
 /// A copy of a message in a mailbox.
 #[must_use]
 pub fn delivery(message: &MessageKey, mailbox: &MailboxId) -> Key {
-    Tuple::new().text(message.as_str()).text(mailbox.as_str()).key(Ns::Delivery)
+    Tuple::new()
+        .text(message.as_str())
+        .text(mailbox.as_str())
+        .key(Ns::Delivery)
 }
 
 /// All copies of a message.
@@ -106,13 +112,19 @@ pub fn locator(folder: &FolderRef, locator: &str) -> Key {
 /// How far a folder is known.
 #[must_use]
 pub fn cursor(folder: &FolderRef) -> Key {
-    Tuple::new().text(folder.mailbox.as_str()).text(&folder.folder).key(Ns::Cursor)
+    Tuple::new()
+        .text(folder.mailbox.as_str())
+        .text(&folder.folder)
+        .key(Ns::Cursor)
 }
 
 /// A Message-ID and the message that carries it.
 #[must_use]
 pub fn msgid(id: &str, message: &MessageKey) -> Key {
-    Tuple::new().text(&id_hash(id)).text(message.as_str()).key(Ns::Msgid)
+    Tuple::new()
+        .text(&id_hash(id))
+        .text(message.as_str())
+        .key(Ns::Msgid)
 }
 
 /// Messages that carry a Message-ID.
@@ -137,7 +149,11 @@ pub fn msgid_message(key: &[u8]) -> Option<MessageKey> {
 /// A message's place in its thread.
 #[must_use]
 pub fn thread_member(thread: &ThreadId, at: Timestamp, message: &MessageKey) -> Key {
-    Tuple::new().text(thread.as_str()).time(at).text(message.as_str()).key(Ns::ThreadMember)
+    Tuple::new()
+        .text(thread.as_str())
+        .time(at)
+        .text(message.as_str())
+        .key(Ns::ThreadMember)
 }
 
 /// Messages of a thread by time.
@@ -158,7 +174,11 @@ pub fn member_message(key: &[u8]) -> Option<MessageKey> {
 /// An effect under what it is looked up by (`thread`, `event`, `hold`, `message-id`).
 #[must_use]
 pub fn effect_by(by: &str, what: &str, effect: &EffectId) -> Key {
-    Tuple::new().text(by).text(what).text(effect.as_str()).key(Ns::EffectByMessage)
+    Tuple::new()
+        .text(by)
+        .text(what)
+        .text(effect.as_str())
+        .key(Ns::EffectByMessage)
 }
 
 /// Effects under what they are looked up by.
@@ -170,13 +190,20 @@ pub fn effects_by(by: &str, what: &str) -> Range {
 /// A hold in its group.
 #[must_use]
 pub fn group_member(group: &HoldGroupId, hold: &EffectId) -> Key {
-    Tuple::new().text("group").text(group.as_str()).text(hold.as_str()).key(Ns::HoldByGroup)
+    Tuple::new()
+        .text("group")
+        .text(group.as_str())
+        .text(hold.as_str())
+        .key(Ns::HoldByGroup)
 }
 
 /// Holds of a group.
 #[must_use]
 pub fn group_members(group: &HoldGroupId) -> Range {
-    Tuple::new().text("group").text(group.as_str()).range(Ns::HoldByGroup)
+    Tuple::new()
+        .text("group")
+        .text(group.as_str())
+        .range(Ns::HoldByGroup)
 }
 
 /// The effect in a key of [`effects_by`] or [`group_members`].
@@ -204,7 +231,11 @@ pub fn effect_due(at: Timestamp, kind: DueKind, effect: &EffectId) -> Key {
         DueKind::Mail => 0,
         DueKind::Hold => 1,
     };
-    Tuple::new().time(at).u8(kind).text(effect.as_str()).key(Ns::EffectDue)
+    Tuple::new()
+        .time(at)
+        .u8(kind)
+        .text(effect.as_str())
+        .key(Ns::EffectDue)
 }
 
 /// Effects due up to and including `now`.
@@ -222,14 +253,21 @@ pub fn effects_due(now: Timestamp) -> Range {
 pub fn due_effect(key: &[u8]) -> Option<(Timestamp, DueKind, EffectId)> {
     let mut parts = Parts::new(key);
     let at = parts.time().ok()?;
-    let kind = if parts.u8().ok()? == 0 { DueKind::Mail } else { DueKind::Hold };
+    let kind = if parts.u8().ok()? == 0 {
+        DueKind::Mail
+    } else {
+        DueKind::Hold
+    };
     Some((at, kind, EffectId(parts.text().ok()?)))
 }
 
 /// A timer by its time.
 #[must_use]
 pub fn timer_due(due: Timestamp, timer: &TimerId) -> Key {
-    Tuple::new().time(due).text(timer.as_str()).key(Ns::TimerDue)
+    Tuple::new()
+        .time(due)
+        .text(timer.as_str())
+        .key(Ns::TimerDue)
 }
 
 /// Timers due up to and including `now`.
@@ -252,7 +290,11 @@ pub fn due_timer(key: &[u8]) -> Option<(Timestamp, TimerId)> {
 /// A case among those of its kind.
 #[must_use]
 pub fn case_by_kind(kind: &str, created: Timestamp, case: &CaseId) -> Key {
-    Tuple::new().text(kind).time(created).text(case.as_str()).key(Ns::CaseByKind)
+    Tuple::new()
+        .text(kind)
+        .time(created)
+        .text(case.as_str())
+        .key(Ns::CaseByKind)
 }
 
 /// Cases of a kind by time.
@@ -273,13 +315,18 @@ pub fn indexed_case(key: &[u8]) -> Option<CaseId> {
 /// A contact of an account.
 #[must_use]
 pub fn account_contact(account: &AccountId, contact: &ContactId) -> Key {
-    Tuple::new().text(account.as_str()).text(contact.as_str()).key(Ns::AccountContact)
+    Tuple::new()
+        .text(account.as_str())
+        .text(contact.as_str())
+        .key(Ns::AccountContact)
 }
 
 /// Contacts of an account.
 #[must_use]
 pub fn account_contacts(account: &AccountId) -> Range {
-    Tuple::new().text(account.as_str()).range(Ns::AccountContact)
+    Tuple::new()
+        .text(account.as_str())
+        .range(Ns::AccountContact)
 }
 
 /// The contact in a key of [`account_contacts`].
@@ -318,20 +365,31 @@ pub fn audit_of(subject: &str) -> Range {
 /// A mail in the ledger of an address, an account (`account:ID`) or of everybody (`*`).
 #[must_use]
 pub fn ledger(who: &str, at: Timestamp, effect: &EffectId) -> Key {
-    Tuple::new().text(who).time(at).text(effect.as_str()).key(Ns::Ledger)
+    Tuple::new()
+        .text(who)
+        .time(at)
+        .text(effect.as_str())
+        .key(Ns::Ledger)
 }
 
 /// The ledger of `who` from `from` on.
 #[must_use]
 pub fn ledger_since(who: &str, from: Timestamp) -> Range {
     let all = Tuple::new().text(who).range(Ns::Ledger);
-    Range { start: Tuple::new().text(who).time(from).key(Ns::Ledger).k, ..all }
+    Range {
+        start: Tuple::new().text(who).time(from).key(Ns::Ledger).k,
+        ..all
+    }
 }
 
 /// Something that happened with an account.
 #[must_use]
 pub fn timeline(account: &AccountId, at: Timestamp, what: &str) -> Key {
-    Tuple::new().text(account.as_str()).time(at).text(what).key(Ns::Timeline)
+    Tuple::new()
+        .text(account.as_str())
+        .time(at)
+        .text(what)
+        .key(Ns::Timeline)
 }
 
 /// Everything that happened with an account, by time.
@@ -343,13 +401,20 @@ pub fn timeline_of(account: &AccountId) -> Range {
 /// A row of a plugin's own memory; `scope` is an account's id, or empty for the plugin's.
 #[must_use]
 pub fn plugin_kv(plugin: &PluginName, scope: &str, name: &str) -> Key {
-    Tuple::new().text(plugin.as_str()).text(scope).text(name).key(Ns::PluginKv)
+    Tuple::new()
+        .text(plugin.as_str())
+        .text(scope)
+        .text(name)
+        .key(Ns::PluginKv)
 }
 
 /// A plugin's own memory in one scope.
 #[must_use]
 pub fn plugin_kv_scope(plugin: &PluginName, scope: &str) -> Range {
-    Tuple::new().text(plugin.as_str()).text(scope).range(Ns::PluginKv)
+    Tuple::new()
+        .text(plugin.as_str())
+        .text(scope)
+        .range(Ns::PluginKv)
 }
 
 /// The name in a key of [`plugin_kv_scope`].
@@ -364,7 +429,11 @@ pub fn kv_name(key: &[u8]) -> Option<String> {
 /// An event that waits for another try of a plugin.
 #[must_use]
 pub fn wait(due: Timestamp, seq: u64, plugin: &PluginName) -> Key {
-    Tuple::new().time(due).u64(seq).text(plugin.as_str()).key(Ns::Wait)
+    Tuple::new()
+        .time(due)
+        .u64(seq)
+        .text(plugin.as_str())
+        .key(Ns::Wait)
 }
 
 #[cfg(test)]
