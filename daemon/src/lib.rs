@@ -8,7 +8,10 @@
 pub mod books;
 pub mod clock;
 pub mod dial;
+pub mod freshness;
 pub mod hint;
+pub mod ingest;
+pub mod office;
 pub mod plugin;
 pub mod secret;
 pub mod sink;
