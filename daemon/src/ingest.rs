@@ -8,6 +8,8 @@
 mod message;
 mod taking;
 
+pub(crate) use taking::{NewEvent, append_event};
+
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};

@@ -12,6 +12,7 @@ pub mod freshness;
 pub mod hint;
 pub mod ingest;
 pub mod office;
+pub mod outbox;
 pub mod plugin;
 pub mod secret;
 pub mod sink;

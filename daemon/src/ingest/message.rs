@@ -15,6 +15,7 @@ use liaison_core::time::{DAY_MS, Timestamp};
 use super::{Ingest, Prepared};
 use crate::books::BooksError;
 use crate::source::{Batch, Content, FolderRole};
+use crate::store::{VALUE_BYTES_MAX, codec};
 
 /// Most problems and evidence lines kept of a message, and the longest in characters.
 const LINES_MAX: (usize, usize) = (5, 160);
@@ -53,7 +54,7 @@ impl Ingest {
         });
         record.account = matched.account.clone();
         record.contact = matched.contact.clone();
-        Ok((record, Some(matched)))
+        Ok((fitted(record), Some(matched)))
     }
 
     /// The thread by the strongest evidence at hand, else a new one.
@@ -230,6 +231,27 @@ fn record(batch: &Batch, item: &Prepared, view: &MessageView, thread: ThreadId) 
         problems,
     }
 }
+
+/// Cuts lists further until the record fits the store: a message with many long addresses and
+/// references must not stop its mailbox.
+fn fitted(mut record: MessageRecord) -> MessageRecord {
+    for (references, addresses) in [(6, 6), (4, 3), (2, 1), (1, 1)] {
+        let bytes = codec::encode(&record).map_or(usize::MAX, |bytes| bytes.len());
+        if bytes <= RECORD_BYTES_MAX {
+            break;
+        }
+        let keep_last = record.references.len().saturating_sub(references);
+        record.references.drain(..keep_last);
+        for list in [&mut record.to, &mut record.cc, &mut record.reply_to] {
+            list.truncate(addresses);
+        }
+        record.problems.truncate(1);
+    }
+    record
+}
+
+/// Below the store's bound, with room for tags and the link to an effect.
+const RECORD_BYTES_MAX: usize = VALUE_BYTES_MAX - 1_024;
 
 /// Longest address kept; longer ones cannot be written to anyway (RFC 5321 section 4.5.3.1).
 const EMAIL_BYTES_MAX: usize = 320;
