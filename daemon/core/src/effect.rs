@@ -138,6 +138,8 @@ pub struct MailEffect {
     pub not_before: Timestamp,
     /// Attempts that began.
     pub attempts: u32,
+    /// Looks for it in Sent while it was uncertain.
+    pub looks: u32,
     /// Last answer of the server, or last trouble.
     pub last_reply: Option<String>,
     /// When it was decided.

@@ -143,6 +143,13 @@ impl MailState {
         )
     }
 
+    /// Whether the worker looks at it when its time comes: to carry it out, to find out what became
+    /// of it, or to recover it after a crash.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.is_due_work() || matches!(self, MailState::Leased(_) | MailState::Uncertain)
+    }
+
     /// Whether it reached, or may have reached, or may still reach the recipient: what the
     /// frequency cap counts.
     #[must_use]

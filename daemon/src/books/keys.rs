@@ -222,6 +222,8 @@ pub enum DueKind {
     Mail,
     /// A hold: to be placed or released.
     Hold,
+    /// A sent mail whose copy is still to be filed into Sent.
+    SentCopy,
 }
 
 /// When an effect is to be looked at next.
@@ -230,6 +232,7 @@ pub fn effect_due(at: Timestamp, kind: DueKind, effect: &EffectId) -> Key {
     let kind = match kind {
         DueKind::Mail => 0,
         DueKind::Hold => 1,
+        DueKind::SentCopy => 2,
     };
     Tuple::new()
         .time(at)

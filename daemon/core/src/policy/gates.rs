@@ -57,7 +57,7 @@ pub(super) fn taken_up(
     let (Some(answered), Some(thread)) = (answered, thread) else {
         return Ok(());
     };
-    let later = |when: Option<Timestamp>| when.is_some_and(|when| when > answered.date);
+    let later = |when: Option<Timestamp>| when.is_some_and(|when| when > answered.received);
     if answered.outbound && later(thread.last_human_inbound) {
         return Err("the counterpart has answered since".to_owned());
     }

@@ -323,6 +323,7 @@ impl Desk<'_> {
             since: self.facts.now,
             not_before: self.facts.now,
             attempts: 0,
+            looks: 0,
             last_reply: None,
             created: self.facts.now,
         }

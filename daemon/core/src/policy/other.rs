@@ -366,6 +366,7 @@ impl Desk<'_> {
             since: now,
             not_before: now,
             attempts: 0,
+            looks: 0,
             last_reply: None,
             created: now,
         };

@@ -1,0 +1,210 @@
+//! Taking mail in: read, identify, match, record. Commit C1.
+//!
+//! One message is one atomic commit: message, copy, place, Message-ID, thread, event and open
+//! outcome. The cursor moves in the commit of the last message of a batch (or alone, when all of
+//! it was known), so a crash in between only reads again what the identity gate recognises.
+//! Nothing here reacts; the pipeline does, from the event log.
+
+mod message;
+mod taking;
+
+pub(crate) use taking::{NewEvent, append_event};
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use liaison_core::ids::MailboxId;
+use liaison_core::mail::{MessageView, ParseLimits, parse_message};
+use tokio::sync::{Mutex, Notify};
+
+use crate::books::rows::CursorRow;
+use crate::books::{Books, BooksError, chain, keys, replace};
+use crate::clock::Clock;
+use crate::freshness::Freshness;
+use crate::office::Office;
+use crate::source::{Batch, Content, Cursor, FolderRef, Intake, IntakeError, Taken};
+
+/// Commits tried again after somebody else changed a row in between.
+const CONFLICTS_MAX: u32 = 8;
+/// Messages of a batch whose bytes are written to content files at the same time.
+const CONTENT_PARALLEL: usize = 8;
+
+/// Takes what mail sources find.
+#[derive(Debug)]
+pub struct Ingest {
+    books: Books,
+    clock: Arc<dyn Clock>,
+    office: Arc<Office>,
+    freshness: Arc<Freshness>,
+    /// Told after each commit that made an event.
+    events: Arc<Notify>,
+    /// One batch at a time: the event log has one order.
+    turn: Mutex<()>,
+}
+
+impl Ingest {
+    /// An ingest into `books`; `events` is notified when there is something to react to.
+    #[must_use]
+    pub fn new(
+        books: Books,
+        clock: Arc<dyn Clock>,
+        office: Arc<Office>,
+        freshness: Arc<Freshness>,
+        events: Arc<Notify>,
+    ) -> Ingest {
+        Ingest {
+            books,
+            clock,
+            office,
+            freshness,
+            events,
+            turn: Mutex::new(()),
+        }
+    }
+
+    async fn take_batch(&self, batch: Batch) -> Result<Taken, BooksError> {
+        let last_look = self
+            .books
+            .get::<CursorRow>(keys::cursor(&batch.folder))
+            .await?;
+        let last_look = last_look.map(|row| row.record.at);
+        let prepared = self.prepare(&batch).await?;
+        let _turn = self.turn.lock().await;
+        let mut taken = Taken::default();
+        for item in &prepared {
+            if self.take_one(&batch, item, last_look).await? {
+                taken.new = taken.new.saturating_add(1);
+            } else {
+                taken.known = taken.known.saturating_add(1);
+            }
+        }
+        self.move_cursor(&batch.folder, batch.cursor).await?;
+        if taken.new > 0 {
+            self.events.notify_one();
+        }
+        Ok(taken)
+    }
+
+    /// Reads all messages and makes their bytes durable, before anything refers to them.
+    async fn prepare(&self, batch: &Batch) -> Result<Vec<Prepared>, BooksError> {
+        let mut prepared = Vec::with_capacity(batch.arrived.len());
+        for chunk in batch.arrived.chunks(CONTENT_PARALLEL) {
+            let kept = futures_util::future::join_all(chunk.iter().map(|arrived| async move {
+                match &arrived.content {
+                    Content::Message(bytes) => self.books.keep(bytes.clone()).await,
+                    Content::HeaderOnly { header, .. } => self.books.keep(header.clone()).await,
+                    Content::Unfetchable { .. } => Ok(String::new()),
+                }
+            }))
+            .await;
+            for (arrived, content) in chunk.iter().zip(kept) {
+                let view = match &arrived.content {
+                    Content::Message(bytes) => read(bytes.clone()).await,
+                    Content::HeaderOnly { header, .. } => read(header.clone()).await,
+                    Content::Unfetchable { reason } => Err(reason.clone()),
+                };
+                prepared.push(Prepared {
+                    arrived: arrived.clone(),
+                    content: content?,
+                    view,
+                });
+            }
+        }
+        Ok(prepared)
+    }
+
+    async fn move_cursor(&self, folder: &FolderRef, cursor: Cursor) -> Result<(), BooksError> {
+        let key = keys::cursor(folder);
+        let seen = self.books.get::<CursorRow>(key.clone()).await?;
+        let row = CursorRow {
+            cursor,
+            at: self.clock.now(),
+        };
+        let mut batch = self.books.batch();
+        replace(&mut batch, key, seen.map(|row| row.version), &row)?;
+        self.books.commit(batch).await
+    }
+}
+
+/// A message that was read and whose bytes are durable.
+#[derive(Debug)]
+struct Prepared {
+    arrived: crate::source::Arrived,
+    content: String,
+    /// `Err` says why there is nothing to see.
+    view: Result<MessageView, String>,
+}
+
+/// Reads a message off the async threads; a panic is that message's own trouble.
+async fn read(bytes: bytes::Bytes) -> Result<MessageView, String> {
+    let parse = move || parse_message(&bytes, &ParseLimits::default());
+    // Awaited right here, so it needs no supervisor.
+    tokio::task::spawn_blocking(parse)
+        .await
+        .map_err(|_| "reading this message broke the reader; its bytes are kept".to_owned())
+}
+
+impl Intake for Ingest {
+    fn cursor<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Cursor>, IntakeError>> {
+        async move {
+            let row = self.books.get::<CursorRow>(keys::cursor(folder)).await;
+            row.map(|row| row.map(|row| row.record.cursor))
+                .map_err(|error| refused(&folder.mailbox, &error))
+        }
+        .boxed()
+    }
+
+    fn unknown<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+        locators: Vec<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>, IntakeError>> {
+        async move {
+            let wanted: Vec<_> = locators
+                .iter()
+                .map(|locator| keys::locator(folder, locator))
+                .collect();
+            let rows = self.books.store.get(&wanted).await;
+            let rows = rows.map_err(|error| refused(&folder.mailbox, &error.into()))?;
+            let unknown = locators
+                .into_iter()
+                .zip(rows)
+                .filter(|(_, row)| row.is_none());
+            Ok(unknown.map(|(locator, _)| locator).collect())
+        }
+        .boxed()
+    }
+
+    fn take(&self, batch: Batch) -> BoxFuture<'_, Result<Taken, IntakeError>> {
+        async move {
+            let mailbox = batch.folder.mailbox.clone();
+            self.take_batch(batch)
+                .await
+                .map_err(|error| refused(&mailbox, &error))
+        }
+        .boxed()
+    }
+
+    fn proven_fresh(&self, folder: &FolderRef, proof: &'static str) {
+        self.freshness.mail_proven(folder, self.clock.now(), proof);
+    }
+
+    fn trouble(&self, mailbox: &MailboxId, what: String, needs_person: bool) {
+        if self
+            .freshness
+            .trouble(mailbox.as_str(), what.clone(), needs_person)
+        {
+            tracing::warn!(%mailbox, %what, needs_person, "mailbox in trouble");
+        }
+    }
+}
+
+fn refused(mailbox: &MailboxId, error: &BooksError) -> IntakeError {
+    IntakeError {
+        mailbox: mailbox.clone(),
+        why: chain(error),
+    }
+}

@@ -1,0 +1,371 @@
+//! From a message's view to what is remembered of it.
+
+use liaison_core::account::matching::{Match, Sender, address_keys, domain_keys, match_sender};
+use liaison_core::ids::{MessageKey, ThreadId, derive};
+use liaison_core::mail::address::{Address, NamedAddress};
+use liaison_core::mail::{
+    MessageView, ThreadEvidence, Verdict, authenticity, new_thread_id, thread_candidates,
+};
+use liaison_core::message::{
+    ADDRESSES_MAX, MESSAGE_ID_BYTES_MAX, MessageRecord, Person, SUBJECT_CHARS_MAX, ThreadRecord,
+    cut, cut_references, cut_text,
+};
+use liaison_core::time::{DAY_MS, Timestamp};
+
+use super::{Ingest, Prepared};
+use crate::books::BooksError;
+use crate::source::{Batch, Content, FolderRole};
+use crate::store::{VALUE_BYTES_MAX, codec};
+
+/// Most problems and evidence lines kept of a message, and the longest in characters.
+const LINES_MAX: (usize, usize) = (5, 160);
+
+impl Ingest {
+    /// What is remembered of a message; `historical` and `effect` are the caller's to set.
+    pub(super) async fn describe(
+        &self,
+        batch: &Batch,
+        item: &Prepared,
+    ) -> Result<(MessageRecord, Option<Match>), BooksError> {
+        let view = match &item.view {
+            Ok(view) => view,
+            Err(reason) => return Ok((unreadable(batch, item, reason), None)),
+        };
+        let outbound = batch.folder.role == FolderRole::Sent;
+        let (thread, thread_evidence) = self.thread_of(view).await?;
+        let matched = self
+            .matched(view, outbound, &thread, thread_evidence.as_ref())
+            .await?;
+        let mut record = record(batch, item, view, thread);
+        record.authenticity = match authenticity(view, &self.office.authserv_ids).verdict {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::None => "none",
+            Verdict::Unknown => "unknown",
+        }
+        .to_owned();
+        record.out_of_office = view.class.out_of_office.as_ref().map(|ooo| {
+            let returns = ooo.returns_on.as_deref().and_then(|date| date.parse().ok());
+            let business = &self.office.firm.business;
+            (
+                returns.map(|date| business.start_of(date)),
+                ooo.left_company,
+            )
+        });
+        record.account = matched.account.clone();
+        record.contact = matched.contact.clone();
+        Ok((fitted(record), Some(matched)))
+    }
+
+    /// The thread by the strongest evidence at hand, else a new one.
+    async fn thread_of(
+        &self,
+        view: &MessageView,
+    ) -> Result<(ThreadId, Option<ThreadEvidence>), BooksError> {
+        for evidence in thread_candidates(view) {
+            let found = match &evidence {
+                ThreadEvidence::InReplyTo(id) | ThreadEvidence::Reference(id) => {
+                    self.thread_of_id(id).await?
+                }
+                // Outlook's index and equal subjects are weak: they join only by a link.
+                ThreadEvidence::ThreadIndex(_) | ThreadEvidence::BaseSubject(_) => None,
+            };
+            if let Some(thread) = found {
+                return Ok((thread, Some(evidence)));
+            }
+        }
+        Ok((new_thread_id(view), None))
+    }
+
+    async fn thread_of_id(&self, id: &str) -> Result<Option<ThreadId>, BooksError> {
+        if let Some(message) = self.books.message_by_id(id).await? {
+            return Ok(Some(message.thread));
+        }
+        // A mail of ours whose copy was not seen yet.
+        let Some(effect) = self.books.mail_by_message_id(id).await? else {
+            return Ok(None);
+        };
+        Ok(self
+            .books
+            .mail(&effect)
+            .await?
+            .and_then(|mail| mail.cause.subject.thread))
+    }
+
+    /// Whom the message is about: the sender, or the first outside recipient of mail of ours.
+    async fn matched(
+        &self,
+        view: &MessageView,
+        outbound: bool,
+        thread: &ThreadId,
+        evidence: Option<&ThreadEvidence>,
+    ) -> Result<Match, BooksError> {
+        let named = if outbound {
+            let recipients = view.to.iter().chain(&view.cc).chain(&view.bcc);
+            let mut outside = recipients.filter(|to| !self.office.owns(&to.address));
+            outside.next().or(view.to.first())
+        } else {
+            view.from.first()
+        };
+        let address = named.map(|named| &named.address);
+        let mut found = match address {
+            Some(address) => self.books.lookups(address, &self.office.free_mail).await?,
+            None => Default::default(),
+        };
+        if evidence.is_some()
+            && let Some((account, why)) = self.books.thread(thread).await?.and_then(|t| t.account)
+        {
+            found.thread = Some((
+                account,
+                format!("the thread belongs to the account ({why})"),
+            ));
+        }
+        let automatic = view.class.class.is_automatic() && !outbound;
+        let sender = Sender {
+            address,
+            from_count: if outbound {
+                1
+            } else {
+                view.from.len().max(view.from_field_count)
+            },
+            own: address.is_some_and(|address| self.office.owns(address)),
+            automatic: automatic.then(|| {
+                let why = view.class.evidence.first().map_or("", String::as_str);
+                format!("class {}: {why}", view.class.class.as_str())
+            }),
+        };
+        Ok(match_sender(&sender, &found, &self.office.free_mail))
+    }
+}
+
+impl crate::books::Books {
+    /// What the records know of an address.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn lookups(
+        &self,
+        address: &Address,
+        free_mail: &[String],
+    ) -> Result<liaison_core::account::matching::Lookups, BooksError> {
+        use crate::books::keys;
+        use crate::books::rows::{ByAddrRow, ByDomainRow};
+        let mut found = liaison_core::account::matching::Lookups::default();
+        for key in address_keys(address) {
+            let row = self.get::<ByAddrRow>(keys::by_addr(&key)).await?;
+            found
+                .addresses
+                .push((key, row.map(|row| row.record.hits).unwrap_or_default()));
+        }
+        for key in domain_keys(address.domain(), free_mail) {
+            let row = self.get::<ByDomainRow>(keys::by_domain(&key)).await?;
+            found
+                .domains
+                .push((key, row.map(|row| row.record.accounts).unwrap_or_default()));
+        }
+        Ok(found)
+    }
+}
+
+fn record(batch: &Batch, item: &Prepared, view: &MessageView, thread: ThreadId) -> MessageRecord {
+    let received = item.arrived.received_at;
+    let mut references = view.references.clone();
+    references.extend(
+        view.in_reply_to
+            .iter()
+            .filter(|id| !view.references.contains(id))
+            .cloned(),
+    );
+    let (lines, chars) = LINES_MAX;
+    let size = match &item.arrived.content {
+        Content::Message(bytes) => bytes.len() as u64,
+        Content::HeaderOnly { size, .. } => *size,
+        Content::Unfetchable { .. } => 0,
+    };
+    let mut problems: Vec<String> = view
+        .problems
+        .iter()
+        .take(lines)
+        .map(|p| cut_text(&p.detail, chars))
+        .collect();
+    if matches!(item.arrived.content, Content::HeaderOnly { .. }) {
+        problems.push(format!("{size} bytes: only the header was fetched"));
+    }
+    MessageRecord {
+        key: view.key(),
+        message_id: view
+            .message_id
+            .clone()
+            .filter(|id| id.len() <= MESSAGE_ID_BYTES_MAX),
+        thread,
+        mailbox: batch.folder.mailbox.clone(),
+        outbound: batch.folder.role == FolderRole::Sent,
+        historical: false,
+        date: view.date.unwrap_or(received),
+        received,
+        subject: cut_text(&view.subject, SUBJECT_CHARS_MAX),
+        from: view.from.first().map(person),
+        from_count: u32::try_from(view.from.len().max(view.from_field_count)).unwrap_or(u32::MAX),
+        reply_to: people(&view.reply_to),
+        to: people(&view.to),
+        cc: people(&view.cc),
+        references: cut_references(&references),
+        class: view.class.class.as_str().to_owned(),
+        class_evidence: view
+            .class
+            .evidence
+            .iter()
+            .take(lines)
+            .map(|line| cut_text(line, chars))
+            .collect(),
+        authenticity: "unknown".to_owned(),
+        out_of_office: None,
+        effect: None,
+        plugin: None,
+        account: None,
+        contact: None,
+        content: item.content.clone(),
+        size,
+        attachments: u32::try_from(view.attachments.len()).unwrap_or(u32::MAX),
+        tags: Vec::new(),
+        problems,
+    }
+}
+
+/// Cuts lists further until the record fits the store: a message with many long addresses and
+/// references must not stop its mailbox.
+fn fitted(mut record: MessageRecord) -> MessageRecord {
+    for (references, addresses) in [(6, 6), (4, 3), (2, 1), (1, 1)] {
+        let bytes = codec::encode(&record).map_or(usize::MAX, |bytes| bytes.len());
+        if bytes <= RECORD_BYTES_MAX {
+            break;
+        }
+        let keep_last = record.references.len().saturating_sub(references);
+        record.references.drain(..keep_last);
+        for list in [&mut record.to, &mut record.cc, &mut record.reply_to] {
+            list.truncate(addresses);
+        }
+        record.problems.truncate(1);
+    }
+    record
+}
+
+/// Below the store's bound, with room for tags and the link to an effect.
+const RECORD_BYTES_MAX: usize = VALUE_BYTES_MAX - 1_024;
+
+/// Longest address kept; longer ones cannot be written to anyway (RFC 5321 section 4.5.3.1).
+const EMAIL_BYTES_MAX: usize = 320;
+
+fn person(named: &NamedAddress) -> Person {
+    Person {
+        name: named.name.as_deref().map(|n| cut_text(n, 60)),
+        email: named.address.key(),
+    }
+}
+
+fn people(named: &[NamedAddress]) -> Vec<Person> {
+    let people: Vec<Person> = named.iter().take(ADDRESSES_MAX).map(person).collect();
+    cut(
+        people
+            .into_iter()
+            .filter(|p| p.email.len() <= EMAIL_BYTES_MAX)
+            .collect(),
+        ADDRESSES_MAX,
+    )
+}
+
+/// A message that could not be had: known by its place, so that it has its one outcome.
+fn unreadable(batch: &Batch, item: &Prepared, reason: &str) -> MessageRecord {
+    let place = [
+        batch.folder.mailbox.as_str().as_bytes(),
+        batch.folder.folder.as_bytes(),
+        item.arrived.locator.as_bytes(),
+    ];
+    let key = MessageKey(derive("liaison unreadable message 1", &place));
+    MessageRecord {
+        thread: ThreadId(key.0.clone()),
+        key,
+        message_id: None,
+        mailbox: batch.folder.mailbox.clone(),
+        outbound: batch.folder.role == FolderRole::Sent,
+        historical: false,
+        date: item.arrived.received_at,
+        received: item.arrived.received_at,
+        subject: String::new(),
+        from: None,
+        from_count: 0,
+        reply_to: Vec::new(),
+        to: Vec::new(),
+        cc: Vec::new(),
+        references: Vec::new(),
+        class: "human".to_owned(),
+        class_evidence: Vec::new(),
+        authenticity: "unknown".to_owned(),
+        out_of_office: None,
+        effect: None,
+        plugin: None,
+        account: None,
+        contact: None,
+        content: item.content.clone(),
+        size: 0,
+        attachments: 0,
+        tags: Vec::new(),
+        problems: vec![cut_text(reason, LINES_MAX.1)],
+    }
+}
+
+/// The thread after `message` joined it.
+pub(super) fn joined(
+    thread: Option<ThreadRecord>,
+    message: &MessageRecord,
+    by_person_of_ours: bool,
+    matched: Option<&Match>,
+) -> ThreadRecord {
+    let mut thread = thread.unwrap_or_else(|| ThreadRecord {
+        id: message.thread.clone(),
+        subject: message.subject.clone(),
+        account: None,
+        messages: 0,
+        last_human_inbound: None,
+        last_human_outbound: None,
+        automatic_since_human: 0,
+        last: message.received,
+    });
+    thread.messages = thread.messages.saturating_add(1);
+    thread.last = thread.last.max(message.received);
+    let later = |old: Option<Timestamp>| old.max(Some(message.received));
+    if message.outbound && by_person_of_ours {
+        thread.last_human_outbound = later(thread.last_human_outbound);
+        thread.automatic_since_human = 0;
+    } else if !message.outbound && message.is_human() && message.from.is_some() {
+        let own = matched.is_some_and(|m| m.outcome.as_str() == "own");
+        if !own {
+            thread.last_human_inbound = later(thread.last_human_inbound);
+            thread.automatic_since_human = 0;
+        }
+    }
+    if thread.account.is_none()
+        && let Some(account) = matched.and_then(|matched| matched.account.clone())
+    {
+        let by = message
+            .message_id
+            .clone()
+            .unwrap_or_else(|| message.key.0.clone());
+        thread.account = Some((account, by));
+    }
+    thread
+}
+
+/// Whether a message found after a UIDVALIDITY change is new rather than old mail renumbered.
+///
+/// INTERNALDATE alone lies after migrations, Date alone lies when the sender's clock does: both
+/// must be newer than the last good look, with a margin for clocks.
+pub(super) fn is_new_after_rebind(message: &MessageRecord, last_look: Option<Timestamp>) -> bool {
+    let Some(last_look) = last_look else {
+        return false;
+    };
+    let margin = last_look.minus_millis(REBIND_MARGIN_MS);
+    message.received > margin && message.date > margin
+}
+
+const REBIND_MARGIN_MS: i64 = 2 * DAY_MS;

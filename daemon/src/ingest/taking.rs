@@ -1,0 +1,331 @@
+//! One message, one commit.
+
+use liaison_core::account::matching::Match;
+use liaison_core::effect::MailEffect;
+use liaison_core::message::{MessageRecord, ThreadRecord, cut_text};
+use liaison_core::outbox::{Input, MailState};
+use liaison_core::time::Timestamp;
+
+use super::message::{is_new_after_rebind, joined};
+use super::{CONFLICTS_MAX, Ingest, Prepared};
+use crate::books::rows::{
+    AuditRow, CounterRow, DeliveryRow, EventBody, EventRow, OutcomeRow, TimelineRow,
+};
+use crate::books::{Books, BooksError, keys, replace};
+use crate::source::{Batch, BatchMode, FolderRole};
+use crate::store::{Batch as Writes, Expect, Stored};
+
+impl Ingest {
+    /// Records one message; `true` when it was not known before.
+    pub(super) async fn take_one(
+        &self,
+        batch: &Batch,
+        item: &Prepared,
+        last_look: Option<Timestamp>,
+    ) -> Result<bool, BooksError> {
+        let mut tries = 0;
+        loop {
+            match self.try_one(batch, item, last_look).await {
+                Err(error) if error.is_conflict() && tries < CONFLICTS_MAX => {
+                    tries = tries.saturating_add(1);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_one(
+        &self,
+        batch: &Batch,
+        item: &Prepared,
+        last_look: Option<Timestamp>,
+    ) -> Result<bool, BooksError> {
+        let (mut message, matched) = self.describe(batch, item).await?;
+        let mut writes = self.books.batch();
+        let place = keys::locator(&batch.folder, &item.arrived.locator);
+        writes.put(place, message.key.0.clone());
+        let known = self
+            .books
+            .get::<MessageRecord>(keys::message(&message.key))
+            .await?;
+        self.write_copy(&mut writes, batch, item, &message, known.is_some())
+            .await?;
+        if let Some(known) = known {
+            self.known_again(&mut writes, batch, known).await?;
+            self.books.commit(writes).await?;
+            return Ok(false);
+        }
+        message.historical = match batch.mode {
+            BatchMode::Live => false,
+            BatchMode::History => true,
+            BatchMode::Rebind => !is_new_after_rebind(&message, last_look),
+        };
+        let ours = self.mail_of_ours(&message).await?;
+        if let Some(mail) = &ours {
+            message.effect = Some(mail.record.id.clone());
+            message.plugin = Some(mail.record.cause.plugin.clone());
+            seen_in_sent(&mut writes, mail, self.clock.now())?;
+        }
+        self.write_thread(&mut writes, &message, ours.as_ref(), matched.as_ref())
+            .await?;
+        if let Some(id) = &message.message_id {
+            writes.put(keys::msgid(id, &message.key), Vec::new());
+        }
+        self.write_timeline(&mut writes, &message)?;
+        self.write_event(&mut writes, &message, matched).await?;
+        replace(&mut writes, keys::message(&message.key), None, &message)?;
+        self.books.commit(writes).await?;
+        Ok(true)
+    }
+
+    async fn write_copy(
+        &self,
+        writes: &mut Writes,
+        batch: &Batch,
+        item: &Prepared,
+        message: &MessageRecord,
+        known: bool,
+    ) -> Result<(), BooksError> {
+        let key = keys::delivery(&message.key, &batch.folder.mailbox);
+        let before = self.books.get::<DeliveryRow>(key.clone()).await?;
+        let version = before.as_ref().map(|row| row.version);
+        let mut row = before.map(|row| row.record).unwrap_or_else(|| DeliveryRow {
+            mailbox: batch.folder.mailbox.clone(),
+            folder: String::new(),
+            role: batch.folder.role,
+            locator: String::new(),
+            seen: self.clock.now(),
+            copy: known,
+        });
+        row.folder.clone_from(&batch.folder.folder);
+        row.locator.clone_from(&item.arrived.locator);
+        replace(writes, key, version, &row)
+    }
+
+    /// A message of one of us that first came in as a copy, and is now found in Sent: only now
+    /// is it certain that it is mail of ours.
+    async fn known_again(
+        &self,
+        writes: &mut Writes,
+        batch: &Batch,
+        known: Stored<MessageRecord>,
+    ) -> Result<(), BooksError> {
+        let mut message = known.record;
+        if message.outbound || batch.folder.role != FolderRole::Sent {
+            return Ok(());
+        }
+        message.outbound = true;
+        let ours = self.mail_of_ours(&message).await?;
+        if let Some(mail) = &ours {
+            message.effect = Some(mail.record.id.clone());
+            message.plugin = Some(mail.record.cause.plugin.clone());
+            seen_in_sent(writes, mail, self.clock.now())?;
+        }
+        if !message.historical && batch.mode == BatchMode::Live {
+            let body = EventBody::Message(message.key.clone());
+            let key = format!("sent {}", message.key);
+            self.append_event(writes, key, body, Some(message.key.clone()), None)
+                .await?;
+        }
+        replace(
+            writes,
+            keys::message(&message.key),
+            Some(known.version),
+            &message,
+        )
+    }
+
+    /// The mail of our outbox that this message is: by Message-ID, and only in a Sent folder, so
+    /// that nobody outside can claim one.
+    async fn mail_of_ours(
+        &self,
+        message: &MessageRecord,
+    ) -> Result<Option<Stored<MailEffect>>, BooksError> {
+        let (true, Some(id)) = (message.outbound, &message.message_id) else {
+            return Ok(None);
+        };
+        match self.books.mail_by_message_id(id).await? {
+            Some(effect) => self.books.get(keys::mail(&effect)).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn write_thread(
+        &self,
+        writes: &mut Writes,
+        message: &MessageRecord,
+        ours: Option<&Stored<MailEffect>>,
+        matched: Option<&Match>,
+    ) -> Result<(), BooksError> {
+        let key = keys::thread(&message.thread);
+        let seen = self.books.get::<ThreadRecord>(key.clone()).await?;
+        let version = seen.as_ref().map(|row| row.version);
+        // A draft of ours that a person sent is a person's message.
+        let by_person = match ours {
+            None => true,
+            Some(mail) => mail.record.state == MailState::Drafted,
+        };
+        let thread = joined(seen.map(|row| row.record), message, by_person, matched);
+        replace(writes, key, version, &thread)?;
+        let member = keys::thread_member(&message.thread, message.received, &message.key);
+        writes.put(member, Vec::new());
+        Ok(())
+    }
+
+    fn write_timeline(
+        &self,
+        writes: &mut Writes,
+        message: &MessageRecord,
+    ) -> Result<(), BooksError> {
+        let Some(account) = &message.account else {
+            return Ok(());
+        };
+        let (kind, who) = if message.outbound {
+            ("mail-out", message.to.first())
+        } else {
+            ("mail-in", message.from.as_ref())
+        };
+        let who = who.map_or("nobody", |person| person.email.as_str());
+        let row = TimelineRow {
+            at: message.received,
+            kind: kind.to_owned(),
+            text: cut_text(&format!("{who}: {}", message.subject), 300),
+            id: message.key.0.clone(),
+        };
+        writes.put_record(keys::timeline(account, row.at, message.key.as_str()), &row)?;
+        Ok(())
+    }
+
+    async fn write_event(
+        &self,
+        writes: &mut Writes,
+        message: &MessageRecord,
+        matched: Option<Match>,
+    ) -> Result<(), BooksError> {
+        let closed = |summary: String| OutcomeRow {
+            event_key: message.key.0.clone(),
+            seq: None,
+            message: Some(message.key.clone()),
+            matched: matched.clone(),
+            summary,
+            closed: Some(self.clock.now()),
+        };
+        let row = if message.historical {
+            closed("nothing done: it is from before the first start, recorded only".to_owned())
+        } else if message.from.is_none() && message.size == 0 {
+            let why = message.problems.first().map_or("", String::as_str);
+            closed(format!(
+                "nothing done: the message could not be read ({why})"
+            ))
+        } else {
+            let body = EventBody::Message(message.key.clone());
+            let message_key = Some(message.key.clone());
+            return self
+                .append_event(writes, message.key.0.clone(), body, message_key, matched)
+                .await;
+        };
+        replace(writes, keys::outcome(&row.event_key), None, &row)
+    }
+
+    async fn append_event(
+        &self,
+        writes: &mut Writes,
+        key: String,
+        body: EventBody,
+        message: Option<liaison_core::ids::MessageKey>,
+        matched: Option<Match>,
+    ) -> Result<(), BooksError> {
+        append_event(
+            &self.books,
+            writes,
+            NewEvent {
+                key,
+                body,
+                message,
+                matched,
+            },
+            self.clock.now(),
+        )
+        .await
+    }
+}
+
+/// An event to be appended to the log.
+#[derive(Debug)]
+pub(crate) struct NewEvent {
+    /// Its key.
+    pub key: String,
+    /// What.
+    pub body: EventBody,
+    /// The message, for message events.
+    pub message: Option<liaison_core::ids::MessageKey>,
+    /// The match, where it is known.
+    pub matched: Option<Match>,
+}
+
+/// Adds an event with its open outcome to a commit; an event with the same key fails the commit.
+pub(crate) async fn append_event(
+    books: &Books,
+    writes: &mut Writes,
+    event: NewEvent,
+    now: Timestamp,
+) -> Result<(), BooksError> {
+    let counter = keys::setting("event-next");
+    let next = books.get::<CounterRow>(counter.clone()).await?;
+    let version = next.as_ref().map(|row| row.version);
+    let seq = next.map_or(0, |row| row.record.next);
+    replace(
+        writes,
+        counter,
+        version,
+        &CounterRow {
+            next: seq.saturating_add(1),
+        },
+    )?;
+    let seen = keys::event_seen(&event.key);
+    writes
+        .expect(seen.clone(), Expect::Absent)
+        .put(seen, seq.to_be_bytes().to_vec());
+    let outcome = OutcomeRow {
+        event_key: event.key.clone(),
+        seq: Some(seq),
+        message: event.message,
+        matched: event.matched,
+        summary: "open".to_owned(),
+        closed: None,
+    };
+    replace(writes, keys::outcome(&event.key), None, &outcome)?;
+    let row = EventRow {
+        seq,
+        key: event.key,
+        at: now,
+        body: event.body,
+    };
+    replace(writes, keys::event(&seq), None, &row)
+}
+
+/// Our mail was found in Sent: a draft that a person sent, or a mail in doubt that did go out.
+fn seen_in_sent(
+    writes: &mut Writes,
+    mail: &Stored<MailEffect>,
+    now: Timestamp,
+) -> Result<(), BooksError> {
+    let Ok(next) = mail.record.state.step(Input::FoundInSent) else {
+        return Ok(());
+    };
+    let mut record = mail.record.clone();
+    let was = record.state.to_string();
+    record.state = next;
+    record.since = now;
+    let row = AuditRow {
+        at: now,
+        who: "liaison".to_owned(),
+        what: format!("{was} -> {}", record.state),
+        why: "found in the Sent mailbox".to_owned(),
+    };
+    writes.put_record(
+        keys::audit(record.id.as_str(), now, writes.rows() as u64),
+        &row,
+    )?;
+    replace(writes, keys::mail(&record.id), Some(mail.version), &record)
+}

@@ -1,0 +1,80 @@
+//! Ourselves, as the workers need to know it: people, routes of mail, calendars, ceilings.
+//!
+//! Built once from the configuration; a reload builds a new one.
+
+use std::collections::BTreeMap;
+
+use liaison_core::happening::UserView;
+use liaison_core::ids::{CalendarId, MailboxId};
+use liaison_core::mail::address::Address;
+use liaison_core::policy::{Firm, Limits, Route};
+
+/// How mail because of a mailbox leaves.
+#[derive(Debug, Clone)]
+pub struct MailboxRoute {
+    /// Address of our person who owns the mailbox.
+    pub owner: Option<String>,
+    /// Transport and From.
+    pub route: Option<Route>,
+    /// A copy of what was sent is filed into Sent by us.
+    pub file_sent_copy: bool,
+}
+
+/// One of our people.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// As plugins see them.
+    pub user: UserView,
+    /// Text below their mails.
+    pub signature: Option<String>,
+    /// Calendars that tell when they are busy.
+    pub calendars: Vec<CalendarId>,
+    /// The one that holds go into.
+    pub hold_calendar: Option<CalendarId>,
+}
+
+/// Everything about ourselves.
+#[derive(Debug, Clone)]
+pub struct Office {
+    /// Addresses, domains, hours.
+    pub firm: Firm,
+    /// Ceilings.
+    pub limits: Limits,
+    /// Whose Authentication-Results are believed (RFC 8601).
+    pub authserv_ids: Vec<String>,
+    /// More free-mail domains.
+    pub free_mail: Vec<String>,
+    /// Our people, by address.
+    pub people: BTreeMap<String, Person>,
+    /// By name of the mailbox.
+    pub mailboxes: BTreeMap<MailboxId, MailboxRoute>,
+    /// How notifications leave as mail.
+    pub staff_route: Option<Route>,
+    /// Text below mails of people without their own.
+    pub signature: Option<String>,
+}
+
+impl Office {
+    /// Whether an address is ours.
+    #[must_use]
+    pub fn owns(&self, address: &Address) -> bool {
+        let key = address.key();
+        self.firm.owns(&key) || self.people.contains_key(&key)
+    }
+
+    /// Our person who looks after an account or, without one, after a mailbox.
+    #[must_use]
+    pub fn person_for(
+        &self,
+        account_owner: Option<&str>,
+        mailbox: Option<&MailboxId>,
+    ) -> Option<&Person> {
+        let of_mailbox = || {
+            let route = self.mailboxes.get(mailbox?)?;
+            self.people.get(route.owner.as_deref()?)
+        };
+        account_owner
+            .and_then(|owner| self.people.get(owner))
+            .or_else(of_mailbox)
+    }
+}

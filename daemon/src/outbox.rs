@@ -1,0 +1,291 @@
+//! Moving mails and holds from state to state: record, due index, audit and the event that tells
+//! the plugin, in one commit.
+
+use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
+use liaison_core::happening::SettledOutcome;
+use liaison_core::ids::EffectId;
+use liaison_core::message::cut_text;
+use liaison_core::outbox::{IllegalStep, Input, MailState};
+use liaison_core::time::Timestamp;
+
+use crate::books::keys::{self, DueKind};
+use crate::books::rows::{AuditRow, EventBody};
+use crate::books::{Books, BooksError, replace};
+use crate::ingest::{NewEvent, append_event};
+use crate::store::{Batch, Stored};
+
+/// Longest reason kept, in characters.
+const WHY_CHARS_MAX: usize = 400;
+
+/// Why a step was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The state has no such step.
+    #[error(transparent)]
+    Illegal(#[from] IllegalStep),
+    /// The books could not be read or written.
+    #[error(transparent)]
+    Books(#[from] BooksError),
+}
+
+impl From<crate::store::codec::CodecError> for StepError {
+    fn from(error: crate::store::codec::CodecError) -> StepError {
+        StepError::Books(error.into())
+    }
+}
+
+/// A step with its author and reason.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// What happens.
+    pub input: Input,
+    /// A person, a plugin, or a part of the daemon.
+    pub who: &'a str,
+    /// Why, or the server's words.
+    pub why: String,
+    /// When it is looked at next; `None` keeps the present time.
+    pub not_before: Option<Timestamp>,
+}
+
+/// Stages a step of a mail; returns the mail after it.
+///
+/// # Errors
+/// When the state has no such step; then nothing was staged.
+pub async fn stage_mail(
+    books: &Books,
+    writes: &mut Batch,
+    mail: &Stored<MailEffect>,
+    step: Step<'_>,
+    now: Timestamp,
+) -> Result<MailEffect, StepError> {
+    let before = &mail.record;
+    let mut after = before.clone();
+    after.state = before.state.step(step.input)?;
+    after.since = now;
+    after.not_before = step.not_before.unwrap_or(before.not_before);
+    if let MailState::Leased(liaison_core::outbox::Phase::BeforeDot) = after.state {
+        after.attempts = after.attempts.saturating_add(1);
+    }
+    if !step.why.is_empty() {
+        after.last_reply = Some(cut_text(&step.why, WHY_CHARS_MAX));
+    }
+    let change = format!("{} -> {}", before.state, after.state);
+    stage_mail_record(writes, mail, &after)?;
+    stage_audit(
+        writes,
+        before.id.as_str(),
+        now,
+        AuditRow {
+            at: now,
+            who: step.who.to_owned(),
+            what: change,
+            why: cut_text(&step.why, WHY_CHARS_MAX),
+        },
+    )?;
+    if let Some(outcome) = settled(&after) {
+        let body = EventBody::Settled {
+            effect: after.id.clone(),
+            plugin: after.cause.plugin.clone(),
+            label: after.cause.label.clone(),
+            outcome,
+            subject: after.cause.subject.clone(),
+        };
+        let key = format!("settled {} {}", after.id, after.state.as_str());
+        stage_event(books, writes, key, body, now).await?;
+    }
+    Ok(after)
+}
+
+/// Replaces a mail and keeps its due entry right; no step, no audit.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn stage_mail_record(
+    writes: &mut Batch,
+    before: &Stored<MailEffect>,
+    after: &MailEffect,
+) -> Result<(), BooksError> {
+    let due = |mail: &MailEffect| {
+        let watched = mail.state.is_watched();
+        watched.then(|| keys::effect_due(mail.not_before, DueKind::Mail, &mail.id))
+    };
+    stage_due(writes, due(&before.record), due(after));
+    replace(writes, keys::mail(&after.id), Some(before.version), after)
+}
+
+fn stage_due(
+    writes: &mut Batch,
+    before: Option<crate::store::Key>,
+    after: Option<crate::store::Key>,
+) {
+    if let Some(before) = before.filter(|before| Some(before) != after.as_ref()) {
+        writes.del(before);
+    }
+    if let Some(after) = after {
+        writes.put(after, Vec::new());
+    }
+}
+
+fn settled(mail: &MailEffect) -> Option<SettledOutcome> {
+    let why = || mail.last_reply.clone().unwrap_or_default();
+    match &mail.state {
+        MailState::Sent | MailState::Resolved { sent: true } => Some(SettledOutcome::Done),
+        MailState::Drafted => Some(SettledOutcome::Drafted),
+        MailState::Rejected => Some(SettledOutcome::Rejected(why())),
+        MailState::Cancelled { why, .. } => Some(SettledOutcome::Cancelled(why.clone())),
+        MailState::Superseded | MailState::Expired => Some(SettledOutcome::Cancelled(why())),
+        MailState::Failed | MailState::Resolved { sent: false } => {
+            Some(SettledOutcome::Failed(why()))
+        }
+        _ => None,
+    }
+}
+
+/// Stages a new mail with its index entries.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn stage_new_mail(writes: &mut Batch, mail: &MailEffect) -> Result<(), BooksError> {
+    if mail.state.is_watched() {
+        writes.put(
+            keys::effect_due(mail.not_before, DueKind::Mail, &mail.id),
+            Vec::new(),
+        );
+    }
+    for hold in &mail.requires {
+        writes.put(keys::effect_by("hold", hold.as_str(), &mail.id), Vec::new());
+    }
+    writes.put(
+        keys::effect_by("message-id", &mail.message_id, &mail.id),
+        Vec::new(),
+    );
+    stage_causes(writes, &mail.id, &mail.cause);
+    replace(writes, keys::mail(&mail.id), None, mail)
+}
+
+/// Stages a new hold with its index entries.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn stage_new_hold(writes: &mut Batch, hold: &HoldEffect) -> Result<(), BooksError> {
+    writes.put(
+        keys::effect_due(hold.not_before, DueKind::Hold, &hold.id),
+        Vec::new(),
+    );
+    writes.put(keys::group_member(&hold.group, &hold.id), Vec::new());
+    stage_causes(writes, &hold.id, &hold.cause);
+    replace(writes, keys::hold(&hold.id), None, hold)
+}
+
+fn stage_causes(writes: &mut Batch, id: &EffectId, cause: &liaison_core::effect::Cause) {
+    writes.put(
+        keys::effect_by("event", &cause.event_seq.to_string(), id),
+        Vec::new(),
+    );
+    if let Some(thread) = &cause.subject.thread {
+        writes.put(keys::effect_by("thread", thread.as_str(), id), Vec::new());
+    }
+}
+
+/// Stages a new state of a hold.
+///
+/// # Errors
+/// When the record cannot be encoded, or the books cannot be read.
+pub async fn stage_hold(
+    books: &Books,
+    writes: &mut Batch,
+    before: &Stored<HoldEffect>,
+    mut after: HoldEffect,
+    (who, why): (&str, &str),
+    now: Timestamp,
+) -> Result<(), BooksError> {
+    let due = |hold: &HoldEffect| {
+        (!hold.state.is_final()).then(|| {
+            let at = match hold.state {
+                HoldState::Placed => hold.expires,
+                _ => hold.not_before,
+            };
+            keys::effect_due(at, DueKind::Hold, &hold.id)
+        })
+    };
+    if before.record.state != after.state {
+        after.since = now;
+        let row = AuditRow {
+            at: now,
+            who: who.to_owned(),
+            what: format!(
+                "{} -> {}",
+                before.record.state.as_str(),
+                after.state.as_str()
+            ),
+            why: cut_text(why, WHY_CHARS_MAX),
+        };
+        stage_audit(writes, after.id.as_str(), now, row)?;
+        let outcome = match &after.state {
+            HoldState::Placed => Some(SettledOutcome::Done),
+            HoldState::Confirmed => Some(SettledOutcome::Adopted("a person confirmed it".into())),
+            HoldState::Released(why) => Some(SettledOutcome::Cancelled(why.clone())),
+            HoldState::Expired => Some(SettledOutcome::Cancelled("it expired".into())),
+            HoldState::Adopted(why) => Some(SettledOutcome::Adopted(why.clone())),
+            HoldState::Lost(why) => Some(SettledOutcome::Failed(why.clone())),
+            HoldState::Planned | HoldState::Releasing(_) => None,
+        };
+        if let Some(outcome) = outcome {
+            let body = EventBody::Settled {
+                effect: after.id.clone(),
+                plugin: after.cause.plugin.clone(),
+                label: after.cause.label.clone(),
+                outcome,
+                subject: after.cause.subject.clone(),
+            };
+            let key = format!("settled {} {}", after.id, after.state.as_str());
+            stage_event(books, writes, key, body, now).await?;
+        }
+    }
+    stage_due(writes, due(&before.record), due(&after));
+    replace(writes, keys::hold(&after.id), Some(before.version), &after)
+}
+
+/// Stages a step in the life of something.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn stage_audit(
+    writes: &mut Batch,
+    subject: &str,
+    now: Timestamp,
+    row: AuditRow,
+) -> Result<(), BooksError> {
+    // Several steps of one thing at one instant keep their order by the place in their batch, and
+    // across batches by the state before.
+    let nth = writes.rows() as u64;
+    let order = liaison_core::ids::derive("order", &[row.what.as_bytes()]);
+    let tail = u64::from_str_radix(order.get(..8).unwrap_or("0"), 16).unwrap_or(0);
+    writes.put_record(keys::audit(subject, now, (nth << 32) | tail), &row)?;
+    Ok(())
+}
+
+/// An event that is there already (a state reached twice) is left as it is.
+async fn stage_event(
+    books: &Books,
+    writes: &mut Batch,
+    key: String,
+    body: EventBody,
+    now: Timestamp,
+) -> Result<(), BooksError> {
+    if books.outcome(&key).await?.is_some() {
+        return Ok(());
+    }
+    append_event(
+        books,
+        writes,
+        NewEvent {
+            key,
+            body,
+            message: None,
+            matched: None,
+        },
+        now,
+    )
+    .await
+}
