@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod accounts;
+pub mod api;
 pub mod books;
 pub mod clock;
 pub mod dial;
