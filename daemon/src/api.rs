@@ -156,6 +156,15 @@ pub enum ApiError {
         /// What the caller has.
         has: Role,
     },
+    /// The caller may not even look.
+    #[error(
+        "user id {uid} has no role here: ask an administrator to add it under [control] in \
+             the configuration"
+    )]
+    NoRole {
+        /// The caller's user id.
+        uid: u32,
+    },
     /// The account book refused.
     #[error(transparent)]
     Accounts(AccountsError),
@@ -205,7 +214,7 @@ impl ApiError {
             ApiError::NotFound { .. } => "not_found",
             ApiError::NotUnique { .. } => "not_unique",
             ApiError::NotNow(_) => "not_now",
-            ApiError::NotAllowed { .. } => "not_allowed",
+            ApiError::NotAllowed { .. } | ApiError::NoRole { .. } => "not_allowed",
             ApiError::Accounts(_) | ApiError::Import(_) => "refused",
             ApiError::Books(_) => "failed",
         }
@@ -337,4 +346,4 @@ fn with(mut value: Value, more: Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

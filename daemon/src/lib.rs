@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod api;
 pub mod books;
 pub mod clock;
+pub mod control;
 pub mod dial;
 pub mod freshness;
 pub mod hint;
