@@ -6,7 +6,9 @@
 #![deny(unsafe_code)]
 
 pub mod books;
+pub mod calendars;
 pub mod clock;
+pub mod compose;
 pub mod dial;
 pub mod freshness;
 pub mod hint;
