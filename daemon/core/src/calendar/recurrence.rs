@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp as JiffTimestamp};
 use serde::{Serialize, Serializer};
 
 use super::event::{CalendarEvent, EventStatus, PeriodEnd, Transparency};
-use super::rule::{Budget, Rule, WallRange, expand, read_rule, shift_days, until_of_days};
+use super::rule::{Budget, Rule, WallRange, expand, read_rule, until_of_days};
 use super::value::{EventDuration, EventTime};
 use super::zones::EventZone;
 use super::{CalendarObject, Problem, note};
@@ -22,6 +22,9 @@ use crate::time::{Timestamp, Window};
 
 /// Instances listed of one object for one window; a year of a busy team has fewer.
 pub const MAX_INSTANCES: usize = 50_000;
+
+/// The longest event looked for before a window: about two thousand years.
+const MAX_REACH_SECONDS: i64 = 730_000 * 86_400;
 
 /// Which instance of a series: by its original start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,17 +169,17 @@ enum Length {
 }
 
 impl Length {
-    /// An upper bound in days, to know how far before a window an instance may begin.
-    fn days_at_most(self) -> i32 {
-        let days = match self {
-            Length::Days(days) => days,
-            Length::Wall(length) => length.as_secs().div_euclid(86_400),
-            Length::Exact(millis) => millis.div_euclid(86_400_000),
+    /// About how long before a window an instance may begin and still reach into it.
+    fn seconds_at_most(self) -> i64 {
+        match self {
+            Length::Days(days) => days.saturating_mul(86_400),
+            Length::Wall(length) => length.as_secs(),
+            Length::Exact(millis) => millis.div_euclid(1000),
             Length::Nominal(length) => length
                 .days
-                .saturating_add(length.seconds.div_euclid(86_400)),
-        };
-        i32::try_from(days.saturating_add(2).clamp(2, 730_000)).unwrap_or(730_000)
+                .saturating_mul(86_400)
+                .saturating_add(length.seconds),
+        }
     }
 }
 
@@ -205,7 +208,15 @@ impl Placed {
                 let days = EventDuration { days, seconds: 0 }.days_span();
                 self.zone.instant(wall.saturating_add(days))
             }
-            Length::Wall(length) => self.zone.instant(wall.saturating_add(length)),
+            Length::Wall(length) => {
+                let end = self.zone.instant(wall.saturating_add(length));
+                // A start that the clock skips moves up to its end; the length must stay.
+                if end > start {
+                    end
+                } else {
+                    start.plus_millis(clock_millis(length))
+                }
+            }
             Length::Exact(millis) => start.plus_millis(millis),
             Length::Nominal(length) => {
                 let day = self.zone.instant(wall.saturating_add(length.days_span()));
@@ -214,6 +225,10 @@ impl Placed {
         };
         (start, end.max(start))
     }
+}
+
+fn clock_millis(length: SignedDuration) -> i64 {
+    length.as_secs().saturating_mul(1000)
 }
 
 /// Everything about one UID.
@@ -286,7 +301,13 @@ impl<'a> Expander<'a> {
                 all_day = all_day && end.is_date();
                 self.length_to(end, wall, &zone, event)
             }
-            (None, Some(length)) if all_day && length.seconds == 0 => Length::Days(length.days),
+            (None, Some(length)) if all_day && length.seconds.rem_euclid(86_400) == 0 => {
+                Length::Days(
+                    length
+                        .days
+                        .saturating_add(length.seconds.div_euclid(86_400)),
+                )
+            }
             (None, Some(length)) => {
                 all_day = false;
                 Length::Nominal(length)
@@ -295,6 +316,23 @@ impl<'a> Expander<'a> {
             (None, None) if all_day => Length::Days(1),
             (None, None) => Length::Exact(0),
         };
+        let backwards = match length {
+            Length::Wall(time) => time.is_negative(),
+            Length::Exact(millis) => millis < 0,
+            Length::Nominal(length) => length.days.saturating_add(length.seconds) < 0,
+            Length::Days(_) => false,
+        };
+        if backwards {
+            return Some(self.turned_round(
+                event,
+                Placed {
+                    zone,
+                    wall,
+                    all_day,
+                    length,
+                },
+            ));
+        }
         let length = match length {
             Length::Days(days) if days < 1 => {
                 self.problem(
@@ -302,20 +340,6 @@ impl<'a> Expander<'a> {
                     "the event ends on the day it begins: taken as one day",
                 );
                 Length::Days(1)
-            }
-            Length::Wall(time) if time.is_negative() => {
-                self.problem(
-                    event.line,
-                    "the event ends before it begins: taken as without length",
-                );
-                Length::Exact(0)
-            }
-            Length::Exact(..=-1) => {
-                self.problem(
-                    event.line,
-                    "the event ends before it begins: taken as without length",
-                );
-                Length::Exact(0)
             }
             other => other,
         };
@@ -325,6 +349,41 @@ impl<'a> Expander<'a> {
             all_day,
             length,
         })
+    }
+
+    /// An event that ends before it begins: a single one with both turned round, a series without
+    /// length, because its exceptions name the starts as they are.
+    fn turned_round(&mut self, event: &CalendarEvent, placed: Placed) -> Placed {
+        let single = !event.is_recurring() && event.recurrence_id.is_none();
+        let (Some(end), true) = (&event.end, single) else {
+            self.problem(
+                event.line,
+                "the event ends before it begins: taken as without length",
+            );
+            return Placed {
+                length: Length::Exact(0),
+                ..placed
+            };
+        };
+        self.problem(
+            event.line,
+            "the event ends before it begins: start and end turned round",
+        );
+        let length = match placed.length {
+            Length::Exact(millis) => Length::Exact(millis.saturating_neg()),
+            _ => Length::Wall(placed.wall.duration_since(end.wall())),
+        };
+        let wall = match length {
+            Length::Exact(millis) => placed
+                .zone
+                .wall(placed.zone.instant(placed.wall).minus_millis(millis)),
+            _ => end.wall(),
+        };
+        Placed {
+            wall,
+            length,
+            ..placed
+        }
     }
 
     fn length_to(
@@ -343,7 +402,8 @@ impl<'a> Expander<'a> {
         }
         let same_zone = match (start, end) {
             (EventTime::Zoned { tzid: a, .. }, EventTime::Zoned { tzid: b, .. }) => a == b,
-            (EventTime::Floating(_), EventTime::Floating(_)) => true,
+            // An end without a zone is meant where the event begins.
+            (EventTime::Zoned { .. } | EventTime::Floating(_), EventTime::Floating(_)) => true,
             // A day as the end of a time: midnight where the event begins.
             (_, EventTime::Date(_)) => true,
             _ => false,
@@ -470,8 +530,11 @@ impl<'a> Expander<'a> {
     }
 
     /// The stretch of wall-clock time in which starts may lie that show up in the window.
-    fn wall_range(&self, placed: &Placed, series: &Series) -> WallRange {
-        let mut days = placed.length.days_at_most();
+    ///
+    /// A clock change moves a start by a day at most (Samoa, 2011). Rules that fire every minute
+    /// get an hour only: a day of their instances would use up the bound on them.
+    fn wall_range(&self, event: &CalendarEvent, placed: &Placed, series: &Series) -> WallRange {
+        let mut seconds = placed.length.seconds_at_most();
         for (key, (_, moved)) in &series.overrides {
             let RecurrenceId::Instant(original) = key else {
                 continue;
@@ -480,17 +543,22 @@ impl<'a> Expander<'a> {
                 .zone
                 .instant(moved.wall)
                 .since(*original)
-                .div_euclid(86_400_000);
-            let shift = i32::try_from(shift.saturating_abs()).unwrap_or(730_000);
-            days = days.max(
-                shift
-                    .saturating_add(moved.length.days_at_most())
-                    .min(730_000),
-            );
+                .saturating_abs();
+            let reach = shift
+                .div_euclid(1000)
+                .saturating_add(moved.length.seconds_at_most());
+            seconds = seconds.max(reach);
         }
+        let dense = event.rrules.iter().any(|rule| {
+            let rule = rule.to_ascii_uppercase();
+            rule.contains("SECONDLY") || rule.contains("MINUTELY")
+        });
+        let margin = if dense { 3_600 } else { 2 * 86_400 };
+        let reach = seconds.saturating_add(margin).clamp(0, MAX_REACH_SECONDS);
+        let reach = SignedDuration::from_secs(reach);
         WallRange {
-            from: shift_days(placed.zone.wall(self.window.start), days.saturating_neg()),
-            to: shift_days(placed.zone.wall(self.window.end), days),
+            from: placed.zone.wall(self.window.start).saturating_sub(reach),
+            to: placed.zone.wall(self.window.end).saturating_add(reach),
         }
     }
 
@@ -498,7 +566,7 @@ impl<'a> Expander<'a> {
         let Some(event) = self.object.events.get(index) else {
             return;
         };
-        let range = self.wall_range(placed, series);
+        let range = self.wall_range(event, placed, series);
         let (starts, ends) = self.starts(event, placed, range);
         let recurring = event.is_recurring();
         let mut listed = 0_usize;
@@ -705,3 +773,6 @@ impl<'a> Expander<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

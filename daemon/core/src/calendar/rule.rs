@@ -94,8 +94,13 @@ pub struct Rule {
 /// # Errors
 /// Says in words why the rule cannot be used.
 pub fn read_rule(text: &str) -> Result<(Rule, Vec<String>), String> {
-    let text = text.to_ascii_uppercase();
     let mut ignored = Vec::new();
+    let mut text = text.to_ascii_uppercase();
+    if text.contains('\\') {
+        // Written as if it were TEXT.
+        text = text.replace('\\', "");
+        ignored.push("the rule is escaped like a text: the backslashes were ignored".to_owned());
+    }
     let mut frequency = None;
     let mut rule = Rule {
         frequency: Frequency::Yearly,
@@ -432,6 +437,9 @@ pub fn expand(
     let Some((from, count)) = rule.fast_forward(start, range.from.max(start)) else {
         return (out, None);
     };
+    if from > last {
+        return (out, None);
+    }
     if !budget.spend(1) {
         return (
             out,
@@ -501,3 +509,6 @@ pub fn until_of_days(until: &EventTime) -> DateTime {
 pub(crate) fn shift_days(wall: DateTime, days: i32) -> DateTime {
     wall.saturating_add(days.days())
 }
+
+#[cfg(test)]
+mod tests;
