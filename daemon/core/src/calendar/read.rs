@@ -315,3 +315,6 @@ fn person(property: &Property) -> Attendee {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
