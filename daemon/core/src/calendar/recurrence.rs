@@ -222,14 +222,13 @@ impl<'a> Expander<'a> {
             self.master(*index, placed, &series);
         }
         for (key, (index, placed)) in &series.overrides {
-            let day = match key {
-                RecurrenceId::Date(date) => *date,
-                RecurrenceId::Instant(instant) => match &series.master {
-                    Some((_, master)) => master.zone.wall(*instant).date(),
-                    None => placed.zone.wall(*instant).date(),
-                },
+            // EXDATE with a day removes what the rule puts on that day; an override of a timed
+            // instance is there because somebody moved it.
+            let gone = match key {
+                RecurrenceId::Date(date) => series.excluded_days.contains(date),
+                RecurrenceId::Instant(_) => series.excluded.contains(key),
             };
-            if !series.excluded.contains(key) && !series.excluded_days.contains(&day) {
+            if !gone {
                 let span = placed.span(placed.wall, placed.length);
                 self.push(*index, Some(*key), span, placed.all_day);
             }

@@ -164,6 +164,7 @@ fn windows_zone(name: &str) -> Option<TimeZone> {
         "Central Asia Standard Time" => return zone("Asia/Bishkek"),
         "Mountain Standard Time (Mexico)" => return zone("America/Mazatlan"),
         "South Sudan Standard Time" => return zone("Africa/Juba"),
+        "Western/Central Europe" => return zone("Europe/Berlin"),
         _ => {}
     }
     match name.parse::<calcard::common::timezone::Tz>() {

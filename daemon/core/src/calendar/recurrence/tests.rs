@@ -211,3 +211,41 @@ fn without_a_window_series_are_cut_and_single_events_are_not() {
         found.problems
     );
 }
+
+#[test]
+fn a_removed_day_takes_the_rule_and_leaves_what_was_moved() {
+    let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nDTSTART:20260101T090000Z\n\
+                RRULE:FREQ=DAILY;COUNT=3\nEXDATE;VALUE=DATE:20260101,20260102\nEND:VEVENT\n\
+                BEGIN:VEVENT\nUID:a\nRECURRENCE-ID;VALUE=DATE:20260102\n\
+                DTSTART:20260105T090000Z\nEND:VEVENT\nEND:VCALENDAR\n";
+    let all = window("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z");
+    let found = instances(&read_calendar(text.as_bytes()), all, &TimeZone::UTC);
+    let lines: Vec<(String, String)> = found
+        .instances
+        .iter()
+        .map(|i| (i.recurrence_id.unwrap().to_string(), i.start.to_string()))
+        .collect();
+    let pair = |id: &str, start: &str| (id.to_owned(), start.to_owned());
+    assert_eq!(
+        lines,
+        [
+            pair("2026-01-03T09:00:00Z", "2026-01-03T09:00:00Z"),
+            pair("2026-01-02T09:00:00Z", "2026-01-05T09:00:00Z"),
+        ]
+    );
+}
+
+#[test]
+fn a_flood_of_problems_is_cut_with_a_word() {
+    let events = "BEGIN:VEVENT\nEND:VEVENT\n".repeat(300);
+    let object = read_calendar(format!("BEGIN:VCALENDAR\n{events}END:VCALENDAR\n").as_bytes());
+    assert_eq!(object.problems.len(), crate::calendar::MAX_PROBLEMS);
+    assert!(
+        object
+            .problems
+            .last()
+            .unwrap()
+            .what
+            .contains("there are more")
+    );
+}
