@@ -1,5 +1,7 @@
 //! The header section: where fields begin and end, and what their bodies say.
 
+use std::sync::LazyLock;
+
 use mail_parser::parsers::MessageStream;
 use mail_parser::{Addr, Address as AddressList, HeaderValue};
 
@@ -179,36 +181,15 @@ fn snippet(line: &[u8]) -> String {
 
 /// Whether a field that mail really has starts at `at`; decides what stray lines mean.
 fn leads_to_field(bytes: &[u8], at: usize) -> bool {
-    const KNOWN: &[&str] = &[
-        "from",
-        "to",
-        "cc",
-        "bcc",
-        "subject",
-        "date",
-        "message-id",
-        "received",
-        "return-path",
-        "mime-version",
-        "content-type",
-        "content-transfer-encoding",
-        "content-disposition",
-        "reply-to",
-        "sender",
-        "in-reply-to",
-        "references",
-        "delivered-to",
-        "dkim-signature",
-        "authentication-results",
-        "auto-submitted",
-        "precedence",
-        "thread-topic",
-        "thread-index",
-        "list-id",
-        "list-unsubscribe",
-        "user-agent",
-        "importance",
-    ];
+    static KNOWN: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        "\
+        from|to|cc|bcc|subject|date|message-id|received|return-path|mime-version|content-type|\
+        content-transfer-encoding|content-disposition|reply-to|sender|in-reply-to|references|\
+        delivered-to|dkim-signature|authentication-results|auto-submitted|precedence|\
+        thread-topic|thread-index|list-id|list-unsubscribe|user-agent|importance"
+            .split('|')
+            .collect()
+    });
     line_at(bytes, at)
         .and_then(|(line, _)| split_field(line))
         .is_some_and(|(name, _)| {

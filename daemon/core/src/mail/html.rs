@@ -4,6 +4,8 @@
 //! document: lines, quote depth, and who says that a line is a quote or a signature. Every step
 //! here is linear in the input, whatever its nesting.
 
+use std::sync::LazyLock;
+
 use std::collections::HashMap;
 
 use mail_parser::decoders::html::add_html_token;
@@ -31,51 +33,22 @@ const MAX_ATTRIBUTES: usize = 64;
 /// Octets of a character reference; the longest name in HTML has 33.
 const MAX_ENTITY_BYTES: usize = 34;
 
-const VOID: &[&str] = &[
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
-    "track", "wbr",
-];
+static VOID: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "\
+    area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
+        .split('|')
+        .collect()
+});
 const RAW_TEXT: &[&str] = &[
     "style", "script", "title", "xmp", "template", "noframes", "svg", "math",
 ];
-const BLOCK: &[&str] = &[
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "body",
-    "center",
-    "dd",
-    "div",
-    "dl",
-    "dt",
-    "fieldset",
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hr",
-    "html",
-    "li",
-    "main",
-    "nav",
-    "ol",
-    "p",
-    "pre",
-    "section",
-    "table",
-    "tbody",
-    "tfoot",
-    "thead",
-    "tr",
-    "ul",
-];
+static BLOCK: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "\
+    address|article|aside|blockquote|body|center|dd|div|dl|dt|fieldset|figure|footer|form|h1|h2|\
+    h3|h4|h5|h6|header|hr|html|li|main|nav|ol|p|pre|section|table|tbody|tfoot|thead|tr|ul"
+        .split('|')
+        .collect()
+});
 /// Blocks with a blank line around them in every mail program.
 const SPACED: &[&str] = &["p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote"];
 

@@ -1,5 +1,7 @@
 //! Where the reply ends and the signature begins.
 
+use std::sync::LazyLock;
+
 use super::phrases::{CLOSINGS, FOOTERS, LEGAL, MOBILE};
 use super::{Confidence, Line, SpanKind};
 use crate::mail::html::Mark;
@@ -135,91 +137,24 @@ fn is_mobile(text: &str) -> bool {
     let lower = bare.to_lowercase().replace('\u{a0}', " ");
     MOBILE.iter().any(|phrase| {
         lower
-            .strip_prefix(&phrase.to_lowercase())
+            .strip_prefix(*phrase)
             .is_some_and(|rest| is_app_tail(&lower, phrase, rest))
     })
 }
 
 /// `Sent from my iPhone` is the app's; `Sent from my office last week, did you get it?` is not.
 fn is_app_tail(line: &str, phrase: &str, rest: &str) -> bool {
-    const DEVICES: &[&str] = &[
-        "phone",
-        "ipad",
-        "ipod",
-        "iphon",
-        "samsung",
-        "galaxy",
-        "android",
-        "mobil",
-        "handy",
-        "smartphone",
-        "outlook",
-        "yahoo",
-        "gmail",
-        "proton",
-        "tablet",
-        "blackberry",
-        "windows",
-        "mail",
-        "huawei",
-        "xiaomi",
-        "pixel",
-        "gmx",
-        "web.de",
-        "app",
-        "ios",
-        "sony",
-        "nokia",
-        "lumia",
-        "htc",
-        "lg ",
-        "oneplus",
-        "device",
-        "mac",
-        "superhuman",
-        "blue",
-        "spark",
-        "airmail",
-        "front",
-        "tuta",
-        "gerät",
-        "móvil",
-        "movil",
-        "celular",
-        "cellulare",
-        "telefon",
-        "téléphone",
-        "telemóvel",
-        "puhelim",
-        "verizon",
-        "at&t",
-        "t-mobile",
-        "wireless",
-        "avast",
-        "avg",
-        "virus",
-        "typeapp",
-        "k-9",
-        "smart",
-        "watch",
-        "huaw",
-        "oppo",
-        "vivo",
-        "motorola",
-        "redmi",
-        "honor",
-        "realme",
-        "orange",
-        "icloud",
-        "手机",
-        "携帯",
-        "shift",
-        "unterwegs",
-        "the go",
-        "移动",
-        "desktop",
-        "fairemail",
-    ];
+    static DEVICES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        "\
+        phone|ipad|ipod|iphon|samsung|galaxy|android|mobil|handy|smartphone|outlook|yahoo|gmail|\
+        proton|tablet|blackberry|windows|mail|huawei|xiaomi|pixel|gmx|web.de|app|ios|sony|nokia|\
+        lumia|htc|lg |oneplus|device|mac|superhuman|blue|spark|airmail|front|tuta|gerät|móvil|\
+        movil|celular|cellulare|telefon|téléphone|telemóvel|puhelim|verizon|at&t|t-mobile|\
+        wireless|avast|avg|virus|typeapp|k-9|smart|watch|huaw|oppo|vivo|motorola|redmi|honor|\
+        realme|orange|icloud|手机|携帯|shift|unterwegs|the go|移动|desktop|fairemail"
+            .split('|')
+            .collect()
+    });
     if rest.contains('?') || rest.matches(' ').count() > 12 {
         return false;
     }
@@ -279,7 +214,12 @@ fn legal_notice(lines: &mut [Line<'_>], start: usize, end: usize) -> Option<usiz
         let hits = LEGAL.iter().filter(|word| lower.contains(*word)).count();
         let footer = FOOTERS.iter().any(|word| lower.contains(word));
         let legal = (hits >= 3 && text.chars().count() >= 100) || footer;
-        let first_written = written(lines, start, from) == 0;
+        // A greeting alone is no reply: then the notice is what the person had to say.
+        let first_written = lines
+            .iter()
+            .take(from)
+            .skip(start)
+            .all(|l| l.is_blank() || l.text.trim_end().ends_with(','));
         if legal && !first_written {
             found = found.or(Some(from));
         } else if !is_rule_only(&text) && hits == 0 && !is_contact(&text) {
