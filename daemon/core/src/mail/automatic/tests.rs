@@ -203,8 +203,8 @@ fn the_day_of_return_is_read() {
         ("I am on leave 2 March - 6 March.", Some("2026-03-07")),
         ("I am out of office. Back: 2026-03-12", Some("2026-03-12")),
         (
-            "I am on vacation until Friday, January 8, returning Monday, January 11.",
-            Some("2027-01-11"),
+            "I am on vacation until Friday, November 20, returning Monday, November 23.",
+            Some("2026-11-23"),
         ),
         (
             "Ich bin bis zum 5. April nicht im Büro.",
