@@ -1,14 +1,54 @@
-use std::path::PathBuf;
-
 use serde_json::Value;
 
 use super::*;
 
+macro_rules! fixtures {
+    ($($name:literal)*) => {
+        &[$(($name, include_bytes!(concat!("../../fixtures/mail/", $name, ".eml")))),*]
+    };
+}
+
+/// One oddity per file.
+const FIXTURES: &[(&str, &[u8])] = fixtures! {
+    "alternative"
+    "alternative-blank-plain"
+    "attachments"
+    "bad-base64"
+    "bad-date"
+    "flowed"
+    "forwarded"
+    "forwarded-inline"
+    "group"
+    "header-only"
+    "html-only"
+    "idn"
+    "invitation"
+    "iso-2022-jp"
+    "leading-blank-line"
+    "mbox-line"
+    "name-injection"
+    "no-blank-line"
+    "no-boundary"
+    "no-header"
+    "nul-bytes"
+    "plain"
+    "raw-latin1"
+    "raw-utf8"
+    "several-from"
+    "split-encoded-word"
+    "tnef"
+    "unclosed-multipart"
+    "unknown-charset"
+    "wrong-charset"
+};
+
 fn fixture(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/mail")
-        .join(name);
-    std::fs::read(path.with_extension("eml")).unwrap()
+    FIXTURES
+        .iter()
+        .find(|(n, _)| *n == name)
+        .unwrap()
+        .1
+        .to_vec()
 }
 
 fn with_crlf(bytes: &[u8]) -> Vec<u8> {
@@ -248,13 +288,10 @@ fn any_bytes_give_a_view() {
     }
     assert_eq!(parse(b"").problems[0].kind, ProblemKind::Empty);
     // Every cut of every fixture, and every byte of it turned over.
-    for entry in
-        std::fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/mail")).unwrap()
-    {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+    for (_, bytes) in FIXTURES {
         for cut in (0..bytes.len()).step_by(7) {
             parse(&bytes[..cut]);
-            let mut flipped = bytes.clone();
+            let mut flipped = bytes.to_vec();
             flipped[cut] ^= 0x55;
             parse(&flipped);
         }

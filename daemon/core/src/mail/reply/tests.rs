@@ -25,7 +25,7 @@ fn check(rows: &[Row]) {
         let whole: String = parts
             .spans
             .iter()
-            .map(|s| &text[s.start..s.end])
+            .map(|s| text.get(s.start..s.end).unwrap())
             .collect::<Vec<_>>()
             .concat();
         assert_eq!(whole, *text, "{name}: the spans cover the text");
