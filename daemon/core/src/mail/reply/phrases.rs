@@ -85,14 +85,24 @@ pub(super) static WROTE: LazyLock<Vec<&str>> = LazyLock::new(|| {
     raksīja|rašė".split('|').collect()
 });
 
-/// How attribution lines begin, where they begin with a word; lower case, with a blank.
+/// First words of attribution lines, lower case: `On`, `Am`, and days of the week.
 pub(super) static STARTERS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     "\
-    on |am |le |el |em |no dia |a |il |il giorno |op |den |dnia |w dniu |dne |dňa |în |at |\
-    στις |в |вт|ср|чт|пт|сб|вс|пн|mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mié|\
-    jue|vie|sáb|dom|seg|ter|qua|qui|sex|man|tir|ons|tor|tors|fre|lør|lör|søn|sön|mån|tis|pon|wt|\
-    śr|czw|pt|sob|niedz|po |út |st |čt |pá |ma |ti |ke |to |pe |la |su |zo |wo |vr |za |在|\
-    wiadomość napisana|vào |pada |op ma|quoting |zitat von |citando "
+    on|am|le|el|em|no|a|il|op|den|dnia|w|dne|dňa|în|at|στις|в|vào|pada|quoting|zitat|citando|\
+    wiadomość|mon|tue|wed|thu|fri|sat|sun|monday|tuesday|wednesday|thursday|friday|saturday|\
+    sunday|mo|di|mi|do|fr|sa|so|lun|mar|mié|jue|vie|sáb|dom|seg|ter|qua|qui|sex|man|tir|ons|tor|\
+    tors|fre|lør|lör|søn|sön|mån|tis|pon|wt|śr|czw|pt|sob|niedz|po|út|st|čt|pá|ma|ti|ke|to|pe|la|\
+    su|zo|wo|vr|za|пн|вт|ср|чт|пт|сб|вс|понедельник|вторник|среда|четверг|пятница|суббота|\
+    воскресенье"
+        .split('|')
+        .collect()
+});
+
+/// Labels of the subject.
+pub(super) static SUBJECTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "\
+    subject|betreff|objet|asunto|assunto|oggetto|onderwerp|emne|ämne|amne|temat|тема|aihe|tárgy|\
+    konu|předmět|predmet|θέμα|主题|主旨|件名|제목|subiect|betr"
         .split('|')
         .collect()
 });
@@ -146,6 +156,18 @@ pub(super) static LEGAL: LazyLock<Vec<&str>> = LazyLock::new(|| {
     deze e-mail|ten onrechte|fortrolig|denne e-mail|denne e-post|konfidentiell|detta meddelande|\
     ved en feil|ved en fejl|poufn|adresat|ta wiadomość|omyłkowo|конфиденциаль|данное сообщение|\
     по ошибке|机密|保密|機密"
+        .split('|')
+        .collect()
+});
+
+/// And one of these, which nobody writes in a letter about an agreement.
+pub(super) static LEGAL_CORE: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "\
+    intended recipient|intended solely|intended only|if you have received this|\
+    if you are not the|received this message in error|received this email in error|\
+    notify the sender|unauthorized|unauthorised|richtige adressat|irrtümlich|unbefugte|\
+    rechtlich geschützt|par erreur|por error|por engano|per errore|ten onrechte|omyłkowo|\
+    ved en feil|ved en fejl|по ошибке|geadresseerde"
         .split('|')
         .collect()
 });

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::phrases::{CLOSINGS, FOOTERS, LEGAL, MOBILE};
+use super::phrases::{CLOSINGS, FOOTERS, LEGAL, LEGAL_CORE, MOBILE};
 use super::{Confidence, Line, SpanKind};
 use crate::mail::html::Mark;
 
@@ -89,9 +89,15 @@ fn delimited(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
             "-- " | "--\u{a0}" => behind <= MAX_DELIMITED_LINES,
             text => {
                 let bare = text.trim();
-                matches!(bare, "--" | "—" | "– –" | "---" | "- --" | "__" | "–")
-                    && (1..=MAX_LOOSE_LINES).contains(&behind)
-                    && looks_signed(lines, at.saturating_add(1), end)
+                let from = at.saturating_add(1);
+                let most = match bare {
+                    "--" | "- --" => MAX_LOOSE_LINES,
+                    "—" | "–" => MAX_NAME_LINES,
+                    // A rule, unless contact data stands below.
+                    "---" | "__" if has_contact(lines, from, end) => MAX_LOOSE_LINES,
+                    _ => return false,
+                };
+                (1..=most).contains(&behind) && looks_signed(lines, from, end)
             }
         }
     });
@@ -104,6 +110,14 @@ fn delimited(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
     }
 }
 
+fn has_contact(lines: &[Line<'_>], start: usize, end: usize) -> bool {
+    lines
+        .iter()
+        .take(end)
+        .skip(start)
+        .any(|l| is_contact(l.text.trim()))
+}
+
 /// Short lines without sentences: what stands below a loose delimiter is no text.
 fn looks_signed(lines: &[Line<'_>], start: usize, end: usize) -> bool {
     lines
@@ -114,6 +128,7 @@ fn looks_signed(lines: &[Line<'_>], start: usize, end: usize) -> bool {
         .all(|l| {
             let text = l.text.trim();
             text.chars().count() <= MAX_CONTACT_CHARS
+                && text.split_whitespace().count() <= 12
                 && !text.ends_with('?')
                 && !text.starts_with(['*', '+']) | is_contact(text)
         })
@@ -138,12 +153,12 @@ fn is_mobile(text: &str) -> bool {
     MOBILE.iter().any(|phrase| {
         lower
             .strip_prefix(*phrase)
-            .is_some_and(|rest| is_app_tail(&lower, phrase, rest))
+            .is_some_and(|rest| is_app_tail(phrase, rest))
     })
 }
 
 /// `Sent from my iPhone` is the app's; `Sent from my office last week, did you get it?` is not.
-fn is_app_tail(line: &str, phrase: &str, rest: &str) -> bool {
+fn is_app_tail(phrase: &str, rest: &str) -> bool {
     static DEVICES: LazyLock<Vec<&str>> = LazyLock::new(|| {
         "\
         phone|ipad|ipod|iphon|samsung|galaxy|android|mobil|handy|smartphone|outlook|yahoo|gmail|\
@@ -158,10 +173,33 @@ fn is_app_tail(line: &str, phrase: &str, rest: &str) -> bool {
     if rest.contains('?') || rest.matches(' ').count() > 12 {
         return false;
     }
-    let about_app = DEVICES.iter().any(|device| line.contains(device));
+    // The device comes at once, and what follows a comma is an excuse or text.
+    let near: String = rest
+        .split_whitespace()
+        .take(4)
+        .collect::<Vec<_>>()
+        .join(" ");
+    let near = near.split(',').next().unwrap_or_default();
+    let near = format!("{phrase}{near} ");
+    let about_app = DEVICES.iter().any(|device| near.contains(device));
+    let excuse = [
+        "excuse",
+        "typo",
+        "brevity",
+        "brief",
+        "kürze",
+        "tippfehler",
+        "entschuldig",
+        "fautes",
+    ]
+    .iter()
+    .any(|word| rest.contains(word));
+    let after_comma = rest
+        .split_once(',')
+        .map_or(0, |(_, after)| after.split_whitespace().count());
     let sentence = rest.trim_end_matches(['.', '!', ' ']).contains(". ");
     let short = rest.split_whitespace().count() <= 8;
-    about_app && !sentence && (short || phrase.len() > 20)
+    about_app && (excuse || (!sentence && after_comma < 3 && (short || phrase.len() > 20)))
 }
 
 /// Mailman's footer and Google Groups' stand behind everything.
@@ -213,7 +251,8 @@ fn legal_notice(lines: &mut [Line<'_>], start: usize, end: usize) -> Option<usiz
         let lower = text.to_lowercase();
         let hits = LEGAL.iter().filter(|word| lower.contains(*word)).count();
         let footer = FOOTERS.iter().any(|word| lower.contains(word));
-        let legal = (hits >= 3 && text.chars().count() >= 100) || footer;
+        let core = LEGAL_CORE.iter().any(|word| lower.contains(word));
+        let legal = (hits >= 3 && core && text.chars().count() >= 100) || footer;
         // A greeting alone is no reply: then the notice is what the person had to say.
         let first_written = lines
             .iter()

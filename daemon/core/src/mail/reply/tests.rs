@@ -36,6 +36,15 @@ fn check(rows: &[Row]) {
 #[test]
 fn attributions_of_many_programs_and_languages_introduce_quotes() {
     for (name, attribution) in [
+        ("old gmail", "2026/3/2 Alice Example <alice@example.com>:"),
+        (
+            "zoho",
+            "---- On Mon, 02 Mar 2026 10:00:00 +0100 Alice Example <alice@example.com> wrote ----",
+        ),
+        (
+            "mail.ru",
+            "Понедельник, 2 марта 2026, 10:00 +03:00 от Alice Example <alice@example.com>:",
+        ),
         (
             "gmail",
             "On Mon, Mar 2, 2026 at 10:00 AM Alice Example <alice@example.com> wrote:",
@@ -286,6 +295,41 @@ fn header_blocks_end_the_reply_in_every_language() {
 fn answers_between_quotes_are_kept() {
     check(&[
         (
+            "text right above the attribution",
+            "So yes, sounds good.\nOn Tue, 2011-03-01 at 18:02 +0530, Alice Example wrote:\n> Hi\n\nSee below.\n",
+            "So yes, sounds good.\n\nSee below.",
+            "Hi",
+            "",
+        ),
+        (
+            "text right above a wrapped attribution",
+            "Mar 3 is fine.\nOn Dec 16, 2011, at 12:47 PM, Alice Example\n<reply@example.com>\nwrote:\n\n> Hi\n",
+            "Mar 3 is fine.",
+            "Hi",
+            "",
+        ),
+        (
+            "gmail without colon",
+            "Yes.\n\n2012/4/19 Alice <alice@example.com>\n\n> Come?\n",
+            "Yes.",
+            "Come?",
+            "",
+        ),
+        (
+            "proton",
+            "Yes.\n\n‐‐‐‐‐‐‐ Original Message ‐‐‐‐‐‐‐\nOn Monday, March 2nd, 2026 at 10:00, Alice <alice@example.com> wrote:\n\n> Come?\n",
+            "Yes.",
+            "Come?",
+            "",
+        ),
+        (
+            "outlook with rule",
+            "Yes.\n\n ------------------------------\n*From:* Alice [mailto:alice@example.com]\n*Sent:* Thursday\n*To:* bob@example.net\n*Subject:* Visit\n\nCome?\n",
+            "Yes.",
+            "Come?",
+            "",
+        ),
+        (
             "inline",
             "On Mon, Mar 2, 2026 at 10:00 AM Alice <alice@example.com> wrote:\n> First?\n\nYes.\n\n> Second?\n\nNo.\n\n> Bye\n",
             "Yes.\n\nNo.",
@@ -340,6 +384,12 @@ fn answers_between_quotes_are_kept() {
 #[test]
 fn prose_that_looks_like_a_quote_or_signature_stays() {
     for text in [
+        "Here is another email\n\nSent from my desk, is much easier then my mobile phone.",
+        "Sounds good\nOn 3 March I can come, and as Bob wrote:\nwe need it.",
+        "Please book:\nFrom: Berlin\nTo: Hamburg\nDate: 3 March\n\nThanks!",
+        "Plan:\nSubject: Kick-off\nDate: 3 March\nFrom: 10:00\nTo: 11:00\n\nOk?",
+        "Before disclosure we need the confidentiality agreement.\n\nPlease sign the confidential agreement, see the attachments of this email, and send it back. Disclosure starts after that, this message is for you.",
+        "Choices\n---\nfirst one\nsecond one",
         "Hi,\n\nOn Monday Bob wrote: we cannot come.\n\nWhat now?",
         "Here is what I need:\n\n- one\n- two\n\nThanks!",
         "From: the bottom of my heart\n\nThank you!",
@@ -365,6 +415,20 @@ fn prose_that_looks_like_a_quote_or_signature_stays() {
 #[test]
 fn signatures_are_told_from_the_reply() {
     check(&[
+        (
+            "excuse",
+            "Yes.\n\nSent from my iPhone, please excuse typos\n",
+            "Yes.",
+            "",
+            "typos",
+        ),
+        (
+            "blackberry",
+            "Yes.\n\nSent from my BlackBerry® wireless device\n",
+            "Yes.",
+            "",
+            "BlackBerry",
+        ),
         (
             "delimiter",
             "Yes.\n\n-- \nBob Example\nExample Ltd\n+44 20 1234567\n",
