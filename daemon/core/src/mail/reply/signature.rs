@@ -26,6 +26,15 @@ pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
             line.kind = SpanKind::Signature;
         }
     }
+    let only_signature = !lines
+        .iter()
+        .any(|l| !l.is_blank() && l.kind != SpanKind::Signature);
+    if only_signature {
+        // Some programs let people write inside the signature's element.
+        for line in lines.iter_mut() {
+            line.kind = SpanKind::Reply;
+        }
+    }
     mailing_list_footer(lines);
     let mut confidence = Confidence::High;
     for (start, end) in reply_regions(lines) {

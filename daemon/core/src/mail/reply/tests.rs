@@ -416,6 +416,34 @@ fn prose_that_looks_like_a_quote_or_signature_stays() {
 fn signatures_are_told_from_the_reply() {
     check(&[
         (
+            "contact data above an outlook block",
+            "Dear Alice,\n\nwe accept.\n\nBest regards\n\nBob Smith\nHead of IT\n\nExample Ltd | 1 High Street | London\nTel. +44 20 1234567 | bob@example.net | www.example.net\n\nVon: Alice <a@example.com> \nGesendet: Montag, 2. März 2026 10:00\nAn: Bob <bob@example.net>\nCc: Carol <c@example.com>\nBetreff: AW: Offer\n\nHi\n",
+            "Dear Alice,\n\nwe accept.\n\nBest regards\n\nBob Smith",
+            "Hi",
+            "High Street",
+        ),
+        (
+            "german contact data",
+            "Hallo Alice,\n\nja, passt.\n\nMit freundlichen Grüßen\ni.A. Bob Beispiel\n\nBeispiel GmbH\nHauptstr. 1\n10115 Berlin\nTelefon: 030 1234567\n\nGeschäftsführer: Carl Beispiel\nAmtsgericht Berlin HRB 1234\n",
+            "Hallo Alice,\n\nja, passt.\n\nMit freundlichen Grüßen\ni.A. Bob Beispiel",
+            "",
+            "HRB",
+        ),
+        (
+            "outlook for android above an underscore rule",
+            "Yes.\n\nGet Outlook for Android<https://aka.ms/AAb9ysg>\n________________________________\nFrom: Alice <a@example.com>\nSent: Monday, March 2, 2026 10:00:00 AM\nTo: Bob <bob@example.net>\nSubject: Visit\n\nHi\n",
+            "Yes.",
+            "Hi",
+            "Android",
+        ),
+        (
+            "inline answers with a signature",
+            "Hi all,\n\n> What is the price?\n\n10 EUR.\n\n> And the date?\n\nMonday.\n\nCheers,\nBob\n-- \nBob | Example\n",
+            "Hi all,\n\n10 EUR.\n\nMonday.\n\nCheers,\nBob",
+            "price",
+            "Example",
+        ),
+        (
             "excuse",
             "Yes.\n\nSent from my iPhone, please excuse typos\n",
             "Yes.",
@@ -626,6 +654,21 @@ fn html(body: &str) -> BodyParts {
 #[test]
 fn marks_of_mail_programs_in_html_divide_without_words() {
     for (name, body, reply) in [
+        (
+            "text inside the signature's element",
+            "<div id=\"Signature\"><div>Yes, I typed this here.</div></div>",
+            "Yes, I typed this here.",
+        ),
+        (
+            "outlook in german",
+            "<p class=MsoNormal>Ja, gern.</p><div style='border:none;border-top:solid #B5C4DF 1.0pt'><p class=MsoNormal><b>Von:</b> Alice<br><b>Gesendet:</b> Montag<br><b>An:</b> Bob<br><b>Betreff:</b> Besuch</p></div><p class=MsoNormal>Kommst du?</p>",
+            "Ja, gern.",
+        ),
+        (
+            "gmail forward",
+            "<div dir=ltr>For you.</div><br><div class=\"gmail_quote\"><div class=\"gmail_attr\">---------- Forwarded message ---------<br>From: <b>Carol</b> &lt;c@example.org&gt;<br>Date: Sun<br>Subject: Visit<br>To: Bob<br></div><br><div>Can I come?</div></div>",
+            "For you.",
+        ),
         (
             "gmail",
             "<div dir=\"ltr\">Yes, at noon.<br></div><br><div class=\"gmail_quote gmail_quote_container\"><div dir=\"ltr\" class=\"gmail_attr\">Alice &lt;<a href=\"mailto:a@example.com\">a@example.com</a>&gt; xx 2.3.2026:<br></div><blockquote class=\"gmail_quote\" style=\"margin:0px 0px 0px 0.8ex;border-left:1px solid\"><div>Come?</div></blockquote></div>",
