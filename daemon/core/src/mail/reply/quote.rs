@@ -42,9 +42,10 @@ pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
     }
     let mut at = 0usize;
     while at < lines.len() {
-        let skip = lines
-            .get(at)
-            .is_none_or(|l| l.is_blank() || l.kind == SpanKind::Quoted);
+        // Marked attributions are read too: Gmail puts forwarded header blocks into them.
+        let skip = lines.get(at).is_none_or(|l| {
+            l.is_blank() || (l.kind == SpanKind::Quoted && l.mark != Mark::Attribution)
+        });
         let found = if skip { None } else { introduction(lines, at) };
         let Some(found) = found else {
             at = at.saturating_add(1);
@@ -281,7 +282,7 @@ fn attribution(lines: &[Line<'_>], at: usize) -> Option<usize> {
     let mut joined = String::new();
     for count in 1..=MAX_ATTRIBUTION_LINES {
         let line = lines.get(at.saturating_add(count).saturating_sub(1))?;
-        if line.is_blank() || (line.kind == SpanKind::Quoted && count > 1) {
+        if line.is_blank() || (line.is_prefixed() && count > 1) {
             return None;
         }
         if !joined.is_empty() {
