@@ -147,6 +147,9 @@ impl MessageView {
     }
 }
 
+/// Problems listed of one message; broken files have one per line.
+const MAX_PROBLEMS: usize = 100;
+
 /// Reads a message; any bytes give a view.
 #[must_use]
 pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
@@ -198,6 +201,7 @@ pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
         date: view.date,
         offset_minutes: view.date_offset_minutes,
     });
+    problems.truncate(MAX_PROBLEMS);
     view.problems = problems;
     view
 }

@@ -354,6 +354,29 @@ fn hostile_sizes_are_cut_and_listed() {
     let quotes = format!("From: bob@example.net\n\n{}", "> x\ny\n\n".repeat(200_000));
     assert!(!parse(quotes.as_bytes()).body.reply.is_empty());
 
+    for pattern in [
+        "-- \n",
+        "On 1.1.2020 10:00 <a@b.example> wrote:\n> x\n",
+        "From: a@b.example\n",
+        "\n",
+        "Thanks,\n\n",
+        "This e-mail is confidential.\n\n",
+        "Sent from my iPhone\n",
+    ] {
+        let lines = format!(
+            "From: bob@example.net\n\n{}",
+            pattern.repeat(1_000_000 / pattern.len())
+        );
+        parse(lines.as_bytes());
+    }
+    let words = format!(
+        "From: bob@example.net\n{}\nx",
+        format!("Subject: {}\n", "=?a?Q?x ".repeat(8_000)).repeat(100)
+    );
+    assert_eq!(parse(words.as_bytes()).text, "x");
+    let junk = format!("From: bob@example.net\n{}", "junk\nX-A: b\n".repeat(5_000));
+    assert_eq!(parse(junk.as_bytes()).problems.len(), MAX_PROBLEMS);
+
     let limits = ParseLimits {
         max_message_bytes: 100,
         max_text_bytes: 10,

@@ -41,6 +41,7 @@ pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
         }
     }
     let mut at = 0usize;
+    let (mut seen, mut written_before) = (0usize, false);
     while at < lines.len() {
         // Marked attributions are read too: Gmail puts forwarded header blocks into them.
         let skip = lines.get(at).is_none_or(|l| {
@@ -55,11 +56,11 @@ pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
         let prefixed_follows = body
             .and_then(|b| lines.get(b))
             .is_some_and(|l| l.is_prefixed() && l.mark != Mark::RestQuoted);
-        let written_before = lines
-            .get(..found.start)
-            .unwrap_or_default()
+        let unseen = lines.get(seen..found.start).unwrap_or_default();
+        written_before |= unseen
             .iter()
             .any(|l| !l.is_blank() && l.kind == SpanKind::Reply);
+        seen = found.start;
         let whole_rest = !prefixed_follows
             && (found.kind == IntroductionKind::Block || written_before || body.is_none());
         if !prefixed_follows && found.kind == IntroductionKind::Attribution {

@@ -16,6 +16,10 @@ const MAX_MOBILE_CHARS: usize = 110;
 const MAX_CONTACT_LINES: usize = 14;
 /// Characters of one of them.
 const MAX_CONTACT_CHARS: usize = 100;
+/// Paragraphs from the end that may be legal notices.
+const MAX_LEGAL_PARAGRAPHS: usize = 15;
+/// Lines of one of them.
+const MAX_LEGAL_LINES: usize = 60;
 /// Lines between a closing and the contact data: the writer's name.
 const MAX_NAME_LINES: usize = 2;
 
@@ -93,6 +97,10 @@ fn delimited(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
         let Some(line) = lines.get(at) else {
             return false;
         };
+        // Far from the end nothing is a signature, and need not be counted.
+        if end.saturating_sub(at) > MAX_DELIMITED_LINES.saturating_mul(4) {
+            return false;
+        }
         let behind = written(lines, at.saturating_add(1), end);
         match line.text {
             "-- " | "--\u{a0}" => behind <= MAX_DELIMITED_LINES,
@@ -249,7 +257,13 @@ fn mailing_list_footer(lines: &mut [Line<'_>]) {
 /// The last paragraphs, where they are legal notices.
 fn legal_notice(lines: &mut [Line<'_>], start: usize, end: usize) -> Option<usize> {
     let mut found = None;
-    for (from, to) in paragraphs(lines, start, end) {
+    let all = paragraphs(lines, start, end);
+    let last = all.len().saturating_sub(MAX_LEGAL_PARAGRAPHS);
+    for (from, to) in all
+        .into_iter()
+        .skip(last)
+        .filter(|(a, b)| b.saturating_sub(*a) < MAX_LEGAL_LINES)
+    {
         let text: String = lines
             .iter()
             .take(to)
