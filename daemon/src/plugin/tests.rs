@@ -1,0 +1,249 @@
+//! Guests that misbehave, in the real sandbox.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
+
+use liaison_core::happening::{EventContext, Happening, MatchView, PluginEvent, PluginMessage};
+use liaison_core::ids::{MessageKey, ThreadId};
+use liaison_core::proposal::PlainAddress;
+use liaison_core::time::Timestamp;
+use serde_json::Map;
+
+use super::world::NoWorld;
+use super::*;
+
+const GUESTS: [&str; 5] = ["flood", "loop-forever", "memory-bomb", "panics", "sleeper"];
+
+/// Builds the guests once and returns the folder of their components.
+fn components() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        build.args(["build", "--profile", "plugin", "--target", "wasm32-wasip2"]);
+        build.args(["--message-format", "json"]);
+        for guest in GUESTS {
+            build.args(["-p", guest]);
+        }
+        let output = build.output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let text = String::from_utf8(output.stdout).unwrap();
+        let wasm = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter_map(|message| message["filenames"][0].as_str().map(PathBuf::from))
+            .find(|file| {
+                file.extension()
+                    .is_some_and(|extension| extension == "wasm")
+            });
+        wasm.expect("cargo names a component")
+            .parent()
+            .unwrap()
+            .to_owned()
+    })
+}
+
+fn guest(engine: &Engine, name: &str) -> Arc<Plugin> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/plugins")
+        .join(name);
+    let component = components().join(format!("{}.wasm", name.replace('-', "_")));
+    Arc::new(Plugin::load(engine, &folder.join("plugin.toml"), &component).unwrap())
+}
+
+fn received() -> PluginEvent {
+    let address = |email: &str| PlainAddress {
+        name: None,
+        email: email.to_owned(),
+    };
+    let message = PluginMessage {
+        id: MessageKey::from("m1"),
+        thread: ThreadId::from("t1"),
+        mailbox: "INBOX".to_owned(),
+        outbound: false,
+        date: Timestamp(1_772_442_000_000),
+        subject: "An offer".to_owned(),
+        sender: address("alice@example.com"),
+        to: vec![address("sam@example.net")],
+        cc: Vec::new(),
+        reply_to: Vec::new(),
+        headers: Vec::new(),
+        text: "Could you send us an offer?".to_owned(),
+        signature: String::new(),
+        truncated: false,
+        attachments: Vec::new(),
+        tags: Vec::new(),
+        class: "human".to_owned(),
+        out_of_office: None,
+    };
+    PluginEvent {
+        id: "event-1".to_owned(),
+        at: Timestamp(1_772_442_000_000),
+        attempt: 1,
+        happening: Happening::MessageReceived {
+            message,
+            thread_length: 1,
+            answers_us: false,
+        },
+        context: EventContext {
+            matched: MatchView {
+                outcome: "unknown".to_owned(),
+                account: None,
+                contact: None,
+                candidates: Vec::new(),
+                confidence: 0,
+                evidence: Vec::new(),
+                authenticity: "pass".to_owned(),
+            },
+            ourselves: vec![address("sam@example.net")],
+            owner: None,
+            zone: "Europe/Berlin".to_owned(),
+            rehearsal: false,
+        },
+    }
+}
+
+fn engine() -> (Engine, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (Engine::start(&dir.path().join("code")).unwrap(), dir)
+}
+
+#[test]
+fn each_misbehaving_guest_is_stopped_and_named_and_the_next_call_works() {
+    let (engine, _dir) = engine();
+    let cases = [
+        ("loop-forever", CrashKind::WorkLimit, "used up its fuel"),
+        (
+            "memory-bomb",
+            CrashKind::MemoryLimit,
+            "more memory than it may have",
+        ),
+        ("flood", CrashKind::BadOutput, ""),
+        ("panics", CrashKind::Panic, "panicked at "),
+        ("sleeper", CrashKind::Refused, "may not sleep"),
+    ];
+    let plugins = cases.map(|(name, ..)| guest(&engine, name));
+    for round in 0..2 {
+        for ((name, expected, part), plugin) in cases.iter().zip(&plugins) {
+            let settings = plugin.settings(&Map::new()).unwrap();
+            let report = plugin.call(&received(), settings, Box::new(NoWorld));
+            println!(
+                "{name}: {} fuel, {} KiB, {} us, {:?}",
+                report.fuel_used,
+                report.peak_memory >> 10,
+                report.took_us,
+                report.outcome
+            );
+            let CallOutcome::Crashed { kind, said, .. } = &report.outcome else {
+                panic!("{name} in round {round}: {:?}", report.outcome);
+            };
+            assert_eq!(kind, expected, "{name}: {said}");
+            assert!(said.contains(part), "{name}: {said}");
+            assert_eq!(kind.retryable(), Retry::Never, "{name}");
+            assert!(report.kv_writes.is_empty());
+            assert!(
+                report.peak_memory <= plugin.manifest().limits.memory,
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn calls_go_through_the_threads_and_one_that_crashes_does_not_hold_up_others() {
+    let (engine, _dir) = engine();
+    let plugin = guest(&engine, "panics");
+    let settings = plugin.settings(&Map::new()).unwrap();
+    let workers = Workers::start(2).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let call = || {
+            workers.call(Call {
+                plugin: plugin.clone(),
+                event: received(),
+                settings: settings.clone(),
+                world: Box::new(NoWorld),
+            })
+        };
+        let reports = futures_util::future::join_all((0..50).map(|_| call())).await;
+        let fuel: Vec<u64> = reports
+            .into_iter()
+            .map(|report| report.unwrap().fuel_used)
+            .collect();
+        assert!(
+            fuel.iter().all(|used| *used == fuel[0] && *used > 0),
+            "{fuel:?}"
+        );
+    });
+    workers.stop();
+}
+
+#[test]
+fn compiled_code_is_kept_and_a_folder_open_to_others_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let (engine, dir) = engine();
+    let code = dir.path().join("code");
+    let files = || {
+        let names = std::fs::read_dir(&code).unwrap();
+        names
+            .map(|entry| entry.unwrap().file_name())
+            .collect::<Vec<_>>()
+    };
+    let first = guest(&engine, "sleeper");
+    assert_eq!(files().len(), 1);
+    let kept = code.join(&files()[0]);
+    let written = std::fs::metadata(&kept).unwrap().modified().unwrap();
+    let again = guest(&engine, "sleeper");
+    assert_eq!(
+        std::fs::metadata(&kept).unwrap().modified().unwrap(),
+        written
+    );
+    assert_eq!(first.digest(), again.digest());
+    assert!(first.digest().starts_with("sha256:"));
+
+    std::fs::write(&kept, b"\x7fELF cut short").unwrap();
+    guest(&engine, "sleeper");
+    assert!(
+        std::fs::metadata(&kept).unwrap().len() > 1_000,
+        "compiled anew"
+    );
+
+    std::fs::set_permissions(&code, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let said = Engine::start(&code).unwrap_err().to_string();
+    assert!(said.contains("755") && said.contains("chmod 700"), "{said}");
+}
+
+#[test]
+fn what_is_no_component_is_refused_with_a_remedy() {
+    let (engine, dir) = engine();
+    let manifest = dir.path().join("plugin.toml");
+    std::fs::write(
+        &manifest,
+        "manifest = 1\n[plugin]\nname = \"x\"\nversion = \"1\"\nrequires = \"0.1.0\"\n\
+         summary = \"x\"\n[events]\nsubscribe = [\"timer-fired\"]\n",
+    )
+    .unwrap();
+    let said = Plugin::open(&engine, dir.path()).unwrap_err().to_string();
+    assert!(said.contains("component.wasm or x.wasm"), "{said}");
+    let cases: [(&[u8], &str); 3] = [
+        (b"\0asm\x01\0\0\0", "build it for wasm32-wasip2"),
+        (
+            b"\0asm\x0d\0\x01\0",
+            "does not export `liaison:plugin/handler@",
+        ),
+        (b"#!/bin/sh", "is no plugin for this daemon"),
+    ];
+    for (bytes, part) in cases {
+        std::fs::write(dir.path().join("component.wasm"), bytes).unwrap();
+        let said = Plugin::open(&engine, dir.path()).unwrap_err().to_string();
+        assert!(said.contains(part), "{said}");
+    }
+}
