@@ -209,6 +209,8 @@ fn compiled_code_is_kept_and_a_folder_open_to_others_is_refused() {
     assert_eq!(first.digest(), again.digest());
     assert!(first.digest().starts_with("sha256:"));
 
+    // In place of the file, never into it: the old bytes are mapped as code.
+    std::fs::remove_file(&kept).unwrap();
     std::fs::write(&kept, b"\x7fELF cut short").unwrap();
     guest(&engine, "sleeper");
     assert!(
