@@ -383,6 +383,12 @@ impl Plugin {
         Session::new(self.manifest.clone(), settings, world, event)
     }
 
+    #[cfg(test)]
+    pub(super) fn with_fuel(mut self, fuel: u64) -> Plugin {
+        Arc::make_mut(&mut self.manifest).limits.fuel = fuel;
+        self
+    }
+
     pub(super) fn store(
         &self,
         session: Session,
