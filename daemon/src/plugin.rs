@@ -34,4 +34,6 @@ pub use workers::{Call, Workers, WorkersError};
 pub use world::{Condition, PluginWorld, SlotRequest};
 
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod tests;

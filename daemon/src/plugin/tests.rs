@@ -4,16 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use liaison_core::happening::{EventContext, Happening, MatchView, PluginEvent, PluginMessage};
-use liaison_core::ids::{MessageKey, ThreadId};
-use liaison_core::proposal::PlainAddress;
-use liaison_core::time::Timestamp;
 use serde_json::Map;
 
+use super::sample::received;
 use super::world::NoWorld;
 use super::*;
 
 const GUESTS: [&str; 5] = ["flood", "loop-forever", "memory-bomb", "panics", "sleeper"];
+const BUNDLED: [&str; 3] = ["follow-up", "lead-triage", "nda-desk"];
 
 /// Builds the guests once and returns the folder of their components.
 fn components() -> &'static Path {
@@ -23,7 +21,7 @@ fn components() -> &'static Path {
         build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         build.args(["build", "--profile", "plugin", "--target", "wasm32-wasip2"]);
         build.args(["--message-format", "json"]);
-        for guest in GUESTS {
+        for guest in GUESTS.iter().chain(&BUNDLED) {
             build.args(["-p", guest]);
         }
         let output = build.output().unwrap();
@@ -48,64 +46,12 @@ fn components() -> &'static Path {
     })
 }
 
-fn guest(engine: &Engine, name: &str) -> Arc<Plugin> {
+fn guest(engine: &Engine, name: &str) -> Plugin {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/plugins")
         .join(name);
     let component = components().join(format!("{}.wasm", name.replace('-', "_")));
-    Arc::new(Plugin::load(engine, &folder.join("plugin.toml"), &component).unwrap())
-}
-
-fn received() -> PluginEvent {
-    let address = |email: &str| PlainAddress {
-        name: None,
-        email: email.to_owned(),
-    };
-    let message = PluginMessage {
-        id: MessageKey::from("m1"),
-        thread: ThreadId::from("t1"),
-        mailbox: "INBOX".to_owned(),
-        outbound: false,
-        date: Timestamp(1_772_442_000_000),
-        subject: "An offer".to_owned(),
-        sender: address("alice@example.com"),
-        to: vec![address("sam@example.net")],
-        cc: Vec::new(),
-        reply_to: Vec::new(),
-        headers: Vec::new(),
-        text: "Could you send us an offer?".to_owned(),
-        signature: String::new(),
-        truncated: false,
-        attachments: Vec::new(),
-        tags: Vec::new(),
-        class: "human".to_owned(),
-        out_of_office: None,
-    };
-    PluginEvent {
-        id: "event-1".to_owned(),
-        at: Timestamp(1_772_442_000_000),
-        attempt: 1,
-        happening: Happening::MessageReceived {
-            message,
-            thread_length: 1,
-            answers_us: false,
-        },
-        context: EventContext {
-            matched: MatchView {
-                outcome: "unknown".to_owned(),
-                account: None,
-                contact: None,
-                candidates: Vec::new(),
-                confidence: 0,
-                evidence: Vec::new(),
-                authenticity: "pass".to_owned(),
-            },
-            ourselves: vec![address("sam@example.net")],
-            owner: None,
-            zone: "Europe/Berlin".to_owned(),
-            rehearsal: false,
-        },
-    }
+    Plugin::load(engine, &folder.join("plugin.toml"), &component).unwrap()
 }
 
 fn engine() -> (Engine, tempfile::TempDir) {
@@ -132,18 +78,18 @@ fn each_misbehaving_guest_is_stopped_and_named_and_the_next_call_works() {
         for ((name, expected, part), plugin) in cases.iter().zip(&plugins) {
             let settings = plugin.settings(&Map::new()).unwrap();
             let report = plugin.call(&received(), settings, Box::new(NoWorld));
-            println!(
-                "{name}: {} fuel, {} KiB, {} us, {:?}",
-                report.fuel_used,
-                report.peak_memory >> 10,
-                report.took_us,
-                report.outcome
-            );
-            let CallOutcome::Crashed { kind, said, .. } = &report.outcome else {
+            let CallOutcome::Crashed { kind, said, at } = &report.outcome else {
                 panic!("{name} in round {round}: {:?}", report.outcome);
             };
             assert_eq!(kind, expected, "{name}: {said}");
-            assert!(said.contains(part), "{name}: {said}");
+            assert!(
+                said.contains(part) && !said.contains("RUST_BACKTRACE"),
+                "{name}: {said}"
+            );
+            assert!(
+                *name == "flood" || at.iter().any(|at| at.contains("handle")),
+                "{name}: {at:?}"
+            );
             assert_eq!(kind.retryable(), Retry::Never, "{name}");
             assert!(report.kv_writes.is_empty());
             assert!(
@@ -155,9 +101,81 @@ fn each_misbehaving_guest_is_stopped_and_named_and_the_next_call_works() {
 }
 
 #[test]
+fn a_guest_with_fuel_for_hours_ends_at_the_time_limit() {
+    let (engine, _dir) = engine();
+    let plugin = guest(&engine, "loop-forever").with_fuel(u64::MAX / 2);
+    let settings = plugin.settings(&Map::new()).unwrap();
+    let report = plugin.call(&received(), settings, Box::new(NoWorld));
+    let CallOutcome::Crashed { kind, said, .. } = &report.outcome else {
+        panic!("{:?}", report.outcome);
+    };
+    assert_eq!(
+        (*kind, kind.retryable()),
+        (CrashKind::TimeLimit, Retry::Once),
+        "{said}"
+    );
+    assert!(report.took_us > 1_000_000, "{} us", report.took_us);
+}
+
+#[test]
+fn a_case_that_ends_in_a_panic_is_shown_with_its_place() {
+    let (engine, dir) = engine();
+    let plugin = guest(&engine, "panics");
+    std::fs::write(
+        dir.path().join("a.toml"),
+        "[[step]]\nmail = { from = \"a@example.com\", class = \"bulk\" }\nexpect-none = true\n\
+         [[step]]\nmail = { from = \"a@example.com\", subject = \"Hi\" }\n",
+    )
+    .unwrap();
+    std::fs::write(dir.path().join("b.toml"), "[[step]]\nadvanse = \"1 day\"\n").unwrap();
+    let results = cases::run(&plugin, dir.path()).unwrap();
+    assert_eq!(
+        results
+            .iter()
+            .map(cases::CaseResult::passed)
+            .collect::<Vec<_>>(),
+        [false, false]
+    );
+    let mut shown = Vec::new();
+    cases::print(&results, &mut shown).unwrap();
+    let shown = String::from_utf8(shown).unwrap();
+    for part in [
+        "a.toml\n",
+        "step 1  message-received  0 proposals   not called   ok",
+        "step 2  message-received  0 proposals   12 k fuel (0.0 % of 50 M)",
+        "DIFFERS\n    it was stopped (panic): thread",
+        "panicked at tests/plugins/panics/src/lib.rs",
+        "unknown field `advanse`",
+        "0 of 2 cases passed",
+    ] {
+        assert!(shown.contains(part), "`{part}` is not in\n{shown}");
+    }
+}
+
+#[test]
+fn the_bundled_plugins_pass_their_own_cases_in_the_sandbox() {
+    let (engine, _dir) = engine();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    for name in BUNDLED {
+        let component = components().join(format!("{}.wasm", name.replace('-', "_")));
+        let folder = root.join(name);
+        let plugin = Plugin::load(&engine, &folder.join("plugin.toml"), &component).unwrap();
+        let results = cases::run(&plugin, &folder.join("cases")).unwrap();
+        let mut shown = Vec::new();
+        cases::print(&results, &mut shown).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(
+            results.iter().all(cases::CaseResult::passed),
+            "{name}\n{shown}"
+        );
+        println!("{name}\n{shown}");
+    }
+}
+
+#[test]
 fn calls_go_through_the_threads_and_one_that_crashes_does_not_hold_up_others() {
     let (engine, _dir) = engine();
-    let plugin = guest(&engine, "panics");
+    let plugin = Arc::new(guest(&engine, "panics"));
     let settings = plugin.settings(&Map::new()).unwrap();
     let workers = Workers::start(2).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
