@@ -8,7 +8,7 @@ use liaison_core::happening::{
 };
 use liaison_core::ids::{EffectId, MessageKey, PluginName, ThreadId};
 use liaison_core::manifest::CLASSES;
-use liaison_core::proposal::{PlainAddress, Value};
+use liaison_core::proposal::{Action, Content, PlainAddress, Proposal, Value};
 use liaison_core::time::{Timestamp, Window};
 use liaison_core::zones;
 
@@ -16,6 +16,7 @@ use super::format::{Case, Mail, Settle, Step};
 use super::state::{self, State};
 use super::{StepResult, compare, view, working};
 use crate::plugin::{CallOutcome, CallReport, Plugin};
+use crate::templates::Templates;
 
 /// Monday 2 March 2026, ten in the morning in Berlin.
 const NOW: &str = "2026-03-02T09:00:00Z";
@@ -304,6 +305,7 @@ impl<'a> Story<'a> {
                 telling
                     .proposals
                     .extend(proposals.iter().map(view::proposal));
+                telling.wrong.extend(self.unrenderable(proposals));
                 let refused = self.state.apply(manifest, &self.context, proposals);
                 let refused = refused
                     .into_iter()
@@ -323,6 +325,33 @@ impl<'a> Story<'a> {
             }
         }
         telling.calls.push(first);
+    }
+
+    /// Templates and attachments of the plugin that do not go with what it proposes. One without
+    /// a folder of templates relies on the firm's, which are not here.
+    fn unrenderable(&self, proposals: &[Proposal]) -> Vec<String> {
+        let folder = self.plugin.folder().join("templates");
+        if !folder.is_dir() {
+            return Vec::new();
+        }
+        let templates = Templates::new(None, Some(&folder));
+        let mut wrong = Vec::new();
+        for proposal in proposals {
+            let Action::Email(mail) = &proposal.action else {
+                continue;
+            };
+            if let Content::Template { name, variables } = &mail.content
+                && let Err(error) = templates.render(name, variables, &self.context.zone)
+            {
+                wrong.push(format!("`{}`: {error}", proposal.label));
+            }
+            let attached = mail
+                .attach
+                .iter()
+                .filter_map(|name| templates.attachment(name).err());
+            wrong.extend(attached.map(|error| format!("`{}`: {error}", proposal.label)));
+        }
+        wrong
     }
 
     fn thread(&self, id: &ThreadId) -> impl Iterator<Item = &PluginMessage> {
