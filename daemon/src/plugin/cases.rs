@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::load::with_hint;
 use super::{CallReport, Plugin};
 
 /// Bytes of one case file.
@@ -168,7 +169,11 @@ fn case(plugin: &Plugin, file: String, text: &str) -> CaseResult {
     };
     let case: format::Case = match toml::from_str(text) {
         Ok(case) => case,
-        Err(error) => return failed(&file, error.to_string()),
+        Err(error) => {
+            let hint = with_hint(error.message());
+            let shown = error.to_string().replace(error.message(), &hint);
+            return failed(&file, shown);
+        }
     };
     let settings: Arc<str> = match plugin.settings(&case.settings) {
         Ok(settings) => settings,

@@ -152,7 +152,7 @@ pub fn parse_manifest(text: &str, file: &Path) -> Result<Manifest, LoadError> {
 }
 
 /// Adds the nearest known name to serde's words on an unknown key or value.
-fn with_hint(message: &str) -> String {
+pub(super) fn with_hint(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = message
         .starts_with("unknown ")
