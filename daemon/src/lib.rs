@@ -5,6 +5,7 @@
 //! [`store`] is what the daemon remembers; [`plugin`] runs the sandboxed policies.
 #![deny(unsafe_code)]
 
+pub mod accounts;
 pub mod books;
 pub mod calendars;
 pub mod clock;

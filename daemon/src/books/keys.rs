@@ -340,6 +340,12 @@ pub fn indexed_contact(key: &[u8]) -> Option<ContactId> {
     Some(ContactId(parts.text().ok()?))
 }
 
+/// Accounts under what another system, or people, call them (`external`, `name`).
+#[must_use]
+pub fn account_ext(system: &str, name: &str) -> Key {
+    Tuple::new().text(system).text(name).key(Ns::AccountExt)
+}
+
 /// Records under an address in lookup form.
 #[must_use]
 pub fn by_addr(address: &str) -> Key {

@@ -1,0 +1,466 @@
+//! The account book: customer organisations, their people, and the indexes that find them.
+//!
+//! Every change writes the record, its indexes and its audit row in one batch that expects what
+//! was read; a lost race is decided again from the first read.
+
+mod change;
+pub mod import;
+
+use std::collections::BTreeSet;
+
+use liaison_core::account::matching::{AddressHit, Lookups, address_keys, domain_keys};
+use liaison_core::account::{Account, Contact, ContactStatus, Lifecycle};
+use liaison_core::ids::{AccountId, ContactId};
+use liaison_core::mail::address::{Address, AddressError, Domain};
+use liaison_core::time::Timestamp;
+
+use crate::books::rows::{ByAddrRow, ByDomainRow};
+use crate::books::{Books, BooksError, LIST_ROWS_MAX, keys};
+use crate::store::{Dir, Key, ReadError};
+
+pub(crate) use change::audit;
+
+/// Longest name of an account or a person, and longest role, in characters.
+pub const NAME_CHARS_MAX: usize = 200;
+/// Longest external id, in bytes: it is part of a key.
+pub const EXTERNAL_ID_BYTES_MAX: usize = 200;
+/// Most bytes that the domains of one account take together: a record fits into a row of 4 KiB.
+pub const DOMAINS_BYTES_MAX: usize = 2_400;
+/// Most accounts or contacts under one address, domain or name.
+pub const SHARED_MAX: usize = 32;
+/// How often a change that lost a race is decided again.
+const TRIES_MAX: u32 = 8;
+
+/// Why the account book did not take a change.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountsError {
+    /// The records could not be used.
+    #[error("the account book cannot be used")]
+    Books(#[from] BooksError),
+    /// A field holds what it may not.
+    #[error("{column} `{value}`: {reason}")]
+    Field {
+        /// Name of the field, as in the CSV.
+        column: &'static str,
+        /// What was given.
+        value: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// There is no such account.
+    #[error("there is no account `{0}`: see `liaison accounts list`")]
+    Unknown(String),
+    /// Several accounts answer to the name.
+    #[error("{} accounts are called `{name}`: give the external id or one of {}",
+        .ids.len(), ids.iter().map(AccountId::as_str).collect::<Vec<_>>().join(", "))]
+    SeveralNamed {
+        /// The name.
+        name: String,
+        /// All that have it.
+        ids: Vec<AccountId>,
+    },
+    /// The row was changed by others each time.
+    #[error("others changed the same account {TRIES_MAX} times meanwhile: try again")]
+    Contended,
+}
+
+impl AccountsError {
+    pub(crate) fn field(
+        column: &'static str,
+        value: &str,
+        reason: impl Into<String>,
+    ) -> AccountsError {
+        AccountsError::Field {
+            column,
+            value: liaison_core::message::cut_text(value, 80),
+            reason: reason.into(),
+        }
+    }
+
+    fn is_conflict(&self) -> bool {
+        matches!(self, AccountsError::Books(error) if error.is_conflict())
+    }
+}
+
+impl From<ReadError> for AccountsError {
+    fn from(error: ReadError) -> AccountsError {
+        AccountsError::Books(error.into())
+    }
+}
+
+impl From<crate::store::codec::CodecError> for AccountsError {
+    fn from(error: crate::store::codec::CodecError) -> AccountsError {
+        AccountsError::Books(error.into())
+    }
+}
+
+/// Who changes something, when and why: the audit row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By {
+    /// A person, or the import.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What is to be known of an account; `None` leaves what is recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountDraft {
+    /// Name as people write it; finds the account when there is no external id.
+    pub name: String,
+    /// Id in the system it comes from.
+    pub external_id: Option<String>,
+    /// Domains.
+    pub domains: Vec<Domain>,
+    /// The domains replace the recorded ones instead of joining them.
+    pub only_these_domains: bool,
+    /// Where it stands.
+    pub lifecycle: Option<Lifecycle>,
+    /// Address of our person.
+    pub owner: Option<Address>,
+    /// No automatic mail.
+    pub do_not_contact: Option<bool>,
+}
+
+/// What is to be known of a contact; `None` leaves what is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactDraft {
+    /// Address; finds the contact within the account.
+    pub email: Address,
+    /// Name.
+    pub name: Option<String>,
+    /// Role or title.
+    pub role: Option<String>,
+    /// No automatic mail.
+    pub do_not_contact: Option<bool>,
+}
+
+/// What a change came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The record is new.
+    Created,
+    /// These fields changed: `field: old -> new`.
+    Updated(Vec<String>),
+    /// Everything was so already.
+    Unchanged,
+}
+
+impl Change {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Change::Created => "created",
+            Change::Updated(_) => "updated",
+            Change::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// What is recorded of an address, for gates.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AddressFacts {
+    /// Why no automatic mail may go there.
+    pub do_not_contact: Option<String>,
+    /// The person left the company.
+    pub left: bool,
+    /// Accounts with a contact of this address.
+    pub accounts: Vec<AccountId>,
+    /// The contacts.
+    pub contacts: Vec<ContactId>,
+}
+
+/// Domains that cannot belong to an account.
+#[derive(Debug, Clone, Default)]
+pub struct DomainRules {
+    /// Free-mail providers beyond the built-in list.
+    pub free_mail: Vec<String>,
+    /// Our own domains.
+    pub own: BTreeSet<String>,
+}
+
+impl DomainRules {
+    /// Reads a domain that is to belong to an account.
+    ///
+    /// # Errors
+    /// A sentence that says why it cannot.
+    pub fn account_domain(&self, text: &str) -> Result<Domain, String> {
+        let bare = text.trim().trim_start_matches('@');
+        if bare.contains("://") || bare.contains('/') || bare.contains('@') {
+            return Err("write the domain alone, like example.com".to_owned());
+        }
+        let domain = Domain::parse(bare).map_err(|error: AddressError| error.to_string())?;
+        let name = domain.as_str();
+        if name.starts_with('[') || !name.contains('.') {
+            return Err("this is no public domain name, like example.com".to_owned());
+        }
+        if self.own.iter().any(|own| own == name) {
+            return Err("this is one of our own domains".to_owned());
+        }
+        if liaison_core::account::matching::registrable(name).is_none() {
+            return Err("this is a public suffix, shared by unrelated companies".to_owned());
+        }
+        if domain_keys(&domain, &self.free_mail).is_empty() {
+            return Err(
+                "this is a free-mail provider, shared by unrelated people: record the addresses \
+                 of the contacts instead"
+                    .to_owned(),
+            );
+        }
+        Ok(domain)
+    }
+}
+
+/// Accounts, contacts and their indexes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AccountBook {
+    books: Books,
+    rules: std::sync::Arc<DomainRules>,
+}
+
+impl AccountBook {
+    /// The book over `books`.
+    #[must_use]
+    pub fn new(books: Books, rules: DomainRules) -> AccountBook {
+        AccountBook {
+            books,
+            rules: std::sync::Arc::new(rules),
+        }
+    }
+
+    /// Which domains cannot belong to an account.
+    #[must_use]
+    pub fn rules(&self) -> &DomainRules {
+        &self.rules
+    }
+
+    /// Creates or changes an account, with its indexes and audit row.
+    ///
+    /// # Errors
+    /// [`AccountsError`]; nothing was written then.
+    pub async fn upsert_account(
+        &self,
+        draft: &AccountDraft,
+        by: &By,
+    ) -> Result<(Account, Change), AccountsError> {
+        for _ in 0..TRIES_MAX {
+            let planned = change::account(&self.books, &self.rules, draft, by).await?;
+            match self.write(planned).await {
+                Err(error) if error.is_conflict() => {}
+                done => return done,
+            }
+        }
+        Err(AccountsError::Contended)
+    }
+
+    /// What [`Self::upsert_account`] would do, without doing it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn plan_account(
+        &self,
+        draft: &AccountDraft,
+        by: &By,
+    ) -> Result<(Account, Change), AccountsError> {
+        let planned = change::account(&self.books, &self.rules, draft, by).await?;
+        Ok((planned.record, planned.change))
+    }
+
+    /// Creates or changes a contact of an account, with its indexes and audit row.
+    ///
+    /// # Errors
+    /// [`AccountsError`]; nothing was written then.
+    pub async fn add_contact(
+        &self,
+        account: &AccountId,
+        draft: &ContactDraft,
+        by: &By,
+    ) -> Result<(Contact, Change), AccountsError> {
+        for _ in 0..TRIES_MAX {
+            if self.books.account(account).await?.is_none() {
+                return Err(AccountsError::Unknown(account.to_string()));
+            }
+            let planned = change::contact(&self.books, account, draft, by).await?;
+            match self.write(planned).await {
+                Err(error) if error.is_conflict() => {}
+                done => return done,
+            }
+        }
+        Err(AccountsError::Contended)
+    }
+
+    /// What [`Self::add_contact`] would do, without doing it; the account need not exist yet.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn plan_contact(
+        &self,
+        account: &AccountId,
+        draft: &ContactDraft,
+        by: &By,
+    ) -> Result<(Contact, Change), AccountsError> {
+        let planned = change::contact(&self.books, account, draft, by).await?;
+        Ok((planned.record, planned.change))
+    }
+
+    async fn write<T>(&self, planned: change::Planned<T>) -> Result<(T, Change), AccountsError> {
+        if planned.change != Change::Unchanged {
+            self.books.commit(planned.batch).await?;
+        }
+        Ok((planned.record, planned.change))
+    }
+
+    /// What is recorded under the keys of an address: one read.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn lookups(&self, address: &Address) -> Result<Lookups, BooksError> {
+        let addresses = address_keys(address);
+        let domains = domain_keys(address.domain(), &self.rules.free_mail);
+        let asked: Vec<Key> = addresses
+            .iter()
+            .map(|key| keys::by_addr(key))
+            .chain(domains.iter().map(|key| keys::by_domain(key)))
+            .collect();
+        let rows = self.books.store.get(&asked).await?;
+        let mut rows = asked.iter().zip(rows);
+        let mut found = Lookups::default();
+        for (name, (key, row)) in addresses.into_iter().zip(&mut rows) {
+            let hits = match row {
+                Some(row) => row.record::<ByAddrRow>(key)?.record.hits,
+                None => Vec::new(),
+            };
+            found.addresses.push((name, hits));
+        }
+        for (name, (key, row)) in domains.into_iter().zip(&mut rows) {
+            let accounts = match row {
+                Some(row) => row.record::<ByDomainRow>(key)?.record.accounts,
+                None => Vec::new(),
+            };
+            found.domains.push((name, accounts));
+        }
+        Ok(found)
+    }
+
+    /// Why no automatic mail may go to an address; `None` when nothing speaks against it.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn do_not_contact(&self, address: &Address) -> Result<Option<String>, BooksError> {
+        Ok(self.address_facts(address).await?.do_not_contact)
+    }
+
+    /// What gates need to know of an address: marks of the contacts with it, and of the accounts
+    /// that it belongs to by contact or domain.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn address_facts(&self, address: &Address) -> Result<AddressFacts, BooksError> {
+        let found = self.lookups(address).await?;
+        let mut facts = AddressFacts::default();
+        let hits: Vec<&AddressHit> = found.addresses.iter().flat_map(|(_, hits)| hits).collect();
+        for id in hits.iter().filter_map(|hit| hit.contact.as_ref()) {
+            let Some(contact) = self.books.contact(id).await? else {
+                continue;
+            };
+            facts.left |= contact.status == ContactStatus::Left;
+            if contact.do_not_contact && facts.do_not_contact.is_none() {
+                facts.do_not_contact = Some(format!("the contact {address} is marked so"));
+            }
+            facts.contacts.push(contact.id);
+        }
+        let mut accounts: BTreeSet<AccountId> =
+            hits.iter().map(|hit| hit.account.clone()).collect();
+        facts.accounts = accounts.iter().cloned().collect();
+        accounts.extend(found.domains.into_iter().flat_map(|(_, accounts)| accounts));
+        for id in accounts {
+            if let Some(account) = self.books.account(&id).await?
+                && account.do_not_contact
+                && facts.do_not_contact.is_none()
+            {
+                let reason = format!("the account {} ({id}) is marked so", account.name);
+                facts.do_not_contact = Some(reason);
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Contacts of an account.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn contacts(&self, account: &AccountId) -> Result<Vec<Contact>, BooksError> {
+        let rows = self
+            .books
+            .store
+            .scan_range(keys::account_contacts(account), Dir::Forward, LIST_ROWS_MAX)
+            .await?;
+        let mut contacts = Vec::new();
+        for (key, _) in rows {
+            if let Some(id) = keys::indexed_contact(&key)
+                && let Some(contact) = self.books.contact(&id).await?
+            {
+                contacts.push(contact);
+            }
+        }
+        Ok(contacts)
+    }
+
+    /// The account that people mean: its id, external id, name, one of its domains, or the
+    /// address of one of its contacts.
+    ///
+    /// # Errors
+    /// [`AccountsError::Unknown`], [`AccountsError::SeveralNamed`], and as the store.
+    pub async fn find(&self, text: &str) -> Result<Account, AccountsError> {
+        let text = text.trim();
+        if let Some(account) = self.books.account(&AccountId::from(text)).await? {
+            return Ok(account);
+        }
+        let mut ids = Vec::new();
+        for key in [
+            keys::account_ext(change::EXTERNAL, text),
+            keys::account_ext(change::NAME, &liaison_core::account::fold(text)),
+        ] {
+            if let Some(row) = self.books.get::<ByDomainRow>(key).await? {
+                ids.extend(row.record.accounts);
+            }
+        }
+        if ids.is_empty() {
+            ids = self.found_by_mail(text).await?;
+        }
+        ids.sort();
+        ids.dedup();
+        match ids.as_slice() {
+            [] => Err(AccountsError::Unknown(text.to_owned())),
+            [id] => self
+                .books
+                .account(id)
+                .await?
+                .ok_or_else(|| AccountsError::Unknown(text.to_owned())),
+            _ => Err(AccountsError::SeveralNamed {
+                name: text.to_owned(),
+                ids,
+            }),
+        }
+    }
+
+    async fn found_by_mail(&self, text: &str) -> Result<Vec<AccountId>, AccountsError> {
+        if let Ok(address) = Address::parse(text) {
+            return Ok(self.address_facts(&address).await?.accounts);
+        }
+        let Ok(domain) = Domain::parse(text) else {
+            return Ok(Vec::new());
+        };
+        let row = self
+            .books
+            .get::<ByDomainRow>(keys::by_domain(domain.as_str()))
+            .await?;
+        Ok(row.map(|row| row.record.accounts).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests;

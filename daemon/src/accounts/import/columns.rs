@@ -1,0 +1,144 @@
+//! The header row: which column is which.
+
+use csv::ByteRecord;
+
+use super::ImportError;
+
+/// All columns, by their first names.
+pub(super) const NAMES: [&str; 9] = [
+    "name",
+    "external_id",
+    "domains",
+    "lifecycle",
+    "owner",
+    "do_not_contact",
+    "contact_name",
+    "contact_email",
+    "contact_role",
+];
+
+/// What else the columns are called in exports of other programs.
+const SYNONYMS: [(&str, &str); 20] = [
+    ("account", "name"),
+    ("account_name", "name"),
+    ("company", "name"),
+    ("company_name", "name"),
+    ("organization", "name"),
+    ("organisation", "name"),
+    ("id", "external_id"),
+    ("account_id", "external_id"),
+    ("crm_id", "external_id"),
+    ("domain", "domains"),
+    ("website_domain", "domains"),
+    ("stage", "lifecycle"),
+    ("account_owner", "owner"),
+    ("dnc", "do_not_contact"),
+    ("contact", "contact_name"),
+    ("email", "contact_email"),
+    ("contact_mail", "contact_email"),
+    ("e_mail", "contact_email"),
+    ("role", "contact_role"),
+    ("title", "contact_role"),
+];
+
+/// Where each known column lies.
+#[derive(Debug)]
+pub(super) struct Columns(Vec<&'static str>);
+
+impl Columns {
+    /// Reads the header row.
+    pub(super) fn read(header: &ByteRecord) -> Result<Columns, ImportError> {
+        let mut columns = Vec::new();
+        for cell in header {
+            let found = String::from_utf8_lossy(cell).trim().to_owned();
+            let Some(name) = known(&found) else {
+                let nearest = nearest(&folded(&found));
+                let found = liaison_core::mail::address::clean_text(&found);
+                let found = liaison_core::message::cut_text(&found, 60);
+                return Err(ImportError::UnknownColumn { found, nearest });
+            };
+            if columns.contains(&name) {
+                return Err(ImportError::RepeatedColumn(name));
+            }
+            columns.push(name);
+        }
+        match columns.contains(&"name") {
+            true => Ok(Columns(columns)),
+            false => Err(ImportError::NoName),
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The name of the column at `index`.
+    pub(super) fn name(&self, index: usize) -> Option<&'static str> {
+        self.0.get(index).copied()
+    }
+}
+
+fn folded(name: &str) -> String {
+    name.to_lowercase().replace([' ', '-'], "_")
+}
+
+fn known(found: &str) -> Option<&'static str> {
+    let found = folded(found);
+    let own = NAMES.into_iter().find(|name| *name == found);
+    own.or_else(|| {
+        let synonym = SYNONYMS.iter().find(|(other, _)| *other == found);
+        synonym.map(|(_, name)| *name)
+    })
+}
+
+/// The known name with the fewest letters to change, unless that is most of them.
+fn nearest(found: &str) -> Option<&'static str> {
+    let all = NAMES
+        .iter()
+        .map(|name| (*name, *name))
+        .chain(SYNONYMS)
+        .map(|(written, name)| (distance(found, written), name));
+    let (changes, name) = all.min_by_key(|(changes, _)| *changes)?;
+    (changes * 2 <= found.chars().count()).then_some(name)
+}
+
+/// Letters to insert, remove or replace to make `b` of `a`.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    // Longer names than any known one are cut: they are far from all of them.
+    for (i, from) in a.chars().take(40).enumerate() {
+        let mut next = vec![i + 1];
+        for (j, to) in b.iter().enumerate() {
+            let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX);
+            let replaced = at(&row, j) + usize::from(from != *to);
+            let shorter = at(&row, j + 1).saturating_add(1);
+            let longer = at(&next, j).saturating_add(1);
+            next.push(replaced.min(shorter).min(longer));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+/// The separator of the header row: the more frequent of `,`, `;` and tab outside quotes.
+pub(super) fn delimiter(bytes: &[u8]) -> u8 {
+    let mut quoted = false;
+    let mut counts = [(b',', 0_u32), (b';', 0), (b'\t', 0)];
+    for byte in bytes.iter().take_while(|byte| **byte != b'\n') {
+        if *byte == b'"' {
+            quoted = !quoted;
+        }
+        for (separator, count) in &mut counts {
+            *count += u32::from(!quoted && byte == separator);
+        }
+    }
+    let mut best = (b',', 0);
+    for (separator, count) in counts {
+        if count > best.1 {
+            best = (separator, count);
+        }
+    }
+    best.0
+}
