@@ -7,6 +7,7 @@
 
 mod compare;
 mod format;
+mod mail;
 mod state;
 mod story;
 mod view;

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use liaison_core::happening::{
-    EventContext, Happening, PluginAttachment, PluginEvent, PluginMessage, PluginOutOfOffice,
-    SettledOutcome, UserView,
+    EventContext, Happening, PluginAttachment, PluginEvent, PluginMessage, SettledOutcome, UserView,
 };
 use liaison_core::ids::{EffectId, MessageKey, PluginName, ThreadId};
-use liaison_core::manifest::CLASSES;
 use liaison_core::proposal::{Action, Content, PlainAddress, Proposal, Value};
-use liaison_core::time::{Timestamp, Window};
+use liaison_core::time::Window;
 use liaison_core::zones;
 
 use super::format::{Case, Mail, Settle, Step};
+use super::mail::{address, addresses, authenticity, base_subject, class, instant, out_of_office};
 use super::state::{self, State};
 use super::{StepResult, compare, view, working};
 use crate::plugin::{CallOutcome, CallReport, Plugin};
@@ -51,18 +50,18 @@ impl<'a> Story<'a> {
         let zone_name = case.zone.as_deref().unwrap_or(ZONE);
         let zone =
             zones::zone(zone_name).ok_or_else(|| format!("`{zone_name}` is no IANA zone"))?;
-        let address = address(case.owner.as_deref().unwrap_or(OWNER));
+        let own = address(case.owner.as_deref().unwrap_or(OWNER));
         let owner = UserView {
-            name: address.name.clone().unwrap_or_default(),
-            email: address.email.clone(),
+            name: own.name.clone().unwrap_or_default(),
+            email: own.email.clone(),
             zone: zone_name.to_owned(),
         };
         let now = instant(case.now.as_deref().unwrap_or(NOW))?;
-        let mut state = State::new(now, zone, address);
+        let mut state = State::new(now, zone, own);
         for account in &case.account {
             let id = format!("account-{}", state.accounts.len().saturating_add(1));
             for contact in &account.contacts {
-                let who = self::address(contact);
+                let who = address(contact);
                 let number = state.contacts.len().saturating_add(1);
                 let fields = [
                     ("name".to_owned(), Value::Text(who.name.unwrap_or_default())),
@@ -445,78 +444,4 @@ impl<'a> Story<'a> {
             |old| old.thread.clone(),
         ))
     }
-}
-
-fn instant(text: &str) -> Out<Timestamp> {
-    text.parse()
-        .map_err(|error: liaison_core::time::TimestampError| error.to_string())
-}
-
-/// `Name <local@domain>` or a bare address.
-fn address(text: &str) -> PlainAddress {
-    let text = text.trim();
-    match text.strip_suffix('>').and_then(|text| text.split_once('<')) {
-        Some((name, email)) => {
-            let name = name.trim().trim_matches('"').to_owned();
-            PlainAddress {
-                name: Some(name).filter(|name| !name.is_empty()),
-                email: email.trim().to_owned(),
-            }
-        }
-        None => PlainAddress {
-            name: None,
-            email: text.to_owned(),
-        },
-    }
-}
-
-fn addresses(text: &str) -> Vec<PlainAddress> {
-    text.split(';')
-        .filter(|part| !part.trim().is_empty())
-        .map(address)
-        .collect()
-}
-
-/// The subject without what answering and forwarding put before it.
-fn base_subject(subject: &str) -> String {
-    let mut base = subject.trim().to_lowercase();
-    while let Some((prefix, rest)) = base.split_once(':') {
-        if !matches!(
-            prefix.trim(),
-            "re" | "aw" | "fw" | "fwd" | "wg" | "antw" | "sv" | "tr" | "rv"
-        ) {
-            break;
-        }
-        base = rest.trim().to_owned();
-    }
-    base
-}
-
-fn class(mail: &Mail) -> Out<String> {
-    let class = mail.class.as_deref().unwrap_or("human").replace('_', "-");
-    if CLASSES.contains(&class.as_str()) {
-        return Ok(class);
-    }
-    Err(format!("no class `{class}`: one of {}", CLASSES.join(", ")))
-}
-
-fn authenticity(mail: &Mail) -> Out<String> {
-    let given = mail.authenticity.as_deref().unwrap_or("pass");
-    if matches!(given, "pass" | "fail" | "none" | "unknown") {
-        return Ok(given.to_owned());
-    }
-    Err(format!(
-        "no authenticity `{given}`: pass, fail, none or unknown"
-    ))
-}
-
-fn out_of_office(mail: &Mail) -> Out<Option<PluginOutOfOffice>> {
-    if mail.class.as_deref() != Some("ooo") {
-        return Ok(None);
-    }
-    let returns = mail.returns.as_deref().map(instant).transpose()?;
-    Ok(Some(PluginOutOfOffice {
-        returns,
-        left: mail.left,
-    }))
 }
