@@ -116,7 +116,19 @@ impl CaldavCalendar {
         ]);
         let answer = self.ask(session, &request).await?;
         self.expect(&answer, &[207])?;
-        parse(&answer).map_err(Failure::permanent)
+        let entries = parse(&answer).map_err(Failure::permanent)?;
+        // Xandikos 0.2.8 answers 207 for a path that is not there, with the 404 inside.
+        let refused = |entry: &Entry| entry.status.filter(|status| *status >= 400);
+        match entries.first().and_then(refused) {
+            Some(status) => {
+                self.state().collection = None;
+                Err(Failure {
+                    status: Some(status),
+                    ..Failure::permanent(format!("{path} is not there ({status}); correct `url`"))
+                })
+            }
+            None => Ok(entries),
+        }
     }
 
     pub(super) fn path_of_href(&self, href: &str) -> Result<String, Failure> {

@@ -101,6 +101,7 @@ impl CaldavCalendar {
         let entries = self.properties(session, collection, Depth::Zero).await?;
         let own = entries.into_iter().find(|entry| entry.is_calendar);
         let own = own.ok_or_else(|| {
+            self.state().collection = None;
             Failure::permanent("it is no calendar any more; correct `url`".to_owned())
         })?;
         Ok(match (own.ctag, own.sync_token) {

@@ -40,9 +40,8 @@ fn serve(script: Vec<(&'static str, Reply)>) -> Server {
             if let Reply::Whole(status, headers, body) = reply {
                 let length = body.len();
                 let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{headers}");
-                stream
-                    .write_all(format!("{head}\r\n{body}").as_bytes())
-                    .unwrap();
+                // The client hangs up on an answer that is too long.
+                drop(stream.write_all(format!("{head}\r\n{body}").as_bytes()));
             }
             request
         };
@@ -394,20 +393,47 @@ async fn an_object_that_spoils_the_answer_is_named_and_the_others_come() {
         item("/cal/b.ics", "<getetag>\"1\"</getetag>"),
         item("/cal/c.ics", "<getetag>\"1\"</getetag>"),
     ];
-    let server = serve(vec![
-        found(),
-        ("PROPFIND /cal/ ", multistatus(&own("1"))),
-        ("PROPFIND /cal/ ", multistatus(&listed.concat())),
-        ("REPORT /cal/ ", multistatus("<response>\u{1}</response>")),
-        ("GET /cal/a.ics ", whole(200, &object("a"))),
-        ("GET /cal/b.ics ", whole(500, "Traceback")),
-        ("GET /cal/c.ics ", whole(404, "")),
-    ]);
-    let changes = server.calendar().changes(&BTreeMap::new()).await.unwrap();
-    assert_eq!(changes.changed.len(), 1);
-    let [(href, why)] = changes.unreadable.try_into().unwrap();
-    assert!(href == "/cal/b.ics" && why.contains("500"), "{why}");
-    server.requests();
+    for spoilt in [
+        multistatus("<response>\u{1}</response>"),
+        whole(207, &" ".repeat(17 * 1024 * 1024)),
+        whole(500, "Traceback"),
+    ] {
+        let server = serve(vec![
+            found(),
+            ("PROPFIND /cal/ ", multistatus(&own("1"))),
+            ("PROPFIND /cal/ ", multistatus(&listed.concat())),
+            ("REPORT /cal/ ", spoilt),
+            ("GET /cal/a.ics ", whole(200, &object("a"))),
+            ("GET /cal/b.ics ", whole(500, "Traceback")),
+            ("GET /cal/c.ics ", whole(404, "")),
+        ]);
+        let changes = server.calendar().changes(&BTreeMap::new()).await.unwrap();
+        assert_eq!(changes.changed.len(), 1);
+        let [(href, why)] = changes.unreadable.try_into().unwrap();
+        assert!(href == "/cal/b.ics" && why.contains("500"), "{why}");
+        server.requests();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_in_the_middle_ends_the_look() {
+    let listed = own("1") + &item("/cal/a.ics", "<getetag>\"1\"</getetag>");
+    for (reply, words) in [(Reply::Cut, "broke"), (whole(429, ""), "wait")] {
+        let server = serve(vec![
+            found(),
+            ("PROPFIND /cal/ ", multistatus(&own("1"))),
+            ("PROPFIND /cal/ ", multistatus(&listed)),
+            ("REPORT /cal/ ", reply),
+        ]);
+        let error = server
+            .calendar()
+            .changes(&BTreeMap::new())
+            .await
+            .unwrap_err();
+        assert!(!error.permanent && !error.unknown, "{error}");
+        assert!(error.why.contains(words), "{error}");
+        server.requests();
+    }
 }
 
 #[tokio::test]
@@ -486,6 +512,17 @@ async fn the_calendar_is_found_from_the_bare_host() {
             None => assert_eq!(probed, Ok(()), "{calendar:?}"),
             Some(words) => assert!(probed.as_ref().unwrap_err().contains(words), "{probed:?}"),
         }
+        server.requests();
+    }
+}
+
+#[tokio::test]
+async fn a_misspelt_path_does_not_lead_to_another_calendar() {
+    let inside = "<response><href>/cal/</href><status>HTTP/1.1 404 X</status></response>";
+    for reply in [whole(404, ""), multistatus(inside)] {
+        let server = serve(vec![("PROPFIND /cal/ ", reply)]);
+        let error = server.calendar().probe().await.unwrap_err();
+        assert!(error.contains("correct `url`"), "{error}");
         server.requests();
     }
 }
