@@ -8,7 +8,7 @@ use liaison_core::time::Timestamp;
 
 use super::SyncError;
 use super::answer::{FetchRow, Tagged, Untagged};
-use super::connection::{Connection, ConnectionError, FETCH_LIMIT};
+use super::connection::{Connection, FETCH_LIMIT};
 use super::suspects::{Level, Place, Suspects};
 use super::wire::{Command, parse_date, uid_set};
 use crate::source::{Arrived, BATCH_MESSAGES_MAX, Content};
@@ -298,8 +298,7 @@ async fn fetch(
                 merge(rows.entry(uid).or_default(), found);
             }
         })
-        .await
-        .map_err(ConnectionError::from)?;
+        .await?;
     if answer.is_ok() {
         Ok(rows)
     } else {

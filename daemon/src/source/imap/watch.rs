@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::answer::Untagged;
 use super::connection::{COMMAND_LIMIT, Connection, IdleEnd};
 use super::folders::find;
-use super::open::open;
+use super::open::{OpenError, open};
 use super::sync::Folder;
 use super::wire::Command;
 use super::{ImapSource, SyncError, WatchError};
@@ -276,11 +276,7 @@ fn backoff(place: &str, attempt: u32) -> Duration {
 impl WatchError {
     fn wait(&self) -> Option<Duration> {
         match self {
-            WatchError::Open(error)
-                if matches!(error, super::open::OpenError::LoginRefused { .. }) =>
-            {
-                Some(PARKED_WAIT)
-            }
+            WatchError::Open(OpenError::LoginRefused { .. }) => Some(PARKED_WAIT),
             WatchError::Open(error) => error.wait(),
             WatchError::Sync(_) => None,
         }
