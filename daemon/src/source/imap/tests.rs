@@ -50,8 +50,8 @@ async fn session(source: &ImapSource, peer: &mut Peer) -> Option<WatchError> {
     let client = async {
         let mut connection = Connection::new(Box::new(ours));
         connection.capabilities.insert("IDLE".to_owned());
-        let (mut folders, mut looked) = (source.new_folders(), false);
-        let watch = source.watch(connection, &mut folders, &Stop::new(), &mut looked);
+        let (mut folders, mut looked, stop) = (source.new_folders(), false, Stop::new());
+        let watch = source.watch(connection, &mut folders, &stop, &mut looked);
         AssertUnwindSafe(watch).catch_unwind().await
     };
     let (end, ()) = tokio::join!(client, peer.serve(theirs));
@@ -121,7 +121,8 @@ async fn refusals_and_lost_connections_are_told_apart_from_empty_answers() {
         let (ours, theirs) = duplex(PIPE_BYTES);
         let mut connection = Connection::new(Box::new(ours));
         let search = Command::new("UID SEARCH ALL");
-        let (result, _) = tokio::join!(connection.plain(search), recite(theirs, &[answer]));
+        let answers = [answer];
+        let (result, _) = tokio::join!(connection.plain(search), recite(theirs, &answers));
         assert!(check(result), "{answer}");
     }
 }
