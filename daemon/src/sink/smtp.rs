@@ -93,7 +93,10 @@ impl SmtpTransport {
             Err(not_sent) => return self.not_sent(not_sent),
         };
         let outcome = session.transact(mail, phase).await;
-        if matches!(outcome, Ok(SendOutcome::Accepted { .. })) {
+        if matches!(
+            outcome,
+            Ok(SendOutcome::Accepted { .. } | SendOutcome::Refused { .. })
+        ) {
             session.quit().await;
         }
         outcome.unwrap_or_else(|not_sent| self.not_sent(not_sent))

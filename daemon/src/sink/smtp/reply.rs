@@ -52,21 +52,32 @@ pub(super) fn reply(
     result: Result<Response, smtp::Error>,
     record: &Record,
 ) -> Result<Reply, String> {
-    let error = match result {
+    match result {
         Ok(response) => {
             let lines: Vec<&str> = response.message().collect();
-            return Ok(Reply {
+            Ok(Reply {
                 code: response.code().into(),
                 text: lines.join(" "),
                 complete: true,
-            });
+            })
         }
-        Err(error) => error,
-    };
-    if let Some(reply) = parse(&record.text()) {
+        Err(error) => failed_reply(&error, &record.text()),
+    }
+}
+
+/// The reply behind an error of lettre's, given what was read.
+pub(super) fn failed_reply(error: &smtp::Error, read: &str) -> Result<Reply, String> {
+    let cause = error.source().map(ToString::to_string);
+    if let Some(code) = error.status() {
+        return Ok(Reply {
+            code: code.into(),
+            text: cause.unwrap_or_default().replace(['\r', '\n'], " "),
+            complete: true,
+        });
+    }
+    if let Some(reply) = parse(read) {
         return Ok(reply);
     }
-    let cause = error.source().map(ToString::to_string);
     Err(match (error.is_response(), cause) {
         (true, Some(cause)) if cause == "incomplete response" => {
             "the server closed the connection".to_owned()

@@ -15,7 +15,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use tokio::time::timeout;
 
-use super::reply::{Reply, reply};
+use super::reply::{Reply, failed_reply, reply};
 use super::stream::{Record, Recorded};
 use super::{NotSent, SmtpSettings};
 use crate::secret::Secret;
@@ -82,7 +82,7 @@ impl Session {
         let connection = match timeout(GREETING_LIMIT, Box::pin(hail)).await {
             Err(_) => return Err(NotSent::passing("no greeting in time")),
             Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(no_hello(error, &record)),
+            Ok(Err(error)) => return Err(no_hello(&error, &record)),
         };
         let offers = Offers::read(&record.text());
         let mut session = Session {
@@ -270,8 +270,11 @@ fn unknown(why: &str) -> SendOutcome {
     }
 }
 
-fn no_hello(error: smtp::Error, record: &Record) -> NotSent {
-    match reply(Err(error), record) {
+fn no_hello(error: &smtp::Error, record: &Record) -> NotSent {
+    let read = record.text();
+    let is_greeting = |line: &&str| line.starts_with("220");
+    let after_greeting: String = read.split_inclusive('\n').skip_while(is_greeting).collect();
+    match failed_reply(error, &after_greeting) {
         Ok(reply) if reply.is_refusal() => NotSent {
             needs_person: !reply.is_transient(),
             why: format!("the server turned us away: {}", reply.words()),

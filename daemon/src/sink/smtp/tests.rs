@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use lettre::transport::smtp::extension::ClientId;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
 
 use super::session::Session;
 use super::start_tls::start_tls;
@@ -26,6 +26,9 @@ struct Script {
     deaf: bool,
     /// Keep the connection open and silent in place of the verdict.
     mute: bool,
+    /// Close after this many bytes of the body.
+    cut: Option<usize>,
+    pipe_bytes: usize,
 }
 
 const GOOD: Script = Script {
@@ -35,6 +38,8 @@ const GOOD: Script = Script {
     verdict: b"250 2.0.0 queued as 1\r\n",
     deaf: false,
     mute: false,
+    cut: None,
+    pipe_bytes: PIPE_BYTES,
 };
 
 #[derive(Default)]
@@ -98,6 +103,11 @@ async fn serve(stream: DuplexStream, script: Script, entered: Arc<AtomicBool>) -
     }
     let first = stream.fill_buf().await.unwrap_or_default().len();
     heard.recorded_before_body = first > 0 && entered.load(Ordering::SeqCst);
+    if let Some(most) = script.cut {
+        let mut body = (&mut stream).take(u64::try_from(most).unwrap());
+        body.read_to_end(&mut heard.body).await.unwrap();
+        return heard;
+    }
     while !heard.body.ends_with(b"\r\n.\r\n") {
         if stream.read_until(b'\n', &mut heard.body).await.unwrap_or(0) == 0 {
             return heard;
@@ -112,7 +122,7 @@ async fn serve(stream: DuplexStream, script: Script, entered: Arc<AtomicBool>) -
 }
 
 async fn send(script: Script, mail: &OutgoingMail, fails: bool) -> (SendOutcome, Heard) {
-    let (ours, theirs) = duplex(PIPE_BYTES);
+    let (ours, theirs) = duplex(script.pipe_bytes);
     let entered = Arc::new(AtomicBool::new(false));
     let transport = SmtpTransport::new(
         toml::from_str("host = 'h'\nuser = 'u'\npassword = { env = 'P' }").unwrap(),
@@ -229,6 +239,34 @@ async fn a_connection_lost_before_the_dot_sent_nothing() {
     assert_eq!(shape(&outcome), "not sent", "{outcome:?}");
 }
 
+/// The bar that matters: nothing is called unsent of which the server has the end, and nothing is
+/// called accepted without a verdict.
+#[tokio::test]
+async fn a_cut_at_any_byte_of_the_body_is_never_called_wrongly() {
+    let message = mail(b"Subject: hi\r\n\r\n.Hello\r\n.\r\n");
+    let whole = b"Subject: hi\r\n\r\n..Hello\r\n..\r\n.\r\n";
+    let mut seen = std::collections::BTreeSet::new();
+    for pipe_bytes in [1, 7, PIPE_BYTES] {
+        for cut in 0..=whole.len() {
+            let script = Script {
+                cut: Some(cut),
+                pipe_bytes,
+                ..GOOD
+            };
+            let (outcome, heard) = send(script, &message, false).await;
+            assert_eq!(heard.body, whole[..cut]);
+            let ended = cut == whole.len();
+            match shape(&outcome).as_str() {
+                "unknown" => {}
+                "not sent" => assert!(!ended, "cut {cut}, pipe {pipe_bytes}"),
+                other => panic!("{other} at {cut}"),
+            }
+            seen.insert(shape(&outcome));
+        }
+    }
+    assert_eq!(seen.len(), 2, "both kinds occur: {seen:?}");
+}
+
 #[tokio::test]
 async fn no_byte_of_the_body_leaves_before_the_phase_is_durable() {
     let (outcome, heard) = send(GOOD, &mail(b"Subject: hi\r\n\r\n"), true).await;
@@ -282,7 +320,7 @@ async fn what_no_server_could_take_is_refused_without_asking() {
 
 #[tokio::test]
 async fn a_login_ends_in_a_session_or_says_who_must_act() {
-    let rows: [(&str, &[&str], &str); 7] = [
+    let rows: [(&str, &[&str], &str); 9] = [
         ("250 AUTH PLAIN\r\n", &["235 ok\r\n"], "in"),
         (
             "250 auth login\r\n",
@@ -294,6 +332,8 @@ async fn a_login_ends_in_a_session_or_says_who_must_act() {
         ("250 AUTH PLAIN\r\n", &["454 4.7.0 later\r\n"], "later"),
         ("250 AUTH XOAUTH2\r\n", &[], "person"),
         ("554 5.7.1 we do not know you\r\n", &[], "person"),
+        ("571 we do not know you\r\n", &[], "person"),
+        ("421 4.3.2 too busy\r\n", &[], "later"),
     ];
     for (offer, replies, expected) in rows {
         let (ours, theirs) = duplex(PIPE_BYTES);

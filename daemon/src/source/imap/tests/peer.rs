@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 /// A mailbox of the server.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Box_ {
+pub(crate) struct FakeMailbox {
     pub(crate) uid_validity: u32,
     pub(crate) uid_next: u32,
     pub(crate) messages: BTreeMap<u32, Vec<u8>>,
@@ -16,12 +16,12 @@ pub(crate) struct Box_ {
     pub(crate) refused: Vec<u32>,
 }
 
-impl Box_ {
-    pub(crate) fn with(uid_validity: u32, count: u32) -> Box_ {
-        let mut mailbox = Box_ {
+impl FakeMailbox {
+    pub(crate) fn with(uid_validity: u32, count: u32) -> FakeMailbox {
+        let mut mailbox = FakeMailbox {
             uid_validity,
             uid_next: 1,
-            ..Box_::default()
+            ..FakeMailbox::default()
         };
         for number in 1..=count {
             mailbox.deliver(&format!("old {number}"));
@@ -39,7 +39,7 @@ impl Box_ {
 /// A server for one connection at a time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Peer {
-    pub(crate) boxes: BTreeMap<String, Box_>,
+    pub(crate) boxes: BTreeMap<String, FakeMailbox>,
     /// Lines that may still be written before the connection is cut in the middle of one.
     pub(crate) fuse: Option<usize>,
     /// Commands seen, without tags.
@@ -120,7 +120,7 @@ impl Peer {
     }
 }
 
-fn row(found: &Box_, uid: u32, command: &str) -> Vec<u8> {
+fn row(found: &FakeMailbox, uid: u32, command: &str) -> Vec<u8> {
     let body = &found.messages[&uid];
     let mut row = format!("* 1 FETCH (UID {uid}");
     if command.contains("RFC822.SIZE") {
@@ -134,15 +134,31 @@ fn row(found: &Box_, uid: u32, command: &str) -> Vec<u8> {
     }
     let mut row = row.into_bytes();
     if command.contains("BODY.PEEK[") {
-        row.extend(format!(" BODY[] {{{}}}\r\n", body.len()).bytes());
+        let (name, body) = section(body, command);
+        row.extend(format!(" BODY[]{name} {{{}}}\r\n", body.len()).bytes());
         row.extend(body);
     }
     row.extend(b")\r\n");
     row
 }
 
+/// What `<offset.length>` asks for, and how it is named in the answer.
+fn section<'a>(body: &'a [u8], command: &str) -> (String, &'a [u8]) {
+    let Some((offset, length)) = command
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'))
+        .and_then(|(range, _)| range.split_once('.'))
+    else {
+        return (String::new(), body);
+    };
+    let offset: usize = offset.parse().unwrap();
+    let from = offset.min(body.len());
+    let to = (from + length.parse::<usize>().unwrap()).min(body.len());
+    (format!("<{offset}>"), &body[from..to])
+}
+
 /// UIDs of a set; `n:*` holds the last message whatever n is.
-fn chosen(found: &Box_, set: &str) -> Vec<u32> {
+fn chosen(found: &FakeMailbox, set: &str) -> Vec<u32> {
     let last = found.messages.keys().last().copied().unwrap_or(0);
     let mut uids = Vec::new();
     for part in set.split(',') {
