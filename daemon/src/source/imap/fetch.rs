@@ -8,7 +8,7 @@ use liaison_core::time::Timestamp;
 
 use super::SyncError;
 use super::answer::{FetchRow, Tagged, Untagged};
-use super::connection::{Connection, ConnectionError, FETCH_LIMIT};
+use super::connection::{Connection, FETCH_LIMIT};
 use super::suspects::{Level, Place, Suspects};
 use super::wire::{Command, parse_date, uid_set};
 use crate::source::{Arrived, BATCH_MESSAGES_MAX, Content};
@@ -268,10 +268,13 @@ impl Fetcher<'_> {
 
     fn arrived(&self, uid: u32, fetched: FetchRow, content: Content) -> Arrived {
         let date = fetched.internal_date.as_deref().and_then(parse_date);
+        let mut flags = fetched.flags.unwrap_or_default();
+        // Says something of the session, not of the message (RFC 3501 section 2.3.2).
+        flags.retain(|flag| !flag.eq_ignore_ascii_case("\\Recent"));
         Arrived {
             locator: locator(self.place.uid_validity, uid),
             received_at: date.unwrap_or(self.now),
-            flags: fetched.flags.unwrap_or_default(),
+            flags,
             content,
         }
     }
@@ -298,8 +301,7 @@ async fn fetch(
                 merge(rows.entry(uid).or_default(), found);
             }
         })
-        .await
-        .map_err(ConnectionError::from)?;
+        .await?;
     if answer.is_ok() {
         Ok(rows)
     } else {
