@@ -12,6 +12,7 @@ pub struct Mail {
     /// Name of the plugin that proposed it, for one that Liaison sent.
     pub(super) plugin: Option<String>,
     pub(super) is_to_set: bool,
+    pub(super) is_new_thread: bool,
 }
 
 /// Reads `Name <local@domain>` or a bare address.
@@ -70,6 +71,7 @@ impl Mail {
             authenticity: Authenticity::Pass,
             plugin: None,
             is_to_set: false,
+            is_new_thread: false,
         }
     }
 
@@ -105,6 +107,13 @@ impl Mail {
     #[must_use]
     pub fn subject(mut self, subject: &str) -> Mail {
         subject.clone_into(&mut self.message.subject);
+        self
+    }
+
+    /// Puts it in a thread of its own, whatever its subject.
+    #[must_use]
+    pub fn new_thread(mut self) -> Mail {
+        self.is_new_thread = true;
         self
     }
 

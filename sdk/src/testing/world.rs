@@ -470,10 +470,8 @@ impl TestWorld {
             message.to = vec![own];
         }
         let base = text::base_subject(&message.subject);
-        let same = self
-            .messages
-            .iter()
-            .find(|m| text::base_subject(&m.subject) == base);
+        let shares = |m: &&Message| !mail.is_new_thread && text::base_subject(&m.subject) == base;
+        let same = self.messages.iter().rfind(shares);
         message.thread = match same {
             Some(same) => same.thread.clone(),
             None => format!("thread-{}", self.messages.len() + 1),
