@@ -224,7 +224,7 @@ impl TestWorld {
         self.memory.borrow().keys().cloned().collect()
     }
 
-    /// Lines logged so far.
+    /// Lines logged so far, as `info: text`.
     #[must_use]
     pub fn log_now(&self) -> Vec<String> {
         self.log.borrow().clone()
@@ -687,7 +687,13 @@ impl World for TestWorld {
     }
 
     fn log(&self, level: Level, text: &str) {
-        self.log.borrow_mut().push(format!("{level:?}: {text}"));
+        let level = match level {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        };
+        self.log.borrow_mut().push(format!("{level}: {text}"));
     }
 
     fn now(&self) -> i64 {
