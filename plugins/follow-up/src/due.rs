@@ -119,7 +119,6 @@ fn ask_once_more(
         "name": name,
         "question": wait.question,
         "subject": wait.subject,
-        "asked_at": wait.at,
     });
     let template = if language == "en" {
         "follow-up".to_owned()

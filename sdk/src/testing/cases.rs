@@ -1,5 +1,6 @@
 //! Runs the `cases/*.toml` of a plugin natively.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -32,6 +33,7 @@ struct Account {
     domains: Vec<String>,
     #[serde(default)]
     contacts: Vec<String>,
+    lifecycle: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,7 +44,7 @@ struct Busy {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Step {
     mail: Option<CaseMail>,
     sent: Option<CaseMail>,
@@ -50,6 +52,16 @@ struct Step {
     settle: Option<Settle>,
     #[serde(default)]
     expect: Vec<Json>,
+    /// Nothing may be proposed besides what is expected; `false` lets it.
+    #[serde(default = "yes")]
+    exact: bool,
+    /// Says aloud that nothing is expected.
+    #[serde(default)]
+    expect_none: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,9 +72,14 @@ struct CaseMail {
     to: Option<String>,
     cc: Option<String>,
     reply_to: Option<String>,
+    #[serde(default)]
     subject: String,
+    #[serde(default)]
     text: String,
     signature: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    in_reply_to_step: Option<usize>,
     class: Option<String>,
     authenticity: Option<String>,
     plugin: Option<String>,
@@ -91,7 +108,7 @@ struct Settle {
 /// Runs every `.toml` in `folder` for `P` with this manifest and returns how many there were.
 ///
 /// Proposals are compared one by one and in order with `expect`: what a line of it does not
-/// name is not compared, but there must be as many lines as proposals.
+/// name is not compared, but there must be as many lines as proposals (unless `exact = false`).
 pub fn run_cases<P: Plugin>(manifest: &str, folder: impl AsRef<Path>) -> usize {
     let folder = folder.as_ref();
     let entries = std::fs::read_dir(folder)
@@ -131,22 +148,31 @@ fn run<P: Plugin>(manifest: &str, case: Case, name: &str) {
         let domains: Vec<&str> = account.domains.iter().map(String::as_str).collect();
         let contacts: Vec<&str> = account.contacts.iter().map(String::as_str).collect();
         world = world.account(&account.name, &domains, &contacts);
+        if let Some(lifecycle) = &account.lifecycle {
+            world = world.lifecycle(lifecycle);
+        }
     }
     for busy in &case.busy {
         world = world.busy(&busy.start, &busy.end);
     }
+    let mut threads = Vec::new();
     for (number, step) in case.step.into_iter().enumerate() {
         let at = format!("{name}, step {}", number + 1);
-        let expect = step.expect.clone();
-        let reaction = take::<P>(&mut world, step, &at);
-        compare(&reaction, &expect, &at);
+        let (expect, exact, none) = (step.expect.clone(), step.exact, step.expect_none);
+        assert!(
+            !none || expect.is_empty(),
+            "{at}: `expect-none` and `expect` exclude one another"
+        );
+        let reaction = take::<P>(&mut world, step, &threads, &at);
+        threads.push(world.newest_thread());
+        compare(&reaction, &expect, exact || none, &at);
     }
 }
 
-fn take<P: Plugin>(world: &mut TestWorld, step: Step, at: &str) -> Reaction {
+fn take<P: Plugin>(world: &mut TestWorld, step: Step, threads: &[String], at: &str) -> Reaction {
     let result = match (step.mail, step.sent, step.advance, step.settle) {
-        (Some(mail), None, None, None) => world.receive::<P>(mail.into_mail()),
-        (None, Some(sent), None, None) => world.send::<P>(sent.into_mail()),
+        (Some(mail), None, None, None) => world.receive::<P>(mail.into_mail(threads)),
+        (None, Some(sent), None, None) => world.send::<P>(sent.into_mail(threads)),
         (None, None, Some(span), None) => world.advance::<P>(&span),
         (None, None, None, Some(settle)) => {
             let why = || "in a test case".to_owned();
@@ -166,31 +192,57 @@ fn take<P: Plugin>(world: &mut TestWorld, step: Step, at: &str) -> Reaction {
     result.unwrap_or_else(|failure| panic!("{at}: the plugin failed: {failure:?}"))
 }
 
-fn compare(reaction: &Reaction, expect: &[Json], at: &str) {
+fn compare(reaction: &Reaction, expect: &[Json], exact: bool, at: &str) {
     let got = reaction.to_json();
-    let fits =
-        got.len() == expect.len() && got.iter().zip(expect).all(|(got, want)| has(got, want));
+    let fits = if exact {
+        got.len() == expect.len() && got.iter().zip(expect).all(|(got, want)| has(got, want))
+    } else {
+        let mut free: Vec<&Json> = got.iter().collect();
+        expect.iter().all(|want| {
+            let found = free.iter().position(|got| has(got, want));
+            found.is_some_and(|found| has(free.remove(found), want))
+        })
+    };
     if !fits {
         let want: Vec<String> = expect.iter().map(ToString::to_string).collect();
         panic!("{at}: expected\n{}\ngot\n{reaction}", want.join("\n"));
     }
 }
 
-/// Whether `got` has all that `want` names.
+/// Whether `got` has all that `want` names; `text-contains` asks for a part of `text`.
 fn has(got: &Json, want: &Json) -> bool {
     match (got, want) {
-        (Json::Object(got), Json::Object(want)) => want
-            .iter()
-            .all(|(name, want)| got.get(name).is_some_and(|got| has(got, want))),
+        (Json::Object(got), Json::Object(want)) => {
+            want.iter()
+                .all(|(name, want)| match name.strip_suffix("-contains") {
+                    Some(name) => got.get(name).is_some_and(|got| contains(got, want)),
+                    None => has(got.get(name).unwrap_or(&Json::Null), want),
+                })
+        }
         _ => got == want,
     }
 }
 
+fn contains(got: &Json, want: &Json) -> bool {
+    match (got, want) {
+        (Json::String(got), Json::String(want)) => got.contains(want.as_str()),
+        (Json::Array(got), want) => got.contains(want),
+        _ => false,
+    }
+}
+
 impl CaseMail {
-    fn into_mail(self) -> Mail {
+    fn into_mail(self, threads: &[String]) -> Mail {
         let mut mail = Mail::from(&self.from)
             .subject(&self.subject)
             .text(&self.text);
+        if let Some(step) = self.in_reply_to_step {
+            let thread = step.checked_sub(1).and_then(|step| threads.get(step));
+            mail = mail.in_thread(thread.unwrap_or_else(|| panic!("no earlier step {step}")));
+        }
+        for (name, value) in &self.headers {
+            mail = mail.header(name, value);
+        }
         if let Some(to) = &self.to {
             mail = mail.to(to);
         }

@@ -117,6 +117,13 @@ impl Mail {
         self
     }
 
+    /// Puts it in the thread with this id, whatever its subject.
+    #[must_use]
+    pub fn in_thread(mut self, thread: &str) -> Mail {
+        thread.clone_into(&mut self.message.thread);
+        self
+    }
+
     /// Sets what the sender newly wrote.
     #[must_use]
     pub fn text(mut self, text: &str) -> Mail {

@@ -224,6 +224,14 @@ impl TestWorld {
         self.memory.borrow().keys().cloned().collect()
     }
 
+    /// Thread of the message told last; empty before the first.
+    pub(super) fn newest_thread(&self) -> String {
+        self.messages
+            .last()
+            .map(|message| message.thread.clone())
+            .unwrap_or_default()
+    }
+
     /// Lines logged so far, as `info: text`.
     #[must_use]
     pub fn log_now(&self) -> Vec<String> {
@@ -473,6 +481,7 @@ impl TestWorld {
         let shares = |m: &&Message| !mail.is_new_thread && text::base_subject(&m.subject) == base;
         let same = self.messages.iter().rfind(shares);
         message.thread = match same {
+            _ if !message.thread.is_empty() => message.thread,
             Some(same) => same.thread.clone(),
             None => format!("thread-{}", self.messages.len() + 1),
         };
