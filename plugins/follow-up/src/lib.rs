@@ -20,6 +20,10 @@ use wait::Wait;
 /// The name under which the daemon knows this plugin: its own mails start no wait.
 const NAME: &str = "follow-up";
 
+/// Most people outside in To for whom an answer is waited: more of them make a circular, and
+/// asking all of them again would annoy those who have nothing to say.
+const PEOPLE_MAX: usize = 5;
+
 /// Settings as declared in `plugin.toml`, which says what each means.
 #[derive(Debug, Deserialize)]
 #[expect(
@@ -71,7 +75,7 @@ impl Plugin for FollowUp {
             return Wait::end(cx, &message.thread, "the one follow-up was sent");
         }
         let people: Vec<&Address> = message.to.iter().filter(|to| is_person(cx, to)).collect();
-        if people.is_empty() {
+        if people.is_empty() || people.len() > PEOPLE_MAX {
             return Ok(());
         }
         let earlier = Wait::of(cx, &message.thread)?;

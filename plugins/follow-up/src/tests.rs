@@ -222,6 +222,8 @@ fn nothing_is_waited_for_where_nobody_can_answer() {
     for mail in [
         question().text("Hello Ann, the minutes are attached. Bye"),
         question().text("Hello Ann, let me know if you have any questions."),
+        question()
+            .to("a@x.example; b@x.example; c@x.example; d@x.example; e@x.example; f@x.example"),
         question().to("mia@example.net"),
         question().to("no-reply@example.com"),
         question().to("mia@example.net").cc(ANN),

@@ -13,8 +13,6 @@ pub const TIMER: &str = "follow-up:";
 const BY_ADDRESS: &str = "waits-for:";
 /// Longest subject and question kept, in bytes: what is remembered has to stay under 2 KiB.
 const QUOTE_BYTES_MAX: usize = 160;
-/// Most people whose answer is waited for in one thread.
-const PEOPLE_MAX: usize = 8;
 /// Longest key of the plugin's memory, in bytes.
 const KEY_BYTES_MAX: usize = 256;
 
@@ -58,11 +56,7 @@ impl Wait {
             subject: text::excerpt(&message.subject, QUOTE_BYTES_MAX),
             at: message.date,
             due: cx.after(cx.now(), cx.settings().wait),
-            people: people
-                .iter()
-                .take(PEOPLE_MAX)
-                .map(|to| to.email.to_lowercase())
-                .collect(),
+            people: people.iter().map(|to| to.email.to_lowercase()).collect(),
         };
         let reason = format!(
             "we asked {}: \"{}\"; look again in {}",

@@ -41,7 +41,7 @@ pub struct Enquiry {
 }
 
 /// First-person wants.
-const WANTS: [&str; 62] = [
+const WANTS: &[&str] = &[
     "we need",
     "i need",
     "we are looking for",
@@ -67,6 +67,28 @@ const WANTS: [&str; 62] = [
     "could you help us",
     "would you be able to help",
     "we are considering",
+    "we would like a",
+    "we would like an",
+    "we d like a",
+    "we d like an",
+    "and need a",
+    "and need an",
+    "love to learn more",
+    "interested in your",
+    "interested in working with",
+    "do you have capacity",
+    "do you offer",
+    "could you build",
+    "can you build",
+    "could you develop",
+    "can you develop",
+    "could your team",
+    "can your team",
+    "information about your",
+    "our inquiry",
+    "our enquiry",
+    "my inquiry",
+    "my enquiry",
     // German
     "wir suchen",
     "ich suche",
@@ -111,7 +133,7 @@ const WANTS: [&str; 62] = [
 ];
 
 /// Questions for a price or an offer.
-const PRICES: [&str; 36] = [
+const PRICES: &[&str] = &[
     "quote",
     "quotation",
     "pricing",
@@ -155,7 +177,7 @@ const PRICES: [&str; 36] = [
 ];
 
 /// Wishes to meet or talk.
-const MEETINGS: [&str; 24] = [
+const MEETINGS: &[&str] = &[
     "meet",
     "meeting",
     "a call",
@@ -183,7 +205,7 @@ const MEETINGS: [&str; 24] = [
 ];
 
 /// Words of new work.
-const WORK: [&str; 37] = [
+const WORK: &[&str] = &[
     "project",
     "projects",
     "new system",
@@ -224,7 +246,7 @@ const WORK: [&str; 37] = [
 ];
 
 /// Words of trouble with what a customer already has.
-const TROUBLE: [&str; 22] = [
+const TROUBLE: &[&str] = &[
     "bug",
     "broken",
     "error",
@@ -427,6 +449,14 @@ const OTHERS: [Other; 7] = [
             "our sales team",
             "special offer",
             "limited time offer",
+            "like to offer you",
+            "like to introduce",
+            "like to present",
+            "show you our",
+            "möchten ihnen unser*",
+            "möchte ihnen unser*",
+            "vous présenter notre",
+            "vous présenter nos",
             "business proposal for you",
             "sonderangebot",
         ],
@@ -480,16 +510,16 @@ const OTHERS: [Other; 7] = [
 #[must_use]
 pub fn judge(subject: &str, body: &str) -> Verdict {
     let words = Words::of(&format!("{subject}\n\n{body}"));
-    let wants = words.find_all(&WANTS);
-    let prices = words.find_all(&PRICES);
+    let wants = words.find_all(WANTS);
+    let prices = words.find_all(PRICES);
     if let Some((kind, cues)) = other(&words, !wants.is_empty()) {
         return Verdict::NotALead { kind, cues };
     }
     if wants.is_empty() && prices.is_empty() {
         return Verdict::Nothing;
     }
-    let meetings = words.find_all(&MEETINGS);
-    let work = words.find_all(&WORK);
+    let meetings = words.find_all(MEETINGS);
+    let work = words.find_all(WORK);
     let ask = text::ask(body);
     let kinds = [
         !wants.is_empty(),
@@ -512,7 +542,7 @@ pub fn judge(subject: &str, body: &str) -> Verdict {
         cues,
         asks_price: !prices.is_empty(),
         need: need(body),
-        is_new_work: (!prices.is_empty() || !work.is_empty()) && words.find(&TROUBLE).is_none(),
+        is_new_work: (!prices.is_empty() || !work.is_empty()) && words.find(TROUBLE).is_none(),
     })
 }
 
@@ -533,7 +563,7 @@ fn need(body: &str) -> Option<String> {
         .find(|sentence| {
             let words = Words::of(sentence);
             words.len() >= NEED_WORDS_MIN
-                && (words.find(&WANTS).is_some() || words.find(&WORK).is_some())
+                && (words.find(WANTS).is_some() || words.find(WORK).is_some())
         })
         .map(|sentence| text::excerpt(sentence, NEED_BYTES_MAX))
 }

@@ -48,6 +48,25 @@ fn enquiries_are_found_in_five_languages() {
             "Clinic",
             "We offer physiotherapy and need a portal for patients. I am looking for a quote.",
         ),
+        (
+            "Hi",
+            "I run a small chain of bakeries and need a better ordering system. Do you do that sort of thing?",
+        ),
+        (
+            "Hotel",
+            "Our booking software is being discontinued and we need a replacement by June. When could we talk?",
+        ),
+        ("Training", "Do you offer training for teams of ten?"),
+        ("Drivers", "Could your team build an app for our drivers?"),
+        ("Prices", "Please send me your price list."),
+        (
+            "Hello",
+            "I’d love to learn more about your consulting and set up a meeting.",
+        ),
+        (
+            "Dispatch",
+            "We’d like a dispatch tool. What might something like this cost, and could we have a call?",
+        ),
     ] {
         assert_eq!(kind(subject, body), "enquiry", "{body}");
     }
