@@ -91,7 +91,7 @@ pub async fn compose(
         let mut parts = MultiPart::mixed().singlepart(body);
         for name in &plan.attach {
             let file = templates.attachment(name)?;
-            let kind = ContentType::parse(&file.media_type)
+            let kind = ContentType::parse(file.media_type)
                 .map_err(|error| ComposeError::Build(error.to_string()))?;
             parts =
                 parts.singlepart(Attachment::new(file.filename).body(file.bytes.to_vec(), kind));

@@ -120,7 +120,11 @@ impl Pipeline {
     #[must_use]
     pub fn new(parts: Parts) -> Pipeline {
         let mut plugins: Vec<_> = parts.plugins.into_iter().map(Arc::new).collect();
-        plugins.sort_by(|a, b| b.rank().cmp(&a.rank()).then_with(|| a.name().cmp(&b.name())));
+        plugins.sort_by(|a, b| {
+            b.rank()
+                .cmp(&a.rank())
+                .then_with(|| a.name().cmp(&b.name()))
+        });
         Pipeline {
             books: parts.books,
             clock: parts.clock,
@@ -168,7 +172,10 @@ impl Pipeline {
             let fired = self.fire_timers(now).await?;
             let worked = self.work_events(stop).await?;
             let retried = self.work_waiting(now).await?;
-            done = done.saturating_add(fired).saturating_add(worked).saturating_add(retried);
+            done = done
+                .saturating_add(fired)
+                .saturating_add(worked)
+                .saturating_add(retried);
             if fired == 0 && worked == 0 || stop.is_set() {
                 break;
             }
@@ -184,8 +191,7 @@ impl Pipeline {
         loop {
             let position = self.position().await?;
             let range = keys::events_from(position);
-            let events: Vec<EventRow> =
-                self.books.list(range, Dir::Forward, PAGE_EVENTS).await?;
+            let events: Vec<EventRow> = self.books.list(range, Dir::Forward, PAGE_EVENTS).await?;
             if events.is_empty() {
                 return Ok(worked);
             }
@@ -200,12 +206,21 @@ impl Pipeline {
     }
 
     async fn position(&self) -> Result<u64, BooksError> {
-        let row = self.books.get::<CounterRow>(keys::setting("pipeline-next")).await?;
+        let row = self
+            .books
+            .get::<CounterRow>(keys::setting("pipeline-next"))
+            .await?;
         Ok(row.map_or(0, |row| row.record.next))
     }
 
     async fn waiting(&self) -> Result<Vec<WaitRow>, BooksError> {
-        self.books.list(Range::all(crate::store::Ns::Wait), Dir::Forward, WAITING_MAX).await
+        self.books
+            .list(
+                Range::all(crate::store::Ns::Wait),
+                Dir::Forward,
+                WAITING_MAX,
+            )
+            .await
     }
 
     /// How long nothing is due, as far as the clock can be believed.
@@ -214,11 +229,15 @@ impl Pipeline {
         let first_timer = async {
             let range = Range::all(crate::store::Ns::TimerDue);
             let keys = self.books.keys_under(range, 1).await.ok()?;
-            keys.first().and_then(|key| keys::due_timer(key)).map(|(at, _)| at)
+            keys.first()
+                .and_then(|key| keys::due_timer(key))
+                .map(|(at, _)| at)
         };
         let first_wait = async { self.waiting().await.ok()?.first().map(|wait| wait.due) };
-        let next: Option<Timestamp> =
-            [first_timer.await, first_wait.await].into_iter().flatten().min();
+        let next: Option<Timestamp> = [first_timer.await, first_wait.await]
+            .into_iter()
+            .flatten()
+            .min();
         let millis = next.map_or(i64::MAX, |next| next.since(now).max(0));
         Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).min(LOOK_MAX)
     }

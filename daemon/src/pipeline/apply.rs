@@ -66,7 +66,10 @@ impl Pipeline {
         let bytes = compose(mail, &self.books, &self.office, &plugin.templates, now)
             .await
             .map_err(|error| crate::books::chain(&error))?;
-        self.books.keep(bytes).await.map_err(|error| crate::books::chain(&error))
+        self.books
+            .keep(bytes)
+            .await
+            .map_err(|error| crate::books::chain(&error))
     }
 
     /// Commits what a call came to.
@@ -82,7 +85,9 @@ impl Pipeline {
         let mut writes = self.books.batch();
         let mut row = called.row;
         row.verdicts = called.decision.verdicts;
-        let releases = self.stage_plans(&mut writes, called.decision.plans, event, now).await?;
+        let releases = self
+            .stage_plans(&mut writes, called.decision.plans, event, now)
+            .await?;
         for write in called.kv_writes {
             let scope = match write.scope {
                 KvScope::Account => told.subject.account.as_ref().map_or("", |id| id.as_str()),
@@ -102,13 +107,20 @@ impl Pipeline {
             writes.dels.retain(|del| *del != key);
             writes.put_record(key, wait)?;
         }
-        self.stage_standing(&mut writes, &plugin_name, &called.strike, now).await?;
+        self.stage_standing(&mut writes, &plugin_name, &called.strike, now)
+            .await?;
         let key = keys::plugin_result(event.seq, &plugin_name);
         let before = self.books.get::<PluginResultRow>(key.clone()).await?;
-        replace(&mut writes, key, before.map(|row| row.version), &fitted(row))?;
+        replace(
+            &mut writes,
+            key,
+            before.map(|row| row.version),
+            &fitted(row),
+        )?;
         self.books.commit(writes).await?;
         for (group, why) in releases {
-            self.release_group(&group, plugin_name.as_str(), &why).await?;
+            self.release_group(&group, plugin_name.as_str(), &why)
+                .await?;
         }
         Ok(())
     }
@@ -167,7 +179,14 @@ impl Pipeline {
         }
         for (id, task) in tasks {
             replace(writes, keys::task(&id), None, &task)?;
-            timeline(writes, task.cause.subject.account.as_ref(), now, "task", &task.title, &id.0)?;
+            timeline(
+                writes,
+                task.cause.subject.account.as_ref(),
+                now,
+                "task",
+                &task.title,
+                &id.0,
+            )?;
         }
         Ok(releases)
     }
@@ -184,9 +203,18 @@ impl Pipeline {
         stage_audit(writes, mail.id.as_str(), now, row)?;
         // A mail that may only go out later counts from then on.
         let at = mail.not_before.max(now);
-        let ledger = LedgerRow { at, effect: mail.id.clone() };
+        let ledger = LedgerRow {
+            at,
+            effect: mail.id.clone(),
+        };
         let mut books = vec![mail.recipient.clone(), "*".to_owned()];
-        books.extend(mail.cause.subject.account.as_ref().map(|id| format!("account:{id}")));
+        books.extend(
+            mail.cause
+                .subject
+                .account
+                .as_ref()
+                .map(|id| format!("account:{id}")),
+        );
         for who in books {
             writes.put_record(keys::ledger(&who, at, &mail.id), &ledger)?;
         }
@@ -248,13 +276,24 @@ impl Pipeline {
         new: bool,
     ) -> Result<(), BooksError> {
         let before = self.books.get::<CaseRecord>(keys::case(id)).await?;
-        let version = if new { None } else { before.map(|row| row.version) };
+        let version = if new {
+            None
+        } else {
+            before.map(|row| row.version)
+        };
         replace(writes, keys::case(id), version, case)?;
         if new {
             writes.put(keys::case_by_kind(&case.kind, case.created, id), Vec::new());
         }
         let text = format!("{}: {} ({})", case.kind, case.title, case.state);
-        timeline(writes, case.account.as_ref(), case.updated, "case", &text, &id.0)
+        timeline(
+            writes,
+            case.account.as_ref(),
+            case.updated,
+            "case",
+            &text,
+            &id.0,
+        )
     }
 
     /// Gives up the open holds of a group; the worker takes them out of the calendar.
@@ -299,7 +338,9 @@ impl Pipeline {
         let before = self.books.get::<PluginStateRow>(key.clone()).await?;
         let version = before.as_ref().map(|row| row.version);
         let old = before.map(|row| row.record).unwrap_or_default();
-        let Some(state) = Pipeline::standing(plugin, old, strike, now) else { return Ok(()) };
+        let Some(state) = Pipeline::standing(plugin, old, strike, now) else {
+            return Ok(());
+        };
         if let Some((_, why)) = &state.suspended {
             tracing::error!(plugin = %name, %why, "plugin suspended");
             let task = suspended_task(plugin, why, now);
@@ -329,7 +370,9 @@ fn timeline(
     text: &str,
     id: &str,
 ) -> Result<(), BooksError> {
-    let Some(account) = account else { return Ok(()) };
+    let Some(account) = account else {
+        return Ok(());
+    };
     let row = TimelineRow {
         at,
         kind: kind.to_owned(),
@@ -344,7 +387,10 @@ fn timeline(
 fn suspended_task(plugin: &Arc<ActivePlugin>, why: &str, now: Timestamp) -> TaskRecord {
     let name = plugin.name();
     let digest = plugin.plugin.digest();
-    let id = derive("liaison suspended 1", &[name.as_str().as_bytes(), digest.as_bytes()]);
+    let id = derive(
+        "liaison suspended 1",
+        &[name.as_str().as_bytes(), digest.as_bytes()],
+    );
     TaskRecord {
         id: TaskId(format!("task-{}", id.get(..16).unwrap_or(&id))),
         cause: Cause {
@@ -376,7 +422,11 @@ fn suspended_task(plugin: &Arc<ActivePlugin>, why: &str, now: Timestamp) -> Task
 /// A result that the store takes: reasons are cut first, then verdicts are left out and counted.
 fn fitted(mut row: PluginResultRow) -> PluginResultRow {
     for chars in [400, 160, 80] {
-        for reason in row.verdicts.iter_mut().flat_map(|verdict| &mut verdict.reasons) {
+        for reason in row
+            .verdicts
+            .iter_mut()
+            .flat_map(|verdict| &mut verdict.reasons)
+        {
             *reason = cut_text(reason, chars);
         }
         if fits(&row) {

@@ -58,12 +58,17 @@ impl Pipeline {
         if let Some(before) = before.filter(|_| retried.is_none()) {
             return Ok(before.end);
         }
-        let attempt = retried.as_ref().map_or(1, |wait| wait.attempt.saturating_add(1));
+        let attempt = retried
+            .as_ref()
+            .map_or(1, |wait| wait.attempt.saturating_add(1));
         let mut conflicts = 0;
         loop {
             let called = self.called(plugin, event, told, attempt).await?;
             let end = called.row.end.clone();
-            match self.commit_call(event, told, called, retried.as_ref()).await {
+            match self
+                .commit_call(event, told, called, retried.as_ref())
+                .await
+            {
                 Ok(()) => return Ok(end),
                 // Somebody changed a row in between: the world is another one, so ask again.
                 Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => {
@@ -96,7 +101,8 @@ impl Pipeline {
         {
             report = self.call(plugin, event, told, (attempt, now)).await;
         }
-        self.judged(plugin, event, told, report, (attempt, now)).await
+        self.judged(plugin, event, told, report, (attempt, now))
+            .await
     }
 
     /// Whether the plugin may be asked now.
@@ -107,7 +113,11 @@ impl Pipeline {
         told: &Told,
         now: Timestamp,
     ) -> Result<Option<CallEnd>, BooksError> {
-        let state = self.books.plugin_state(&plugin.name()).await?.unwrap_or_default();
+        let state = self
+            .books
+            .plugin_state(&plugin.name())
+            .await?
+            .unwrap_or_default();
         if state.digest == plugin.plugin.digest()
             && let Some((since, why)) = state.suspended
         {
@@ -117,8 +127,7 @@ impl Pipeline {
         for wait in self.waiting().await? {
             let same_thread = wait.thread.is_some()
                 && wait.thread.as_deref() == told.subject.thread.as_ref().map(|t| t.as_str());
-            let same_account =
-                wait.account.is_some() && wait.account == told.subject.account;
+            let same_account = wait.account.is_some() && wait.account == told.subject.account;
             let ahead = wait.plugin == plugin.name() && wait.seq < event.seq;
             if ahead && (same_thread || same_account) {
                 let due = wait.due.max(now);
@@ -157,21 +166,24 @@ impl Pipeline {
             settings: plugin.settings.clone(),
             world: Box::new(world),
         };
-        self.workers.call(call).await.unwrap_or_else(|error| CallReport {
-            outcome: CallOutcome::Crashed {
-                kind: CrashKind::CouldNotRead,
-                said: error.to_string(),
-                at: Vec::new(),
-            },
-            fuel_used: 0,
-            fuel_budget: 0,
-            peak_memory: 0,
-            took_us: 0,
-            reads: 0,
-            kv_writes: Vec::new(),
-            log: Vec::new(),
-            log_dropped: 0,
-        })
+        self.workers
+            .call(call)
+            .await
+            .unwrap_or_else(|error| CallReport {
+                outcome: CallOutcome::Crashed {
+                    kind: CrashKind::CouldNotRead,
+                    said: error.to_string(),
+                    at: Vec::new(),
+                },
+                fuel_used: 0,
+                fuel_budget: 0,
+                peak_memory: 0,
+                took_us: 0,
+                reads: 0,
+                kv_writes: Vec::new(),
+                log: Vec::new(),
+                log_dropped: 0,
+            })
     }
 
     async fn judged(
@@ -189,7 +201,7 @@ impl Pipeline {
             .log
             .iter()
             .take(lines)
-            .map(|line| liaison_core::message::cut_text(&line.text, chars))
+            .map(|line| liaison_core::message::cut_text(&line.message, chars))
             .collect();
         let again = |after_ms: i64, why: String| -> (CallEnd, Option<WaitRow>) {
             if attempt >= TRIES_MAX {
@@ -290,7 +302,10 @@ impl Pipeline {
         let mut state = if before.digest == digest {
             before.clone()
         } else {
-            PluginStateRow { digest, ..PluginStateRow::default() }
+            PluginStateRow {
+                digest,
+                ..PluginStateRow::default()
+            }
         };
         match strike {
             Strike::None => return None,
@@ -311,7 +326,13 @@ impl Pipeline {
 
 impl Called {
     fn idle(row: PluginResultRow, wait: Option<WaitRow>, strike: Strike) -> Called {
-        Called { row, decision: Decision::default(), kv_writes: Vec::new(), strike, wait }
+        Called {
+            row,
+            decision: Decision::default(),
+            kv_writes: Vec::new(),
+            strike,
+            wait,
+        }
     }
 }
 

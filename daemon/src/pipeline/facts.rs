@@ -16,8 +16,8 @@ use liaison_core::time::{DAY_MS, Timestamp};
 
 use super::world::{account_entity, contact_entity, plugin_message};
 use super::{ActivePlugin, Pipeline};
-use crate::books::rows::{EventBody, EventRow};
 use crate::books::BooksError;
+use crate::books::rows::{EventBody, EventRow};
 
 /// Most messages of a thread whose addresses count as taking part.
 const PARTICIPANT_MESSAGES_MAX: usize = 100;
@@ -44,7 +44,16 @@ impl Pipeline {
         match (&event.body, message) {
             (EventBody::Message(key), None) => Ok(Err(format!("the message {key} is gone"))),
             (EventBody::Message(_), Some(message)) => self.told_message(event, message).await,
-            (EventBody::Timer { name, due, payload, subject, .. }, _) => {
+            (
+                EventBody::Timer {
+                    name,
+                    due,
+                    payload,
+                    subject,
+                    ..
+                },
+                _,
+            ) => {
                 let happening = Happening::TimerFired {
                     name: name.clone(),
                     due: *due,
@@ -53,7 +62,16 @@ impl Pipeline {
                 };
                 self.told_later(happening, subject).await.map(Ok)
             }
-            (EventBody::Settled { effect, label, outcome, subject, .. }, _) => {
+            (
+                EventBody::Settled {
+                    effect,
+                    label,
+                    outcome,
+                    subject,
+                    ..
+                },
+                _,
+            ) => {
                 let happening = Happening::EffectSettled {
                     effect: effect.clone(),
                     label: label.clone(),
@@ -89,7 +107,11 @@ impl Pipeline {
             }
         } else {
             let answers_us = self.answers_us(message).await?;
-            Happening::MessageReceived { message: told, thread_length, answers_us }
+            Happening::MessageReceived {
+                message: told,
+                thread_length,
+                answers_us,
+            }
         };
         let subject = Subject {
             message: Some(message.key.clone()),
@@ -100,8 +122,11 @@ impl Pipeline {
             mailbox: Some(message.mailbox.0.clone()),
         };
         // Only the sender of an inbound message can be a liar about who they are.
-        let authenticity =
-            if message.outbound { "pass".to_owned() } else { message.authenticity.clone() };
+        let authenticity = if message.outbound {
+            "pass".to_owned()
+        } else {
+            message.authenticity.clone()
+        };
         let context = self.context(&matched, &authenticity, &subject).await?;
         Ok(Ok(Told {
             happening,
@@ -139,12 +164,22 @@ impl Pipeline {
         };
         let context = self.context(&matched, &authenticity, subject).await?;
         let subject = subject.clone();
-        Ok(Told { happening, context, subject, matched, authenticity, message: None, thread })
+        Ok(Told {
+            happening,
+            context,
+            subject,
+            matched,
+            authenticity,
+            message: None,
+            thread,
+        })
     }
 
     async fn match_of_message(&self, message: &MessageRecord) -> Result<Match, BooksError> {
         let outcome = self.books.outcome(message.key.as_str()).await?;
-        Ok(outcome.and_then(|outcome| outcome.matched).unwrap_or_else(nobody))
+        Ok(outcome
+            .and_then(|outcome| outcome.matched)
+            .unwrap_or_else(nobody))
     }
 
     fn counterpart(&self, message: &MessageRecord) -> Option<String> {
@@ -152,7 +187,9 @@ impl Pipeline {
             return message.from.as_ref().map(|from| from.email.clone());
         }
         let mut outside = message.to.iter().chain(&message.cc);
-        outside.find(|to| !self.office.firm.owns(&to.email)).map(|to| to.email.clone())
+        outside
+            .find(|to| !self.office.firm.owns(&to.email))
+            .map(|to| to.email.clone())
     }
 
     async fn answers_us(&self, message: &MessageRecord) -> Result<bool, BooksError> {
@@ -182,14 +219,18 @@ impl Pipeline {
             None => None,
         };
         let mailbox = subject.mailbox.as_deref().map(MailboxId::from);
-        let owner = account.as_ref().and_then(|account| account.owner.as_deref());
+        let owner = account
+            .as_ref()
+            .and_then(|account| account.owner.as_deref());
         let person = self.office.person_for(owner, mailbox.as_ref());
         let firm = &self.office.firm;
         let ourselves = self.office.people.values().map(|person| PlainAddress {
             name: Some(person.user.name.clone()),
             email: person.user.email.clone(),
         });
-        let zone = person.map_or(firm.business.zone_name(), |person| person.user.zone.as_str());
+        let zone = person.map_or(firm.business.zone_name(), |person| {
+            person.user.zone.as_str()
+        });
         Ok(EventContext {
             matched: MatchView {
                 outcome: matched.outcome.as_str().to_owned(),
@@ -239,7 +280,11 @@ impl Pipeline {
     ) -> Result<Facts<'a>, BooksError> {
         let account = told.matched.account.as_ref();
         let account_mails = match account {
-            Some(id) => self.mails_since(&format!("account:{id}"), now, CAP_WINDOW_MS).await?.0,
+            Some(id) => {
+                self.mails_since(&format!("account:{id}"), now, CAP_WINDOW_MS)
+                    .await?
+                    .0
+            }
             None => Vec::new(),
         };
         let mut recipients = BTreeMap::new();
@@ -255,13 +300,21 @@ impl Pipeline {
         }
         let mut users = BTreeMap::new();
         for (address, person) in &self.office.people {
-            users.insert(address.clone(), OwnerFacts {
-                user: person.user.clone(),
-                calendar: person.hold_calendar.clone(),
-                holds_open: self.holds_open(person.hold_calendar.as_ref()).await?,
-            });
+            users.insert(
+                address.clone(),
+                OwnerFacts {
+                    user: person.user.clone(),
+                    calendar: person.hold_calendar.clone(),
+                    holds_open: self.holds_open(person.hold_calendar.as_ref()).await?,
+                },
+            );
         }
-        let owner = told.context.owner.as_ref().and_then(|owner| users.get(&owner.email)).cloned();
+        let owner = told
+            .context
+            .owner
+            .as_ref()
+            .and_then(|owner| users.get(&owner.email))
+            .cloned();
         Ok(Facts {
             now,
             cause,
@@ -288,9 +341,17 @@ impl Pipeline {
     }
 
     async fn participants(&self, told: &Told) -> Result<BTreeSet<String>, BooksError> {
-        let Some(thread) = &told.subject.thread else { return Ok(BTreeSet::new()) };
-        let messages = self.books.thread_messages(thread, PARTICIPANT_MESSAGES_MAX).await?;
-        Ok(messages.iter().flat_map(|m| m.participants().map(str::to_owned)).collect())
+        let Some(thread) = &told.subject.thread else {
+            return Ok(BTreeSet::new());
+        };
+        let messages = self
+            .books
+            .thread_messages(thread, PARTICIPANT_MESSAGES_MAX)
+            .await?;
+        Ok(messages
+            .iter()
+            .flat_map(|m| m.participants().map(str::to_owned))
+            .collect())
     }
 
     async fn recipient_facts(
@@ -320,11 +381,12 @@ impl Pipeline {
         Ok(facts)
     }
 
-    async fn account_refuses(
-        &self,
-        id: &liaison_core::ids::AccountId,
-    ) -> Result<bool, BooksError> {
-        Ok(self.books.account(id).await?.is_some_and(|account| account.do_not_contact))
+    async fn account_refuses(&self, id: &liaison_core::ids::AccountId) -> Result<bool, BooksError> {
+        Ok(self
+            .books
+            .account(id)
+            .await?
+            .is_some_and(|account| account.do_not_contact))
     }
 
     /// Plugin-originated mails in a ledger that count as contact, and those of them that were
@@ -337,7 +399,9 @@ impl Pipeline {
     ) -> Result<(Vec<Timestamp>, Vec<Timestamp>), BooksError> {
         let (mut all, mut automatic) = (Vec::new(), Vec::new());
         for row in self.books.ledger(who, now.minus_millis(window_ms)).await? {
-            let Some(mail) = self.books.mail(&row.effect).await? else { continue };
+            let Some(mail) = self.books.mail(&row.effect).await? else {
+                continue;
+            };
             if mail.audience != Audience::Counterpart || !mail.state.counts_as_contact() {
                 continue;
             }
@@ -353,10 +417,14 @@ impl Pipeline {
         &self,
         calendar: Option<&liaison_core::ids::CalendarId>,
     ) -> Result<u32, BooksError> {
-        let Some(calendar) = calendar else { return Ok(0) };
+        let Some(calendar) = calendar else {
+            return Ok(0);
+        };
         let holds: Vec<liaison_core::effect::HoldEffect> =
             self.books.all(crate::store::Ns::Hold).await?;
-        let open = holds.iter().filter(|hold| hold.calendar == *calendar && !hold.state.is_final());
+        let open = holds
+            .iter()
+            .filter(|hold| hold.calendar == *calendar && !hold.state.is_final());
         Ok(u32::try_from(open.count()).unwrap_or(u32::MAX))
     }
 
@@ -373,11 +441,17 @@ impl Pipeline {
             }
             Action::CreateCase(case) => {
                 let id = format!("{}-{short}", case.kind).into();
-                self.books.case(&id).await?.map(|case| format!("{} is {}", case.id, case.state))
+                self.books
+                    .case(&id)
+                    .await?
+                    .map(|case| format!("{} is {}", case.id, case.state))
             }
             Action::CreateTask(_) | Action::Notify(_) => {
                 let id = format!("task-{short}").into();
-                self.books.task(&id).await?.map(|task| format!("{} of {}", task.id, task.created))
+                self.books
+                    .task(&id)
+                    .await?
+                    .map(|task| format!("{} of {}", task.id, task.created))
             }
             _ => None,
         })
@@ -414,7 +488,6 @@ impl Pipeline {
             rule: None,
         }
     }
-
 }
 
 fn nobody() -> Match {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use liaison_core::happening::Happening;
 use liaison_core::message::MessageRecord;
 use liaison_core::outbox::{Input, MailState};
+use liaison_core::records::TimerRecord;
 use liaison_core::time::Timestamp;
 
 use super::{ActivePlugin, Pipeline};
@@ -22,12 +23,15 @@ const TIMERS_MAX: usize = 500;
 impl Pipeline {
     /// Turns due timers into events. Each fires once, however late.
     pub(super) async fn fire_timers(&self, now: Timestamp) -> Result<usize, BooksError> {
-        let due = self.books.keys_under(keys::timers_due(now), TIMERS_MAX).await?;
+        let due = self
+            .books
+            .keys_under(keys::timers_due(now), TIMERS_MAX)
+            .await?;
         let mut fired: usize = 0;
         for (at, id) in due.iter().filter_map(|key| keys::due_timer(key)) {
             let mut writes = self.books.batch();
             writes.del(keys::timer_due(at, &id));
-            let timer = self.books.get(keys::timer(&id)).await?;
+            let timer = self.books.get::<TimerRecord>(keys::timer(&id)).await?;
             if let Some(timer) = timer.filter(|timer| timer.record.due == at) {
                 let record = timer.record;
                 let event = NewEvent {
@@ -73,7 +77,8 @@ impl Pipeline {
                 waits |= matches!(result, CallEnd::Waiting(..));
             }
         }
-        self.finish(event, told.as_ref().err().map(String::as_str), waits, true).await
+        self.finish(event, told.as_ref().err().map(String::as_str), waits, true)
+            .await
     }
 
     /// Second tries whose time has come.
@@ -83,12 +88,17 @@ impl Pipeline {
             if wait.due > now {
                 break;
             }
-            let Some(event) = self.books.event(wait.seq).await? else { continue };
+            let Some(event) = self.books.event(&wait.seq).await? else {
+                continue;
+            };
             let message = match &event.body {
                 EventBody::Message(key) => self.books.message(key).await?,
                 _ => None,
             };
-            let plugin = self.plugins.iter().find(|plugin| plugin.name() == wait.plugin);
+            let plugin = self
+                .plugins
+                .iter()
+                .find(|plugin| plugin.name() == wait.plugin);
             match (self.told(&event, message.as_ref()).await?, plugin) {
                 (Ok(told), Some(plugin)) => {
                     self.ask(plugin, &event, &told, Some(wait)).await?;
@@ -121,9 +131,14 @@ impl Pipeline {
         if !from_us && !from_them {
             return Ok(());
         }
-        let who = message.from.as_ref().map_or("somebody", |from| from.email.as_str());
+        let who = message
+            .from
+            .as_ref()
+            .map_or("somebody", |from| from.email.as_str());
         for id in self.books.effects_of_thread(&message.thread).await? {
-            let Some(mail) = self.books.get(keys::mail(&id)).await? else { continue };
+            let Some(mail) = self.books.get(keys::mail(&id)).await? else {
+                continue;
+            };
             if self.is_overtaken(&mail, message).await? {
                 let why = format!("{who} answered in the thread on {}", message.received);
                 self.cancel_mail(&mail, "a reply", why).await?;
@@ -158,8 +173,16 @@ impl Pipeline {
     ) -> Result<(), BooksError> {
         let now = self.clock.now();
         let mut writes = self.books.batch();
-        let input = Input::Cancel { by: by.to_owned(), why: why.clone() };
-        let step = Step { input, who: "liaison", why, not_before: None };
+        let input = Input::Cancel {
+            by: by.to_owned(),
+            why: why.clone(),
+        };
+        let step = Step {
+            input,
+            who: "liaison",
+            why,
+            not_before: None,
+        };
         match stage_mail(&self.books, &mut writes, mail, step, now).await {
             Ok(_) => self.books.commit(writes).await,
             // It moved on meanwhile; the worker looks again under the lease.
@@ -201,7 +224,10 @@ impl Pipeline {
         advance: bool,
     ) -> Result<(), BooksError> {
         let results = self.books.plugin_results(event.seq).await?;
-        let waits = waits || results.iter().any(|row| matches!(row.end, CallEnd::Waiting(..)));
+        let waits = waits
+            || results
+                .iter()
+                .any(|row| matches!(row.end, CallEnd::Waiting(..)));
         let mut writes = self.books.batch();
         let key = keys::outcome(&event.key);
         if let Some(outcome) = self.books.get::<OutcomeRow>(key.clone()).await?
@@ -215,10 +241,16 @@ impl Pipeline {
         if advance {
             let key = keys::setting("pipeline-next");
             let seen = self.books.get::<CounterRow>(key.clone()).await?;
-            let next = CounterRow { next: event.seq.saturating_add(1) };
+            let next = CounterRow {
+                next: event.seq.saturating_add(1),
+            };
             replace(&mut writes, key, seen.map(|row| row.version), &next)?;
         }
-        if writes.is_empty() { Ok(()) } else { self.books.commit(writes).await }
+        if writes.is_empty() {
+            Ok(())
+        } else {
+            self.books.commit(writes).await
+        }
     }
 }
 

@@ -43,10 +43,7 @@ pub(super) struct BooksWorld {
 }
 
 impl BooksWorld {
-    fn wait<T>(
-        &self,
-        work: impl Future<Output = Result<T, BooksError>>,
-    ) -> Result<T, String> {
+    fn wait<T>(&self, work: impl Future<Output = Result<T, BooksError>>) -> Result<T, String> {
         self.runtime.block_on(work).map_err(|error| chain(&error))
     }
 
@@ -73,12 +70,16 @@ impl PluginWorld for BooksWorld {
                 return Ok(Some(contact_entity(&contact)));
             }
             let case = self.books.case(&CaseId::from(id)).await?;
-            Ok(case.filter(|case| case.plugin == self.plugin).map(|case| case_entity(&case)))
+            Ok(case
+                .filter(|case| case.plugin == self.plugin)
+                .map(|case| case_entity(&case)))
         })
     }
 
     fn by_address(&mut self, email: &str) -> Result<Vec<Entity>, String> {
-        let Ok(address) = Address::parse(email) else { return Ok(Vec::new()) };
+        let Ok(address) = Address::parse(email) else {
+            return Ok(Vec::new());
+        };
         self.wait(async {
             let found = self.books.lookups(&address, &self.office.free_mail).await?;
             let mut entities = Vec::new();
@@ -115,11 +116,19 @@ impl PluginWorld for BooksWorld {
     ) -> Result<Vec<Entity>, String> {
         self.wait(async {
             let range = keys::cases_of_kind(kind);
-            let rows = self.books.store.scan_range(range, Dir::Reverse, CASES_SCANNED_MAX).await?;
+            let rows = self
+                .books
+                .store
+                .scan_range(range, Dir::Reverse, CASES_SCANNED_MAX)
+                .await?;
             let mut found = Vec::new();
             for (key, _) in rows {
-                let Some(id) = keys::indexed_case(&key) else { continue };
-                let Some(case) = self.books.case(&id).await? else { continue };
+                let Some(id) = keys::indexed_case(&key) else {
+                    continue;
+                };
+                let Some(case) = self.books.case(&id).await? else {
+                    continue;
+                };
                 if case.plugin == self.plugin && conditions.iter().all(|c| holds(&case, c)) {
                     found.push(case_entity(&case));
                 }
@@ -143,7 +152,11 @@ impl PluginWorld for BooksWorld {
     fn thread(&mut self, id: &str, newest: usize) -> Result<Vec<PluginMessage>, String> {
         self.wait(async {
             let mut messages = Vec::new();
-            for record in self.books.thread_messages(&ThreadId::from(id), newest).await? {
+            for record in self
+                .books
+                .thread_messages(&ThreadId::from(id), newest)
+                .await?
+            {
                 messages.push(plugin_message(&self.books, &record).await?);
             }
             Ok(messages)
@@ -159,13 +172,17 @@ impl PluginWorld for BooksWorld {
     fn free_slots(&mut self, request: &SlotRequest) -> Result<Vec<Window>, String> {
         let person = self.person(&request.owner)?;
         let business = &self.office.firm.business;
-        let earliest = business.next_slot(business.add_business_days(self.now, request.days_ahead_min));
+        let earliest =
+            business.next_slot(business.add_business_days(self.now, request.days_ahead_min));
         let last_day = business.add_business_days(self.now, request.days_ahead_max);
         let latest = business
             .open_on(business.date_of(last_day))
             .last()
             .map_or(last_day, |(_, window)| window.end);
-        let span = Window { start: earliest, end: latest };
+        let span = Window {
+            start: earliest,
+            end: latest,
+        };
         let busy = self.calendars.busy_of(&person.calendars, span, &[])?;
         let start_of_day = business.start_of(business.date_of(earliest));
         let wish = calendar::SlotRequest {
@@ -207,7 +224,14 @@ impl PluginWorld for BooksWorld {
 
     fn kv_get(&mut self, scope: KvScope, key: &str) -> Result<Option<Vec<u8>>, String> {
         let key = keys::plugin_kv(&self.plugin, self.scope(scope), key);
-        self.wait(async { Ok(self.books.store.get_one(key).await?.map(|row| row.value.to_vec())) })
+        self.wait(async {
+            Ok(self
+                .books
+                .store
+                .get_one(key)
+                .await?
+                .map(|row| row.value.to_vec()))
+        })
     }
 
     fn kv_keys(&mut self, scope: KvScope, prefix: &str) -> Result<Vec<String>, String> {
@@ -220,9 +244,14 @@ impl PluginWorld for BooksWorld {
     fn kv_size(&mut self, scope: KvScope) -> Result<u64, String> {
         let range: Range = keys::plugin_kv_scope(&self.plugin, self.scope(scope));
         self.wait(async {
-            let rows =
-                self.books.store.scan_range(range, Dir::Forward, CASES_SCANNED_MAX).await?;
-            let sizes = rows.iter().map(|(key, row)| key.len().saturating_add(row.value.len()));
+            let rows = self
+                .books
+                .store
+                .scan_range(range, Dir::Forward, CASES_SCANNED_MAX)
+                .await?;
+            let sizes = rows
+                .iter()
+                .map(|(key, row)| key.len().saturating_add(row.value.len()));
             Ok(sizes.map(|size| size as u64).sum())
         })
     }
@@ -240,12 +269,15 @@ fn holds(case: &CaseRecord, condition: &Condition) -> bool {
     let wanted = &condition.value;
     match condition.field.as_str() {
         "state" => *wanted == Value::Text(case.state.clone()),
-        "account" => {
-            case.account.as_ref().is_some_and(|id| *wanted == Value::Text(id.0.clone()))
-        }
-        "thread" => {
-            case.subject.thread.as_ref().is_some_and(|id| *wanted == Value::Text(id.0.clone()))
-        }
+        "account" => case
+            .account
+            .as_ref()
+            .is_some_and(|id| *wanted == Value::Text(id.0.clone())),
+        "thread" => case
+            .subject
+            .thread
+            .as_ref()
+            .is_some_and(|id| *wanted == Value::Text(id.0.clone())),
         name => case.fields.get(name).unwrap_or(&Value::Null) == wanted,
     }
 }
@@ -259,29 +291,56 @@ pub(super) fn account_entity(account: &Account) -> Entity {
     fields.insert("name".to_owned(), text(&account.name));
     fields.insert("domains".to_owned(), Value::Texts(account.domains.clone()));
     fields.insert("lifecycle".to_owned(), text(account.lifecycle.as_str()));
-    fields.insert("do_not_contact".to_owned(), Value::Flag(account.do_not_contact));
-    let optional = [("owner", &account.owner), ("external_id", &account.external_id)];
+    fields.insert(
+        "do_not_contact".to_owned(),
+        Value::Flag(account.do_not_contact),
+    );
+    let optional = [
+        ("owner", &account.owner),
+        ("external_id", &account.external_id),
+    ];
     for (name, value) in optional {
         fields.insert(name.to_owned(), value.as_deref().map_or(Value::Null, text));
     }
     let revision = u64::try_from(account.updated.0).unwrap_or_default();
     let (id, kind) = (account.id.0.clone(), "account".to_owned());
-    Entity { id, kind, revision, state: String::new(), fields }
+    Entity {
+        id,
+        kind,
+        revision,
+        state: String::new(),
+        fields,
+    }
 }
 
 pub(super) fn contact_entity(contact: &Contact) -> Entity {
     let mut fields = Fields::new();
     fields.insert("account".to_owned(), text(contact.account.as_str()));
-    fields.insert("addresses".to_owned(), Value::Texts(contact.addresses.clone()));
-    fields.insert("do_not_contact".to_owned(), Value::Flag(contact.do_not_contact));
+    fields.insert(
+        "addresses".to_owned(),
+        Value::Texts(contact.addresses.clone()),
+    );
+    fields.insert(
+        "do_not_contact".to_owned(),
+        Value::Flag(contact.do_not_contact),
+    );
     let left = contact.status == liaison_core::account::ContactStatus::Left;
-    fields.insert("status".to_owned(), text(if left { "left" } else { "active" }));
+    fields.insert(
+        "status".to_owned(),
+        text(if left { "left" } else { "active" }),
+    );
     for (name, value) in [("name", &contact.name), ("role", &contact.role)] {
         fields.insert(name.to_owned(), value.as_deref().map_or(Value::Null, text));
     }
     let revision = u64::try_from(contact.updated.0).unwrap_or_default();
     let (id, kind) = (contact.id.0.clone(), "contact".to_owned());
-    Entity { id, kind, revision, state: String::new(), fields }
+    Entity {
+        id,
+        kind,
+        revision,
+        state: String::new(),
+        fields,
+    }
 }
 
 fn case_entity(case: &CaseRecord) -> Entity {
@@ -298,11 +357,17 @@ fn case_entity(case: &CaseRecord) -> Entity {
 }
 
 pub(super) fn plain(person: &Person) -> PlainAddress {
-    PlainAddress { name: person.name.clone(), email: person.email.clone() }
+    PlainAddress {
+        name: person.name.clone(),
+        email: person.email.clone(),
+    }
 }
 
 fn named(address: &NamedAddress) -> PlainAddress {
-    PlainAddress { name: address.name.clone(), email: address.address.key() }
+    PlainAddress {
+        name: address.name.clone(),
+        email: address.address.key(),
+    }
 }
 
 /// A message with its text, read again from its bytes.
@@ -310,11 +375,12 @@ pub(super) async fn plugin_message(
     books: &Books,
     record: &MessageRecord,
 ) -> Result<PluginMessage, BooksError> {
-    let view = match books.bytes(&record.content).await? {
-        Some(bytes) => Some(parse_message(&bytes, &ParseLimits::default())),
-        None => None,
+    let bytes = books.bytes(&record.content).await?;
+    let view = bytes.map(|bytes| parse_message(&bytes, &ParseLimits::default()));
+    let nobody = PlainAddress {
+        name: None,
+        email: String::new(),
     };
-    let nobody = PlainAddress { name: None, email: String::new() };
     let mut message = PluginMessage {
         id: record.key.clone(),
         thread: record.thread.clone(),
@@ -374,7 +440,10 @@ fn calendar_event(
         uid: instance.uid.clone(),
         sequence: event.map_or(0, |event| u32::try_from(event.sequence).unwrap_or(0)),
         summary: instance.summary.clone().unwrap_or_default(),
-        when: Window { start: instance.start, end: instance.end },
+        when: Window {
+            start: instance.start,
+            end: instance.end,
+        },
         all_day: instance.all_day,
         status: instance.status.as_str().to_owned(),
         location: event.and_then(|event| event.location.clone()),
@@ -394,7 +463,11 @@ fn calendar_event(
                         PartStat::Delegated => "delegated",
                     }
                     .to_owned();
-                    (plain(&who.address, who.name.as_deref()), partstat, who.optional())
+                    (
+                        plain(&who.address, who.name.as_deref()),
+                        partstat,
+                        who.optional(),
+                    )
                 })
                 .collect()
         }),
