@@ -6,7 +6,9 @@
 #![deny(unsafe_code)]
 
 pub mod books;
+pub mod check;
 pub mod clock;
+pub mod config;
 pub mod dial;
 pub mod hint;
 pub mod plugin;
