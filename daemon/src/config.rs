@@ -8,7 +8,10 @@
 //! problem never becomes part of a [`Config`]. Secrets are references and stay so. Relative paths
 //! are relative to the folder of the file.
 
+mod edges;
 mod load;
+mod problem;
+mod read;
 mod schema;
 mod validate;
 
@@ -30,10 +33,8 @@ use crate::sink::vdir::VdirSettings;
 use crate::source::imap::ImapSettings;
 use crate::source::maildir::MaildirSettings;
 
-pub use load::{
-    CONFIG_FILE_DEFAULT, CONFIG_VARIABLE, ConfigErrors, ConfigProblem, config_path,
-    default_plugin_dir,
-};
+pub use load::{CONFIG_FILE_DEFAULT, CONFIG_VARIABLE, config_path, default_plugin_dir};
+pub use problem::{ConfigErrors, ConfigProblem};
 
 /// What the operator wrote, validated. All paths are absolute.
 #[derive(Debug, Clone)]
