@@ -19,6 +19,8 @@ const CHUNK_BYTES: u64 = 1024 * 1024;
 const BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most header bytes kept of a message above the size cap.
 const HEADER_BYTES_MAX: u64 = CHUNK_BYTES;
+/// Other messages asked for before a refusal is laid on the message and not on the server.
+const WITNESSES: usize = 5;
 /// UIDs remembered of one look; what is beyond is found by the next.
 pub(crate) const ROWS_MAX: usize = 20_000;
 
@@ -117,26 +119,50 @@ impl Fetcher<'_> {
             return Ok(Vec::new());
         };
         self.suspects.begin(self.place, first.uid, last.uid);
-        let arrived = match self.small(rows).await {
-            // One message may be the reason: the next batches hold one message each.
-            Err(SyncError::Refused { .. }) if rows.len() > 1 => {
-                self.suspects.split(self.place, last.uid);
-                let mut arrived = Vec::new();
-                for row in rows {
-                    self.suspects.begin(self.place, row.uid, row.uid);
-                    arrived.extend(self.small(std::slice::from_ref(row)).await?);
-                    self.suspects.end();
-                }
-                arrived
-            }
+        let arrived = match self.together(rows).await {
+            Err(SyncError::Refused { .. }) => self.one_by_one(rows).await?,
             other => other?,
         };
         self.suspects.end();
         Ok(arrived)
     }
 
+    /// After a refusal: finds the messages that it is about, and tells a server that withholds
+    /// one message from a server that has trouble with all of them.
+    async fn one_by_one(&mut self, rows: &[Row]) -> Result<Vec<Arrived>, SyncError> {
+        let mut arrived = Vec::new();
+        for row in rows {
+            self.suspects.begin(self.place, row.uid, row.uid);
+            match self.together(std::slice::from_ref(row)).await {
+                Err(SyncError::Refused { what, text }) => {
+                    if !self.another_is_readable(row.uid).await? {
+                        self.suspects.forget_running();
+                        return Err(SyncError::Refused { what, text });
+                    }
+                    let content = Content::Unfetchable { reason: text };
+                    arrived.push(self.arrived(row.uid, FetchRow::default(), content));
+                }
+                other => arrived.extend(other?),
+            }
+        }
+        Ok(arrived)
+    }
+
+    async fn another_is_readable(&mut self, uid: u32) -> Result<bool, SyncError> {
+        let rows = discover(self.connection, "1:*", Keep::Newest(WITNESSES)).await?;
+        for row in rows.iter().filter(|row| row.uid != uid) {
+            let set = row.uid.to_string();
+            match fetch(self.connection, &set, "UID BODY.PEEK[HEADER]").await {
+                Ok(fetched) if fetched.values().any(|row| row.body.is_some()) => return Ok(true),
+                Ok(_) | Err(SyncError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
     /// The small ones with one command, each of the others with its own.
-    async fn small(&mut self, rows: &[Row]) -> Result<Vec<Arrived>, SyncError> {
+    async fn together(&mut self, rows: &[Row]) -> Result<Vec<Arrived>, SyncError> {
         let mut found = self.small_bodies(rows).await?;
         let mut arrived = Vec::with_capacity(rows.len());
         for row in rows {

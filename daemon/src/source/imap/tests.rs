@@ -378,19 +378,23 @@ async fn a_message_that_no_parser_survives_stops_nothing() {
 }
 
 #[tokio::test]
-async fn a_message_that_the_server_refuses_is_reported_and_passed() {
+async fn a_message_that_the_server_withholds_is_reported_and_an_outage_waited_out() {
     let ledger = Arc::new(Ledger::default());
     let source = source(&ledger);
     let mut peer = peer(FakeMailbox::with(7, 0));
     session(&source, &mut peer).await;
     let inbox = peer.boxes.get_mut("INBOX").unwrap();
-    for subject in ["before", "kept back", "after"] {
+    for subject in ["before", "withheld", "after"] {
         inbox.deliver(subject);
     }
-    inbox.refused.push(2);
-    for _ in 0..8 {
-        session(&source, &mut peer).await;
+    inbox.refused = vec![1, 2, 3];
+    for _ in 0..10 {
+        let end = session(&source, &mut peer).await.unwrap();
+        assert!(end.to_string().contains("SERVERBUG"), "{end}");
     }
+    assert!(ledger.table().first.is_empty(), "an outage loses nothing");
+    peer.boxes.get_mut("INBOX").unwrap().refused = vec![2];
+    session(&source, &mut peer).await;
     let table = ledger.table();
     let known: Vec<&String> = table.first.keys().collect();
     assert_eq!(known, ["after", "before", "unfetchable 7/2"]);
