@@ -16,7 +16,7 @@ pub use asks::{Ask, ask};
 pub use language::{Language, language};
 
 /// Longest text that is looked at, in bytes: an enquiry says what it wants before that.
-pub const LOOKED_AT_BYTES_MAX: usize = 16 * 1024;
+pub const LOOKED_AT_BYTES_MAX: usize = 8 * 1024;
 
 /// The words of a text, for looking up phrases.
 #[derive(Debug, Clone)]

@@ -79,7 +79,7 @@ pub fn judge(subject: &str, body: &str) -> Verdict {
     Verdict::Enquiry(Enquiry {
         cues,
         asks_price: !prices.is_empty(),
-        need: need(body),
+        need: need(body, &[wants.as_slice(), work.as_slice()].concat()),
         is_new_work: (!prices.is_empty() || !work.is_empty()) && words.find(TROUBLE).is_none(),
     })
 }
@@ -96,12 +96,11 @@ fn other(words: &Words, wants: bool) -> Option<(&'static str, Vec<&'static str>)
 }
 
 /// The sentence which says what is needed.
-fn need(body: &str) -> Option<String> {
+fn need(body: &str, cues: &[&str]) -> Option<String> {
     text::sentences(body)
         .find(|sentence| {
             let words = Words::of(sentence);
-            words.len() >= NEED_WORDS_MIN
-                && (words.find(WANTS).is_some() || words.find(WORK).is_some())
+            words.len() >= NEED_WORDS_MIN && words.find(cues).is_some()
         })
         .map(|sentence| text::excerpt(sentence, NEED_BYTES_MAX))
 }

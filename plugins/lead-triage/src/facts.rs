@@ -161,17 +161,19 @@ impl Facts {
     /// Reads a message.
     #[must_use]
     pub fn of(message: &Message, enquiry: Option<&Enquiry>, settings: &Settings) -> Facts {
+        let whole = Words::of(&message.text);
         let signature = Words::of(&message.signature);
         let decider = signature
             .find(&DECIDERS)
             .map(|role| format!("signs as {}", role.trim_end_matches('*')))
-            .or_else(|| sentence_with(&message.text, &DECIDERS));
+            .or_else(|| sentence_with(&message.text, &whole, &DECIDERS));
         Facts {
             need: enquiry.and_then(|enquiry| enquiry.need.clone()),
-            timeline: sentence_with(&message.text, &TIMELINE),
-            budget_band: budget(&message.text).map(|sum| band(sum, &settings.budget_limits())),
+            timeline: sentence_with(&message.text, &whole, &TIMELINE),
+            budget_band: budget(&message.text, &whole)
+                .map(|sum| band(sum, &settings.budget_limits())),
             decision_maker: decider,
-            source: sentence_with(&message.text, &SOURCES),
+            source: sentence_with(&message.text, &whole, &SOURCES),
             phone: phone(&message.signature).or_else(|| phone(&message.text)),
             company: company(&message.signature),
         }
@@ -206,9 +208,14 @@ impl Facts {
     }
 }
 
-fn sentence_with(body: &str, cues: &[&str]) -> Option<String> {
+/// The first sentence with a cue; `whole` are the words of `body`.
+fn sentence_with(body: &str, whole: &Words, cues: &[&str]) -> Option<String> {
+    let cues = whole.find_all(cues);
+    if cues.is_empty() {
+        return None;
+    }
     text::sentences(body)
-        .find(|sentence| Words::of(sentence).find(cues).is_some())
+        .find(|sentence| Words::of(sentence).find(&cues).is_some())
         .map(|sentence| text::excerpt(sentence, FACT_BYTES_MAX))
 }
 
@@ -257,7 +264,7 @@ fn phone(body: &str) -> Option<String> {
 }
 
 /// The largest number in a sentence that speaks of a budget.
-fn budget(body: &str) -> Option<u64> {
+fn budget(body: &str, whole: &Words) -> Option<u64> {
     const CUES: [&str; 6] = [
         "budget",
         "budgeted",
@@ -266,8 +273,12 @@ fn budget(body: &str) -> Option<u64> {
         "kostenrahmen",
         "to spend",
     ];
+    let cues = whole.find_all(&CUES);
+    if cues.is_empty() {
+        return None;
+    }
     text::sentences(body)
-        .filter(|sentence| Words::of(sentence).find(&CUES).is_some())
+        .filter(|sentence| Words::of(sentence).find(&cues).is_some())
         .find_map(|sentence| sentence.split_whitespace().filter_map(sum).max())
 }
 
@@ -337,7 +348,7 @@ mod tests {
             ("We have 3 offices and no budget yet.", None),
             ("There are 15,000 users.", None),
         ] {
-            let got = budget(body).map(|sum| band(sum, &limits));
+            let got = budget(body, &Words::of(body)).map(|sum| band(sum, &limits));
             assert_eq!(got.as_deref(), expected, "{body}");
         }
     }

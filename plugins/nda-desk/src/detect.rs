@@ -300,6 +300,16 @@ pub fn find(message: &Message, names: &[String]) -> Option<Found> {
 
 /// Every sentence that uses a name of such an agreement, with the name.
 fn spoken(subject: &str, body: &str, names: &[String]) -> Vec<(String, String)> {
+    // What does not occur in the whole need not be looked for in each sentence.
+    let whole_text = format!("{subject}\n\n{body}");
+    let whole = Words::of(&whole_text);
+    let names: Vec<&String> = names
+        .iter()
+        .filter(|name| may_be_spoken(name, &whole))
+        .collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
     std::iter::once(subject)
         .chain(text::sentences(body))
         .filter_map(|sentence| {
@@ -307,9 +317,13 @@ fn spoken(subject: &str, body: &str, names: &[String]) -> Vec<(String, String)> 
             let name = names
                 .iter()
                 .find(|name| is_spoken(name, sentence, &words))?;
-            Some((name.clone(), text::excerpt(sentence, QUOTE_BYTES_MAX)))
+            Some(((*name).clone(), text::excerpt(sentence, QUOTE_BYTES_MAX)))
         })
         .collect()
+}
+
+fn may_be_spoken(name: &str, words: &Words) -> bool {
+    words.has(&format!("{name}*")) || words.has(&name.replace('-', "")) || words.has("mnda")
 }
 
 fn is_spoken(name: &str, sentence: &str, words: &Words) -> bool {
