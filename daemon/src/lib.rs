@@ -1,21 +1,31 @@
 //! The Liaison daemon: adapters and wiring around the pure [`liaison_core`].
 //!
 //! Module map, in reading order: [`clock`], [`supervisor`], [`secret`] and [`tls`] are the one
-//! home of time, tasks, secrets and TLS; [`source`] and [`sink`] are the contracts of the edges;
-//! [`store`] is what the daemon remembers; [`plugin`] runs the sandboxed policies.
+//! home of time, tasks, secrets and TLS. [`source`] and [`sink`] are the contracts of the edges and
+//! their implementations. [`store`] is what the daemon remembers, [`books`] its typed rows.
+//! [`ingest`] takes mail in, [`pipeline`] lets the plugins of [`plugin`] propose and the core
+//! decide, [`delivery`] carries out. [`config`], [`control`] and [`cli`] are the operator's side;
+//! [`app`] is the only place that knows all parts.
 #![deny(unsafe_code)]
 
 pub mod accounts;
 pub mod api;
 pub mod books;
+pub mod calendars;
 pub mod clock;
 pub mod control;
+pub mod compose;
+// pub mod config;
+pub mod check;
+pub mod clock;
+pub mod config;
 pub mod dial;
 pub mod freshness;
 pub mod hint;
 pub mod ingest;
 pub mod office;
 pub mod outbox;
+pub mod pipeline;
 pub mod plugin;
 pub mod secret;
 pub mod sink;

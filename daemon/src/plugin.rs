@@ -12,6 +12,7 @@
 
 mod bindings;
 mod call;
+pub mod cases;
 mod civil;
 mod engine;
 mod grants;
@@ -31,3 +32,8 @@ pub use report::{
 };
 pub use workers::{Call, Workers, WorkersError};
 pub use world::{Condition, PluginWorld, SlotRequest};
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -68,7 +68,7 @@ pub trait PhaseLog: Send {
 }
 
 /// A way to send mail.
-pub trait MailTransport: Send + Sync + 'static {
+pub trait MailTransport: std::fmt::Debug + Send + Sync + 'static {
     /// Tries once. Never retries; never cancels safely, so it is always awaited to its end.
     fn send<'a>(
         &'a self,
@@ -102,7 +102,7 @@ pub struct FolderError {
 }
 
 /// The owner's Drafts and Sent mailboxes.
-pub trait OwnFolders: Send + Sync + 'static {
+pub trait OwnFolders: std::fmt::Debug + Send + Sync + 'static {
     /// Whether a message with this Message-ID (no brackets) lies in the folder. `Ok(false)` is a
     /// definite no; "could not look" is an error.
     fn contains<'a>(
@@ -184,7 +184,7 @@ pub struct CalendarChanges {
 }
 
 /// One calendar collection of ours.
-pub trait CalendarStore: Send + Sync + 'static {
+pub trait CalendarStore: std::fmt::Debug + Send + Sync + 'static {
     /// Everything that differs from `known` (href -> etag). The first call gives all.
     fn changes<'a>(
         &'a self,

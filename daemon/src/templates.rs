@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 mod attachments;
 mod instants;
@@ -148,7 +148,7 @@ impl Templates {
         let environment = environment(zone);
         let text = environment
             .template_from_str(&source)
-            .and_then(|template| template.render(Value::from(Serde(&variables))))
+            .and_then(|template| template.render(Serde(&variables)))
             .map_err(failed)?;
         if text.len() > RENDERED_BYTES {
             return Err(TemplateError::TooLarge {

@@ -424,7 +424,7 @@ impl<'a, S> Cx<'a, S> {
     }
 }
 
-fn kind_of(action: &Action) -> &'static str {
+pub(crate) fn kind_of(action: &Action) -> &'static str {
     match action {
         Action::Email(_) => "email",
         Action::Hold(_) => "hold",

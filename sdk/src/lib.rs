@@ -89,6 +89,10 @@ pub use span::{Span, SpanError};
 pub use world::Imports;
 pub use world::World;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// The version of the contract (`sdk/wit`) that this SDK speaks.
 pub const CONTRACT: &str = "0.1.0";
 

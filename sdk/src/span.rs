@@ -5,7 +5,8 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
-const MINUTE_MS: u64 = 60_000;
+const SECOND_MS: u64 = 1000;
+const MINUTE_MS: u64 = 60 * SECOND_MS;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
@@ -59,6 +60,7 @@ impl FromStr for Span {
         Ok(match unit.trim_end_matches('s') {
             "business day" | "working day" => Span::BusinessDays(count),
             "business hour" | "working hour" => Span::BusinessHours(count),
+            "second" => plain(SECOND_MS),
             "minute" => plain(MINUTE_MS),
             "hour" => plain(HOUR_MS),
             "day" => plain(DAY_MS),
@@ -78,7 +80,8 @@ impl fmt::Display for Span {
                 let (n, unit) = match ms {
                     _ if ms % DAY_MS == 0 => (ms / DAY_MS, "day"),
                     _ if ms % HOUR_MS == 0 => (ms / HOUR_MS, "hour"),
-                    _ => (ms / MINUTE_MS, "minute"),
+                    _ if ms % MINUTE_MS == 0 => (ms / MINUTE_MS, "minute"),
+                    _ => (ms / SECOND_MS, "second"),
                 };
                 write!(f, "{n} {unit}{}", plural(n))
             }
@@ -108,6 +111,7 @@ mod tests {
                 "4 business hours",
             ),
             ("90 minutes", Span::Millis(5_400_000), "90 minutes"),
+            ("30 seconds", Span::Millis(30_000), "30 seconds"),
             ("2 weeks", Span::Millis(1_209_600_000), "14 days"),
         ] {
             assert_eq!(text.parse(), Ok(span), "{text}");

@@ -5,6 +5,7 @@
 //! line breaks and case never hide a phrase.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::Address;
 
@@ -15,7 +16,7 @@ pub use asks::{Ask, ask};
 pub use language::{Language, language};
 
 /// Longest text that is looked at, in bytes: an enquiry says what it wants before that.
-pub const LOOKED_AT_BYTES_MAX: usize = 16 * 1024;
+pub const LOOKED_AT_BYTES_MAX: usize = 8 * 1024;
 
 /// The words of a text, for looking up phrases.
 #[derive(Debug, Clone)]
@@ -40,6 +41,9 @@ impl Words {
     /// Whether the phrase occurs. A word ending in `*` stands for all words that begin with it.
     #[must_use]
     pub fn has(&self, phrase: &str) -> bool {
+        if !self.may_have(phrase) {
+            return false;
+        }
         let pattern: Vec<(String, bool)> = phrase
             .split_whitespace()
             .flat_map(|part| {
@@ -75,6 +79,25 @@ impl Words {
                 .get(first)
                 .is_some_and(|places| places.iter().any(|place| follows(*place)))
         }
+    }
+
+    /// Whether some word begins like the phrase: the cheap test that most phrases fail, since
+    /// guests pay for every instruction.
+    fn may_have(&self, phrase: &str) -> bool {
+        let mut parts = phrase.split(|c: char| !c.is_alphanumeric());
+        let Some(first) = parts.find(|part| !part.is_empty()) else {
+            return false;
+        };
+        let lower;
+        let first = if first.chars().any(char::is_uppercase) {
+            lower = first.to_lowercase();
+            lower.as_str()
+        } else {
+            first
+        };
+        let from_here = (Bound::Included(first), Bound::Unbounded);
+        let next = self.places.range::<str, _>(from_here).next();
+        next.is_some_and(|(word, _)| word.starts_with(first))
     }
 
     /// The first phrase of a list that occurs.

@@ -521,3 +521,6 @@ impl<'de> Deserialize<'de> for BusinessDuration {
             .map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,9 +84,17 @@ impl Serialize for Problem {
 /// Problems kept for one object; a file of nothing but broken lines needs no more to be understood.
 pub const MAX_PROBLEMS: usize = 200;
 
-/// Adds a problem unless it is known already or the list is full ([`MAX_PROBLEMS`]).
+/// Adds a problem unless it is known already; the last place of [`MAX_PROBLEMS`] says that there
+/// are more.
 pub(crate) fn note(problems: &mut Vec<Problem>, problem: Problem) {
-    if problems.len() < MAX_PROBLEMS && !problems.contains(&problem) {
+    if problems.len() >= MAX_PROBLEMS || problems.contains(&problem) {
+        return;
+    }
+    if problems.len().saturating_add(1) == MAX_PROBLEMS {
+        problems.push(Problem::general(
+            "there are more problems: they are not listed",
+        ));
+    } else {
         problems.push(problem);
     }
 }

@@ -65,6 +65,8 @@ pub struct MessageRecord {
     pub class: String,
     /// Why it has this class.
     pub class_evidence: Vec<String>,
+    /// Its header or sender says that it must not be answered by a machine, whatever its class.
+    pub no_automatic_answer: bool,
     /// Authenticity of the sender: `pass|fail|none|unknown`.
     pub authenticity: String,
     /// Out-of-office: start of the day of return, and whether the person left.

@@ -52,6 +52,7 @@ impl Ingest {
                 ooo.left_company,
             )
         });
+        record.no_automatic_answer = view.class.no_automatic_answer;
         record.account = matched.account.clone();
         record.contact = matched.contact.clone();
         Ok((fitted(record), Some(matched)))
@@ -218,6 +219,7 @@ fn record(batch: &Batch, item: &Prepared, view: &MessageView, thread: ThreadId) 
             .take(lines)
             .map(|line| cut_text(line, chars))
             .collect(),
+        no_automatic_answer: false,
         authenticity: "unknown".to_owned(),
         out_of_office: None,
         effect: None,
@@ -300,6 +302,7 @@ fn unreadable(batch: &Batch, item: &Prepared, reason: &str) -> MessageRecord {
         references: Vec::new(),
         class: "human".to_owned(),
         class_evidence: Vec::new(),
+        no_automatic_answer: false,
         authenticity: "unknown".to_owned(),
         out_of_office: None,
         effect: None,

@@ -17,6 +17,10 @@ const TIME_LIMIT_TICKS: u64 = 200;
 const HANDLES: usize = 1_000;
 /// Innermost functions named in a crash.
 const FRAMES: usize = 12;
+/// Functions that say nothing about a plugin.
+const LIBRARY: [&str; 6] = ["abort", "std::", "core::", "alloc::", "__rust", "rust_"];
+/// What Rust adds to a panic for people who can set its environment.
+const BACKTRACE_NOTE: &str = "note: run with `RUST_BACKTRACE=1`";
 /// Bytes of a sentence that a plugin gives with a failure.
 const WHY_BYTES: usize = 1 << 10;
 /// Longest wait that a plugin may ask for: a day.
@@ -115,6 +119,10 @@ fn bounded_failure(failure: Failure) -> Failure {
 /// Why a call ended without an answer, what it said, and where.
 pub(super) fn crash(error: &wasmtime::Error, cx: &Cx) -> (CrashKind, String, Vec<String>) {
     let stderr = cx.said();
+    let stderr = stderr
+        .lines()
+        .filter(|line| !line.starts_with(BACKTRACE_NOTE));
+    let stderr = stderr.collect::<Vec<_>>().join("\n");
     let or_said = |sentence: &str| {
         if stderr.is_empty() {
             sentence.to_owned()
@@ -172,7 +180,7 @@ pub(super) fn crash(error: &wasmtime::Error, cx: &Cx) -> (CrashKind, String, Vec
     }
 }
 
-/// Names of the innermost functions, demangled.
+/// Names of the innermost functions, demangled, without those of Rust's own library.
 fn frames(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
@@ -181,7 +189,59 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
         .to_string()
         .lines()
         .filter_map(|line| line.split_once('!'))
-        .map(|(_, name)| name.trim().to_owned())
+        .map(|(_, name)| readable(name.trim()))
+        .filter(|name| !LIBRARY.iter().any(|library| name.starts_with(library)))
         .take(FRAMES)
         .collect()
+}
+
+/// A name without the hashes that tell builds apart.
+fn readable(name: &str) -> String {
+    let hash = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let name = match name.rsplit_once("::h") {
+        Some((plain, tail)) if hash(tail) => plain,
+        _ => name,
+    };
+    let mut parts = name.split('[');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(']') {
+            Some((inside, after)) if hash(inside) => plain.push_str(after),
+            _ => {
+                plain.push('[');
+                plain.push_str(part);
+            }
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn names_of_functions_lose_their_hashes_only() {
+        let cases = [
+            (
+                "alloc::vec::from_elem::h0b3eeb7801ebced9",
+                "alloc::vec::from_elem",
+            ),
+            (
+                "std[d123b7a1a2ed1472]::process::abort",
+                "std::process::abort",
+            ),
+            (
+                "<[u8] as core[6d9e98711c484d2e]::Clone>::clone",
+                "<[u8] as core::Clone>::clone",
+            ),
+            (
+                "liaison:plugin/handler@0.1.0#handle",
+                "liaison:plugin/handler@0.1.0#handle",
+            ),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(readable(given), expected);
+        }
+    }
 }

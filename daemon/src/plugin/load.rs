@@ -152,7 +152,7 @@ pub fn parse_manifest(text: &str, file: &Path) -> Result<Manifest, LoadError> {
 }
 
 /// Adds the nearest known name to serde's words on an unknown key or value.
-fn with_hint(message: &str) -> String {
+pub(super) fn with_hint(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = message
         .starts_with("unknown ")
@@ -381,6 +381,12 @@ impl Plugin {
         event: &PluginEvent,
     ) -> Session {
         Session::new(self.manifest.clone(), settings, world, event)
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_fuel(mut self, fuel: u64) -> Plugin {
+        Arc::make_mut(&mut self.manifest).limits.fuel = fuel;
+        self
     }
 
     pub(super) fn store(

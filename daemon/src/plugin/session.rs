@@ -390,3 +390,6 @@ fn cost(key: &str, value: Option<&[u8]>) -> u64 {
         u64::try_from(key.len().saturating_add(value.len())).unwrap_or(u64::MAX)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,14 @@ pub(crate) fn default_gone_percent_max() -> u8 {
     50
 }
 
+/// What is wrong with a configured guard, as `key: reason`.
+pub(crate) fn gone_percent_problem(percent: u8) -> Option<String> {
+    (percent > 100).then(|| format!("gone_percent_max: {percent} is more than 100 percent"))
+}
+
 /// File name of the object with this UID: `<uid>.ics`, percent-encoded where a file system or a
-/// URL would mind, hashed where it would be too long. Equal for equal UIDs, always.
+/// URL would mind, hashed where it would be too long or has a slash, which servers decode before
+/// they split the path. Equal for equal UIDs, always.
 pub(crate) fn object_name(uid: &str) -> String {
     let mut stem = String::with_capacity(uid.len());
     for (index, byte) in uid.bytes().enumerate() {
@@ -28,7 +34,7 @@ pub(crate) fn object_name(uid: &str) -> String {
             stem.push_str(&format!("%{byte:02X}"));
         }
     }
-    if stem.len() > STEM_BYTES_MAX {
+    if stem.len() > STEM_BYTES_MAX || uid.contains('/') {
         stem = derive("liaison calendar object 1", &[uid.as_bytes()]);
     }
     format!("{stem}.ics")
@@ -88,7 +94,7 @@ mod tests {
     fn names_are_safe_and_tell_uids_apart() {
         for (uid, name) in [
             ("hold.0af@example.com", "hold.0af@example.com.ics"),
-            ("../../etc/passwd", "%2E.%2F..%2Fetc%2Fpasswd.ics"),
+            ("..\\x", "%2E.%5Cx.ics"),
             ("100%", "100%25.ics"),
             (".hidden", "%2Ehidden.ics"),
             ("Grüße 1", "Gr%C3%BC%C3%9Fe%201.ics"),
@@ -97,6 +103,8 @@ mod tests {
         }
         let (one, other) = (object_name(&"a".repeat(300)), object_name(&"a".repeat(301)));
         assert!(one.len() < 255 && one != other);
+        let slashed = object_name("../../etc/passwd");
+        assert!(!slashed.contains(['/', '%']) && slashed != object_name("../etc/passwd"));
     }
 
     #[test]

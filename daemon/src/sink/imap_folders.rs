@@ -1,17 +1,390 @@
 //! The owner's Drafts and Sent mailboxes on an IMAP server.
+//!
+//! One connection, leased on demand and closed after [`IDLE_MAX`]. A refusal or a lost connection
+//! is an error and never "not there": what is not there may be sent or placed again.
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::{FolderError, OwnFolder, OwnFolders};
+use crate::dial::in_words;
 use crate::source::imap::ImapSettings;
+use crate::source::imap::answer::{Tagged, Untagged};
+use crate::source::imap::connection::{COMMAND_LIMIT, Connection, ConnectionError};
+use crate::source::imap::folders::{Opened, examine, find, select};
+use crate::source::imap::open::{OpenError, open};
+use crate::source::imap::wire::{Command, uid_set};
+use crate::supervisor::{Stop, Waited};
+
+/// How long an unused connection is kept.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// Most messages looked at after one search; ours is among the first, or somebody fakes ids.
+const CANDIDATES_MAX: usize = 50;
 
 /// Places and removes our own messages; connects on demand.
-#[derive(Debug)]
 pub struct ImapFolders {
     settings: ImapSettings,
+    kept: Mutex<Option<Kept>>,
+}
+
+struct Kept {
+    connection: Connection,
+    since: Instant,
+}
+
+impl fmt::Debug for ImapFolders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImapFolders")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an operation failed, before it is put into words.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("{step} was refused: {text}")]
+    Refused {
+        step: &'static str,
+        text: String,
+        needs_person: bool,
+    },
+    #[error("no such mailbox found; set `sent` and `drafts` for this mailbox")]
+    NoMailbox,
+    #[error("the server cannot remove single messages (no UIDPLUS); remove the draft by hand")]
+    NoUidPlus,
+}
+
+impl Failure {
+    fn needs_person(&self) -> bool {
+        match self {
+            Failure::Open(error) => error.needs_person(),
+            Failure::Connection(_) => false,
+            Failure::Refused { needs_person, .. } => *needs_person,
+            Failure::NoMailbox | Failure::NoUidPlus => true,
+        }
+    }
+}
+
+fn refused(step: &'static str, answer: &Tagged) -> Failure {
+    Failure::Refused {
+        step,
+        text: answer.words(),
+        needs_person: ["OVERQUOTA", "NOPERM", "CANNOT", "NONEXISTENT"]
+            .iter()
+            .any(|word| answer.has_code(word)),
+    }
+}
+
+/// What to do with a message of ours.
+struct Job<'a> {
+    action: Action<'a>,
+    folder: OwnFolder,
+    message_id: &'a str,
+}
+
+enum Action<'a> {
+    Look,
+    Put(&'a [u8]),
+    TakeOut,
+}
+
+impl Job<'_> {
+    fn words(&self) -> String {
+        let folder = match self.folder {
+            OwnFolder::Drafts => "drafts",
+            OwnFolder::Sent => "sent mail",
+        };
+        let id = self.message_id;
+        match self.action {
+            Action::Look => format!("looking for <{id}> in the {folder}"),
+            Action::Put(_) => format!("placing <{id}> in the {folder}"),
+            Action::TakeOut => format!("removing <{id}> from the {folder}"),
+        }
+    }
+}
+
+/// A found message of ours.
+struct Found {
+    uid: u32,
+    is_draft: bool,
 }
 
 impl ImapFolders {
     /// Own folders of the mailbox that `settings` describe.
     #[must_use]
     pub fn new(settings: ImapSettings) -> ImapFolders {
-        ImapFolders { settings }
+        ImapFolders {
+            settings,
+            kept: Mutex::new(None),
+        }
+    }
+
+    /// Closes the connection when it was not used for [`IDLE_MAX`]; runs until `stop`. Without
+    /// it, an old connection is closed at the next use only.
+    pub async fn run(self: Arc<Self>, stop: Stop) {
+        while stop.sleep(IDLE_MAX / 2).await == Waited::Elapsed {
+            let mut kept = self.kept.lock().await;
+            if let Some(old) = kept.take_if(|kept| kept.since.elapsed() >= IDLE_MAX) {
+                old.connection.log_out().await;
+            }
+        }
+    }
+
+    /// Runs `job` on the kept connection or a new one, which is kept only when it succeeded.
+    async fn run_job(&self, job: &Job<'_>) -> Result<bool, FolderError> {
+        let mut kept = self.kept.lock().await;
+        let result = async {
+            let mut connection = self.lease(&mut kept).await?;
+            let done = match job.action {
+                Action::Look => self.look(&mut connection, job).await?,
+                Action::Put(bytes) => self.put(&mut connection, job, bytes).await?,
+                Action::TakeOut => self.take_out(&mut connection, job).await?,
+            };
+            *kept = Some(Kept {
+                connection,
+                since: Instant::now(),
+            });
+            Ok(done)
+        };
+        result.await.map_err(|failure: Failure| FolderError {
+            what: format!("{} of {}", job.words(), self.settings.place()),
+            why: in_words(&failure),
+            needs_person: failure.needs_person(),
+        })
+    }
+
+    async fn lease(&self, kept: &mut Option<Kept>) -> Result<Connection, Failure> {
+        if let Some(mut old) = kept.take()
+            && old.since.elapsed() < IDLE_MAX
+            && old.connection.plain(Command::new("NOOP")).await.is_ok()
+        {
+            return Ok(old.connection);
+        }
+        Ok(open(&self.settings).await?)
+    }
+
+    async fn name(
+        &self,
+        connection: &mut Connection,
+        folder: OwnFolder,
+    ) -> Result<Option<String>, Failure> {
+        let configured = match folder {
+            OwnFolder::Sent => self.settings.sent.as_deref(),
+            OwnFolder::Drafts => self.settings.drafts.as_deref(),
+        };
+        Ok(find(connection, folder, configured).await?)
+    }
+
+    async fn look(&self, connection: &mut Connection, job: &Job<'_>) -> Result<bool, Failure> {
+        let name = self.name(connection, job.folder).await?;
+        let name = name.ok_or(Failure::NoMailbox)?;
+        opened(examine(connection, &name).await?)?;
+        Ok(!search(connection, job.message_id).await?.is_empty())
+    }
+
+    async fn put(
+        &self,
+        connection: &mut Connection,
+        job: &Job<'_>,
+        bytes: &[u8],
+    ) -> Result<bool, Failure> {
+        let (flag, usual_name) = match job.folder {
+            OwnFolder::Drafts => ("\\Draft", "Drafts"),
+            OwnFolder::Sent => ("\\Seen", "Sent"),
+        };
+        let found = self.name(connection, job.folder).await?;
+        let name = found.unwrap_or_else(|| usual_name.to_owned());
+        match examine(connection, &name).await? {
+            Ok(_) if !search(connection, job.message_id).await?.is_empty() => return Ok(true),
+            Ok(_) => {}
+            // Only a mailbox that can be created now did not exist, and held no copy.
+            Err(text) => create(connection, &name, text).await?,
+        }
+        let append = Command::new("APPEND")
+            .mailbox(&name)
+            .text(&format!(" ({flag}) "))
+            .literal(bytes);
+        let answer = connection.plain(append).await?;
+        if answer.is_ok() {
+            Ok(true)
+        } else {
+            Err(refused("APPEND", &answer))
+        }
+    }
+
+    async fn take_out(&self, connection: &mut Connection, job: &Job<'_>) -> Result<bool, Failure> {
+        let name = self.name(connection, job.folder).await?;
+        let name = name.ok_or(Failure::NoMailbox)?;
+        opened(select(connection, &name).await?)?;
+        let found = search(connection, job.message_id).await?;
+        let uids: Vec<u32> = found
+            .iter()
+            .filter(|message| message.is_draft)
+            .map(|message| message.uid)
+            .collect();
+        if uids.is_empty() {
+            return Ok(false);
+        }
+        if !connection.can("UIDPLUS") {
+            // Bare EXPUNGE would remove what the owner marked, too.
+            return Err(Failure::NoUidPlus);
+        }
+        let set = uid_set(&uids);
+        let mark = Command::new(format!("UID STORE {set} +FLAGS.SILENT (\\Deleted)"));
+        let marked = connection.plain(mark).await?;
+        if !marked.is_ok() {
+            return Err(refused("UID STORE", &marked));
+        }
+        let removed = connection
+            .plain(Command::new(format!("UID EXPUNGE {set}")))
+            .await?;
+        if removed.is_ok() {
+            Ok(true)
+        } else {
+            Err(refused("UID EXPUNGE", &removed))
+        }
     }
 }
+
+async fn create(
+    connection: &mut Connection,
+    name: &str,
+    why_not_opened: String,
+) -> Result<(), Failure> {
+    let created = connection
+        .plain(Command::new("CREATE").mailbox(name))
+        .await?;
+    if created.is_ok() {
+        return Ok(());
+    }
+    opened(Err(why_not_opened)).map(|_| ())
+}
+
+fn opened(result: Result<Opened, String>) -> Result<Opened, Failure> {
+    result.map_err(|text| Failure::Refused {
+        step: "opening the mailbox",
+        text,
+        needs_person: true,
+    })
+}
+
+/// Messages of the open mailbox that carry exactly this Message-ID.
+async fn search(connection: &mut Connection, message_id: &str) -> Result<Vec<Found>, Failure> {
+    let mut uids = Vec::new();
+    let command = match connection.can("X-GM-EXT-1") {
+        true => Command::new("UID SEARCH X-GM-RAW").string(&format!("rfc822msgid:{message_id}")),
+        false => Command::new("UID SEARCH HEADER Message-ID").string(&format!("<{message_id}>")),
+    };
+    let answer = connection
+        .exec(command, COMMAND_LIMIT, |answer| {
+            if let Untagged::Search(found) = answer {
+                uids.extend(found);
+            }
+        })
+        .await?;
+    if !answer.is_ok() {
+        return Err(refused("UID SEARCH", &answer));
+    }
+    uids.sort_unstable();
+    uids.dedup();
+    // The newest: ours, if any, was put there lately.
+    let from = uids.len().saturating_sub(CANDIDATES_MAX);
+    let uids = uids.get(from..).unwrap_or_default();
+    if uids.is_empty() {
+        return Ok(Vec::new());
+    }
+    verify(connection, uids, message_id).await
+}
+
+/// SEARCH compares parts of the field (RFC 9051 section 6.4.4); this compares all of it.
+async fn verify(
+    connection: &mut Connection,
+    uids: &[u32],
+    message_id: &str,
+) -> Result<Vec<Found>, Failure> {
+    let mut found = Vec::new();
+    let set = uid_set(uids);
+    let command = Command::new(format!(
+        "UID FETCH {set} (UID FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
+    ));
+    let answer = connection
+        .exec(command, COMMAND_LIMIT, |answer| {
+            if let Untagged::Fetch(row) = answer
+                && let (Some(uid), Some(header)) = (row.uid, row.body)
+                && carries(&header, message_id)
+            {
+                let flags = row.flags.unwrap_or_default();
+                let is_draft = flags
+                    .iter()
+                    .any(|flag| flag.eq_ignore_ascii_case("\\Draft"));
+                found.push(Found { uid, is_draft });
+            }
+        })
+        .await?;
+    if answer.is_ok() {
+        Ok(found)
+    } else {
+        Err(refused("UID FETCH", &answer))
+    }
+}
+
+/// Whether a Message-ID field, folded or not, holds this id and nothing else.
+fn carries(header: &[u8], message_id: &str) -> bool {
+    let text = String::from_utf8_lossy(header);
+    let Some((_, value)) = text.split_once(':') else {
+        return false;
+    };
+    let value: String = value.split_whitespace().collect();
+    value.strip_prefix('<').and_then(|v| v.strip_suffix('>')) == Some(message_id)
+}
+
+impl OwnFolders for ImapFolders {
+    fn contains<'a>(
+        &'a self,
+        folder: OwnFolder,
+        message_id: &'a str,
+    ) -> BoxFuture<'a, Result<bool, FolderError>> {
+        let job = Job {
+            action: Action::Look,
+            folder,
+            message_id,
+        };
+        Box::pin(async move { self.run_job(&job).await })
+    }
+
+    fn place<'a>(
+        &'a self,
+        folder: OwnFolder,
+        message_id: &'a str,
+        bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), FolderError>> {
+        let job = Job {
+            action: Action::Put(bytes),
+            folder,
+            message_id,
+        };
+        Box::pin(async move { self.run_job(&job).await.map(|_| ()) })
+    }
+
+    fn remove_draft<'a>(&'a self, message_id: &'a str) -> BoxFuture<'a, Result<bool, FolderError>> {
+        let job = Job {
+            action: Action::TakeOut,
+            folder: OwnFolder::Drafts,
+            message_id,
+        };
+        Box::pin(async move { self.run_job(&job).await })
+    }
+}
+
+#[cfg(test)]
+mod tests;

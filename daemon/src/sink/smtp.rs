@@ -1,8 +1,26 @@
 //! Sends mail through a submission server (RFC 5321, RFC 6409, RFC 4954).
+//!
+//! One connection and one transaction per mail. lettre speaks the commands over a stream of
+//! ours; its pool and its STARTTLS are not used, because the first reuses a connection after a
+//! cancelled command and the second takes bytes that came before the handshake for replies.
 
+use futures_util::future::BoxFuture;
+
+use super::{MailTransport, OutgoingMail, PhaseLog, SendOutcome};
+use crate::dial::{self, TlsMode, in_words};
+
+mod reply;
+mod session;
 mod settings;
+mod start_tls;
+mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use settings::SmtpSettings;
+
+use session::Session;
+use stream::Recorded;
 
 /// One submission server and login.
 #[derive(Debug)]
@@ -10,10 +28,109 @@ pub struct SmtpTransport {
     settings: SmtpSettings,
 }
 
+/// Nothing was handed over.
+#[derive(Debug, PartialEq, Eq)]
+struct NotSent {
+    why: String,
+    needs_person: bool,
+}
+
+impl NotSent {
+    fn passing(why: impl Into<String>) -> NotSent {
+        NotSent {
+            why: why.into(),
+            needs_person: false,
+        }
+    }
+
+    fn lasting(why: impl Into<String>) -> NotSent {
+        NotSent {
+            why: why.into(),
+            needs_person: true,
+        }
+    }
+}
+
+impl From<dial::DialError> for NotSent {
+    fn from(error: dial::DialError) -> NotSent {
+        NotSent {
+            needs_person: error.needs_person(),
+            why: in_words(&error),
+        }
+    }
+}
+
 impl SmtpTransport {
     /// A transport; connects only when something is sent.
     #[must_use]
     pub fn new(settings: SmtpSettings) -> SmtpTransport {
         SmtpTransport { settings }
+    }
+
+    async fn connect(&self) -> Result<Session, NotSent> {
+        let settings = &self.settings;
+        let hello = session::hello_name(settings)?;
+        let password = settings.password.fetch().await;
+        let password = password.map_err(|error| NotSent::lasting(in_words(&error)))?;
+        let tcp = dial::tcp(&settings.host, settings.port).await?;
+        let stream = match settings.tls.mode {
+            TlsMode::Implicit => {
+                let secured = dial::tls(tcp, &settings.tls, &settings.host, settings.port).await?;
+                Recorded::new(Box::new(secured))
+            }
+            TlsMode::Starttls => {
+                let tcp = start_tls::start_tls(tcp, &hello.to_string()).await?;
+                let secured = dial::tls(tcp, &settings.tls, &settings.host, settings.port).await?;
+                Recorded::with_greeting(Box::new(secured))
+            }
+        };
+        Session::begin(stream, &hello, &settings.user, &password).await
+    }
+
+    async fn try_send(&self, mail: &OutgoingMail, phase: &mut dyn PhaseLog) -> SendOutcome {
+        let mut session = match self.connect().await {
+            Ok(session) => session,
+            Err(not_sent) => return self.not_sent(not_sent),
+        };
+        let outcome = session.transact(mail, phase).await;
+        if matches!(
+            outcome,
+            Ok(SendOutcome::Accepted { .. } | SendOutcome::Refused { .. })
+        ) {
+            session.quit().await;
+        }
+        outcome.unwrap_or_else(|not_sent| self.not_sent(not_sent))
+    }
+
+    fn not_sent(&self, not_sent: NotSent) -> SendOutcome {
+        SendOutcome::NotSent {
+            why: self.words(&not_sent),
+            needs_person: not_sent.needs_person,
+        }
+    }
+
+    fn words(&self, not_sent: &NotSent) -> String {
+        format!("cannot send as {}: {}", self.settings.place(), not_sent.why)
+    }
+}
+
+impl MailTransport for SmtpTransport {
+    fn send<'a>(
+        &'a self,
+        mail: &'a OutgoingMail,
+        phase: &'a mut dyn PhaseLog,
+    ) -> BoxFuture<'a, SendOutcome> {
+        Box::pin(self.try_send(mail, phase))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let session = self.connect().await;
+            session
+                .map_err(|not_sent| self.words(&not_sent))?
+                .quit()
+                .await;
+            Ok(())
+        })
     }
 }

@@ -28,7 +28,7 @@ use crate::supervisor::Stop;
 pub struct VdirCalendar {
     name: CalendarId,
     settings: VdirSettings,
-    hints: FolderHints,
+    hints: Arc<FolderHints>,
     /// One thing at a time: a look must not put back what a removal has just moved aside.
     turn: Arc<Mutex<()>>,
 }
@@ -40,7 +40,7 @@ impl VdirCalendar {
         VdirCalendar {
             name,
             settings,
-            hints: FolderHints::new(),
+            hints: Arc::new(FolderHints::new()),
             turn: Arc::default(),
         }
     }
@@ -89,10 +89,11 @@ impl VdirCalendar {
         known: &BTreeMap<String, String>,
     ) -> Result<CalendarChanges, CalendarError> {
         const DOING: &str = "reading";
-        self.hints.watch(&self.settings.path);
         let (path, known_now) = (self.settings.path.clone(), known.clone());
+        let hints = self.hints.clone();
         let changes = self
             .in_turn(move || {
+                hints.watch(&path);
                 file::put_back_left_aside(&path)?;
                 changes(&path, &known_now)
             })

@@ -205,18 +205,17 @@ impl MaildirSource {
 
     /// One look at one folder: everything that was never taken is taken, oldest first.
     async fn look(&self, watched: &mut Watched, stop: &Stop) -> Result<(), LookError> {
-        for subfolder in ["new", "cur"] {
-            self.hints.watch(&watched.path.join(subfolder));
-        }
         let cursor = self.intake.cursor(&watched.folder).await?;
         let now = self.clock.now();
         let first_visit = !matches!(cursor, Some(Cursor::Maildir { .. }));
-        let line = *watched.line.get_or_insert(match cursor {
+        let line = match (cursor, watched.line) {
+            (Some(Cursor::Maildir { .. }), Some(line)) => line,
             // A line in the future was drawn by a wrong clock and would swallow new mail.
-            Some(Cursor::Maildir { drawn_at }) => drawn_at.min(now),
+            (Some(Cursor::Maildir { drawn_at }), None) => drawn_at.min(now),
             _ => now,
-        });
-        let listed = list(watched).await?;
+        };
+        watched.line = Some(line);
+        let listed = self.list(watched).await?;
         let fresh = self.never_taken(watched, listed).await?;
         let (history, live) = fresh
             .into_iter()
@@ -235,6 +234,24 @@ impl MaildirSource {
         }
         self.intake.proven_fresh(&watched.folder, "rescan");
         Ok(())
+    }
+
+    /// What lies in the folder; watched from before it is listed, so that nothing falls between.
+    async fn list(&self, watched: &Watched) -> Result<Vec<Listed>, LookError> {
+        let (path, hints) = (watched.path.clone(), self.hints.clone());
+        let needed = match watched.folder.role {
+            FolderRole::Inbox => Subfolders::MustExist,
+            // Made by the first program that files a sent mail; until then it is empty.
+            FolderRole::Sent => Subfolders::MayBeMissing,
+        };
+        tokio::task::spawn_blocking(move || {
+            for subfolder in ["new", "cur"] {
+                hints.watch(&path.join(subfolder));
+            }
+            listing::list(&path, needed)
+        })
+        .await?
+        .map_err(|error| LookError::folder(watched, &error))
     }
 
     async fn take(
@@ -298,18 +315,6 @@ impl MaildirSource {
             .await?
             .map_err(|error| LookError::folder(watched, &error))
     }
-}
-
-async fn list(watched: &Watched) -> Result<Vec<Listed>, LookError> {
-    let path = watched.path.clone();
-    let needed = match watched.folder.role {
-        FolderRole::Inbox => Subfolders::MustExist,
-        // Made by the first program that files a sent mail; until then it is empty.
-        FolderRole::Sent => Subfolders::MayBeMissing,
-    };
-    tokio::task::spawn_blocking(move || listing::list(&path, needed))
-        .await?
-        .map_err(|error| LookError::folder(watched, &error))
 }
 
 /// 128 bits, so that two names of one folder never meet.

@@ -147,9 +147,16 @@ const COURTESIES: [&str; 40] = [
 /// an address or a link is none, and courtesies ("do not hesitate to ask") ask nothing.
 #[must_use]
 pub fn ask(text: &str) -> Option<Ask> {
+    // What does not occur in the whole need not be looked for in each sentence.
+    let whole = Words::of(text);
+    let requests = whole.find_all(&REQUESTS);
+    let courtesies = whole.find_all(&COURTESIES);
     sentences(text).find_map(|sentence| {
+        if requests.is_empty() && !sentence.contains('?') {
+            return None;
+        }
         let words = Words::of(sentence);
-        if words.find(&COURTESIES).is_some() {
+        if words.find(&courtesies).is_some() {
             return None;
         }
         let cue = if sentence
@@ -159,7 +166,7 @@ pub fn ask(text: &str) -> Option<Ask> {
         {
             "?"
         } else {
-            words.find(&REQUESTS)?
+            words.find(&requests)?
         };
         Some(Ask {
             sentence: excerpt(sentence, QUOTE_BYTES_MAX),

@@ -274,3 +274,6 @@ fn slots_of_day(
     }
     slots
 }
+
+#[cfg(test)]
+mod tests;

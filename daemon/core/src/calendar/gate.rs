@@ -103,17 +103,17 @@ fn unfolded_lines(bytes: &[u8], problems: &mut Vec<Problem>) -> Vec<ContentLine>
                     text.extend_from_slice(rest);
                 }
             }
+            // Some writers put an empty line after each; a fold may still follow it.
+            _ if physical.trim_ascii().is_empty() => {}
             _ => {
                 finish_line(pending.take(), &mut lines, &mut latin1, problems);
-                if !physical.trim_ascii().is_empty() {
-                    let too_long = physical.len() > MAX_LINE_BYTES;
-                    let kept = if too_long {
-                        Vec::new()
-                    } else {
-                        physical.to_vec()
-                    };
-                    pending = Some((number, kept, too_long));
-                }
+                let too_long = physical.len() > MAX_LINE_BYTES;
+                let kept = if too_long {
+                    Vec::new()
+                } else {
+                    physical.to_vec()
+                };
+                pending = Some((number, kept, too_long));
             }
         }
     }
@@ -201,7 +201,37 @@ impl Tree {
         }
     }
 
+    /// Closes components whose END was forgotten: these stand in nothing but a VCALENDAR.
+    fn close_forgotten(&mut self, name: &str, number: usize) {
+        const OUTER: [&str; 6] = [
+            "VCALENDAR",
+            "VEVENT",
+            "VTODO",
+            "VJOURNAL",
+            "VFREEBUSY",
+            "VTIMEZONE",
+        ];
+        let place = if name == "VCALENDAR" {
+            (!self.stack.is_empty()).then_some(0)
+        } else if OUTER.contains(&name) {
+            let open = |open: &RawComponent| {
+                open.name != "VCALENDAR" && OUTER.contains(&open.name.as_str())
+            };
+            self.stack.iter().position(open)
+        } else {
+            None
+        };
+        if let Some(place) = place {
+            let what = format!("{name} begins where the END of another component is missing");
+            note(&mut self.problems, Problem::at(number, what));
+            self.close_to(place);
+        }
+    }
+
     fn begin(&mut self, name: String, number: usize) {
+        if self.skipped.is_empty() {
+            self.close_forgotten(&name, number);
+        }
         if !self.skipped.is_empty() || self.stack.len() >= MAX_DEPTH {
             if self.skipped.is_empty() {
                 let what = format!("components nested deeper than {MAX_DEPTH} were left out");
@@ -215,10 +245,6 @@ impl Tree {
             return self.skip(name);
         }
         self.components = self.components.saturating_add(1);
-        if name == "VCALENDAR" && !self.stack.is_empty() {
-            self.problem_once(number, "a VCALENDAR begins inside another component");
-            self.close_to(0);
-        }
         if name != "VCALENDAR" && self.stack.is_empty() {
             self.problem_once(
                 number,
@@ -312,3 +338,6 @@ impl Tree {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -457,3 +457,6 @@ fn normalised(component: &RawComponent) -> String {
         component.name
     )
 }
+
+#[cfg(test)]
+mod tests;

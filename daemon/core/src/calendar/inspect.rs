@@ -49,3 +49,6 @@ fn instance_json(instance: &Instance) -> Value {
         "status": instance.status.as_str(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,26 +43,32 @@ fn read_vcalendar(calendar: &RawComponent, object: &mut CalendarObject) {
     let zone = value("X-WR-TIMEZONE").filter(|zone| !zone.trim().is_empty());
     for child in &calendar.children {
         count(child, &mut object.components);
+    }
+    // Components nobody knows may hold events; the gate bounds how deep.
+    let mut waiting: Vec<&RawComponent> = calendar.children.iter().rev().collect();
+    while let Some(child) = waiting.pop() {
         match child.name.as_str() {
             "VEVENT" => {
                 let mut event = read_event(child, &mut object.problems);
                 event.calendar_zone.clone_from(&zone);
                 object.events.push(event);
             }
-            "VTIMEZONE" => {
-                let lines = properties(child, &mut object.problems);
-                let parts = child
-                    .children
-                    .iter()
-                    .map(|part| (part.name.clone(), properties(part, &mut object.problems)))
-                    .collect();
-                object
-                    .zones
-                    .define(&lines, parts, child.number, &mut object.problems);
-            }
-            _ => {}
+            "VTIMEZONE" => read_zone(child, object),
+            _ => waiting.extend(child.children.iter().rev()),
         }
     }
+}
+
+fn read_zone(component: &RawComponent, object: &mut CalendarObject) {
+    let lines = properties(component, &mut object.problems);
+    let parts = component
+        .children
+        .iter()
+        .map(|part| (part.name.clone(), properties(part, &mut object.problems)))
+        .collect();
+    object
+        .zones
+        .define(&lines, parts, component.number, &mut object.problems);
 }
 
 fn count(component: &RawComponent, counts: &mut BTreeMap<String, usize>) {
@@ -309,3 +315,6 @@ fn person(property: &Property) -> Attendee {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,23 +5,34 @@
 //! An instance that an override cancels is listed with the status `cancelled`, because the file
 //! says so; one that EXDATE removes is not listed.
 
+mod place;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp as JiffTimestamp};
 use serde::{Serialize, Serializer};
 
+use self::place::{Length, Placed};
 use super::event::{CalendarEvent, EventStatus, PeriodEnd, Transparency};
-use super::rule::{Budget, Rule, WallRange, expand, read_rule, shift_days, until_of_days};
-use super::value::{EventDuration, EventTime};
+use super::rule::{Budget, Rule, WallRange, expand, read_rule, until_of_days};
+use super::value::EventTime;
 use super::zones::EventZone;
 use super::{CalendarObject, Problem, note};
 use crate::time::{Timestamp, Window};
 
 /// Instances listed of one object for one window; a year of a busy team has fewer.
 pub const MAX_INSTANCES: usize = 50_000;
+
+/// The years 1 to 9998: all that RFC 5545 can write, with room on both sides to calculate.
+const ALWAYS: Window = Window {
+    start: Timestamp(-62_135_510_400_000),
+    end: Timestamp(253_339_142_400_000),
+};
+/// The longest event looked for before a window: about two thousand years.
+const MAX_REACH_SECONDS: i64 = 730_000 * 86_400;
 
 /// Which instance of a series: by its original start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,11 +116,7 @@ pub fn first_instances(
     default_zone: &TimeZone,
     limit: usize,
 ) -> Instances {
-    let always = Window {
-        start: Timestamp::from_jiff(JiffTimestamp::MIN),
-        end: Timestamp::from_jiff(JiffTimestamp::MAX),
-    };
-    expand_object(object, always, default_zone, limit)
+    expand_object(object, ALWAYS, default_zone, limit)
 }
 
 fn expand_object(
@@ -118,6 +125,10 @@ fn expand_object(
     default_zone: &TimeZone,
     limit: usize,
 ) -> Instances {
+    let window = Window {
+        start: window.start.max(ALWAYS.start),
+        end: window.end.min(ALWAYS.end),
+    };
     let mut expander = Expander {
         object,
         window,
@@ -150,70 +161,6 @@ fn expand_object(
         note(&mut out.problems, Problem::general(what));
     }
     out
-}
-
-/// How long an instance is.
-#[derive(Debug, Clone, Copy)]
-enum Length {
-    /// Whole days.
-    Days(i64),
-    /// DTEND in the same zone: the end keeps its wall clock.
-    Wall(SignedDuration),
-    /// DTEND in another zone.
-    Exact(i64),
-    /// DURATION: days by the calendar, the rest by the clock (RFC 5545 section 3.3.6).
-    Nominal(EventDuration),
-}
-
-impl Length {
-    /// An upper bound in days, to know how far before a window an instance may begin.
-    fn days_at_most(self) -> i32 {
-        let days = match self {
-            Length::Days(days) => days,
-            Length::Wall(length) => length.as_secs().div_euclid(86_400),
-            Length::Exact(millis) => millis.div_euclid(86_400_000),
-            Length::Nominal(length) => length
-                .days
-                .saturating_add(length.seconds.div_euclid(86_400)),
-        };
-        i32::try_from(days.saturating_add(2).clamp(2, 730_000)).unwrap_or(730_000)
-    }
-}
-
-/// Where an event stands before it is repeated.
-#[derive(Debug, Clone)]
-struct Placed {
-    zone: EventZone,
-    wall: DateTime,
-    all_day: bool,
-    length: Length,
-}
-
-impl Placed {
-    fn key(&self, wall: DateTime) -> RecurrenceId {
-        if self.all_day {
-            RecurrenceId::Date(wall.date())
-        } else {
-            RecurrenceId::Instant(self.zone.instant(wall))
-        }
-    }
-
-    fn span(&self, wall: DateTime, length: Length) -> (Timestamp, Timestamp) {
-        let start = self.zone.instant(wall);
-        let end = match length {
-            Length::Days(days) => {
-                let days = EventDuration { days, seconds: 0 }.days_span();
-                self.zone.instant(wall.saturating_add(days))
-            }
-            Length::Wall(length) => self.zone.instant(wall.saturating_add(length)),
-            Length::Exact(millis) => start.plus_millis(millis),
-            Length::Nominal(length) => {
-                let day = self.zone.instant(wall.saturating_add(length.days_span()));
-                day.plus_millis(length.seconds.saturating_mul(1000))
-            }
-        };
-        (start, end.max(start))
-    }
 }
 
 /// Everything about one UID.
@@ -269,110 +216,19 @@ impl<'a> Expander<'a> {
         self.zone_of(time, event).instant(time.wall())
     }
 
-    fn place(&mut self, event: &'a CalendarEvent) -> Option<Placed> {
-        let start = event.start.as_ref()?;
-        let mut zone = self.zone_of(start, event);
-        let mut wall = start.wall();
-        let mut all_day = start.is_date();
-        if let (EventTime::Utc(_), Some(tzid), true) =
-            (start, &event.calendar_zone, event.is_recurring())
-        {
-            let instant = zone.instant(wall);
-            zone = self.named(tzid, event.line);
-            wall = zone.wall(instant);
-        }
-        let length = match (&event.end, event.duration) {
-            (Some(end), _) => {
-                all_day = all_day && end.is_date();
-                self.length_to(end, wall, &zone, event)
-            }
-            (None, Some(length)) if all_day && length.seconds == 0 => Length::Days(length.days),
-            (None, Some(length)) => {
-                all_day = false;
-                Length::Nominal(length)
-            }
-            // RFC 5545 section 3.6.1: a day without an end is one day, a time has no length.
-            (None, None) if all_day => Length::Days(1),
-            (None, None) => Length::Exact(0),
-        };
-        let length = match length {
-            Length::Days(days) if days < 1 => {
-                self.problem(
-                    event.line,
-                    "the event ends on the day it begins: taken as one day",
-                );
-                Length::Days(1)
-            }
-            Length::Wall(time) if time.is_negative() => {
-                self.problem(
-                    event.line,
-                    "the event ends before it begins: taken as without length",
-                );
-                Length::Exact(0)
-            }
-            Length::Exact(..=-1) => {
-                self.problem(
-                    event.line,
-                    "the event ends before it begins: taken as without length",
-                );
-                Length::Exact(0)
-            }
-            other => other,
-        };
-        Some(Placed {
-            zone,
-            wall,
-            all_day,
-            length,
-        })
-    }
-
-    fn length_to(
-        &mut self,
-        end: &'a EventTime,
-        wall: DateTime,
-        zone: &EventZone,
-        event: &'a CalendarEvent,
-    ) -> Length {
-        let Some(start) = event.start.as_ref() else {
-            return Length::Exact(0);
-        };
-        if start.is_date() && end.is_date() {
-            let hours = end.wall().duration_since(start.wall()).as_hours();
-            return Length::Days(hours.div_euclid(24));
-        }
-        let same_zone = match (start, end) {
-            (EventTime::Zoned { tzid: a, .. }, EventTime::Zoned { tzid: b, .. }) => a == b,
-            (EventTime::Floating(_), EventTime::Floating(_)) => true,
-            // A day as the end of a time: midnight where the event begins.
-            (_, EventTime::Date(_)) => true,
-            _ => false,
-        };
-        if same_zone {
-            return Length::Wall(end.wall().duration_since(start.wall()));
-        }
-        let end_zone = self.zone_of(end, event);
-        let end = end_zone.instant(end.wall());
-        if matches!((start, &event.calendar_zone), (EventTime::Utc(_), Some(_))) {
-            return Length::Wall(zone.wall(end).duration_since(wall));
-        }
-        Length::Exact(end.since(zone.instant(wall)))
-    }
-
     fn series(&mut self, members: &[usize]) {
         let series = self.gather(members);
         if let Some((index, placed)) = &series.master {
             self.master(*index, placed, &series);
         }
         for (key, (index, placed)) in &series.overrides {
-            let day = match key {
-                RecurrenceId::Date(date) => *date,
-                RecurrenceId::Instant(instant) => match &series.master {
-                    Some((_, master)) => master.zone.wall(*instant).date(),
-                    None => placed.zone.wall(*instant).date(),
-                },
+            // EXDATE with a day removes what the rule puts on that day; an override of a timed
+            // instance is there because somebody moved it.
+            let gone = match key {
+                RecurrenceId::Date(date) => series.excluded_days.contains(date),
+                RecurrenceId::Instant(_) => series.excluded.contains(key),
             };
-            if !series.excluded.contains(key) && !series.excluded_days.contains(&day) {
+            if !gone {
                 let span = placed.span(placed.wall, placed.length);
                 self.push(*index, Some(*key), span, placed.all_day);
             }
@@ -470,8 +326,11 @@ impl<'a> Expander<'a> {
     }
 
     /// The stretch of wall-clock time in which starts may lie that show up in the window.
-    fn wall_range(&self, placed: &Placed, series: &Series) -> WallRange {
-        let mut days = placed.length.days_at_most();
+    ///
+    /// A clock change moves a start by a day at most (Samoa, 2011). Rules that fire every minute
+    /// get an hour only: a day of their instances would use up the bound on them.
+    fn wall_range(&self, event: &CalendarEvent, placed: &Placed, series: &Series) -> WallRange {
+        let mut seconds = placed.length.seconds_at_most();
         for (key, (_, moved)) in &series.overrides {
             let RecurrenceId::Instant(original) = key else {
                 continue;
@@ -480,17 +339,22 @@ impl<'a> Expander<'a> {
                 .zone
                 .instant(moved.wall)
                 .since(*original)
-                .div_euclid(86_400_000);
-            let shift = i32::try_from(shift.saturating_abs()).unwrap_or(730_000);
-            days = days.max(
-                shift
-                    .saturating_add(moved.length.days_at_most())
-                    .min(730_000),
-            );
+                .saturating_abs();
+            let reach = shift
+                .div_euclid(1000)
+                .saturating_add(moved.length.seconds_at_most());
+            seconds = seconds.max(reach);
         }
+        let dense = event.rrules.iter().any(|rule| {
+            let rule = rule.to_ascii_uppercase();
+            rule.contains("SECONDLY") || rule.contains("MINUTELY")
+        });
+        let margin = if dense { 3_600 } else { 2 * 86_400 };
+        let reach = seconds.saturating_add(margin).clamp(0, MAX_REACH_SECONDS);
+        let reach = SignedDuration::from_secs(reach);
         WallRange {
-            from: shift_days(placed.zone.wall(self.window.start), days.saturating_neg()),
-            to: shift_days(placed.zone.wall(self.window.end), days),
+            from: placed.zone.wall(self.window.start).saturating_sub(reach),
+            to: placed.zone.wall(self.window.end).saturating_add(reach),
         }
     }
 
@@ -498,7 +362,7 @@ impl<'a> Expander<'a> {
         let Some(event) = self.object.events.get(index) else {
             return;
         };
-        let range = self.wall_range(placed, series);
+        let range = self.wall_range(event, placed, series);
         let (starts, ends) = self.starts(event, placed, range);
         let recurring = event.is_recurring();
         let mut listed = 0_usize;
@@ -705,3 +569,6 @@ impl<'a> Expander<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

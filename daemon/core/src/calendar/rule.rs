@@ -15,8 +15,9 @@ use super::value::{EventTime, read_time};
 pub const MAX_PERIODS: u64 = 200_000;
 /// Instances that one rule may give for one window.
 pub const MAX_RULE_INSTANCES: usize = 10_000;
-/// Periods the engine walks without finding an instance before it gives up.
-const ENGINE_LOOPS: u64 = 100_000;
+/// What a rule without further instances costs: the engine walks to the year 10,000, or 100,000
+/// periods, before it says so.
+const EXHAUSTED: u64 = 50_000;
 
 /// How often a rule repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,8 +95,13 @@ pub struct Rule {
 /// # Errors
 /// Says in words why the rule cannot be used.
 pub fn read_rule(text: &str) -> Result<(Rule, Vec<String>), String> {
-    let text = text.to_ascii_uppercase();
     let mut ignored = Vec::new();
+    let mut text = text.to_ascii_uppercase();
+    if text.contains('\\') {
+        // Written as if it were TEXT.
+        text = text.replace('\\', "");
+        ignored.push("the rule is escaped like a text: the backslashes were ignored".to_owned());
+    }
     let mut frequency = None;
     let mut rule = Rule {
         frequency: Frequency::Yearly,
@@ -336,16 +342,17 @@ impl Rule {
         })
     }
 
-    fn text(&self, start: DateTime, count: Option<u32>, until: DateTime) -> String {
+    /// The rule for the engine. Without UNTIL: the caller stops, and so an end that comes by itself
+    /// tells that the engine found nothing more.
+    fn text(&self, start: DateTime, count: Option<u32>) -> String {
         let mut text = format!(
             "DTSTART:{}Z\nRRULE:FREQ={};INTERVAL={}",
             start.strftime("%Y%m%dT%H%M%S"),
             self.frequency.name(),
             self.interval
         );
-        match count {
-            Some(count) => text.push_str(&format!(";COUNT={count}")),
-            None => text.push_str(&format!(";UNTIL={}Z", until.strftime("%Y%m%dT%H%M%S"))),
+        if let Some(count) = count {
+            text.push_str(&format!(";COUNT={count}"));
         }
         for (name, value) in &self.parts {
             text.push_str(&format!(";{name}={value}"));
@@ -419,7 +426,7 @@ pub fn expand(
     let last = until
         .map_or(range.to, |until| until.min(range.to))
         .min(last_wall());
-    if last < start || !rule.is_possible() {
+    if last < start || last < range.from || !rule.is_possible() {
         return (out, None);
     }
     if rule.interval > u32::from(u16::MAX) {
@@ -432,13 +439,16 @@ pub fn expand(
     let Some((from, count)) = rule.fast_forward(start, range.from.max(start)) else {
         return (out, None);
     };
+    if from > last {
+        return (out, None);
+    }
     if !budget.spend(1) {
         return (
             out,
             Some("the object needs too much work: a rule was not expanded".to_owned()),
         );
     }
-    let set = match rule.text(from, count, last).parse::<RRuleSet>() {
+    let set = match rule.text(from, count).parse::<RRuleSet>() {
         Ok(set) => set.limit(),
         Err(error) => return (out, Some(format!("the rule was not understood: {error}"))),
     };
@@ -448,6 +458,7 @@ pub fn expand(
         .saturating_mul(i64::from(rule.interval))
         .max(1);
     let mut before = from;
+    let mut yielded = 0_u32;
     for stand_in in &set {
         let Some(wall) = from_unix(stand_in.timestamp()) else {
             break;
@@ -460,6 +471,7 @@ pub fn expand(
         }
         let gap = seconds_between(before, wall).checked_div(unit).unwrap_or(0);
         before = wall;
+        yielded = yielded.saturating_add(1);
         if out.len() >= limit.min(MAX_RULE_INSTANCES) {
             let what = (limit > MAX_RULE_INSTANCES)
                 .then(|| format!("only the first {MAX_RULE_INSTANCES} instances are listed"));
@@ -470,14 +482,13 @@ pub fn expand(
             return (out, Some(what));
         }
     }
-    // The engine ends either at `last` or because it gave up between two instances.
-    let rest = seconds_between(before, last).checked_div(unit).unwrap_or(0);
-    let walked = u64::try_from(rest).unwrap_or(0).min(ENGINE_LOOPS);
-    budget.spend(walked);
-    let gave_up = walked >= ENGINE_LOOPS && count.is_none();
+    if count.is_some_and(|count| yielded >= count) {
+        return (out, None);
+    }
+    budget.spend(EXHAUSTED);
     (
         out,
-        gave_up.then(|| "the rule has instances too far apart: not all were found".to_owned()),
+        Some("the rule gives no further instances, though it does not end".to_owned()),
     )
 }
 
@@ -501,3 +512,6 @@ pub fn until_of_days(until: &EventTime) -> DateTime {
 pub(crate) fn shift_days(wall: DateTime, days: i32) -> DateTime {
     wall.saturating_add(days.days())
 }
+
+#[cfg(test)]
+mod tests;

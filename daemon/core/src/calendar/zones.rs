@@ -92,16 +92,25 @@ impl ZoneTable {
     ///
     /// In this order: IANA name; the same trimmed; the last segments of a path, as in
     /// `/mozilla.org/20050126_1/Europe/Berlin`; Windows and Outlook names; `X-LIC-LOCATION` of the
-    /// file's VTIMEZONE; that VTIMEZONE evaluated; an offset like `GMT+0200`; `default`.
+    /// file's VTIMEZONE; that VTIMEZONE evaluated; an offset like `GMT+0200`; `default`. Labels
+    /// like `(UTC+01:00) Amsterdam, Berlin` are looked up in the file first.
     #[must_use]
     pub fn resolve(&self, tzid: &str, default: &TimeZone) -> (EventZone, Option<String>) {
-        if let Some(known) = named_zone(tzid) {
-            return (EventZone::Named(known), None);
-        }
         let definition = self
             .definitions
             .get(tzid.trim())
-            .or_else(|| self.definitions.get(tzid.trim_matches('"')));
+            .or_else(|| self.definitions.get(tzid.trim().trim_matches('"')));
+        // "(UTC+02:00) Athens, Bucharest" changes its meaning with the years; the file knows better.
+        let is_label = tzid.trim().starts_with('(');
+        let labelled = definition
+            .filter(|_| is_label)
+            .and_then(|d| evaluate(&d.observances));
+        if let Some(evaluated) = labelled {
+            return (EventZone::Defined(Arc::new(evaluated)), None);
+        }
+        if let Some(known) = named_zone(tzid) {
+            return (EventZone::Named(known), None);
+        }
         if let Some(definition) = definition {
             if let Some(known) = definition.location.as_deref().and_then(named_zone) {
                 return (EventZone::Named(known), None);
@@ -150,10 +159,17 @@ fn zone_of_path(name: &str) -> Option<TimeZone> {
 }
 
 fn windows_zone(name: &str) -> Option<TimeZone> {
+    // CLDR moved the first two to other cities when theirs changed their offset.
+    match name {
+        "Central Asia Standard Time" => return zone("Asia/Bishkek"),
+        "Mountain Standard Time (Mexico)" => return zone("America/Mazatlan"),
+        "South Sudan Standard Time" => return zone("Africa/Juba"),
+        "Western/Central Europe" => return zone("Europe/Berlin"),
+        _ => {}
+    }
     match name.parse::<calcard::common::timezone::Tz>() {
         // Only the name is taken: that crate carries an older zone database.
         Ok(calcard::common::timezone::Tz::Tz(found)) => zone(found.name()),
-        _ if name == "South Sudan Standard Time" => zone("Africa/Juba"),
         _ => None,
     }
 }
@@ -324,3 +340,6 @@ fn edge(wall: DateTime) -> Timestamp {
     };
     Timestamp::from_jiff(instant)
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,7 @@ fn pieces(value: &str) -> Vec<Vec<String>> {
     let mut quoted = false;
     let mut comment = 0usize;
     let mut escaped = false;
-    let mut end_token = |token: &mut String, out: &mut Vec<Vec<String>>| {
+    let end_token = |token: &mut String, out: &mut Vec<Vec<String>>| {
         if !token.is_empty()
             && let Some(piece) = out.last_mut()
         {

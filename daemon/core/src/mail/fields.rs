@@ -1,5 +1,7 @@
 //! The header section: where fields begin and end, and what their bodies say.
 
+use std::sync::LazyLock;
+
 use mail_parser::parsers::MessageStream;
 use mail_parser::{Addr, Address as AddressList, HeaderValue};
 
@@ -13,6 +15,10 @@ const MAX_ADDRESSES: usize = 2_000;
 const MAX_ID_CHARS: usize = 998;
 /// Message ids read from one field.
 const MAX_IDS: usize = 1_000;
+/// Octets of one encoded word; RFC 2047 says 75, some programs put a whole subject into one.
+const MAX_WORD_BYTES: usize = 2_000;
+/// Octets of a header section; servers refuse more than a tenth of it.
+const MAX_SECTION_BYTES: usize = 4 * 1024 * 1024;
 /// Octets of a field name that anybody really uses.
 const MAX_NAME_BYTES: usize = 128;
 
@@ -122,7 +128,8 @@ pub(crate) fn scan(
                 value.extend_from_slice(line);
             }
         } else if let Some((name, value)) = split_field(line) {
-            if raw.len() < limits.max_headers {
+            let fits = at.saturating_sub(start) < MAX_SECTION_BYTES;
+            if fits && raw.len() < limits.max_headers {
                 raw.push((name, value.to_vec()));
             } else {
                 dropped = dropped.saturating_add(1);
@@ -161,7 +168,7 @@ pub(crate) fn scan(
         section.problems.push(Problem::new(
             ProblemKind::TooManyHeaders,
             format!(
-                "{dropped} header fields beyond the first {} were not read",
+                "{dropped} header fields beyond {} fields or {MAX_SECTION_BYTES} bytes were not read",
                 limits.max_headers
             ),
         ));
@@ -179,36 +186,15 @@ fn snippet(line: &[u8]) -> String {
 
 /// Whether a field that mail really has starts at `at`; decides what stray lines mean.
 fn leads_to_field(bytes: &[u8], at: usize) -> bool {
-    const KNOWN: &[&str] = &[
-        "from",
-        "to",
-        "cc",
-        "bcc",
-        "subject",
-        "date",
-        "message-id",
-        "received",
-        "return-path",
-        "mime-version",
-        "content-type",
-        "content-transfer-encoding",
-        "content-disposition",
-        "reply-to",
-        "sender",
-        "in-reply-to",
-        "references",
-        "delivered-to",
-        "dkim-signature",
-        "authentication-results",
-        "auto-submitted",
-        "precedence",
-        "thread-topic",
-        "thread-index",
-        "list-id",
-        "list-unsubscribe",
-        "user-agent",
-        "importance",
-    ];
+    static KNOWN: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        "\
+        from|to|cc|bcc|subject|date|message-id|received|return-path|mime-version|content-type|\
+        content-transfer-encoding|content-disposition|reply-to|sender|in-reply-to|references|\
+        delivered-to|dkim-signature|authentication-results|auto-submitted|precedence|\
+        thread-topic|thread-index|list-id|list-unsubscribe|user-agent|importance"
+            .split('|')
+            .collect()
+    });
     line_at(bytes, at)
         .and_then(|(line, _)| split_field(line))
         .is_some_and(|(name, _)| {
@@ -300,7 +286,13 @@ fn words(value: &str) -> Vec<Word<'_>> {
 fn encoded_word(text: &str) -> Option<(&str, Vec<u8>, &str)> {
     let (charset, rest) = text.strip_prefix("=?")?.split_once('?')?;
     let (kind, rest) = rest.split_once('?')?;
-    let (body, after) = rest.split_once("?=")?;
+    if !matches!(kind, "B" | "b" | "Q" | "q") {
+        return None;
+    }
+    let near = rest.floor_char_boundary(MAX_WORD_BYTES);
+    let end = rest.get(..near)?.find("?=")?;
+    let (body, tail) = rest.split_at_checked(end)?;
+    let after = tail.strip_prefix("?=")?;
     let charset = charset.split('*').next().unwrap_or_default();
     if charset.len() > MAX_NAME_BYTES
         || charset.contains(char::is_whitespace)

@@ -4,9 +4,15 @@
 //! document: lines, quote depth, and who says that a line is a quote or a signature. Every step
 //! here is linear in the input, whatever its nesting.
 
+use std::sync::LazyLock;
+
 use std::collections::HashMap;
 
 use mail_parser::decoders::html::add_html_token;
+
+use self::attributes::Attributes;
+
+mod attributes;
 
 /// What the mail program that wrote the HTML says about a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,56 +32,25 @@ pub(crate) type MarkedLine = (String, Mark);
 
 /// Depth of `>` that is still written out.
 const MAX_QUOTE_DEPTH: usize = 10;
-/// Attributes read of one tag.
-const MAX_ATTRIBUTES: usize = 64;
 /// Octets of a character reference; the longest name in HTML has 33.
 const MAX_ENTITY_BYTES: usize = 34;
 
-const VOID: &[&str] = &[
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
-    "track", "wbr",
-];
+static VOID: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "\
+    area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
+        .split('|')
+        .collect()
+});
 const RAW_TEXT: &[&str] = &[
     "style", "script", "title", "xmp", "template", "noframes", "svg", "math",
 ];
-const BLOCK: &[&str] = &[
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "body",
-    "center",
-    "dd",
-    "div",
-    "dl",
-    "dt",
-    "fieldset",
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hr",
-    "html",
-    "li",
-    "main",
-    "nav",
-    "ol",
-    "p",
-    "pre",
-    "section",
-    "table",
-    "tbody",
-    "tfoot",
-    "thead",
-    "tr",
-    "ul",
-];
+static BLOCK: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "\
+    address|article|aside|blockquote|body|center|dd|div|dl|dt|fieldset|figure|footer|form|h1|h2|\
+    h3|h4|h5|h6|header|hr|html|li|main|nav|ol|p|pre|section|table|tbody|tfoot|thead|tr|ul"
+        .split('|')
+        .collect()
+});
 /// Blocks with a blank line around them in every mail program.
 const SPACED: &[&str] = &["p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote"];
 
@@ -149,15 +124,15 @@ struct TagScanner {
 
 impl TagScanner {
     fn read<'a>(&mut self, tail: &'a str) -> Scanned<'a> {
-        if let Some(comment) = tail.strip_prefix("<!--") {
-            if !self.no_comment_end {
-                if let Some((_, after)) = comment.split_once("-->") {
-                    return Scanned::Skip(after);
-                }
-                self.no_comment_end = true;
+        if let Some(comment) = tail.strip_prefix("<!--")
+            && !self.no_comment_end
+        {
+            if let Some((_, after)) = comment.split_once("-->") {
+                return Scanned::Skip(after);
             }
+            self.no_comment_end = true;
         }
-        let second = tail.bytes().nth(1).unwrap_or_default();
+        let second = tail.as_bytes().get(1).copied().unwrap_or_default();
         if !(second.is_ascii_alphabetic() || matches!(second, b'/' | b'!' | b'?')) || self.no_end {
             return Scanned::Text(1);
         }
@@ -230,7 +205,8 @@ impl Renderer {
         }
         let attributes = Attributes::read(attributes);
         self.start(&name, &attributes);
-        if !VOID.contains(&name.as_str()) && !(body.ends_with('/') && name.contains(':')) {
+        let childless = VOID.contains(&name.as_str()) || body.ends_with('/') && name.contains(':');
+        if !childless {
             self.push(name, &attributes);
         }
         after
@@ -472,161 +448,6 @@ fn entities(text: &str) -> String {
     out.push_str(rest);
     out.retain(|c| !matches!(c, '\u{200b}' | '\u{feff}' | '\u{ad}' | '\0'));
     out
-}
-
-/// Attributes of one tag, names and values in lower case.
-#[derive(Debug, Default)]
-struct Attributes(Vec<(String, String)>);
-
-impl Attributes {
-    fn read(text: &str) -> Attributes {
-        let mut out = Vec::new();
-        let mut rest = text.trim_start();
-        while !rest.is_empty() && out.len() < MAX_ATTRIBUTES {
-            let end = rest
-                .find(|c: char| c.is_whitespace() || c == '=')
-                .unwrap_or(rest.len());
-            let (name, tail) = rest.split_at(end);
-            let tail = tail.trim_start();
-            let (value, after) = match tail.strip_prefix('=').map(str::trim_start) {
-                Some(value) => attribute_value(value),
-                None => ("", tail),
-            };
-            out.push((name.to_ascii_lowercase(), value.to_ascii_lowercase()));
-            let after = after.trim_start();
-            rest = if after.len() < rest.len() { after } else { "" };
-        }
-        Attributes(out)
-    }
-
-    fn get(&self, name: &str) -> &str {
-        self.0
-            .iter()
-            .find(|(n, _)| n == name)
-            .map_or("", |(_, v)| v.as_str())
-    }
-
-    fn has_class(&self, wanted: &[&str]) -> bool {
-        self.get("class")
-            .split_ascii_whitespace()
-            .any(|class| wanted.contains(&class))
-    }
-
-    fn style(&self) -> String {
-        self.get("style")
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .collect()
-    }
-
-    fn is_hidden(&self) -> bool {
-        if self.0.iter().any(|(name, _)| name == "hidden") {
-            return true;
-        }
-        let style = self.style();
-        let zero = |property: &str| {
-            style.split(';').any(|d| {
-                d.strip_prefix(property)
-                    .and_then(|v| v.strip_prefix(':'))
-                    .is_some_and(|v| {
-                        matches!(
-                            v.trim_end_matches("!important"),
-                            "0" | "0px" | "0pt" | "0em"
-                        )
-                    })
-            })
-        };
-        style.contains("display:none")
-            || style.contains("mso-hide:all")
-            || style.contains("visibility:hidden")
-            || (zero("max-height") && style.contains("overflow:hidden"))
-            || (zero("font-size") && (zero("line-height") || zero("max-height") || zero("opacity")))
-    }
-
-    /// A paragraph without margins: Outlook writes every line as one.
-    fn is_tight(&self) -> bool {
-        let style = self.style();
-        self.get("class").contains("msonormal")
-            || self.get("class").contains("elementtoproof")
-            || style
-                .split(';')
-                .filter_map(|d| d.strip_prefix("margin:"))
-                .any(|margin| {
-                    !margin.contains(|c: char| ('1'..='9').contains(&c)) && margin.contains('0')
-                })
-            || (style.contains("margin-top:0") && style.contains("margin-bottom:0"))
-    }
-
-    /// Mail programs indent with a blockquote that has no border.
-    fn is_indent(&self) -> bool {
-        let style = self.style();
-        self.get("type") != "cite"
-            && !self.has_class(&["gmail_quote"])
-            && style.contains("border:none")
-            && !style.contains("border-left:solid")
-            && !style.contains("border-left:1")
-    }
-
-    fn starts_quoted_rest(&self) -> bool {
-        const IDS: &[&str] = &[
-            "divrplyfwdmsg",
-            "appendonsend",
-            "mail-editor-reference-message-container",
-            "ms-outlook-mobile-reference-message",
-            "isforwardcontent",
-            "orimsghtmlseperator",
-        ];
-        const CLASSES: &[&str] = &[
-            "yahoo_quoted",
-            "moz-forward-container",
-            "outlookmessageheader",
-            "zmail_extra",
-            "protonmail_quote",
-            "tutanota_quote",
-            "front-blockquote",
-        ];
-        let style = self.style();
-        IDS.contains(&self.get("id"))
-            || self.has_class(CLASSES)
-            || self.get("name") == "quote"
-            || style.contains("border:none;border-top:solid#e1e1e1")
-            || style.contains("border:none;border-top:solid#b5c4df")
-    }
-
-    fn mark(&self) -> Mark {
-        const ATTRIBUTION: &[&str] = &["gmail_attr", "moz-cite-prefix", "gmail_quote_attribution"];
-        const SIGNATURE: &[&str] = &[
-            "gmail_signature",
-            "moz-signature",
-            "protonmail_signature_block",
-            "signature-container",
-            "ms-outlook-mobile-signature",
-            "applemailsignature",
-            "gmail_signature_prefix",
-        ];
-        if self.has_class(ATTRIBUTION) {
-            Mark::Attribution
-        } else if self.has_class(SIGNATURE)
-            || self.get("data-smartmail") == "gmail_signature"
-            || matches!(
-                self.get("id"),
-                "signature" | "applemailsignature" | "ms-outlook-mobile-signature"
-            )
-        {
-            Mark::Signature
-        } else {
-            Mark::None
-        }
-    }
-}
-
-fn attribute_value(text: &str) -> (&str, &str) {
-    for quote in ['"', '\''] {
-        if let Some(rest) = text.strip_prefix(quote) {
-            return rest.split_once(quote).unwrap_or((rest, ""));
-        }
-    }
-    text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()))
 }
 
 #[cfg(test)]

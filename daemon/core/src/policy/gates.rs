@@ -28,6 +28,9 @@ pub(super) fn loop_guard(
                 message.class_evidence.first().map_or("", String::as_str)
             ));
         }
+        if message.no_automatic_answer {
+            return Err("the message says that no machine may answer it".to_owned());
+        }
         if message.historical {
             return Err("the message is from before the first start".to_owned());
         }

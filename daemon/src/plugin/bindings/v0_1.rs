@@ -87,3 +87,6 @@ impl Linked {
 pub(super) fn add_to_linker(linker: &mut Linker<Cx>) -> wasmtime::Result<()> {
     Plugin::add_to_linker::<_, HasSelf<_>>(linker, |cx| cx)
 }
+
+#[cfg(test)]
+mod tests;

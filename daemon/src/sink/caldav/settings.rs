@@ -7,7 +7,7 @@ use hyper::Uri;
 use serde::Deserialize;
 
 use crate::secret::SecretRef;
-use crate::sink::collection::default_gone_percent_max;
+use crate::sink::collection::{default_gone_percent_max, gone_percent_problem};
 use crate::tls::TlsError;
 
 /// Shortest poll interval, in seconds: servers block clients that ask more often.
@@ -125,9 +125,11 @@ impl CaldavSettings {
             .map(|error| error.to_string())
             .into_iter()
             .collect();
-        if self.poll_secs < POLL_SECS_MIN {
-            problems.push(CaldavSettingsError::PollTooOften.to_string());
+        let too_often = CaldavSettingsError::PollTooOften.to_string();
+        if self.poll_secs < POLL_SECS_MIN && !problems.contains(&too_often) {
+            problems.push(too_often);
         }
+        problems.extend(gone_percent_problem(self.gone_percent_max));
         problems
     }
 

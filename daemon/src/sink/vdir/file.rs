@@ -24,7 +24,7 @@ pub(super) struct FileETag {
     modified_nanos: i128,
     inode: u64,
     size: u64,
-    /// Read so soon after it was written that the times prove nothing.
+    /// It was read long enough after it was written for the times to prove something.
     settled: bool,
     hash: String,
 }
@@ -41,7 +41,7 @@ impl fmt::Display for FileETag {
 }
 
 impl FileETag {
-    /// Reads what [`fmt::Display`] wrote; `None` for anything else.
+    /// Reads what its `Display` wrote; `None` for anything else.
     pub(super) fn parse(text: &str) -> Option<FileETag> {
         let mut parts = text.rsplitn(5, '-');
         let hash = parts.next().filter(|hash| !hash.is_empty())?.to_owned();

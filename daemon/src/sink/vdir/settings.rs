@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::sink::collection::default_gone_percent_max;
+use crate::sink::collection::{default_gone_percent_max, gone_percent_problem};
 
 /// A folder with one `.ics` file per calendar object (vdirsyncer's vdir).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -34,5 +34,19 @@ impl VdirSettings {
             rescan_secs: default_rescan_secs(),
             gone_percent_max: default_gone_percent_max(),
         }
+    }
+
+    /// What is wrong with the values themselves, as `key: reason`; nothing is looked up on disk.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.path.as_os_str().is_empty() {
+            problems.push("path: is empty; name the folder that holds the .ics files".to_owned());
+        }
+        if self.rescan_secs == 0 {
+            problems.push("rescan_secs: at least 1".to_owned());
+        }
+        problems.extend(gone_percent_problem(self.gone_percent_max));
+        problems
     }
 }

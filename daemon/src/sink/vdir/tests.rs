@@ -228,3 +228,14 @@ async fn a_saved_file_ends_the_wait() {
         .await
         .expect("seen by inotify");
 }
+
+#[test]
+fn settings_say_what_is_wrong_with_them() {
+    let parsed: VdirSettings = toml::from_str("path = '/c'").unwrap();
+    assert_eq!((parsed.rescan_secs, parsed.gone_percent_max), (600, 50));
+    assert!(parsed.problems().is_empty());
+    assert!(toml::from_str::<VdirSettings>("path = '/c'\nurl = 'x'").is_err());
+    let wrong = "path = ''\nrescan_secs = 0\ngone_percent_max = 101";
+    let wrong: VdirSettings = toml::from_str(wrong).unwrap();
+    assert_eq!(wrong.problems().len(), 3);
+}

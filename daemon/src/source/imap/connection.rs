@@ -23,6 +23,8 @@ pub(crate) const GREETING_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 /// How long each answer of a FETCH may take; one holds at most a chunk of 1 MiB.
 pub(crate) const FETCH_LIMIT: Duration = Duration::from_secs(120);
+/// Bytes written at once; each block has its own limit.
+const BLOCK_BYTES: usize = 64 * 1024;
 /// How long the server may take to enter IDLE.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 /// How long the server may take to leave IDLE. A stopped server is seen here and nowhere else.
@@ -239,14 +241,17 @@ impl Connection {
 
     async fn write(&mut self, bytes: &[u8], step: &str) -> Result<(), ConnectionError> {
         let stream = self.client.get_mut();
-        let write = async {
-            stream.write_all(bytes).await?;
-            stream.flush().await
-        };
-        match timeout(COMMAND_LIMIT, write).await {
-            Ok(written) => written.map_err(ConnectionError::Io),
-            Err(_) => Err(silent(step, COMMAND_LIMIT)),
+        for block in bytes.chunks(BLOCK_BYTES) {
+            let write = async {
+                stream.write_all(block).await?;
+                stream.flush().await
+            };
+            match timeout(COMMAND_LIMIT, write).await {
+                Ok(written) => written.map_err(ConnectionError::Io)?,
+                Err(_) => return Err(silent(step, COMMAND_LIMIT)),
+            }
         }
+        Ok(())
     }
 
     async fn read(&mut self, step: &str, limit: Duration) -> Result<Answer, ConnectionError> {

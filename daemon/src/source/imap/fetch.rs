@@ -8,7 +8,7 @@ use liaison_core::time::Timestamp;
 
 use super::SyncError;
 use super::answer::{FetchRow, Tagged, Untagged};
-use super::connection::{Connection, ConnectionError, FETCH_LIMIT};
+use super::connection::{Connection, FETCH_LIMIT};
 use super::suspects::{Level, Place, Suspects};
 use super::wire::{Command, parse_date, uid_set};
 use crate::source::{Arrived, BATCH_MESSAGES_MAX, Content};
@@ -19,6 +19,8 @@ const CHUNK_BYTES: u64 = 1024 * 1024;
 const BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most header bytes kept of a message above the size cap.
 const HEADER_BYTES_MAX: u64 = CHUNK_BYTES;
+/// Other messages asked for before a refusal is laid on the message and not on the server.
+const WITNESSES: usize = 5;
 /// UIDs remembered of one look; what is beyond is found by the next.
 pub(crate) const ROWS_MAX: usize = 20_000;
 
@@ -117,26 +119,50 @@ impl Fetcher<'_> {
             return Ok(Vec::new());
         };
         self.suspects.begin(self.place, first.uid, last.uid);
-        let arrived = match self.small(rows).await {
-            // One message may be the reason: the next batches hold one message each.
-            Err(SyncError::Refused { .. }) if rows.len() > 1 => {
-                self.suspects.split(self.place, last.uid);
-                let mut arrived = Vec::new();
-                for row in rows {
-                    self.suspects.begin(self.place, row.uid, row.uid);
-                    arrived.extend(self.small(std::slice::from_ref(row)).await?);
-                    self.suspects.end();
-                }
-                arrived
-            }
+        let arrived = match self.together(rows).await {
+            Err(SyncError::Refused { .. }) => self.one_by_one(rows).await?,
             other => other?,
         };
         self.suspects.end();
         Ok(arrived)
     }
 
+    /// After a refusal: finds the messages that it is about, and tells a server that withholds
+    /// one message from a server that has trouble with all of them.
+    async fn one_by_one(&mut self, rows: &[Row]) -> Result<Vec<Arrived>, SyncError> {
+        let mut arrived = Vec::new();
+        for row in rows {
+            self.suspects.begin(self.place, row.uid, row.uid);
+            match self.together(std::slice::from_ref(row)).await {
+                Err(SyncError::Refused { what, text }) => {
+                    if !self.another_is_readable(row.uid).await? {
+                        self.suspects.forget_running();
+                        return Err(SyncError::Refused { what, text });
+                    }
+                    let content = Content::Unfetchable { reason: text };
+                    arrived.push(self.arrived(row.uid, FetchRow::default(), content));
+                }
+                other => arrived.extend(other?),
+            }
+        }
+        Ok(arrived)
+    }
+
+    async fn another_is_readable(&mut self, uid: u32) -> Result<bool, SyncError> {
+        let rows = discover(self.connection, "1:*", Keep::Newest(WITNESSES)).await?;
+        for row in rows.iter().filter(|row| row.uid != uid) {
+            let set = row.uid.to_string();
+            match fetch(self.connection, &set, "UID BODY.PEEK[HEADER]").await {
+                Ok(fetched) if fetched.values().any(|row| row.body.is_some()) => return Ok(true),
+                Ok(_) | Err(SyncError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
     /// The small ones with one command, each of the others with its own.
-    async fn small(&mut self, rows: &[Row]) -> Result<Vec<Arrived>, SyncError> {
+    async fn together(&mut self, rows: &[Row]) -> Result<Vec<Arrived>, SyncError> {
         let mut found = self.small_bodies(rows).await?;
         let mut arrived = Vec::with_capacity(rows.len());
         for row in rows {
@@ -268,10 +294,13 @@ impl Fetcher<'_> {
 
     fn arrived(&self, uid: u32, fetched: FetchRow, content: Content) -> Arrived {
         let date = fetched.internal_date.as_deref().and_then(parse_date);
+        let mut flags = fetched.flags.unwrap_or_default();
+        // Says something of the session, not of the message (RFC 3501 section 2.3.2).
+        flags.retain(|flag| !flag.eq_ignore_ascii_case("\\Recent"));
         Arrived {
             locator: locator(self.place.uid_validity, uid),
             received_at: date.unwrap_or(self.now),
-            flags: fetched.flags.unwrap_or_default(),
+            flags,
             content,
         }
     }
@@ -298,8 +327,7 @@ async fn fetch(
                 merge(rows.entry(uid).or_default(), found);
             }
         })
-        .await
-        .map_err(ConnectionError::from)?;
+        .await?;
     if answer.is_ok() {
         Ok(rows)
     } else {

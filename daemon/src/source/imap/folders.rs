@@ -60,6 +60,9 @@ const DRAFTS_NAMES: &[&str] = &[
     "下書き",
 ];
 
+/// Most mailboxes looked at; the ones that matter are never that far down.
+const LISTED_MAX: usize = 10_000;
+
 /// A mailbox opened for reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Opened {
@@ -148,7 +151,9 @@ async fn list(
 ) -> Result<Tagged, ConnectionError> {
     connection
         .exec(command, COMMAND_LIMIT, |answer| {
-            if let Untagged::List(mailbox) = answer {
+            if let Untagged::List(mailbox) = answer
+                && listed.len() < LISTED_MAX
+            {
                 listed.push(mailbox);
             }
         })

@@ -1,5 +1,5 @@
-//! Remembers what was being read when a connection died, so that one message which no parser
-//! survives, or which the server will not give, does not stop the mailbox for ever.
+//! Remembers what was being read when a connection or the task died, so that one message which
+//! no parser survives does not stop the mailbox for ever.
 //!
 //! A range that fails [`STRIKES`] times is read message by message; a message that fails as often
 //! is asked for with its body only; then it is reported as unfetchable. The memory outlives a
@@ -98,13 +98,6 @@ impl Suspects {
         {
             state.one_by_one = None;
         }
-    }
-
-    /// The range is to be read message by message from now on.
-    pub(crate) fn split(&self, place: &Place, last: u32) {
-        let mut state = self.lock();
-        state.attempt = None;
-        state.one_by_one = Some((place.clone(), last));
     }
 
     /// The connection or the task ended; if a fetch was running, that counts against it.

@@ -241,6 +241,25 @@ async fn a_delivery_is_noticed_while_it_runs() {
     assert_eq!(table.taken(BatchMode::Live), ["9"]);
 }
 
+#[tokio::test]
+async fn a_poke_makes_it_look_at_once() {
+    let (root, table) = (maildir(), Table::new());
+    let (stop, mut looks) = (Stop::new(), table.looks.subscribe());
+    let source = source(root.path(), &table);
+    let poke = source.poke_handle();
+    let run = source.run(stop.clone());
+    let limit = Duration::from_secs(20); // well below rescan_secs
+    let both = async {
+        tokio::join!(run, async {
+            looks.changed().await.unwrap();
+            poke.poke();
+            looks.changed().await.unwrap();
+            stop.trigger();
+        })
+    };
+    tokio::time::timeout(limit, both).await.expect("poked");
+}
+
 #[test]
 fn the_line_parts_old_from_new() {
     let line = Timestamp(100 * MINUTE_MS);

@@ -1,5 +1,7 @@
 //! Delivery reports: RFC 3464 recipient by recipient, and those that keep to no standard.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use super::Facts;
@@ -161,46 +163,19 @@ fn status_code(text: &str) -> Option<String> {
 
 /// Reports without structure: null return path or a robot sender, and a subject that says so.
 fn unstructured(facts: &Facts<'_>) -> Option<String> {
-    const SUBJECTS: &[&str] = &[
-        "undeliver",
-        "delivery status notification",
-        "delivery failure",
-        "delivery has failed",
-        "delivery notification",
-        "delivery incomplete",
-        "failure notice",
-        "returned mail",
-        "mail delivery failed",
-        "mail delivery system",
-        "mail system error",
-        "message not delivered",
-        "could not be delivered",
-        "nicht zustellbar",
-        "unzustellbar",
-        "zustellung fehlgeschlagen",
-        "non remis",
-        "échec de la remise",
-        "no se puede entregar",
-        "no entregado",
-        "não entregue",
-        "não é possível entregar",
-        "mancata consegna",
-        "onbestelbaar",
-        "niet bezorgd",
-        "ej levereras",
-        "kan ikke leveres",
-        "kunne ikke leveres",
-        "niedostarcz",
-        "не доставлено",
-        "returned to sender",
-        "mail delivery error",
-        "delivery problem",
-        "returned message",
-        "未送达",
-        "退信",
-        "配信不能",
-        "delivery report",
-    ];
+    static SUBJECTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        "\
+        undeliver|delivery status notification|delivery failure|delivery has failed|\
+        delivery notification|delivery incomplete|failure notice|returned mail|\
+        mail delivery failed|mail delivery system|mail system error|message not delivered|\
+        could not be delivered|nicht zustellbar|unzustellbar|zustellung fehlgeschlagen|\
+        non remis|échec de la remise|no se puede entregar|no entregado|não entregue|\
+        não é possível entregar|mancata consegna|onbestelbaar|niet bezorgd|ej levereras|\
+        kan ikke leveres|kunne ikke leveres|niedostarcz|не доставлено|returned to sender|\
+        mail delivery error|delivery problem|returned message|未送达|退信|配信不能|delivery report"
+            .split('|')
+            .collect()
+    });
     let subject = facts.subject.to_lowercase();
     let said = SUBJECTS.iter().find(|s| subject.contains(*s));
     let daemon = facts.from.iter().find(|f| {

@@ -1,6 +1,8 @@
 //! Where quotes and forwarded messages begin and end.
 
-use super::phrases::{ABOVE_THIS_LINE, FORWARD_LINES, FROM, OTHER, SEPARATORS, STARTERS, WROTE};
+use super::phrases::{
+    ABOVE_THIS_LINE, FORWARD_LINES, FROM, OTHER, SEPARATORS, STARTERS, SUBJECTS, WROTE,
+};
 use super::{Confidence, Line, SpanKind};
 use crate::mail::html::Mark;
 
@@ -39,10 +41,12 @@ pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
         }
     }
     let mut at = 0usize;
+    let (mut seen, mut written_before) = (0usize, false);
     while at < lines.len() {
-        let skip = lines
-            .get(at)
-            .is_none_or(|l| l.is_blank() || l.kind == SpanKind::Quoted);
+        // Marked attributions are read too: Gmail puts forwarded header blocks into them.
+        let skip = lines.get(at).is_none_or(|l| {
+            l.is_blank() || (l.kind == SpanKind::Quoted && l.mark != Mark::Attribution)
+        });
         let found = if skip { None } else { introduction(lines, at) };
         let Some(found) = found else {
             at = at.saturating_add(1);
@@ -52,11 +56,11 @@ pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
         let prefixed_follows = body
             .and_then(|b| lines.get(b))
             .is_some_and(|l| l.is_prefixed() && l.mark != Mark::RestQuoted);
-        let written_before = lines
-            .get(..found.start)
-            .unwrap_or_default()
+        let unseen = lines.get(seen..found.start).unwrap_or_default();
+        written_before |= unseen
             .iter()
             .any(|l| !l.is_blank() && l.kind == SpanKind::Reply);
+        seen = found.start;
         let whole_rest = !prefixed_follows
             && (found.kind == IntroductionKind::Block || written_before || body.is_none());
         if !prefixed_follows && found.kind == IntroductionKind::Attribution {
@@ -151,17 +155,17 @@ fn is_rule(text: &str) -> bool {
     text.chars().count() >= 5
         && text
             .chars()
-            .all(|c| matches!(c, '_' | '-' | '—' | '–' | '=' | '*'))
+            .all(|c| matches!(c, '_' | '-' | '—' | '–' | '‐' | '‑' | '=' | '*'))
 }
 
 /// `-----Original Message-----`, in any language, and helpdesks' reply lines.
 fn is_separator(text: &str) -> bool {
     let inner = text.trim_matches([
-        '-', '_', '=', '*', '#', '—', '–', '━', '─', ' ', ':', '>', '<', '\t',
+        '-', '_', '=', '*', '#', '—', '–', '‐', '‑', '━', '─', ' ', ':', '>', '<', '\t',
     ]);
     let dashes = text
         .chars()
-        .take_while(|c| matches!(c, '-' | '_' | '=' | '*' | '—' | '–' | '━' | '─'))
+        .take_while(|c| matches!(c, '-' | '_' | '=' | '*' | '—' | '–' | '‐' | '‑' | '━' | '─'))
         .count();
     let lower = inner.to_lowercase();
     if ABOVE_THIS_LINE.iter().any(|phrase| lower.contains(phrase)) {
@@ -221,7 +225,23 @@ fn is_header_block(lines: &[Line<'_>], at: usize) -> bool {
     let found: Vec<String> = others.collect();
     let enough = if starts_with_from { 2 } else { 3 };
     let sender = starts_with_from || found.iter().any(|name| FROM.contains(&name.as_str()));
-    sender && found.len() >= enough && (starts_with_from || is_date_label(&first))
+    // `From: Berlin, To: Hamburg, Date: 3 March` is a journey: mail has addresses or a subject.
+    let addressed = lines
+        .iter()
+        .skip(at)
+        .take(found.len().saturating_add(1))
+        .any(|l| l.text.contains('@'));
+    let subject = found.iter().any(|name| SUBJECTS.contains(&name.as_str()));
+    let ruled = lines
+        .get(..at)
+        .and_then(|before| before.iter().rev().find(|l| !l.is_blank()))
+        .is_some_and(|l| is_rule(l.text.trim()) || is_separator(l.text.trim()));
+    let mail = if starts_with_from {
+        addressed || subject
+    } else {
+        addressed || ruled
+    };
+    sender && found.len() >= enough && mail && (starts_with_from || is_date_label(&first))
 }
 
 /// Lotus and some phones put the date or the subject first.
@@ -263,7 +283,7 @@ fn attribution(lines: &[Line<'_>], at: usize) -> Option<usize> {
     let mut joined = String::new();
     for count in 1..=MAX_ATTRIBUTION_LINES {
         let line = lines.get(at.saturating_add(count).saturating_sub(1))?;
-        if line.is_blank() || (line.kind == SpanKind::Quoted && count > 1) {
+        if line.is_blank() || (line.is_prefixed() && count > 1) {
             return None;
         }
         if !joined.is_empty() {
@@ -278,22 +298,44 @@ fn attribution(lines: &[Line<'_>], at: usize) -> Option<usize> {
             let quote_follows = next_written(lines, end)
                 .and_then(|n| lines.get(n))
                 .is_some_and(|l| l.kind == SpanKind::Quoted);
-            return is_attribution(&joined, count > 1, quote_follows).then_some(end);
+            let starts_later = (1..count).any(|skip| {
+                let line = lines
+                    .get(at.saturating_add(skip))
+                    .map_or("", |l| l.text)
+                    .trim();
+                let lower = line.to_lowercase();
+                is_starter(&lower) && has_date(&lower)
+            });
+            let dated_first = line_has_digit(lines.get(at));
+            let wraps = count == 1 || (dated_first && !starts_later);
+            if wraps && is_attribution(&joined, count > 1, quote_follows) {
+                return Some(end);
+            }
+            // An address may end a line that goes on; nothing else does.
+            if !joined.ends_with('>') {
+                return None;
+            }
         }
     }
     None
 }
 
+fn line_has_digit(line: Option<&Line<'_>>) -> bool {
+    line.is_some_and(|l| l.text.contains(|c: char| c.is_ascii_digit()))
+}
+
 fn ends_introduction(text: &str) -> bool {
     let text = text.trim_end_matches(['*', '_', ' ', '\u{a0}']);
-    text.ends_with([':', '：']) || text.ends_with("写道") || text.ends_with("-----")
+    text.ends_with([':', '：'])
+        || text.ends_with("写道")
+        || text.ends_with("---")
+        || text.ends_with('>')
 }
 
 fn is_attribution(text: &str, wrapped: bool, quote_follows: bool) -> bool {
     let lower = text.to_lowercase();
-    let bare = lower.trim_end_matches([':', '：', ' ', '*', '_', '\u{a0}']);
-    let starter = bare.starts_with(|c: char| c.is_ascii_digit() || c == '<' || c == '[')
-        || STARTERS.iter().any(|s| bare.starts_with(s));
+    let bare = lower.trim_matches([':', '：', ' ', '*', '_', '-', '‐', '\u{a0}']);
+    let starter = is_starter(bare);
     if wrapped && !starter {
         return false;
     }
@@ -301,7 +343,8 @@ fn is_attribution(text: &str, wrapped: bool, quote_follows: bool) -> bool {
     let addressed =
         bare.contains('@') && (bare.contains('<') || bare.contains('(') || bare.contains("mailto"));
     // Gmail in some languages: `2026-03-02 10:00 GMT+01:00 Bob <bob@example.com>:`
-    if dated && bare.ends_with('>') && addressed && starter {
+    let colon = lower.trim_end().ends_with([':', '：']);
+    if dated && bare.ends_with('>') && addressed && starter && (colon || quote_follows) {
         return true;
     }
     let Some(verb) = WROTE.iter().find(|verb| contains_word(bare, verb)) else {
@@ -318,6 +361,17 @@ fn is_attribution(text: &str, wrapped: bool, quote_follows: bool) -> bool {
         dated || addressed
     };
     shaped && (dated || addressed) && (has_time_or_year(bare) || addressed)
+}
+
+/// Whether a line begins like an attribution: with a number, or a word that leads to a date.
+fn is_starter(lower: &str) -> bool {
+    let first = lower
+        .split(|c: char| !c.is_alphabetic())
+        .next()
+        .unwrap_or_default();
+    lower.starts_with(|c: char| c.is_ascii_digit() || c == '<' || c == '[')
+        || STARTERS.contains(&first)
+        || first.starts_with('在')
 }
 
 /// Scripts without blanks between words need no word borders.

@@ -1,6 +1,8 @@
 //! Where the reply ends and the signature begins.
 
-use super::phrases::{CLOSINGS, FOOTERS, LEGAL, MOBILE};
+use std::sync::LazyLock;
+
+use super::phrases::{CLOSINGS, FOOTERS, LEGAL, LEGAL_CORE, MOBILE};
 use super::{Confidence, Line, SpanKind};
 use crate::mail::html::Mark;
 
@@ -14,6 +16,10 @@ const MAX_MOBILE_CHARS: usize = 110;
 const MAX_CONTACT_LINES: usize = 14;
 /// Characters of one of them.
 const MAX_CONTACT_CHARS: usize = 100;
+/// Paragraphs from the end that may be legal notices.
+const MAX_LEGAL_PARAGRAPHS: usize = 15;
+/// Lines of one of them.
+const MAX_LEGAL_LINES: usize = 60;
 /// Lines between a closing and the contact data: the writer's name.
 const MAX_NAME_LINES: usize = 2;
 
@@ -22,6 +28,15 @@ pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
     for line in lines.iter_mut() {
         if line.mark == Mark::Signature && line.kind == SpanKind::Reply {
             line.kind = SpanKind::Signature;
+        }
+    }
+    let only_signature = !lines
+        .iter()
+        .any(|l| !l.is_blank() && l.kind != SpanKind::Signature);
+    if only_signature {
+        // Some programs let people write inside the signature's element.
+        for line in lines.iter_mut() {
+            line.kind = SpanKind::Reply;
         }
     }
     mailing_list_footer(lines);
@@ -82,14 +97,24 @@ fn delimited(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
         let Some(line) = lines.get(at) else {
             return false;
         };
+        // Far from the end nothing is a signature, and need not be counted.
+        if end.saturating_sub(at) > MAX_DELIMITED_LINES.saturating_mul(4) {
+            return false;
+        }
         let behind = written(lines, at.saturating_add(1), end);
         match line.text {
             "-- " | "--\u{a0}" => behind <= MAX_DELIMITED_LINES,
             text => {
                 let bare = text.trim();
-                matches!(bare, "--" | "—" | "– –" | "---" | "- --" | "__" | "–")
-                    && (1..=MAX_LOOSE_LINES).contains(&behind)
-                    && looks_signed(lines, at.saturating_add(1), end)
+                let from = at.saturating_add(1);
+                let most = match bare {
+                    "--" | "- --" => MAX_LOOSE_LINES,
+                    "—" | "–" => MAX_NAME_LINES,
+                    // A rule, unless contact data stands below.
+                    "---" | "__" if has_contact(lines, from, end) => MAX_LOOSE_LINES,
+                    _ => return false,
+                };
+                (1..=most).contains(&behind) && looks_signed(lines, from, end)
             }
         }
     });
@@ -102,6 +127,14 @@ fn delimited(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
     }
 }
 
+fn has_contact(lines: &[Line<'_>], start: usize, end: usize) -> bool {
+    lines
+        .iter()
+        .take(end)
+        .skip(start)
+        .any(|l| is_contact(l.text.trim()))
+}
+
 /// Short lines without sentences: what stands below a loose delimiter is no text.
 fn looks_signed(lines: &[Line<'_>], start: usize, end: usize) -> bool {
     lines
@@ -112,6 +145,7 @@ fn looks_signed(lines: &[Line<'_>], start: usize, end: usize) -> bool {
         .all(|l| {
             let text = l.text.trim();
             text.chars().count() <= MAX_CONTACT_CHARS
+                && text.split_whitespace().count() <= 12
                 && !text.ends_with('?')
                 && !text.starts_with(['*', '+']) | is_contact(text)
         })
@@ -135,98 +169,54 @@ fn is_mobile(text: &str) -> bool {
     let lower = bare.to_lowercase().replace('\u{a0}', " ");
     MOBILE.iter().any(|phrase| {
         lower
-            .strip_prefix(&phrase.to_lowercase())
-            .is_some_and(|rest| is_app_tail(&lower, phrase, rest))
+            .strip_prefix(*phrase)
+            .is_some_and(|rest| is_app_tail(phrase, rest))
     })
 }
 
 /// `Sent from my iPhone` is the app's; `Sent from my office last week, did you get it?` is not.
-fn is_app_tail(line: &str, phrase: &str, rest: &str) -> bool {
-    const DEVICES: &[&str] = &[
-        "phone",
-        "ipad",
-        "ipod",
-        "iphon",
-        "samsung",
-        "galaxy",
-        "android",
-        "mobil",
-        "handy",
-        "smartphone",
-        "outlook",
-        "yahoo",
-        "gmail",
-        "proton",
-        "tablet",
-        "blackberry",
-        "windows",
-        "mail",
-        "huawei",
-        "xiaomi",
-        "pixel",
-        "gmx",
-        "web.de",
-        "app",
-        "ios",
-        "sony",
-        "nokia",
-        "lumia",
-        "htc",
-        "lg ",
-        "oneplus",
-        "device",
-        "mac",
-        "superhuman",
-        "blue",
-        "spark",
-        "airmail",
-        "front",
-        "tuta",
-        "gerät",
-        "móvil",
-        "movil",
-        "celular",
-        "cellulare",
-        "telefon",
-        "téléphone",
-        "telemóvel",
-        "puhelim",
-        "verizon",
-        "at&t",
-        "t-mobile",
-        "wireless",
-        "avast",
-        "avg",
-        "virus",
-        "typeapp",
-        "k-9",
-        "smart",
-        "watch",
-        "huaw",
-        "oppo",
-        "vivo",
-        "motorola",
-        "redmi",
-        "honor",
-        "realme",
-        "orange",
-        "icloud",
-        "手机",
-        "携帯",
-        "shift",
-        "unterwegs",
-        "the go",
-        "移动",
-        "desktop",
-        "fairemail",
-    ];
+fn is_app_tail(phrase: &str, rest: &str) -> bool {
+    static DEVICES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        "\
+        phone|ipad|ipod|iphon|samsung|galaxy|android|mobil|handy|smartphone|outlook|yahoo|gmail|\
+        proton|tablet|blackberry|windows|mail|huawei|xiaomi|pixel|gmx|web.de|app|ios|sony|nokia|\
+        lumia|htc|lg |oneplus|device|mac|superhuman|blue|spark|airmail|front|tuta|gerät|móvil|\
+        movil|celular|cellulare|telefon|téléphone|telemóvel|puhelim|verizon|at&t|t-mobile|\
+        wireless|avast|avg|virus|typeapp|k-9|smart|watch|huaw|oppo|vivo|motorola|redmi|honor|\
+        realme|orange|icloud|手机|携帯|shift|unterwegs|the go|移动|desktop|fairemail"
+            .split('|')
+            .collect()
+    });
     if rest.contains('?') || rest.matches(' ').count() > 12 {
         return false;
     }
-    let about_app = DEVICES.iter().any(|device| line.contains(device));
+    // The device comes at once, and what follows a comma is an excuse or text.
+    let near: String = rest
+        .split_whitespace()
+        .take(4)
+        .collect::<Vec<_>>()
+        .join(" ");
+    let near = near.split(',').next().unwrap_or_default();
+    let near = format!("{phrase}{near} ");
+    let about_app = DEVICES.iter().any(|device| near.contains(device));
+    let excuse = [
+        "excuse",
+        "typo",
+        "brevity",
+        "brief",
+        "kürze",
+        "tippfehler",
+        "entschuldig",
+        "fautes",
+    ]
+    .iter()
+    .any(|word| rest.contains(word));
+    let after_comma = rest
+        .split_once(',')
+        .map_or(0, |(_, after)| after.split_whitespace().count());
     let sentence = rest.trim_end_matches(['.', '!', ' ']).contains(". ");
     let short = rest.split_whitespace().count() <= 8;
-    about_app && !sentence && (short || phrase.len() > 20)
+    about_app && (excuse || (!sentence && after_comma < 3 && (short || phrase.len() > 20)))
 }
 
 /// Mailman's footer and Google Groups' stand behind everything.
@@ -267,7 +257,13 @@ fn mailing_list_footer(lines: &mut [Line<'_>]) {
 /// The last paragraphs, where they are legal notices.
 fn legal_notice(lines: &mut [Line<'_>], start: usize, end: usize) -> Option<usize> {
     let mut found = None;
-    for (from, to) in paragraphs(lines, start, end) {
+    let all = paragraphs(lines, start, end);
+    let last = all.len().saturating_sub(MAX_LEGAL_PARAGRAPHS);
+    for (from, to) in all
+        .into_iter()
+        .skip(last)
+        .filter(|(a, b)| b.saturating_sub(*a) < MAX_LEGAL_LINES)
+    {
         let text: String = lines
             .iter()
             .take(to)
@@ -278,8 +274,14 @@ fn legal_notice(lines: &mut [Line<'_>], start: usize, end: usize) -> Option<usiz
         let lower = text.to_lowercase();
         let hits = LEGAL.iter().filter(|word| lower.contains(*word)).count();
         let footer = FOOTERS.iter().any(|word| lower.contains(word));
-        let legal = (hits >= 3 && text.chars().count() >= 100) || footer;
-        let first_written = written(lines, start, from) == 0;
+        let core = LEGAL_CORE.iter().any(|word| lower.contains(word));
+        let legal = (hits >= 3 && core && text.chars().count() >= 100) || footer;
+        // A greeting alone is no reply: then the notice is what the person had to say.
+        let first_written = lines
+            .iter()
+            .take(from)
+            .skip(start)
+            .all(|l| l.is_blank() || l.text.trim_end().ends_with(','));
         if legal && !first_written {
             found = found.or(Some(from));
         } else if !is_rule_only(&text) && hits == 0 && !is_contact(&text) {

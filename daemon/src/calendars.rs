@@ -1,0 +1,266 @@
+//! Local mirrors of our calendars: availability is answered from them, and holds are compared
+//! with what is really there.
+//!
+//! A mirror is rebuilt at each start and kept current by the collection's own change listing, so
+//! nothing of it needs to be durable.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use liaison_core::calendar::{
+    BusyRules, BusySpan, CalendarObject, Instance, busy, instances, read_calendar,
+};
+use liaison_core::ids::CalendarId;
+use liaison_core::time::{Timestamp, Window};
+use liaison_core::zones;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::freshness::Freshness;
+use crate::sink::{CalendarError, CalendarStore};
+use crate::supervisor::{Stop, Waited};
+
+/// Wait after a failed look, doubled up to the second.
+const RETRY: (std::time::Duration, std::time::Duration) = (
+    std::time::Duration::from_secs(2),
+    std::time::Duration::from_secs(300),
+);
+
+/// One mirrored object.
+#[derive(Debug, Clone)]
+pub struct Mirrored {
+    /// Version on the server.
+    pub etag: String,
+    /// The bytes.
+    pub data: Bytes,
+    /// Read.
+    pub object: Arc<CalendarObject>,
+}
+
+/// One calendar and its mirror.
+#[derive(Debug)]
+pub struct CalendarMirror {
+    /// Its name.
+    pub id: CalendarId,
+    /// Where it lies.
+    pub store: Arc<dyn CalendarStore>,
+    /// Address of its owner.
+    pub owner: String,
+    /// IANA zone of its owner: for whole days and floating times.
+    pub zone: String,
+    // Short locks without await.
+    objects: RwLock<BTreeMap<String, Mirrored>>,
+    synced_at: RwLock<Option<Timestamp>>,
+    /// Asks for a look at once.
+    look: Notify,
+}
+
+impl CalendarMirror {
+    /// A mirror that knows nothing yet.
+    #[must_use]
+    pub fn new(
+        id: CalendarId,
+        store: Arc<dyn CalendarStore>,
+        owner: String,
+        zone: String,
+    ) -> CalendarMirror {
+        CalendarMirror {
+            id,
+            store,
+            owner,
+            zone,
+            objects: RwLock::default(),
+            synced_at: RwLock::default(),
+            look: Notify::new(),
+        }
+    }
+
+    /// When it was last proven equal to the collection; `None` before the first look.
+    #[must_use]
+    pub fn synced_at(&self) -> Option<Timestamp> {
+        *self
+            .synced_at
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a look at once, after a write of ours.
+    pub fn look_now(&self) {
+        self.look.notify_one();
+    }
+
+    /// The object at `href`.
+    #[must_use]
+    pub fn object(&self, href: &str) -> Option<Mirrored> {
+        self.objects
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(href)
+            .cloned()
+    }
+
+    /// Busy time inside `window`, without the events named in `ignore_uids`.
+    #[must_use]
+    pub fn busy(&self, window: Window, ignore_uids: &[String]) -> Vec<BusySpan> {
+        let zone = zones::zone(&self.zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let own = [self.owner.clone()];
+        let rules = BusyRules {
+            ignore_uids,
+            own_addresses: &own,
+            ..BusyRules::new(&zone)
+        };
+        let objects: Vec<CalendarObject> = {
+            let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+            objects
+                .values()
+                .map(|mirrored| (*mirrored.object).clone())
+                .collect()
+        };
+        busy(&objects, window, &rules).spans
+    }
+
+    /// Instances inside `window`, sorted by start.
+    #[must_use]
+    pub fn instances(&self, window: Window) -> Vec<(Arc<CalendarObject>, Instance)> {
+        let zone = zones::zone(&self.zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let objects: Vec<Arc<CalendarObject>> = {
+            let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+            objects
+                .values()
+                .map(|mirrored| mirrored.object.clone())
+                .collect()
+        };
+        let mut found = Vec::new();
+        for object in objects {
+            let expanded = instances(&object, window, &zone).instances;
+            found.extend(
+                expanded
+                    .into_iter()
+                    .map(|instance| (object.clone(), instance)),
+            );
+        }
+        found.sort_by_key(|(_, instance)| instance.start);
+        found
+    }
+
+    /// Looks once: fetches what changed. Returns whether anything did.
+    ///
+    /// # Errors
+    /// As the calendar; the mirror keeps its last good state.
+    pub async fn look(&self, now: Timestamp) -> Result<bool, CalendarError> {
+        let known: BTreeMap<String, String> = {
+            let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+            objects
+                .iter()
+                .map(|(href, object)| (href.clone(), object.etag.clone()))
+                .collect()
+        };
+        let changes = self.store.changes(&known).await?;
+        for (href, why) in &changes.unreadable {
+            tracing::warn!(calendar = %self.id, %href, %why, "calendar object unreadable");
+        }
+        let changed = !changes.changed.is_empty() || !changes.removed.is_empty();
+        // Reading is cheap and bounded by the gate; still outside the lock.
+        let read: Vec<_> = changes
+            .changed
+            .into_iter()
+            .map(|file| {
+                let object = Arc::new(read_calendar(&file.data));
+                (
+                    file.href,
+                    Mirrored {
+                        etag: file.etag,
+                        data: file.data,
+                        object,
+                    },
+                )
+            })
+            .collect();
+        {
+            let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+            for href in changes.removed {
+                objects.remove(&href);
+            }
+            objects.extend(read);
+        }
+        *self
+            .synced_at
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(now);
+        Ok(changed)
+    }
+
+    /// Keeps the mirror current until the stop; tells `changed` after each look that found news.
+    pub async fn run(
+        &self,
+        clock: &dyn Clock,
+        freshness: &Freshness,
+        changed: &Notify,
+        stop: &Stop,
+    ) {
+        let (first, most) = RETRY;
+        let mut delay = first;
+        loop {
+            let before = self.synced_at();
+            match self.look(clock.now()).await {
+                Ok(news) => {
+                    freshness.calendar_proven(self.id.as_str(), clock.now());
+                    delay = first;
+                    if news || before.is_none() {
+                        changed.notify_one();
+                    }
+                    tokio::select! {
+                        () = stop.stopped() => return,
+                        () = self.look.notified() => {}
+                        () = self.store.wait() => {}
+                    }
+                }
+                Err(error) => {
+                    let what = error.to_string();
+                    if freshness.trouble(self.id.as_str(), what.clone(), error.permanent) {
+                        tracing::warn!(calendar = %self.id, %what, "calendar in trouble");
+                    }
+                    if stop.sleep(delay).await == Waited::Stopped {
+                        return;
+                    }
+                    delay = delay.saturating_mul(2).min(most);
+                }
+            }
+        }
+    }
+}
+
+/// All calendars by name.
+#[derive(Debug, Clone, Default)]
+pub struct Calendars {
+    /// The mirrors.
+    pub mirrors: BTreeMap<CalendarId, Arc<CalendarMirror>>,
+}
+
+impl Calendars {
+    /// Busy time of one of our people over all their calendars. `Err` when a calendar of theirs
+    /// was not read yet: then nobody knows, and no slot may be offered.
+    ///
+    /// # Errors
+    /// Names the calendar that is not known.
+    pub fn busy_of(
+        &self,
+        calendars: &[CalendarId],
+        window: Window,
+        ignore_uids: &[String],
+    ) -> Result<Vec<BusySpan>, String> {
+        let mut spans = Vec::new();
+        for id in calendars {
+            let mirror = self
+                .mirrors
+                .get(id)
+                .ok_or_else(|| format!("no calendar {id}"))?;
+            if mirror.synced_at().is_none() {
+                return Err(format!("the calendar {id} has not been read yet"));
+            }
+            spans.extend(mirror.busy(window, ignore_uids));
+        }
+        Ok(liaison_core::calendar::free_busy::merged(spans))
+    }
+}

@@ -1,0 +1,315 @@
+//! From a decided mail to the bytes that go out. Rendered once, kept, never rebuilt.
+//!
+//! Plain text, format=flowed (RFC 3676), threaded by the answered message (RFC 5322 section
+//! 3.6.4), marked as automatic (RFC 3834 section 5) unless a person will send it. Every string
+//! from outside was cleaned of controls before it comes here, and header values are typed, so no
+//! line break can reach a header.
+
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
+use lettre::{Address, Message};
+use liaison_core::effect::{Audience, MailMode};
+use liaison_core::mail::{ParseLimits, clean_text, parse_message};
+use liaison_core::policy::MailPlan;
+use liaison_core::proposal::Content;
+use liaison_core::time::Timestamp;
+use liaison_core::zones;
+
+use crate::books::{Books, BooksError};
+use crate::office::Office;
+use crate::templates::{TemplateError, Templates};
+
+/// Longest line of flowed text, in characters (RFC 3676 section 4.2).
+const LINE_CHARS: usize = 72;
+/// Most quoted lines of the answered message.
+const QUOTED_LINES_MAX: usize = 60;
+/// Longest rendered mail, in bytes.
+const MAIL_BYTES_MAX: usize = 20 * 1024 * 1024;
+
+/// Why a mail could not be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A template or attachment is missing or wrong.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The answered message could not be read.
+    #[error(transparent)]
+    Books(#[from] BooksError),
+    /// An address cannot stand in a header.
+    #[error("`{address}` cannot be written into a header: {why}")]
+    Address {
+        /// The address.
+        address: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The message could not be built.
+    #[error("the message could not be built: {0}")]
+    Build(String),
+    /// Over [`MAIL_BYTES_MAX`].
+    #[error(
+        "the mail has {bytes} bytes, at most {MAIL_BYTES_MAX} are sent: use smaller attachments"
+    )]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+    },
+}
+
+/// Renders a mail.
+///
+/// # Errors
+/// [`ComposeError`]; nothing was written.
+pub async fn compose(
+    plan: &MailPlan,
+    books: &Books,
+    office: &Office,
+    templates: &Templates,
+    now: Timestamp,
+) -> Result<Bytes, ComposeError> {
+    let zone = office.people.get(&plan.effect.from).map_or_else(
+        || office.firm.business.zone_name().to_owned(),
+        |person| person.user.zone.clone(),
+    );
+    let mut text = match &plan.content {
+        Content::Text(text) => text.clone(),
+        Content::Template { name, variables } => templates.render(name, variables, &zone)?,
+    };
+    if plan.effect.audience == Audience::Counterpart {
+        text = with_signature(&text, signature(plan, office));
+        text.push_str(&quoted(plan, books, &zone).await?);
+    }
+    let headers = headers(plan, office, now)?;
+    let body = SinglePart::builder()
+        .header(flowed_type()?)
+        .body(flow(&text));
+    let message = if plan.attach.is_empty() {
+        headers.singlepart(body)
+    } else {
+        let mut parts = MultiPart::mixed().singlepart(body);
+        for name in &plan.attach {
+            let file = templates.attachment(name)?;
+            let kind = ContentType::parse(file.media_type)
+                .map_err(|error| ComposeError::Build(error.to_string()))?;
+            parts =
+                parts.singlepart(Attachment::new(file.filename).body(file.bytes.to_vec(), kind));
+        }
+        headers.multipart(parts)
+    }
+    .map_err(|error| ComposeError::Build(error.to_string()))?;
+    let bytes = message.formatted();
+    if bytes.len() > MAIL_BYTES_MAX {
+        return Err(ComposeError::TooLarge { bytes: bytes.len() });
+    }
+    Ok(Bytes::from(bytes))
+}
+
+fn headers(
+    plan: &MailPlan,
+    office: &Office,
+    now: Timestamp,
+) -> Result<lettre::message::MessageBuilder, ComposeError> {
+    let effect = &plan.effect;
+    let from_name = office
+        .people
+        .get(&effect.from)
+        .map(|person| person.user.name.clone());
+    let date = std::time::UNIX_EPOCH
+        + std::time::Duration::from_millis(u64::try_from(now.0).unwrap_or_default());
+    let mut builder = Message::builder()
+        .from(mailbox(from_name.as_deref(), &effect.from)?)
+        .to(mailbox(plan.recipient_name.as_deref(), &effect.recipient)?)
+        .subject(clean_text(&effect.subject_line))
+        .date(date)
+        .message_id(Some(format!("<{}>", effect.message_id)))
+        .raw_header(raw("X-Liaison-Id", effect.id.as_str())?);
+    if let Some(answered) = &plan.answers
+        && let Some(id) = answered.message_id.as_deref().filter(|id| is_safe_id(id))
+    {
+        let mut references: Vec<String> = answered
+            .references
+            .iter()
+            .filter(|reference| is_safe_id(reference) && *reference != id)
+            .map(|reference| format!("<{reference}>"))
+            .collect();
+        references.push(format!("<{id}>"));
+        builder = builder
+            .in_reply_to(format!("<{id}>"))
+            .references(references.join(" "));
+    }
+    if effect.mode != MailMode::Draft {
+        // A draft is sent by a person; all else is ours and must say so (RFC 3834 section 5).
+        let kind = if plan.is_reply {
+            "auto-replied"
+        } else {
+            "auto-generated"
+        };
+        builder = builder
+            .raw_header(raw("Auto-Submitted", kind)?)
+            .raw_header(raw("X-Auto-Response-Suppress", "OOF, AutoReply")?);
+    }
+    Ok(builder)
+}
+
+/// An id from outside may stand in our header only if it cannot break it.
+fn is_safe_id(id: &str) -> bool {
+    !id.is_empty()
+        && id
+            .chars()
+            .all(|c| c.is_ascii_graphic() && c != '<' && c != '>')
+}
+
+fn raw(name: &str, value: &str) -> Result<HeaderValue, ComposeError> {
+    let name = HeaderName::new_from_ascii(name.to_owned())
+        .map_err(|error| ComposeError::Build(error.to_string()))?;
+    Ok(HeaderValue::new(name, value.to_owned()))
+}
+
+fn mailbox(name: Option<&str>, address: &str) -> Result<Mailbox, ComposeError> {
+    let parsed: Address =
+        address.parse().map_err(
+            |error: lettre::address::AddressError| ComposeError::Address {
+                address: address.to_owned(),
+                why: error.to_string(),
+            },
+        )?;
+    // lettre panics on a line break in a display name.
+    let name = name.map(clean_text).filter(|name| !name.is_empty());
+    Ok(Mailbox::new(name, parsed))
+}
+
+fn flowed_type() -> Result<ContentType, ComposeError> {
+    ContentType::parse("text/plain; charset=utf-8; format=flowed")
+        .map_err(|error| ComposeError::Build(error.to_string()))
+}
+
+fn signature<'a>(plan: &MailPlan, office: &'a Office) -> Option<&'a str> {
+    let own = office
+        .people
+        .get(&plan.effect.from)
+        .and_then(|p| p.signature.as_deref());
+    own.or(office.signature.as_deref())
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+fn with_signature(text: &str, signature: Option<&str>) -> String {
+    let text = text.trim_end();
+    match signature {
+        Some(signature) => format!("{text}\n\n-- \n{signature}\n"),
+        None => format!("{text}\n"),
+    }
+}
+
+/// The answered message, quoted, with a line that says whose it is.
+async fn quoted(plan: &MailPlan, books: &Books, zone: &str) -> Result<String, ComposeError> {
+    let Some(answered) = &plan.answers else {
+        return Ok(String::new());
+    };
+    let Some(bytes) = books.bytes(&answered.content).await? else {
+        return Ok(String::new());
+    };
+    let view = parse_message(&bytes, &ParseLimits::default());
+    let written = view.body.reply.trim();
+    if written.is_empty() {
+        return Ok(String::new());
+    }
+    let who = answered.from.as_ref().map_or_else(String::new, |person| {
+        person.name.clone().unwrap_or_else(|| person.email.clone())
+    });
+    let zone = zones::zone(zone).unwrap_or(TimeZone::UTC);
+    let date = answered
+        .date
+        .to_jiff()
+        .to_zoned(zone)
+        .strftime("%-d %B %Y, %H:%M %Z");
+    let mut text = format!("\nOn {date}, {who} wrote:\n");
+    for line in written.lines().take(QUOTED_LINES_MAX) {
+        // Without trailing space, so that a flowed reader does not join quoted lines.
+        text.push_str(&format!("> {}", line.trim_end()));
+        text.push('\n');
+    }
+    if written.lines().count() > QUOTED_LINES_MAX {
+        text.push_str("> [...]\n");
+    }
+    Ok(text)
+}
+
+/// Wraps long lines the flowed way: a space before the break says that the line goes on.
+///
+/// Quoted lines and the signature separator stay as they are; lines that begin with a space,
+/// `From ` or `>` are stuffed (RFC 3676 section 4.4).
+#[must_use]
+pub fn flow(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        if line == "-- " || line.starts_with('>') {
+            out.push_str(line);
+            out.push_str("\r\n");
+            continue;
+        }
+        let line = line.trim_end();
+        let mut width = 0;
+        let stuffed = line.starts_with(' ') || line.starts_with("From ");
+        if stuffed {
+            out.push(' ');
+        }
+        for (index, word) in line.split(' ').enumerate() {
+            let length = word.chars().count();
+            if index > 0 {
+                out.push(' ');
+                width += 1;
+                if width + length > LINE_CHARS {
+                    out.push_str("\r\n");
+                    width = 0;
+                    if word.starts_with('>') || word == "From" {
+                        out.push(' ');
+                    }
+                }
+            }
+            out.push_str(word);
+            width += length;
+        }
+        out.push_str("\r\n");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_flow_and_come_back_whole() {
+        let line = "word ".repeat(40);
+        let flowed = flow(line.trim_end());
+        let lines: Vec<&str> = flowed.lines().collect();
+        assert!(
+            lines.len() > 2 && lines.iter().all(|line| line.chars().count() <= 73),
+            "{lines:?}"
+        );
+        assert!(
+            lines[..lines.len() - 1]
+                .iter()
+                .all(|line| line.ends_with(' '))
+        );
+        assert_eq!(lines.concat(), line.trim_end());
+    }
+
+    #[test]
+    fn quotes_and_the_signature_line_are_left_alone() {
+        assert_eq!(flow("-- \nAlice"), "-- \r\nAlice\r\n");
+        assert_eq!(flow("> said this"), "> said this\r\n");
+        assert_eq!(flow(" indented"), "  indented\r\n");
+    }
+
+    #[test]
+    fn a_display_name_cannot_break_a_header() {
+        let built = mailbox(Some("Eve\r\nBcc: x@example.net"), "eve@example.com").unwrap();
+        assert_eq!(built.name.as_deref(), Some("Eve Bcc: x@example.net"));
+        assert!(mailbox(None, "no address").is_err());
+        assert!(!is_safe_id("a@b\r\nX: y") && !is_safe_id("a b@c") && is_safe_id("a@b"));
+    }
+}

@@ -1,0 +1,368 @@
+//! The configuration: one TOML file, read into raw tables, validated into [`Config`].
+//!
+//! ```text
+//!  file ──► load (syntax, spans) ──► schema (raw tables) ──► validate (types, cross-references)
+//! ```
+//!
+//! Every problem is reported at once, with file, line, column, key and remedy; a value with a
+//! problem never becomes part of a [`Config`]. Secrets are references and stay so. Relative paths
+//! are relative to the folder of the file.
+
+mod edges;
+mod load;
+mod problem;
+mod read;
+mod schema;
+mod validate;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use liaison_core::business_time::BusinessCalendar;
+use liaison_core::effect::{MailMode, RecordMode};
+use liaison_core::happening::UserView;
+use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
+use liaison_core::policy;
+use liaison_core::policy::{Limits, Modes};
+use serde_json::{Map, Value};
+
+use crate::sink::caldav::CaldavSettings;
+use crate::sink::maildir::MaildirTransportSettings;
+use crate::sink::smtp::SmtpSettings;
+use crate::sink::vdir::VdirSettings;
+use crate::source::imap::ImapSettings;
+use crate::source::maildir::MaildirSettings;
+
+pub use load::{CONFIG_FILE_DEFAULT, CONFIG_VARIABLE, config_path, default_plugin_dir};
+pub use problem::{ConfigErrors, ConfigProblem};
+
+/// What the operator wrote, validated. All paths are absolute.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// Where the daemon keeps everything it remembers.
+    pub state_dir: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Folder with one folder per plugin.
+    pub plugin_dir: PathBuf,
+    /// The firm's own templates and attachments.
+    pub template_dir: Option<PathBuf>,
+    /// Log filter, such as `info` or `info,liaison::source=debug`.
+    pub log: String,
+    /// Ourselves.
+    pub firm: FirmConfig,
+    /// Our people.
+    pub users: Vec<User>,
+    /// Ways to send mail.
+    pub transports: Vec<Transport>,
+    /// Watched inboxes.
+    pub mailboxes: Vec<Mailbox>,
+    /// Calendars.
+    pub calendars: Vec<Calendar>,
+    /// Plugins with their grants.
+    pub plugins: Vec<PluginConfig>,
+    /// Ceilings.
+    pub limits: Limits,
+    /// How notifications also go out as mail; `None`: they are tasks only.
+    pub staff_mail: Option<StaffMail>,
+    /// Who may do what over the control socket.
+    pub control: Control,
+}
+
+/// `[firm]`: ourselves.
+#[derive(Debug, Clone)]
+pub struct FirmConfig {
+    /// Display name.
+    pub name: String,
+    /// IANA zone.
+    pub zone: String,
+    /// Our own domains, lower-case A-labels.
+    pub domains: BTreeSet<String>,
+    /// Further addresses of ours, in lookup form.
+    pub addresses: BTreeSet<String>,
+    /// Domain for Message-IDs and UIDs.
+    pub sending_domain: String,
+    /// Servers whose Authentication-Results are believed (RFC 8601 section 2.5).
+    pub authserv_ids: Vec<String>,
+    /// Free-mail domains besides the shipped ones.
+    pub free_mail: Vec<String>,
+    /// Working hours, holidays and zone.
+    pub business: BusinessCalendar,
+    /// Text below mails of people without a signature of their own.
+    pub signature: Option<String>,
+}
+
+/// `[[user]]`: one of our people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Display name.
+    pub name: String,
+    /// Address in lookup form; what `owner` refers to.
+    pub address: String,
+    /// Further addresses, in lookup form.
+    pub aliases: Vec<String>,
+    /// IANA zone.
+    pub zone: String,
+    /// Text below their mails; the firm's otherwise.
+    pub signature: Option<String>,
+}
+
+impl User {
+    /// The person as plugins see them.
+    #[must_use]
+    pub fn view(&self) -> UserView {
+        UserView {
+            name: self.name.clone(),
+            email: self.address.clone(),
+            zone: self.zone.clone(),
+        }
+    }
+}
+
+/// `[[transport]]`: a way to send mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transport {
+    /// Its name.
+    pub name: TransportId,
+    /// Where mail goes.
+    pub kind: TransportKind,
+}
+
+/// Kinds of `[[transport]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransportKind {
+    /// `smtp`: a submission server.
+    Smtp(SmtpSettings),
+    /// `maildir`: files in a folder.
+    Maildir(MaildirTransportSettings),
+}
+
+/// `[[mailbox]]`: a watched login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Its name.
+    pub name: MailboxId,
+    /// Address of the [`User`] whose work it is.
+    pub owner: String,
+    /// How mails because of this mailbox leave; `None`: they can only be drafted.
+    pub transport: Option<TransportId>,
+    /// From of those mails, in lookup form.
+    pub address: String,
+    /// After sending, a copy is put into Sent unless the provider did.
+    pub file_sent_copy: bool,
+    /// Where it is.
+    pub kind: MailboxKind,
+}
+
+/// Kinds of `[[mailbox]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailboxKind {
+    /// `imap`: a login on an IMAP server.
+    Imap(ImapSettings),
+    /// `maildir`: a Maildir on this machine.
+    Maildir(MaildirSettings),
+}
+
+/// `[[calendar]]`: a calendar collection of one of our people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Calendar {
+    /// Its name.
+    pub name: CalendarId,
+    /// Address of the [`User`] whose time it is.
+    pub owner: String,
+    /// Holds go here; at most one calendar per owner.
+    pub holds: bool,
+    /// Where it is.
+    pub kind: CalendarKind,
+}
+
+/// Kinds of `[[calendar]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CalendarKind {
+    /// `vdir`: a folder of `.ics` files.
+    Vdir(VdirSettings),
+    /// `caldav`: a collection on a CalDAV server.
+    Caldav(CaldavSettings),
+}
+
+/// `[[plugin]]`: a plugin and what it is granted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginConfig {
+    /// Its name, as in its manifest.
+    pub name: PluginName,
+    /// Its folder where that is not `plugin_dir/NAME`; see [`Config::plugin_folder`].
+    pub path: Option<PathBuf>,
+    /// The only component that may run: `sha256:` and 64 hex digits.
+    pub digest: Option<String>,
+    /// Whether it runs at all.
+    pub enabled: bool,
+    /// What becomes of its proposals.
+    pub modes: Modes,
+    /// The keys of `mode` that the file sets.
+    pub modes_written: BTreeSet<&'static str>,
+    /// The operator's settings, unchecked: the manifest declares them.
+    pub settings: Map<String, Value>,
+}
+
+/// `[staff_mail]`: notifications as mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaffMail {
+    /// How it leaves.
+    pub transport: TransportId,
+    /// Its From.
+    pub from: String,
+}
+
+/// `[control]`: who may do what over the socket. Root and the daemon's own user may do all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Control {
+    /// User ids that may do everything.
+    pub admin_uids: BTreeSet<u32>,
+    /// User ids that may approve, reject and look.
+    pub approve_uids: BTreeSet<u32>,
+    /// User ids that may look.
+    pub observe_uids: BTreeSet<u32>,
+    /// Primary group ids that may look (peer credentials carry no other groups).
+    pub observe_gids: BTreeSet<u32>,
+}
+
+/// What a caller of the control socket may do; each includes the ones before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Look.
+    Observe,
+    /// Approve and reject.
+    Approve,
+    /// Everything.
+    Admin,
+}
+
+impl Control {
+    /// The role of a peer; `None`: it may not even look. `own_uid` is the daemon's.
+    #[must_use]
+    pub fn role(&self, uid: u32, gid: u32, own_uid: u32) -> Option<Role> {
+        if uid == 0 || uid == own_uid || self.admin_uids.contains(&uid) {
+            Some(Role::Admin)
+        } else if self.approve_uids.contains(&uid) {
+            Some(Role::Approve)
+        } else if self.observe_uids.contains(&uid) || self.observe_gids.contains(&gid) {
+            Some(Role::Observe)
+        } else {
+            None
+        }
+    }
+}
+
+/// What a plugin that is not there, or not enabled, may do.
+const ALL_OFF: Modes = Modes {
+    mail: MailMode::Off,
+    records: RecordMode::Off,
+    tasks: RecordMode::Off,
+    holds: RecordMode::Off,
+};
+
+impl Config {
+    /// Ourselves, as decisions need it: addresses of people and mailboxes count as ours.
+    #[must_use]
+    pub fn firm(&self) -> policy::Firm {
+        let people = self
+            .users
+            .iter()
+            .flat_map(|user| std::iter::once(&user.address).chain(&user.aliases));
+        let mailboxes = self.mailboxes.iter().map(|mailbox| &mailbox.address);
+        let staff = self.staff_mail.iter().map(|staff| &staff.from);
+        let own = self.firm.addresses.iter().chain(people);
+        policy::Firm {
+            own_domains: self.firm.domains.clone(),
+            own_addresses: own.chain(mailboxes).chain(staff).cloned().collect(),
+            sending_domain: self.firm.sending_domain.clone(),
+            business: self.firm.business.clone(),
+        }
+    }
+
+    /// What the operator granted to a plugin; nothing when it is not enabled.
+    #[must_use]
+    pub fn modes(&self, plugin: &PluginName) -> Modes {
+        self.plugin(plugin)
+            .filter(|plugin| plugin.enabled)
+            .map_or(ALL_OFF, |plugin| plugin.modes)
+    }
+
+    /// The plugin with this name.
+    #[must_use]
+    pub fn plugin(&self, name: &PluginName) -> Option<&PluginConfig> {
+        self.plugins.iter().find(|plugin| plugin.name == *name)
+    }
+
+    /// The folder with a plugin's manifest and component.
+    #[must_use]
+    pub fn plugin_folder(&self, plugin: &PluginConfig) -> PathBuf {
+        let usual = || self.plugin_dir.join(plugin.name.as_str());
+        plugin.path.clone().unwrap_or_else(usual)
+    }
+
+    /// The transport with this name.
+    #[must_use]
+    pub fn transport(&self, name: &TransportId) -> Option<&Transport> {
+        self.transports
+            .iter()
+            .find(|transport| transport.name == *name)
+    }
+
+    /// The mailbox with this name.
+    #[must_use]
+    pub fn mailbox(&self, name: &MailboxId) -> Option<&Mailbox> {
+        self.mailboxes.iter().find(|mailbox| mailbox.name == *name)
+    }
+
+    /// The calendar with this name.
+    #[must_use]
+    pub fn calendar(&self, name: &CalendarId) -> Option<&Calendar> {
+        self.calendars
+            .iter()
+            .find(|calendar| calendar.name == *name)
+    }
+
+    /// Our person with this address or alias, in lookup form.
+    #[must_use]
+    pub fn user(&self, address: &str) -> Option<&User> {
+        self.users.iter().find(|user| {
+            user.address == address || user.aliases.iter().any(|alias| alias == address)
+        })
+    }
+
+    /// Whose work a mailbox is.
+    #[must_use]
+    pub fn owner_of(&self, mailbox: &MailboxId) -> Option<&User> {
+        self.user(&self.mailbox(mailbox)?.owner)
+    }
+
+    /// Where holds of this person go.
+    #[must_use]
+    pub fn hold_calendar(&self, owner: &str) -> Option<&Calendar> {
+        let owner = &self.user(owner)?.address;
+        self.calendars
+            .iter()
+            .find(|calendar| calendar.holds && calendar.owner == *owner)
+    }
+
+    /// The text below mails of this person: theirs, else the firm's.
+    #[must_use]
+    pub fn signature(&self, owner: &str) -> Option<&str> {
+        let own = self.user(owner).and_then(|user| user.signature.as_deref());
+        own.or(self.firm.signature.as_deref())
+    }
+
+    /// Reads and validates a configuration file.
+    ///
+    /// # Errors
+    /// Every problem in it, or why it cannot be read.
+    pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
+        load::load(file)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! The tables of the file as serde reads them: names and shapes, nothing checked.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Names of the sections, for the nearest name of an unknown key at the top.
+pub(super) const SECTIONS: [&str; 9] = [
+    "firm",
+    "user",
+    "transport",
+    "mailbox",
+    "calendar",
+    "plugin",
+    "limits",
+    "staff_mail",
+    "control",
+];
+/// Our keys of a `[[transport]]`; the others are the edge's.
+pub(super) const TRANSPORT_KEYS: [&str; 2] = ["name", "kind"];
+/// Our keys of a `[[mailbox]]`.
+pub(super) const MAILBOX_KEYS: [&str; 6] = [
+    "name",
+    "kind",
+    "owner",
+    "transport",
+    "address",
+    "file_sent_copy",
+];
+/// Our keys of a `[[calendar]]`.
+pub(super) const CALENDAR_KEYS: [&str; 4] = ["name", "kind", "owner", "holds"];
+
+/// Keys before the first section.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTop {
+    pub state_dir: PathBuf,
+    pub socket: Option<PathBuf>,
+    pub plugin_dir: Option<PathBuf>,
+    pub template_dir: Option<PathBuf>,
+    #[serde(default = "default_log")]
+    pub log: String,
+}
+
+fn default_log() -> String {
+    "info".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFirm {
+    pub name: String,
+    pub zone: String,
+    #[serde(default)]
+    pub domains: Vec<String>,
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    pub sending_domain: Option<String>,
+    #[serde(default)]
+    pub authserv_ids: Vec<String>,
+    #[serde(default)]
+    pub free_mail: Vec<String>,
+    #[serde(default = "default_hours")]
+    pub working_hours: RawHours,
+    #[serde(default)]
+    pub holidays: Vec<RawHoliday>,
+    pub signature: Option<String>,
+}
+
+/// A weekday that is left out is closed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHours {
+    pub mon: Vec<String>,
+    pub tue: Vec<String>,
+    pub wed: Vec<String>,
+    pub thu: Vec<String>,
+    pub fri: Vec<String>,
+    pub sat: Vec<String>,
+    pub sun: Vec<String>,
+}
+
+fn default_hours() -> RawHours {
+    let day = || vec!["09:00-17:00".to_owned()];
+    RawHours {
+        mon: day(),
+        tue: day(),
+        wed: day(),
+        thu: day(),
+        fri: day(),
+        ..RawHours::default()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHoliday {
+    /// A text or a TOML date.
+    pub date: toml::Value,
+    pub name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUser {
+    pub name: String,
+    pub address: String,
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    pub zone: Option<String>,
+    pub signature: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTransport {
+    pub name: String,
+    #[expect(
+        dead_code,
+        reason = "it must be there; it is read before, from the tree"
+    )]
+    pub kind: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMailbox {
+    pub name: String,
+    #[expect(
+        dead_code,
+        reason = "it must be there; it is read before, from the tree"
+    )]
+    pub kind: String,
+    pub owner: String,
+    pub transport: Option<String>,
+    pub address: Option<String>,
+    pub file_sent_copy: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCalendar {
+    pub name: String,
+    #[expect(
+        dead_code,
+        reason = "it must be there; it is read before, from the tree"
+    )]
+    pub kind: String,
+    pub owner: String,
+    #[serde(default)]
+    pub holds: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlugin {
+    pub name: String,
+    pub path: Option<PathBuf>,
+    pub digest: Option<String>,
+    #[serde(default = "default_enabled")]
+    pub enabled: bool,
+    #[serde(default)]
+    pub mode: RawMode,
+    #[serde(default)]
+    pub settings: toml::Table,
+}
+
+fn default_enabled() -> bool {
+    true
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMode {
+    pub mail: Option<String>,
+    pub records: Option<String>,
+    pub tasks: Option<String>,
+    pub holds: Option<String>,
+}
+
+/// What is left out is as `policy::Limits::default` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    pub contact_mails_per_week: Option<u32>,
+    pub account_mails_per_week: Option<u32>,
+    pub contact_automatic_per_day: Option<u32>,
+    pub thread_automatic: Option<u32>,
+    pub automatic_per_hour: Option<u32>,
+    pub hold_hours: Option<u32>,
+    pub hold_before_slot_hours: Option<u32>,
+    pub holds_open: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStaffMail {
+    pub transport: String,
+    pub from: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawControl {
+    pub admin_uids: BTreeSet<u32>,
+    pub approve_uids: BTreeSet<u32>,
+    pub observe_uids: BTreeSet<u32>,
+    pub observe_gids: BTreeSet<u32>,
+}

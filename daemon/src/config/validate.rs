@@ -1,0 +1,632 @@
+//! From raw tables to [`Config`]: types, ranges, names that refer to one another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+use liaison_core::account::matching::{is_free_mail, registrable};
+use liaison_core::business_time::{BusinessCalendar, WorkInterval};
+use liaison_core::effect::{MailMode, RecordMode};
+use liaison_core::ids::{PluginName, TransportId};
+use liaison_core::mail::address::{Address, Domain};
+use liaison_core::policy::{Limits, Modes};
+use liaison_core::zones::zone;
+use serde_json::{Map, Value};
+use tracing_subscriber::EnvFilter;
+
+use super::load::default_plugin_dir;
+use super::problem::Problems;
+use super::read::{Section, did_you_mean};
+use super::schema::{
+    RawControl, RawFirm, RawHoliday, RawHours, RawLimits, RawMode, RawPlugin, RawStaffMail, RawTop,
+    RawUser, SECTIONS,
+};
+use super::{Config, Control, FirmConfig, PluginConfig, StaffMail, User};
+
+/// Name of the socket in the state folder.
+const SOCKET_NAME: &str = "liaison.sock";
+/// Longest path of a socket in bytes (`sun_path` of unix(7), less its final zero).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Longest name of a section in characters: it is part of keys and file names.
+const NAME_CHARS_MAX: usize = 64;
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+const MAIL_MODES: [MailMode; 6] = [
+    MailMode::Off,
+    MailMode::Rehearse,
+    MailMode::Notify,
+    MailMode::Draft,
+    MailMode::Approve,
+    MailMode::Send,
+];
+const RECORD_MODES: [RecordMode; 3] = [RecordMode::Off, RecordMode::Rehearse, RecordMode::Apply];
+
+/// One reading of one file.
+pub(super) struct Validation<'p, 't> {
+    pub(super) problems: &'p mut Problems<'t>,
+    /// Folder of the file: relative paths begin here.
+    folder: PathBuf,
+    /// Addresses and aliases of our people, each with the person's own address; taken before
+    /// anything is checked, so that one problem does not cause others.
+    people: BTreeMap<String, String>,
+    /// Names of the transports, likewise.
+    transports: BTreeSet<String>,
+}
+
+/// Checks everything; `None` when there was any problem.
+pub(super) fn validate(
+    mut top: Section<'_>,
+    file: &Path,
+    problems: &mut Problems<'_>,
+) -> Option<Config> {
+    let users = top.take_tables("user", problems);
+    let transports = top.take_tables("transport", problems);
+    let mailboxes = top.take_tables("mailbox", problems);
+    let calendars = top.take_tables("calendar", problems);
+    let plugins = top.take_tables("plugin", problems);
+    let limits = top.take_table("limits", problems);
+    let control = top.take_table("control", problems);
+    let staff_mail = top.take_table("staff_mail", problems);
+    let has_firm = top.has("firm");
+    let firm = top.take_table("firm", problems);
+    if !has_firm {
+        let what = "there is no [firm]";
+        problems.add(&top, "firm", what, "add [firm] with name, zone and domains");
+    }
+    let mut validation = Validation {
+        problems,
+        folder: file.parent().unwrap_or(Path::new("/")).to_owned(),
+        people: people(&users),
+        transports: transports
+            .iter()
+            .filter_map(|section| section.text("name").map(str::to_owned))
+            .collect(),
+    };
+    let v = &mut validation;
+    let paths = v.paths(&top);
+    let firm = firm.and_then(|section| v.firm(&section));
+    let zone = firm.as_ref().map_or("UTC", |firm| &firm.zone);
+    let users = v.users(&users, zone);
+    let transports = v.transports(transports);
+    let mailboxes = v.mailboxes(mailboxes);
+    let calendars = v.calendars(calendars);
+    let plugins = v.plugins(&plugins);
+    let limits = limits.map_or(Some(Limits::default()), |section| v.limits(&section));
+    let control = control.map_or(Some(Control::default()), |section| v.control(&section));
+    let staff_mail = match staff_mail {
+        Some(section) => Some(v.staff_mail(&section)?),
+        None => None,
+    };
+    let (firm, paths) = (firm?, paths?);
+    Some(Config {
+        file: file.to_owned(),
+        state_dir: paths.state_dir,
+        socket: paths.socket,
+        plugin_dir: paths.plugin_dir,
+        template_dir: paths.template_dir,
+        log: paths.log,
+        firm,
+        users,
+        transports,
+        mailboxes,
+        calendars,
+        plugins,
+        limits: limits?,
+        staff_mail,
+        control: control?,
+    })
+}
+
+/// Addresses and aliases as they stand in the file, before they are checked.
+fn people(users: &[Section<'_>]) -> BTreeMap<String, String> {
+    let mut people = BTreeMap::new();
+    for section in users {
+        let Some(main) = section.text("address").map(lookup_form) else {
+            continue;
+        };
+        people.insert(main.clone(), main.clone());
+        for alias in section.texts("aliases") {
+            people.entry(lookup_form(alias)).or_insert(main.clone());
+        }
+    }
+    people
+}
+
+fn lookup_form(text: &str) -> String {
+    Address::parse(text).map_or_else(|_| text.trim().to_lowercase(), |address| address.key())
+}
+
+/// The keys at the top, checked.
+struct Top {
+    state_dir: PathBuf,
+    socket: PathBuf,
+    plugin_dir: PathBuf,
+    template_dir: Option<PathBuf>,
+    log: String,
+}
+
+impl Validation<'_, '_> {
+    fn paths(&mut self, top: &Section<'_>) -> Option<Top> {
+        let raw: RawTop = top.read(&SECTIONS, self.problems)?;
+        let state_dir = self.path(top, "state_dir", raw.state_dir);
+        let socket = match raw.socket {
+            Some(socket) => self.path(top, "socket", socket),
+            None => state_dir.join(SOCKET_NAME),
+        };
+        let bytes = socket.as_os_str().len();
+        if bytes > SOCKET_PATH_BYTES_MAX {
+            let what = format!(
+                "the path of the socket has {bytes} bytes, the system allows \
+                 {SOCKET_PATH_BYTES_MAX}"
+            );
+            let remedy = "set `socket` to a shorter path, such as /run/liaison/liaison.sock";
+            self.problems.add(top, "socket", what, remedy);
+        }
+        self.log(top, &raw.log);
+        Some(Top {
+            state_dir,
+            socket,
+            plugin_dir: match raw.plugin_dir {
+                Some(folder) => self.path(top, "plugin_dir", folder),
+                None => default_plugin_dir(),
+            },
+            template_dir: raw
+                .template_dir
+                .map(|folder| self.path(top, "template_dir", folder)),
+            log: raw.log,
+        })
+    }
+
+    fn log(&mut self, top: &Section<'_>, log: &str) {
+        // A misspelt level would be taken for the name of a module.
+        let single = !log.contains(['=', ',', '[']);
+        if single && !LOG_LEVELS.contains(&log) {
+            let what = format!("`{log}` is no log level");
+            let remedy = did_you_mean(log, &LOG_LEVELS);
+            self.problems.add(top, "log", what, remedy);
+        } else if let Err(error) = EnvFilter::builder().parse(log) {
+            let what = format!("it is no log filter ({error})");
+            let remedy = "write a level, or level and exceptions: info,liaison::source=debug";
+            self.problems.add(top, "log", what, remedy);
+        }
+    }
+
+    /// The path from the folder of the file.
+    pub(super) fn path(&mut self, section: &Section<'_>, key: &str, path: PathBuf) -> PathBuf {
+        if path.as_os_str().is_empty() {
+            let remedy = "name a path, or leave the key out where it has a default";
+            self.problems.add(section, key, "the path is empty", remedy);
+        } else if path.starts_with("~") {
+            let remedy = "write the whole path: `~` has no meaning here";
+            self.problems
+                .add(section, key, "the path begins with `~`", remedy);
+        }
+        self.folder.join(path)
+    }
+
+    /// An address in lookup form.
+    pub(super) fn address(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        text: &str,
+    ) -> Option<String> {
+        match Address::parse(text) {
+            Ok(address) => Some(address.key()),
+            Err(error) => {
+                self.say(section, key, &error.to_string(), "correct the address");
+                None
+            }
+        }
+    }
+
+    fn addresses(&mut self, section: &Section<'_>, key: &str, texts: &[String]) -> Vec<String> {
+        let each = texts.iter().enumerate();
+        each.filter_map(|(index, text)| self.address(section, &format!("{key}[{index}]"), text))
+            .collect()
+    }
+
+    /// Adds a problem whose sentence may bring its remedy after a colon or semicolon.
+    pub(super) fn say(&mut self, section: &Section<'_>, key: &str, said: &str, remedy: &str) {
+        let parts = said.split_once(": ").or_else(|| said.split_once("; "));
+        let (what, remedy) = parts.unwrap_or((said, remedy));
+        self.problems.add(section, key, what, remedy);
+    }
+
+    fn not_empty(&mut self, section: &Section<'_>, key: &str, text: &str) {
+        if text.trim().is_empty() {
+            self.problems
+                .add(section, key, "it is empty", "write a text");
+        }
+    }
+
+    /// Checks a name and that no other section of its kind has it.
+    pub(super) fn name(&mut self, section: &Section<'_>, name: &str, taken: &mut BTreeSet<String>) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
+        if !fits || !name.chars().all(plain) || name.starts_with('.') {
+            let remedy = format!(
+                "use 1 to {NAME_CHARS_MAX} letters, digits, `-`, `_` and `.`, and no dot first"
+            );
+            self.problems
+                .add(section, "name", "it is no usable name", remedy);
+        } else if !taken.insert(name.to_owned()) {
+            let what = format!("the name `{name}` is used twice");
+            let remedy = "give each its own name";
+            self.problems.add(section, "name", what, remedy);
+        }
+    }
+
+    /// The address of one of our people.
+    pub(super) fn owner(&mut self, section: &Section<'_>, text: &str) -> Option<String> {
+        let found = self.people.get(&lookup_form(text)).cloned();
+        if found.is_none() {
+            let known: Vec<&str> = self.people.values().map(String::as_str).collect();
+            let what = format!("`{text}` is none of our people");
+            let hint = match known.is_empty() {
+                true => String::new(),
+                false => format!(", or correct it: {}", did_you_mean(text, &known)),
+            };
+            let remedy = format!("add a [[user]] with this address{hint}");
+            self.problems.add(section, "owner", what, remedy);
+        }
+        found
+    }
+
+    /// A transport that exists.
+    pub(super) fn transport(&mut self, section: &Section<'_>, name: &str) -> Option<TransportId> {
+        if self.transports.contains(name) {
+            return Some(TransportId::from(name));
+        }
+        let known: Vec<&str> = self.transports.iter().map(String::as_str).collect();
+        let what = format!("there is no [[transport]] named `{name}`");
+        let remedy = match known.is_empty() {
+            true => "add a [[transport]] with this name".to_owned(),
+            false => did_you_mean(name, &known),
+        };
+        self.problems.add(section, "transport", what, remedy);
+        None
+    }
+
+    fn zone(&mut self, section: &Section<'_>, name: &str) {
+        if zone(name).is_none() {
+            let what = format!("`{name}` is no IANA time zone");
+            let remedy = "write it like Europe/Berlin or UTC";
+            self.problems.add(section, "zone", what, remedy);
+        }
+    }
+
+    fn domain(&mut self, section: &Section<'_>, key: &str, text: &str) -> Option<String> {
+        match Domain::parse(text) {
+            Ok(domain) => Some(domain.as_str().to_owned()),
+            Err(error) => {
+                self.say(section, key, &error.to_string(), "correct the domain");
+                None
+            }
+        }
+    }
+
+    fn domains(&mut self, section: &Section<'_>, key: &str, texts: &[String]) -> Vec<String> {
+        let each = texts.iter().enumerate();
+        each.filter_map(|(index, text)| self.domain(section, &format!("{key}[{index}]"), text))
+            .collect()
+    }
+
+    fn firm(&mut self, section: &Section<'_>) -> Option<FirmConfig> {
+        let raw: RawFirm = section.read(&[], self.problems)?;
+        self.not_empty(section, "name", &raw.name);
+        self.zone(section, &raw.zone);
+        let free_mail = self.domains(section, "free_mail", &raw.free_mail);
+        let domains = self.domains(section, "domains", &raw.domains);
+        for (index, domain) in domains.iter().enumerate() {
+            let shared = is_free_mail(domain, &free_mail) || registrable(domain).is_none();
+            if shared {
+                let what = format!("`{domain}` is shared by many: all of it would count as ours");
+                let remedy = "list our own addresses in `addresses` and name a `sending_domain`";
+                let key = format!("domains[{index}]");
+                self.problems.add(section, &key, what, remedy);
+            }
+        }
+        let sending_domain = match &raw.sending_domain {
+            Some(domain) => self.domain(section, "sending_domain", domain),
+            None => domains.first().cloned(),
+        };
+        if sending_domain.is_none() && raw.sending_domain.is_none() && raw.domains.is_empty() {
+            let what = "there is neither a domain of ours nor a `sending_domain`";
+            let remedy = "add domains = [\"example.com\"] with our own domains";
+            self.problems.add(section, "domains", what, remedy);
+        }
+        let addresses = self.addresses(section, "addresses", &raw.addresses);
+        for (index, id) in raw.authserv_ids.iter().enumerate() {
+            if id.is_empty() || id.chars().any(|c| c.is_whitespace() || c == ';') {
+                let what = "it is no authserv-id";
+                let remedy = "copy the first word of an Authentication-Results field that our \
+                              own server wrote, such as mx.example.com";
+                let key = format!("authserv_ids[{index}]");
+                self.problems.add(section, &key, what, remedy);
+            }
+        }
+        let business = self.business(section, &raw.zone, &raw.working_hours, &raw.holidays);
+        Some(FirmConfig {
+            name: raw.name,
+            zone: raw.zone,
+            domains: domains.into_iter().collect(),
+            addresses: addresses.into_iter().collect(),
+            sending_domain: sending_domain?,
+            authserv_ids: raw.authserv_ids,
+            free_mail,
+            business: business?,
+            signature: raw.signature,
+        })
+    }
+
+    fn business(
+        &mut self,
+        section: &Section<'_>,
+        zone_name: &str,
+        hours: &RawHours,
+        holidays: &[RawHoliday],
+    ) -> Option<BusinessCalendar> {
+        let days = [
+            ("mon", &hours.mon),
+            ("tue", &hours.tue),
+            ("wed", &hours.wed),
+            ("thu", &hours.thu),
+            ("fri", &hours.fri),
+            ("sat", &hours.sat),
+            ("sun", &hours.sun),
+        ];
+        let before = self.problems.len();
+        let hours = days.map(|(day, texts)| self.day(section, day, texts));
+        let holidays = self.holidays(section, holidays);
+        if self.problems.len() > before || zone(zone_name).is_none() {
+            return None;
+        }
+        match BusinessCalendar::new(zone_name, hours, holidays) {
+            Ok(calendar) => Some(calendar),
+            Err(error) => {
+                let key = "working_hours";
+                self.say(section, key, &error.to_string(), "correct the hours");
+                None
+            }
+        }
+    }
+
+    fn day(&mut self, section: &Section<'_>, day: &str, texts: &[String]) -> Vec<WorkInterval> {
+        let mut intervals: Vec<WorkInterval> = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            let key = format!("working_hours.{day}[{index}]");
+            match text.parse::<WorkInterval>() {
+                Err(error) => self.say(section, &key, &error.to_string(), "correct it"),
+                Ok(new) => {
+                    if intervals
+                        .iter()
+                        .any(|old| new.from < old.to && old.from < new.to)
+                    {
+                        let what = format!("`{text}` overlaps other hours of the same day");
+                        let remedy = "let each begin after the one before ended";
+                        self.problems.add(section, &key, what, remedy);
+                    }
+                    intervals.push(new);
+                }
+            }
+        }
+        intervals
+    }
+
+    fn holidays(&mut self, section: &Section<'_>, raw: &[RawHoliday]) -> BTreeMap<Date, String> {
+        let mut holidays = BTreeMap::new();
+        for (index, holiday) in raw.iter().enumerate() {
+            let key = format!("holidays[{index}]");
+            let text = match &holiday.date {
+                toml::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            match text.parse::<Date>() {
+                Err(_) => {
+                    let what = format!("`{text}` is no date");
+                    let remedy = "write it like 2026-12-25";
+                    self.problems.add(section, &key, what, remedy);
+                }
+                Ok(date) => {
+                    if let Some(other) = holidays.insert(date, holiday.name.clone()) {
+                        let what = format!("{date} is a holiday already (`{other}`)");
+                        self.problems.add(section, &key, what, "remove one of them");
+                    }
+                }
+            }
+        }
+        holidays
+    }
+
+    fn users(&mut self, sections: &[Section<'_>], firm_zone: &str) -> Vec<User> {
+        let mut users = Vec::new();
+        let mut taken: BTreeMap<String, String> = BTreeMap::new();
+        for section in sections {
+            let Some(raw) = section.read::<RawUser>(&[], self.problems) else {
+                continue;
+            };
+            self.not_empty(section, "name", &raw.name);
+            if let Some(zone) = &raw.zone {
+                self.zone(section, zone);
+            }
+            let Some(address) = self.address(section, "address", &raw.address) else {
+                continue;
+            };
+            let aliases = self.addresses(section, "aliases", &raw.aliases);
+            let keys = std::iter::once(&address).chain(&aliases);
+            for (index, key) in keys.enumerate() {
+                if let Some(other) = taken.insert(key.clone(), raw.name.clone()) {
+                    let at = if index == 0 { "address" } else { "aliases" };
+                    let what = format!("`{key}` is an address of {other} already");
+                    let remedy = "give each address to one person";
+                    self.problems.add(section, at, what, remedy);
+                }
+            }
+            users.push(User {
+                name: raw.name,
+                address,
+                aliases,
+                zone: raw.zone.unwrap_or_else(|| firm_zone.to_owned()),
+                signature: raw.signature,
+            });
+        }
+        users
+    }
+
+    fn plugins(&mut self, sections: &[Section<'_>]) -> Vec<PluginConfig> {
+        let mut plugins = Vec::new();
+        let mut taken = BTreeSet::new();
+        for section in sections {
+            let Some(raw) = section.read::<RawPlugin>(&[], self.problems) else {
+                continue;
+            };
+            self.name(section, &raw.name, &mut taken);
+            if let Some(digest) = &raw.digest {
+                self.digest(section, digest);
+            }
+            let (modes, modes_written) = self.modes(section, &raw.mode);
+            let settings = self.settings(section, &raw.settings);
+            plugins.push(PluginConfig {
+                name: PluginName(raw.name),
+                path: raw.path.map(|path| self.path(section, "path", path)),
+                digest: raw.digest,
+                enabled: raw.enabled,
+                modes,
+                modes_written,
+                settings,
+            });
+        }
+        plugins
+    }
+
+    fn digest(&mut self, section: &Section<'_>, digest: &str) {
+        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+        let lower = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        if hex.len() != 64 || !hex.chars().all(lower) {
+            let what = "it is no digest";
+            let remedy = "write sha256: and 64 hex digits as `liaison check` prints them";
+            self.problems.add(section, "digest", what, remedy);
+        }
+    }
+
+    fn modes(&mut self, section: &Section<'_>, raw: &RawMode) -> (Modes, BTreeSet<&'static str>) {
+        let mut modes = Modes::default();
+        let mut written = BTreeSet::new();
+        if let Some(text) = &raw.mail {
+            written.insert("mail");
+            match MAIL_MODES.iter().find(|mode| mode.as_str() == text) {
+                Some(mode) => modes.mail = *mode,
+                None => self.no_mode(section, "mail", text, &MAIL_MODES.map(MailMode::as_str)),
+            }
+        }
+        let others = [
+            ("records", &raw.records, &mut modes.records),
+            ("tasks", &raw.tasks, &mut modes.tasks),
+            ("holds", &raw.holds, &mut modes.holds),
+        ];
+        for (key, text, mode) in others {
+            let Some(text) = text else { continue };
+            written.insert(key);
+            match RECORD_MODES.iter().find(|mode| mode.as_str() == text) {
+                Some(found) => *mode = *found,
+                None => self.no_mode(section, key, text, &RECORD_MODES.map(RecordMode::as_str)),
+            }
+        }
+        (modes, written)
+    }
+
+    fn no_mode(&mut self, section: &Section<'_>, key: &str, text: &str, known: &[&str]) {
+        let what = format!("`{text}` is no mode of {key}");
+        let remedy = if text == "propose" && key != "mail" {
+            "it comes with the review of proposals; use rehearse or apply".to_owned()
+        } else {
+            format!("use {}", known.join(", "))
+        };
+        self.problems
+            .add(section, &format!("mode.{key}"), what, remedy);
+    }
+
+    fn settings(&mut self, section: &Section<'_>, raw: &toml::Table) -> Map<String, Value> {
+        let mut settings = Map::new();
+        for (key, value) in raw {
+            match json(value) {
+                Some(value) => {
+                    settings.insert(key.clone(), value);
+                }
+                None => {
+                    let what = "it holds a number that is none (nan or inf)";
+                    let key = format!("settings.{key}");
+                    self.problems.add(section, &key, what, "write a number");
+                }
+            }
+        }
+        settings
+    }
+
+    fn limits(&mut self, section: &Section<'_>) -> Option<Limits> {
+        let raw: RawLimits = section.read(&[], self.problems)?;
+        if raw.hold_hours == Some(0) {
+            let remedy = "at least 1; to place no holds set mode.holds = \"off\" for the plugin";
+            let what = "a hold would end as it begins";
+            self.problems.add(section, "hold_hours", what, remedy);
+        }
+        let usual = Limits::default();
+        Some(Limits {
+            contact_mails_per_week: raw
+                .contact_mails_per_week
+                .unwrap_or(usual.contact_mails_per_week),
+            account_mails_per_week: raw
+                .account_mails_per_week
+                .unwrap_or(usual.account_mails_per_week),
+            contact_automatic_per_day: raw
+                .contact_automatic_per_day
+                .unwrap_or(usual.contact_automatic_per_day),
+            thread_automatic: raw.thread_automatic.unwrap_or(usual.thread_automatic),
+            automatic_per_hour: raw.automatic_per_hour.unwrap_or(usual.automatic_per_hour),
+            hold_hours: raw.hold_hours.unwrap_or(usual.hold_hours),
+            hold_before_slot_hours: raw
+                .hold_before_slot_hours
+                .unwrap_or(usual.hold_before_slot_hours),
+            holds_open: raw.holds_open.unwrap_or(usual.holds_open),
+        })
+    }
+
+    fn control(&mut self, section: &Section<'_>) -> Option<Control> {
+        let raw: RawControl = section.read(&[], self.problems)?;
+        Some(Control {
+            admin_uids: raw.admin_uids,
+            approve_uids: raw.approve_uids,
+            observe_uids: raw.observe_uids,
+            observe_gids: raw.observe_gids,
+        })
+    }
+
+    fn staff_mail(&mut self, section: &Section<'_>) -> Option<StaffMail> {
+        let raw: RawStaffMail = section.read(&[], self.problems)?;
+        let transport = self.transport(section, &raw.transport);
+        let from = self.address(section, "from", &raw.from);
+        Some(StaffMail {
+            transport: transport?,
+            from: from?,
+        })
+    }
+}
+
+/// A value of the file as JSON, dates as text; `None` for a number that JSON does not have.
+fn json(value: &toml::Value) -> Option<Value> {
+    Some(match value {
+        toml::Value::String(text) => Value::String(text.clone()),
+        toml::Value::Integer(number) => Value::from(*number),
+        toml::Value::Float(number) => Value::Number(serde_json::Number::from_f64(*number)?),
+        toml::Value::Boolean(flag) => Value::Bool(*flag),
+        toml::Value::Datetime(date) => Value::String(date.to_string()),
+        toml::Value::Array(items) => Value::Array(items.iter().map(json).collect::<Option<_>>()?),
+        toml::Value::Table(table) => {
+            let each = table.iter();
+            Value::Object(
+                each.map(|(key, value)| Some((key.clone(), json(value)?)))
+                    .collect::<Option<_>>()?,
+            )
+        }
+    })
+}

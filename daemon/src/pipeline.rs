@@ -1,0 +1,250 @@
+//! From the event log to decisions. Commit C2.
+//!
+//! ```text
+//!  event ──► close the loop (replies cancel what waits) ──► each plugin: call, decide, commit
+//! ```
+//!
+//! Events are worked on in the order of the log. Per event and plugin there is one commit: the
+//! plugin's memory, timers, effects, records and its result. A crash in between runs the plugin
+//! again on the same input; the result row and the effect keys make that harmless. An event whose
+//! plugin asks for patience steps aside; only its own thread and account wait behind it.
+//!
+//! What a plugin does to itself (a trap, an endless loop, too much output) is recorded against
+//! that event and plugin; three strikes in a row suspend it, and everything else goes on.
+
+mod apply;
+mod call;
+mod facts;
+mod step;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use liaison_core::ids::PluginName;
+use liaison_core::manifest::Purpose;
+use liaison_core::policy::Modes;
+use liaison_core::time::Timestamp;
+use tokio::sync::{Mutex, Notify};
+
+use crate::books::rows::{CounterRow, EventRow, WaitRow};
+use crate::books::{Books, BooksError, chain, keys};
+use crate::calendars::Calendars;
+use crate::clock::Clock;
+use crate::office::Office;
+use crate::plugin::{Plugin, Workers};
+use crate::store::{Dir, Range};
+use crate::supervisor::{Stop, Waited};
+use crate::templates::Templates;
+
+/// Events taken from the log at once.
+const PAGE_EVENTS: usize = 64;
+/// Longest wait before the due times are looked at again, whatever the clock says.
+const LOOK_MAX: Duration = Duration::from_secs(20);
+/// Wait after the store refused.
+const RETRY: Duration = Duration::from_secs(1);
+/// Most waiting events looked at.
+const WAITING_MAX: usize = 10_000;
+/// Strikes in a row after which a plugin is suspended.
+pub const STRIKES_MAX: u32 = 3;
+/// Tries that a plugin may ask for with `again-later`.
+pub const TRIES_MAX: u32 = 8;
+
+/// A plugin as it is called.
+#[derive(Debug)]
+pub struct ActivePlugin {
+    /// The loaded component.
+    pub plugin: Arc<Plugin>,
+    /// Settings as JSON text.
+    pub settings: Arc<str>,
+    /// What the operator lets become of its proposals.
+    pub modes: Modes,
+    /// Its templates and the firm's.
+    pub templates: Templates,
+}
+
+impl ActivePlugin {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> PluginName {
+        self.plugin.name()
+    }
+
+    fn rank(&self) -> Purpose {
+        let grant = self.plugin.manifest().grant("email");
+        grant.and_then(|grant| grant.purpose).unwrap_or_default()
+    }
+}
+
+/// Works through the event log.
+#[derive(Debug)]
+pub struct Pipeline {
+    books: Books,
+    clock: Arc<dyn Clock>,
+    office: Arc<Office>,
+    calendars: Calendars,
+    /// Higher rank of H-CAP first, so that it is the other that is deferred.
+    plugins: Vec<Arc<ActivePlugin>>,
+    workers: Arc<Workers>,
+    /// Told when the log grew.
+    events: Arc<Notify>,
+    /// Told when effects may be due.
+    delivery: Arc<Notify>,
+    /// One pass at a time.
+    turn: Mutex<()>,
+}
+
+/// What a pipeline works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Everything remembered.
+    pub books: Books,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ourselves.
+    pub office: Arc<Office>,
+    /// Our calendars.
+    pub calendars: Calendars,
+    /// Plugins, in any order.
+    pub plugins: Vec<ActivePlugin>,
+    /// Plugin threads.
+    pub workers: Arc<Workers>,
+    /// Told by the ingest.
+    pub events: Arc<Notify>,
+    /// Tells the delivery.
+    pub delivery: Arc<Notify>,
+}
+
+impl Pipeline {
+    /// A pipeline over `parts`.
+    #[must_use]
+    pub fn new(parts: Parts) -> Pipeline {
+        let mut plugins: Vec<_> = parts.plugins.into_iter().map(Arc::new).collect();
+        plugins.sort_by(|a, b| {
+            b.rank()
+                .cmp(&a.rank())
+                .then_with(|| a.name().cmp(&b.name()))
+        });
+        Pipeline {
+            books: parts.books,
+            clock: parts.clock,
+            office: parts.office,
+            calendars: parts.calendars,
+            plugins,
+            workers: parts.workers,
+            events: parts.events,
+            delivery: parts.delivery,
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Works until the stop.
+    pub async fn run(&self, stop: &Stop) {
+        loop {
+            let wait = match self.settle(stop).await {
+                Ok(_) => self.until_next_due().await,
+                Err(error) if error.is_conflict() => Duration::ZERO,
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), "the pipeline cannot go on; it tries again");
+                    RETRY
+                }
+            };
+            tokio::select! {
+                () = self.events.notified() => {}
+                waited = stop.sleep(wait) => if waited == Waited::Stopped { return },
+            }
+            if stop.is_set() {
+                return;
+            }
+        }
+    }
+
+    /// Does everything that is to be done now: due timers, new events, due second tries. Returns
+    /// how much that was.
+    ///
+    /// # Errors
+    /// As the books; what was committed stays, the rest is done by the next pass.
+    pub async fn settle(&self, stop: &Stop) -> Result<usize, BooksError> {
+        let _turn = self.turn.lock().await;
+        let mut done: usize = 0;
+        loop {
+            let now = self.clock.now();
+            let fired = self.fire_timers(now).await?;
+            let worked = self.work_events(stop).await?;
+            let retried = self.work_waiting(now).await?;
+            done = done
+                .saturating_add(fired)
+                .saturating_add(worked)
+                .saturating_add(retried);
+            if fired == 0 && worked == 0 || stop.is_set() {
+                break;
+            }
+        }
+        if done > 0 {
+            self.delivery.notify_one();
+        }
+        Ok(done)
+    }
+
+    async fn work_events(&self, stop: &Stop) -> Result<usize, BooksError> {
+        let mut worked: usize = 0;
+        loop {
+            let position = self.position().await?;
+            let range = keys::events_from(position);
+            let events: Vec<EventRow> = self.books.list(range, Dir::Forward, PAGE_EVENTS).await?;
+            if events.is_empty() {
+                return Ok(worked);
+            }
+            for event in events {
+                if stop.is_set() {
+                    return Ok(worked);
+                }
+                self.work_event(&event).await?;
+                worked = worked.saturating_add(1);
+            }
+        }
+    }
+
+    async fn position(&self) -> Result<u64, BooksError> {
+        let row = self
+            .books
+            .get::<CounterRow>(keys::setting("pipeline-next"))
+            .await?;
+        Ok(row.map_or(0, |row| row.record.next))
+    }
+
+    async fn waiting(&self) -> Result<Vec<WaitRow>, BooksError> {
+        self.books
+            .list(
+                Range::all(crate::store::Ns::Wait),
+                Dir::Forward,
+                WAITING_MAX,
+            )
+            .await
+    }
+
+    /// How long nothing is due, as far as the clock can be believed.
+    async fn until_next_due(&self) -> Duration {
+        let now = self.clock.now();
+        let first_timer = async {
+            let range = Range::all(crate::store::Ns::TimerDue);
+            let keys = self.books.keys_under(range, 1).await.ok()?;
+            keys.first()
+                .and_then(|key| keys::due_timer(key))
+                .map(|(at, _)| at)
+        };
+        let first_wait = async { self.waiting().await.ok()?.first().map(|wait| wait.due) };
+        let next: Option<Timestamp> = [first_timer.await, first_wait.await]
+            .into_iter()
+            .flatten()
+            .min();
+        let millis = next.map_or(i64::MAX, |next| next.since(now).max(0));
+        Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).min(LOOK_MAX)
+    }
+
+    /// Plugins by name, in the order in which they are asked.
+    #[must_use]
+    pub fn plugins(&self) -> &[Arc<ActivePlugin>] {
+        &self.plugins
+    }
+}

@@ -1,0 +1,445 @@
+//! Writing a decision: everything of one call in one commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use liaison_core::effect::{Cause, HoldState};
+use liaison_core::happening::Subject;
+use liaison_core::ids::{CaseId, MessageKey, TaskId, TimerId, derive};
+use liaison_core::message::{MessageRecord, TAGS_MAX, cut_text};
+use liaison_core::policy::{Decision, MailPlan, Plan, VerdictResult};
+use liaison_core::proposal::TagMessage;
+use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
+use liaison_core::time::Timestamp;
+
+use super::call::{Called, Strike};
+use super::facts::Told;
+use super::{ActivePlugin, Pipeline};
+use crate::books::rows::{
+    AuditRow, EventRow, LedgerRow, PluginResultRow, PluginStateRow, TimelineRow, WaitRow,
+};
+use crate::books::{BooksError, keys, replace};
+use crate::compose::compose;
+use crate::outbox::{stage_audit, stage_hold, stage_new_hold, stage_new_mail};
+use crate::plugin::KvScope;
+use crate::store::{Batch, VALUE_BYTES_MAX, codec};
+
+impl Pipeline {
+    /// Renders the mails of a decision; one that cannot be rendered is refused with the reason.
+    pub(super) async fn rendered(
+        &self,
+        plugin: &ActivePlugin,
+        mut decision: Decision,
+        now: Timestamp,
+    ) -> Decision {
+        let mut plans = Vec::with_capacity(decision.plans.len());
+        for plan in decision.plans {
+            let Plan::Mail(mut mail) = plan else {
+                plans.push(plan);
+                continue;
+            };
+            match self.render(plugin, &mail, now).await {
+                Ok(content) => {
+                    mail.effect.content = content;
+                    plans.push(Plan::Mail(mail));
+                }
+                Err(why) => {
+                    let label = &mail.effect.cause.label;
+                    let verdict = decision.verdicts.iter_mut().find(|v| v.label == *label);
+                    if let Some(verdict) = verdict {
+                        verdict.result = VerdictResult::Refused;
+                        verdict.reasons.push(why);
+                    }
+                }
+            }
+        }
+        decision.plans = plans;
+        decision
+    }
+
+    async fn render(
+        &self,
+        plugin: &ActivePlugin,
+        mail: &MailPlan,
+        now: Timestamp,
+    ) -> Result<String, String> {
+        let bytes = compose(mail, &self.books, &self.office, &plugin.templates, now)
+            .await
+            .map_err(|error| crate::books::chain(&error))?;
+        self.books
+            .keep(bytes)
+            .await
+            .map_err(|error| crate::books::chain(&error))
+    }
+
+    /// Commits what a call came to.
+    pub(super) async fn commit_call(
+        &self,
+        event: &EventRow,
+        told: &Told,
+        called: Called,
+        retried: Option<&WaitRow>,
+    ) -> Result<(), BooksError> {
+        let now = self.clock.now();
+        let plugin_name = called.row.plugin.clone();
+        let mut writes = self.books.batch();
+        let mut row = called.row;
+        row.verdicts = called.decision.verdicts;
+        let releases = self
+            .stage_plans(&mut writes, called.decision.plans, event, now)
+            .await?;
+        for write in called.kv_writes {
+            let scope = match write.scope {
+                KvScope::Account => told.subject.account.as_ref().map_or("", |id| id.as_str()),
+                KvScope::Plugin => "",
+            };
+            let key = keys::plugin_kv(&plugin_name, scope, &write.key);
+            match write.value {
+                Some(value) => writes.put(key, value),
+                None => writes.del(key),
+            };
+        }
+        if let Some(wait) = retried {
+            writes.del(keys::wait(wait.due, wait.seq, &wait.plugin));
+        }
+        if let Some(wait) = &called.wait {
+            let key = keys::wait(wait.due, wait.seq, &wait.plugin);
+            writes.dels.retain(|del| *del != key);
+            writes.put_record(key, wait)?;
+        }
+        self.stage_standing(&mut writes, &plugin_name, &called.strike, now)
+            .await?;
+        let key = keys::plugin_result(event.seq, &plugin_name);
+        let before = self.books.get::<PluginResultRow>(key.clone()).await?;
+        replace(
+            &mut writes,
+            key,
+            before.map(|row| row.version),
+            &fitted(row),
+        )?;
+        self.books.commit(writes).await?;
+        for (group, why) in releases {
+            self.release_group(&group, plugin_name.as_str(), &why)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Stages all plans; returns the groups of holds to give up, each hold a commit of its own.
+    async fn stage_plans(
+        &self,
+        writes: &mut Batch,
+        plans: Vec<Plan>,
+        event: &EventRow,
+        now: Timestamp,
+    ) -> Result<Vec<(liaison_core::ids::HoldGroupId, String)>, BooksError> {
+        let mut releases = Vec::new();
+        let mut timers: BTreeMap<TimerId, Option<TimerRecord>> = BTreeMap::new();
+        let mut tags: BTreeMap<MessageKey, Vec<TagMessage>> = BTreeMap::new();
+        let mut cases: BTreeMap<CaseId, (CaseRecord, bool)> = BTreeMap::new();
+        let mut tasks: BTreeMap<TaskId, TaskRecord> = BTreeMap::new();
+        for plan in plans {
+            match plan {
+                Plan::Mail(mail) => self.stage_mail_plan(writes, &mail, now)?,
+                Plan::Hold(hold) => {
+                    let row = decided(now, &hold.cause, "planned");
+                    stage_audit(writes, hold.id.as_str(), now, row)?;
+                    stage_new_hold(writes, &hold)?;
+                }
+                Plan::ReleaseHolds(group, why) => releases.push((group, why)),
+                Plan::NewCase(case) => {
+                    cases.insert(case.id.clone(), (*case, true));
+                }
+                Plan::ChangedCase(case, _) => {
+                    let new = cases.get(&case.id).is_some_and(|(_, new)| *new);
+                    cases.insert(case.id.clone(), (*case, new));
+                }
+                Plan::Task(task) => {
+                    tasks.insert(task.id.clone(), *task);
+                }
+                Plan::SetTimer(mut timer) => {
+                    // Unique per setting: the place of the event in the log.
+                    timer.generation = event.seq.saturating_add(1);
+                    timers.insert(timer.id.clone(), Some(*timer));
+                }
+                Plan::CancelTimer(id) => {
+                    timers.insert(id, None);
+                }
+                Plan::Tag(tag) => tags.entry(tag.message.clone()).or_default().push(tag),
+            }
+        }
+        for (id, timer) in timers {
+            self.stage_timer(writes, &id, timer).await?;
+        }
+        for (message, tags) in tags {
+            self.stage_tags(writes, &message, tags).await?;
+        }
+        for (id, (case, new)) in cases {
+            self.stage_case(writes, &id, &case, new).await?;
+        }
+        for (id, task) in tasks {
+            replace(writes, keys::task(&id), None, &task)?;
+            timeline(
+                writes,
+                task.cause.subject.account.as_ref(),
+                now,
+                "task",
+                &task.title,
+                &id.0,
+            )?;
+        }
+        Ok(releases)
+    }
+
+    fn stage_mail_plan(
+        &self,
+        writes: &mut Batch,
+        plan: &MailPlan,
+        now: Timestamp,
+    ) -> Result<(), BooksError> {
+        let mail = &plan.effect;
+        stage_new_mail(writes, mail)?;
+        let row = decided(now, &mail.cause, mail.state.as_str());
+        stage_audit(writes, mail.id.as_str(), now, row)?;
+        // A mail that may only go out later counts from then on.
+        let at = mail.not_before.max(now);
+        let ledger = LedgerRow {
+            at,
+            effect: mail.id.clone(),
+        };
+        let mut books = vec![mail.recipient.clone(), "*".to_owned()];
+        books.extend(
+            mail.cause
+                .subject
+                .account
+                .as_ref()
+                .map(|id| format!("account:{id}")),
+        );
+        for who in books {
+            writes.put_record(keys::ledger(&who, at, &mail.id), &ledger)?;
+        }
+        Ok(())
+    }
+
+    async fn stage_timer(
+        &self,
+        writes: &mut Batch,
+        id: &TimerId,
+        timer: Option<TimerRecord>,
+    ) -> Result<(), BooksError> {
+        let key = keys::timer(id);
+        let before = self.books.get::<TimerRecord>(key.clone()).await?;
+        let version = before.as_ref().map(|row| row.version);
+        let old_due = before.map(|row| keys::timer_due(row.record.due, id));
+        let new_due = timer.as_ref().map(|timer| keys::timer_due(timer.due, id));
+        if let Some(old) = old_due.filter(|old| Some(old) != new_due.as_ref()) {
+            writes.del(old);
+        }
+        if let Some(new) = new_due {
+            writes.put(new, Vec::new());
+        }
+        match timer {
+            Some(timer) => replace(writes, key, version, &timer)?,
+            None => {
+                writes.del(key);
+            }
+        }
+        Ok(())
+    }
+
+    async fn stage_tags(
+        &self,
+        writes: &mut Batch,
+        key: &MessageKey,
+        tags: Vec<TagMessage>,
+    ) -> Result<(), BooksError> {
+        let Some(message) = self.books.get::<MessageRecord>(keys::message(key)).await? else {
+            return Ok(());
+        };
+        let mut record = message.record;
+        for tag in tags {
+            record.tags.retain(|have| !tag.remove.contains(have));
+            for name in tag.add {
+                if !record.tags.contains(&name) && record.tags.len() < TAGS_MAX {
+                    record.tags.push(name);
+                }
+            }
+        }
+        replace(writes, keys::message(key), Some(message.version), &record)
+    }
+
+    async fn stage_case(
+        &self,
+        writes: &mut Batch,
+        id: &CaseId,
+        case: &CaseRecord,
+        new: bool,
+    ) -> Result<(), BooksError> {
+        let before = self.books.get::<CaseRecord>(keys::case(id)).await?;
+        let version = if new {
+            None
+        } else {
+            before.map(|row| row.version)
+        };
+        replace(writes, keys::case(id), version, case)?;
+        if new {
+            writes.put(keys::case_by_kind(&case.kind, case.created, id), Vec::new());
+        }
+        let text = format!("{}: {} ({})", case.kind, case.title, case.state);
+        timeline(
+            writes,
+            case.account.as_ref(),
+            case.updated,
+            "case",
+            &text,
+            &id.0,
+        )
+    }
+
+    /// Gives up the open holds of a group; the worker takes them out of the calendar.
+    async fn release_group(
+        &self,
+        group: &liaison_core::ids::HoldGroupId,
+        plugin: &str,
+        why: &str,
+    ) -> Result<(), BooksError> {
+        let now = self.clock.now();
+        for hold in self.books.holds_of_group(group).await? {
+            let next = match hold.record.state {
+                HoldState::Planned => HoldState::Released(why.to_owned()),
+                HoldState::Placed => HoldState::Releasing(why.to_owned()),
+                _ => continue,
+            };
+            let mut after = hold.record.clone();
+            after.state = next;
+            after.not_before = now;
+            let mut writes = self.books.batch();
+            stage_hold(&self.books, &mut writes, &hold, after, (plugin, why), now).await?;
+            match self.books.commit(writes).await {
+                // The worker was at it: it will see the next event.
+                Err(error) if error.is_conflict() => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn stage_standing(
+        &self,
+        writes: &mut Batch,
+        name: &liaison_core::ids::PluginName,
+        strike: &Strike,
+        now: Timestamp,
+    ) -> Result<(), BooksError> {
+        let Some(plugin) = self.plugins.iter().find(|plugin| plugin.name() == *name) else {
+            return Ok(());
+        };
+        let key = keys::plugin_state(name);
+        let before = self.books.get::<PluginStateRow>(key.clone()).await?;
+        let version = before.as_ref().map(|row| row.version);
+        let old = before.map(|row| row.record).unwrap_or_default();
+        let Some(state) = Pipeline::standing(plugin, old, strike, now) else {
+            return Ok(());
+        };
+        if let Some((_, why)) = &state.suspended {
+            tracing::error!(plugin = %name, %why, "plugin suspended");
+            let task = suspended_task(plugin, why, now);
+            let known = self.books.task(&task.id).await?.is_some();
+            if !known {
+                replace(writes, keys::task(&task.id), None, &task)?;
+            }
+        }
+        replace(writes, key, version, &state)
+    }
+}
+
+fn decided(now: Timestamp, cause: &Cause, state: &str) -> AuditRow {
+    AuditRow {
+        at: now,
+        who: format!("{} {}", cause.plugin, cause.plugin_version),
+        what: format!("decided: {state}"),
+        why: cut_text(&cause.reason, 400),
+    }
+}
+
+fn timeline(
+    writes: &mut Batch,
+    account: Option<&liaison_core::ids::AccountId>,
+    at: Timestamp,
+    kind: &str,
+    text: &str,
+    id: &str,
+) -> Result<(), BooksError> {
+    let Some(account) = account else {
+        return Ok(());
+    };
+    let row = TimelineRow {
+        at,
+        kind: kind.to_owned(),
+        text: cut_text(text, 300),
+        id: id.to_owned(),
+    };
+    writes.put_record(keys::timeline(account, at, id), &row)?;
+    Ok(())
+}
+
+/// The operator is told once per plugin and digest.
+fn suspended_task(plugin: &Arc<ActivePlugin>, why: &str, now: Timestamp) -> TaskRecord {
+    let name = plugin.name();
+    let digest = plugin.plugin.digest();
+    let id = derive(
+        "liaison suspended 1",
+        &[name.as_str().as_bytes(), digest.as_bytes()],
+    );
+    TaskRecord {
+        id: TaskId(format!("task-{}", id.get(..16).unwrap_or(&id))),
+        cause: Cause {
+            plugin: name.clone(),
+            plugin_version: plugin.plugin.manifest().plugin.version.clone(),
+            plugin_digest: String::new(),
+            label: "suspended".to_owned(),
+            event_seq: 0,
+            cause: id,
+            subject: Subject::default(),
+            reason: cut_text(why, 300),
+            rule: None,
+        },
+        notification: false,
+        urgent: true,
+        title: format!("The plugin {name} is suspended"),
+        body: format!(
+            "{why}\nIts events are kept as parked; other plugins go on.\n\
+             See `liaison plugin inspect {name}` and the parked events in `liaison status`."
+        ),
+        checklist: Vec::new(),
+        due: None,
+        owner: None,
+        done: None,
+        created: now,
+    }
+}
+
+/// A result that the store takes: reasons are cut first, then verdicts are left out and counted.
+fn fitted(mut row: PluginResultRow) -> PluginResultRow {
+    for chars in [400, 160, 80] {
+        for reason in row
+            .verdicts
+            .iter_mut()
+            .flat_map(|verdict| &mut verdict.reasons)
+        {
+            *reason = cut_text(reason, chars);
+        }
+        if fits(&row) {
+            return row;
+        }
+    }
+    row.log.clear();
+    while !fits(&row) && row.verdicts.pop().is_some() {
+        row.verdicts_cut = row.verdicts_cut.saturating_add(1);
+    }
+    row
+}
+
+fn fits(row: &PluginResultRow) -> bool {
+    codec::encode(row).is_ok_and(|bytes| bytes.len() <= VALUE_BYTES_MAX)
+}

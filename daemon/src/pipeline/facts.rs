@@ -1,0 +1,502 @@
+//! What is known when a plugin is asked and when its proposals are decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use liaison_core::account::ContactStatus;
+use liaison_core::account::matching::{Match, MatchOutcome};
+use liaison_core::effect::{Audience, Cause, MailMode};
+use liaison_core::happening::{EventContext, Happening, MatchView, Subject};
+use liaison_core::ids::{MailboxId, MessageKey};
+use liaison_core::mail::Address;
+use liaison_core::message::{MessageRecord, ThreadRecord};
+use liaison_core::policy::{CAP_WINDOW_MS, Facts, OwnerFacts, RecipientFacts, Resolved, Route};
+use liaison_core::proposal::{Action, PlainAddress, Proposal};
+use liaison_core::records::CaseRecord;
+use liaison_core::time::{DAY_MS, Timestamp};
+
+use super::world::{account_entity, contact_entity, plugin_message};
+use super::{ActivePlugin, Pipeline};
+use crate::books::BooksError;
+use crate::books::rows::{EventBody, EventRow};
+
+/// Most messages of a thread whose addresses count as taking part.
+const PARTICIPANT_MESSAGES_MAX: usize = 100;
+
+/// An event as plugins are told it, with what the decision needs besides.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub happening: Happening,
+    pub context: EventContext,
+    pub subject: Subject,
+    pub matched: Match,
+    pub authenticity: String,
+    pub message: Option<MessageRecord>,
+    pub thread: Option<ThreadRecord>,
+}
+
+impl Pipeline {
+    /// The event in words for plugins; `Err` says why no plugin is told of it.
+    pub(super) async fn told(
+        &self,
+        event: &EventRow,
+        message: Option<&MessageRecord>,
+    ) -> Result<Result<Told, String>, BooksError> {
+        match (&event.body, message) {
+            (EventBody::Message(key), None) => Ok(Err(format!("the message {key} is gone"))),
+            (EventBody::Message(_), Some(message)) => self.told_message(event, message).await,
+            (
+                EventBody::Timer {
+                    name,
+                    due,
+                    payload,
+                    subject,
+                    ..
+                },
+                _,
+            ) => {
+                let happening = Happening::TimerFired {
+                    name: name.clone(),
+                    due: *due,
+                    late_by_ms: event.at.since(*due).max(0),
+                    payload: payload.clone(),
+                };
+                self.told_later(happening, subject).await.map(Ok)
+            }
+            (
+                EventBody::Settled {
+                    effect,
+                    label,
+                    outcome,
+                    subject,
+                    ..
+                },
+                _,
+            ) => {
+                let happening = Happening::EffectSettled {
+                    effect: effect.clone(),
+                    label: label.clone(),
+                    outcome: outcome.clone(),
+                };
+                self.told_later(happening, subject).await.map(Ok)
+            }
+        }
+    }
+
+    async fn told_message(
+        &self,
+        event: &EventRow,
+        message: &MessageRecord,
+    ) -> Result<Result<Told, String>, BooksError> {
+        let outcome = self.books.outcome(&event.key).await?;
+        let matched = match outcome.and_then(|outcome| outcome.matched) {
+            Some(matched) => matched,
+            None => self.match_of_message(message).await?,
+        };
+        if !message.outbound && matched.outcome == MatchOutcome::Own {
+            return Ok(Err("it is from one of us".to_owned()));
+        }
+        let thread = self.books.thread(&message.thread).await?;
+        let thread_length = thread.as_ref().map_or(1, |thread| thread.messages);
+        let told = plugin_message(&self.books, message).await?;
+        let happening = if message.outbound {
+            Happening::MessageSent {
+                message: told,
+                thread_length,
+                effect: message.effect.clone(),
+                plugin: message.plugin.clone(),
+            }
+        } else {
+            let answers_us = self.answers_us(message).await?;
+            Happening::MessageReceived {
+                message: told,
+                thread_length,
+                answers_us,
+            }
+        };
+        let subject = Subject {
+            message: Some(message.key.clone()),
+            thread: Some(message.thread.clone()),
+            account: matched.account.clone(),
+            contact: matched.contact.clone(),
+            counterpart: self.counterpart(message),
+            mailbox: Some(message.mailbox.0.clone()),
+        };
+        // Only the sender of an inbound message can be a liar about who they are.
+        let authenticity = if message.outbound {
+            "pass".to_owned()
+        } else {
+            message.authenticity.clone()
+        };
+        let context = self.context(&matched, &authenticity, &subject).await?;
+        Ok(Ok(Told {
+            happening,
+            context,
+            subject,
+            matched,
+            authenticity,
+            message: Some(message.clone()),
+            thread,
+        }))
+    }
+
+    /// Timers and settled effects: as at the message that began it.
+    async fn told_later(
+        &self,
+        happening: Happening,
+        subject: &Subject,
+    ) -> Result<Told, BooksError> {
+        let message = match &subject.message {
+            Some(key) => self.books.message(key).await?,
+            None => None,
+        };
+        let matched = match &message {
+            Some(message) => self.match_of_message(message).await?,
+            None => nobody(),
+        };
+        let authenticity = match &message {
+            Some(message) if message.outbound => "pass".to_owned(),
+            Some(message) => message.authenticity.clone(),
+            None => "unknown".to_owned(),
+        };
+        let thread = match &subject.thread {
+            Some(thread) => self.books.thread(thread).await?,
+            None => None,
+        };
+        let context = self.context(&matched, &authenticity, subject).await?;
+        let subject = subject.clone();
+        Ok(Told {
+            happening,
+            context,
+            subject,
+            matched,
+            authenticity,
+            message: None,
+            thread,
+        })
+    }
+
+    async fn match_of_message(&self, message: &MessageRecord) -> Result<Match, BooksError> {
+        let outcome = self.books.outcome(message.key.as_str()).await?;
+        Ok(outcome
+            .and_then(|outcome| outcome.matched)
+            .unwrap_or_else(nobody))
+    }
+
+    fn counterpart(&self, message: &MessageRecord) -> Option<String> {
+        if !message.outbound {
+            return message.from.as_ref().map(|from| from.email.clone());
+        }
+        let mut outside = message.to.iter().chain(&message.cc);
+        outside
+            .find(|to| !self.office.firm.owns(&to.email))
+            .map(|to| to.email.clone())
+    }
+
+    async fn answers_us(&self, message: &MessageRecord) -> Result<bool, BooksError> {
+        for id in message.references.iter().rev() {
+            if let Some(answered) = self.books.message_by_id(id).await? {
+                return Ok(answered.outbound);
+            }
+            if self.books.mail_by_message_id(id).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn context(
+        &self,
+        matched: &Match,
+        authenticity: &str,
+        subject: &Subject,
+    ) -> Result<EventContext, BooksError> {
+        let account = match &matched.account {
+            Some(id) => self.books.account(id).await?,
+            None => None,
+        };
+        let contact = match &matched.contact {
+            Some(id) => self.books.contact(id).await?,
+            None => None,
+        };
+        let mailbox = subject.mailbox.as_deref().map(MailboxId::from);
+        let owner = account
+            .as_ref()
+            .and_then(|account| account.owner.as_deref());
+        let person = self.office.person_for(owner, mailbox.as_ref());
+        let firm = &self.office.firm;
+        let ourselves = self.office.people.values().map(|person| PlainAddress {
+            name: Some(person.user.name.clone()),
+            email: person.user.email.clone(),
+        });
+        let zone = person.map_or(firm.business.zone_name(), |person| {
+            person.user.zone.as_str()
+        });
+        Ok(EventContext {
+            matched: MatchView {
+                outcome: matched.outcome.as_str().to_owned(),
+                account: account.as_ref().map(account_entity),
+                contact: contact.as_ref().map(contact_entity),
+                candidates: matched.candidates.clone(),
+                confidence: matched.confidence,
+                evidence: matched
+                    .evidence
+                    .iter()
+                    .map(|evidence| (evidence.kind.clone(), evidence.text.clone()))
+                    .collect(),
+                authenticity: authenticity.to_owned(),
+            },
+            ourselves: ourselves.collect(),
+            owner: person.map(|person| person.user.clone()),
+            zone: zone.to_owned(),
+            rehearsal: false,
+        })
+    }
+
+    /// The messages that proposals answer.
+    pub(super) async fn answered(
+        &self,
+        proposals: &[Proposal],
+    ) -> Result<BTreeMap<MessageKey, MessageRecord>, BooksError> {
+        let mut answered = BTreeMap::new();
+        for proposal in proposals {
+            if let Action::Email(email) = &proposal.action
+                && let Some(key) = &email.in_reply_to
+                && let Some(message) = self.books.message(key).await?
+            {
+                answered.insert(key.clone(), message);
+            }
+        }
+        Ok(answered)
+    }
+
+    /// Everything that `decide` looks at.
+    pub(super) async fn facts<'a>(
+        &self,
+        now: Timestamp,
+        cause: Cause,
+        told: &'a Told,
+        answered: BTreeMap<MessageKey, MessageRecord>,
+        resolved: &[Resolved],
+    ) -> Result<Facts<'a>, BooksError> {
+        let account = told.matched.account.as_ref();
+        let account_mails = match account {
+            Some(id) => {
+                self.mails_since(&format!("account:{id}"), now, CAP_WINDOW_MS)
+                    .await?
+                    .0
+            }
+            None => Vec::new(),
+        };
+        let mut recipients = BTreeMap::new();
+        for to in resolved.iter().filter_map(|item| item.recipient.as_ref()) {
+            let facts = self.recipient_facts(&to.person.email, told, now).await?;
+            recipients.insert(to.person.email.clone(), facts);
+        }
+        let mut seen = BTreeMap::new();
+        for item in resolved {
+            if let Some(before) = self.what_became_of(item).await? {
+                seen.insert(item.id.clone(), before);
+            }
+        }
+        let mut users = BTreeMap::new();
+        for (address, person) in &self.office.people {
+            users.insert(
+                address.clone(),
+                OwnerFacts {
+                    user: person.user.clone(),
+                    calendar: person.hold_calendar.clone(),
+                    holds_open: self.holds_open(person.hold_calendar.as_ref()).await?,
+                },
+            );
+        }
+        let owner = told
+            .context
+            .owner
+            .as_ref()
+            .and_then(|owner| users.get(&owner.email))
+            .cloned();
+        Ok(Facts {
+            now,
+            cause,
+            trigger: told.message.as_ref(),
+            answered,
+            recipients,
+            thread: told.thread.as_ref(),
+            participants: self.participants(told).await?,
+            account_mails,
+            matched: &told.matched,
+            authenticity: &told.authenticity,
+            owner,
+            users,
+            route: self.route(told),
+            staff_route: self.office.staff_route.clone(),
+            seen,
+            cases: self.cases(resolved).await?,
+        })
+    }
+
+    fn route(&self, told: &Told) -> Option<Route> {
+        let mailbox = told.subject.mailbox.as_deref().map(MailboxId::from)?;
+        self.office.mailboxes.get(&mailbox)?.route.clone()
+    }
+
+    async fn participants(&self, told: &Told) -> Result<BTreeSet<String>, BooksError> {
+        let Some(thread) = &told.subject.thread else {
+            return Ok(BTreeSet::new());
+        };
+        let messages = self
+            .books
+            .thread_messages(thread, PARTICIPANT_MESSAGES_MAX)
+            .await?;
+        Ok(messages
+            .iter()
+            .flat_map(|m| m.participants().map(str::to_owned))
+            .collect())
+    }
+
+    async fn recipient_facts(
+        &self,
+        email: &str,
+        told: &Told,
+        now: Timestamp,
+    ) -> Result<RecipientFacts, BooksError> {
+        let mut facts = RecipientFacts::default();
+        if let Ok(address) = Address::parse(email) {
+            let found = self.books.lookups(&address, &self.office.free_mail).await?;
+            for hit in found.addresses.iter().flat_map(|(_, hits)| hits) {
+                facts.of_account |= Some(&hit.account) == told.matched.account.as_ref();
+                if let Some(contact) = &hit.contact
+                    && let Some(contact) = self.books.contact(contact).await?
+                {
+                    facts.do_not_contact |= contact.do_not_contact;
+                    facts.left |= contact.status == ContactStatus::Left;
+                }
+                facts.do_not_contact |= self.account_refuses(&hit.account).await?;
+            }
+            for account in found.domains.iter().flat_map(|(_, accounts)| accounts) {
+                facts.do_not_contact |= self.account_refuses(account).await?;
+            }
+        }
+        (facts.mails, facts.automatic) = self.mails_since(email, now, CAP_WINDOW_MS).await?;
+        Ok(facts)
+    }
+
+    async fn account_refuses(&self, id: &liaison_core::ids::AccountId) -> Result<bool, BooksError> {
+        Ok(self
+            .books
+            .account(id)
+            .await?
+            .is_some_and(|account| account.do_not_contact))
+    }
+
+    /// Plugin-originated mails in a ledger that count as contact, and those of them that were
+    /// automatic within 24 hours.
+    async fn mails_since(
+        &self,
+        who: &str,
+        now: Timestamp,
+        window_ms: i64,
+    ) -> Result<(Vec<Timestamp>, Vec<Timestamp>), BooksError> {
+        let (mut all, mut automatic) = (Vec::new(), Vec::new());
+        for row in self.books.ledger(who, now.minus_millis(window_ms)).await? {
+            let Some(mail) = self.books.mail(&row.effect).await? else {
+                continue;
+            };
+            if mail.audience != Audience::Counterpart || !mail.state.counts_as_contact() {
+                continue;
+            }
+            all.push(row.at);
+            if mail.mode == MailMode::Send && now.since(row.at) < DAY_MS {
+                automatic.push(row.at);
+            }
+        }
+        Ok((all, automatic))
+    }
+
+    async fn holds_open(
+        &self,
+        calendar: Option<&liaison_core::ids::CalendarId>,
+    ) -> Result<u32, BooksError> {
+        let Some(calendar) = calendar else {
+            return Ok(0);
+        };
+        let holds: Vec<liaison_core::effect::HoldEffect> =
+            self.books.all(crate::store::Ns::Hold).await?;
+        let open = holds
+            .iter()
+            .filter(|hold| hold.calendar == *calendar && !hold.state.is_final());
+        Ok(u32::try_from(open.count()).unwrap_or(u32::MAX))
+    }
+
+    async fn what_became_of(&self, item: &Resolved) -> Result<Option<String>, BooksError> {
+        let short = item.id.as_str().get(..16).unwrap_or_default();
+        Ok(match &item.proposal.action {
+            Action::Email(_) => {
+                let mail = self.books.mail(&item.id).await?;
+                mail.map(|mail| format!("the mail of {} is {}", mail.created, mail.state))
+            }
+            Action::Hold(_) => {
+                let hold = self.books.hold(&item.id).await?;
+                hold.map(|hold| format!("the hold of {} is {}", hold.created, hold.state.as_str()))
+            }
+            Action::CreateCase(case) => {
+                let id = format!("{}-{short}", case.kind).into();
+                self.books
+                    .case(&id)
+                    .await?
+                    .map(|case| format!("{} is {}", case.id, case.state))
+            }
+            Action::CreateTask(_) | Action::Notify(_) => {
+                let id = format!("task-{short}").into();
+                self.books
+                    .task(&id)
+                    .await?
+                    .map(|task| format!("{} of {}", task.id, task.created))
+            }
+            _ => None,
+        })
+    }
+
+    async fn cases(
+        &self,
+        resolved: &[Resolved],
+    ) -> Result<BTreeMap<String, CaseRecord>, BooksError> {
+        let mut cases = BTreeMap::new();
+        for item in resolved {
+            if let Action::UpdateCase(change) = &item.proposal.action
+                && let Some(case) = self.books.case(&change.id).await?
+            {
+                cases.insert(change.id.0.clone(), case);
+            }
+        }
+        Ok(cases)
+    }
+
+    /// Why, as far as it is the same for all proposals of one answer.
+    pub(super) fn cause(&self, plugin: &ActivePlugin, event: &EventRow, told: &Told) -> Cause {
+        let digest = plugin.plugin.digest();
+        let digest = digest.rsplit_once(':').map_or(digest, |(_, hash)| hash);
+        Cause {
+            plugin: plugin.name(),
+            plugin_version: plugin.plugin.manifest().plugin.version.clone(),
+            plugin_digest: digest.chars().take(12).collect(),
+            label: String::new(),
+            event_seq: event.seq,
+            cause: event.key.clone(),
+            subject: told.subject.clone(),
+            reason: String::new(),
+            rule: None,
+        }
+    }
+}
+
+fn nobody() -> Match {
+    Match {
+        outcome: MatchOutcome::Unknown,
+        account: None,
+        contact: None,
+        candidates: Vec::new(),
+        confidence: 0,
+        evidence: Vec::new(),
+    }
+}

@@ -1,0 +1,476 @@
+//! The world of one call: the books and calendars as a plugin may ask for them.
+
+use liaison_core::account::{Account, Contact};
+use liaison_core::calendar::event::PartStat;
+use liaison_core::calendar::{self, CalendarObject, Instance};
+use liaison_core::happening::{
+    Entity, PluginAttachment, PluginCalendarEvent, PluginMessage, PluginOutOfOffice,
+};
+use liaison_core::ids::{AccountId, CaseId, ContactId, MessageKey, PluginName, ThreadId};
+use liaison_core::mail::{Address, NamedAddress, ParseLimits, parse_message};
+use liaison_core::message::{MessageRecord, Person};
+use liaison_core::proposal::{Fields, PlainAddress, Value};
+use liaison_core::records::CaseRecord;
+use liaison_core::time::{Timestamp, Window};
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::books::{Books, BooksError, chain, keys};
+use crate::calendars::Calendars;
+use crate::office::Office;
+use crate::plugin::{Condition, KvScope, PluginWorld, SlotRequest};
+use crate::store::{Dir, Range};
+
+/// Most cases of a kind that one query looks through.
+const CASES_SCANNED_MAX: usize = 2_000;
+/// Slots begin at multiples of this, ...
+const SLOT_STEP_MINUTES: u32 = 30;
+/// ... with this much free time around them.
+const SLOT_BUFFER_MINUTES: u32 = 0;
+
+/// Answers reads of one call. Lives on a plugin thread, where blocking is allowed.
+#[derive(Debug)]
+pub(super) struct BooksWorld {
+    pub books: Books,
+    pub office: Arc<Office>,
+    pub calendars: Calendars,
+    pub plugin: PluginName,
+    /// The account of the event, for the account's memory.
+    pub account: Option<AccountId>,
+    pub now: Timestamp,
+    pub runtime: tokio::runtime::Handle,
+}
+
+impl BooksWorld {
+    fn wait<T>(&self, work: impl Future<Output = Result<T, BooksError>>) -> Result<T, String> {
+        self.runtime.block_on(work).map_err(|error| chain(&error))
+    }
+
+    fn scope(&self, scope: KvScope) -> &str {
+        match scope {
+            KvScope::Account => self.account.as_ref().map_or("", AccountId::as_str),
+            KvScope::Plugin => "",
+        }
+    }
+
+    fn person(&self, owner: &str) -> Result<&crate::office::Person, String> {
+        let person = self.office.people.get(&owner.to_lowercase());
+        person.ok_or_else(|| format!("{owner} is none of our people"))
+    }
+}
+
+impl PluginWorld for BooksWorld {
+    fn entity(&mut self, id: &str) -> Result<Option<Entity>, String> {
+        self.wait(async {
+            if let Some(account) = self.books.account(&AccountId::from(id)).await? {
+                return Ok(Some(account_entity(&account)));
+            }
+            if let Some(contact) = self.books.contact(&ContactId::from(id)).await? {
+                return Ok(Some(contact_entity(&contact)));
+            }
+            let case = self.books.case(&CaseId::from(id)).await?;
+            Ok(case
+                .filter(|case| case.plugin == self.plugin)
+                .map(|case| case_entity(&case)))
+        })
+    }
+
+    fn by_address(&mut self, email: &str) -> Result<Vec<Entity>, String> {
+        let Ok(address) = Address::parse(email) else {
+            return Ok(Vec::new());
+        };
+        self.wait(async {
+            let found = self.books.lookups(&address, &self.office.free_mail).await?;
+            let mut entities = Vec::new();
+            let mut seen = Vec::new();
+            for hit in found.addresses.iter().flat_map(|(_, hits)| hits) {
+                if let Some(contact) = &hit.contact
+                    && let Some(contact) = self.books.contact(contact).await?
+                {
+                    entities.push(contact_entity(&contact));
+                }
+                if !seen.contains(&hit.account) {
+                    seen.push(hit.account.clone());
+                }
+            }
+            seen.extend(found.domains.into_iter().flat_map(|(_, accounts)| accounts));
+            let mut done: Vec<AccountId> = Vec::new();
+            for account in seen {
+                if !done.contains(&account)
+                    && let Some(record) = self.books.account(&account).await?
+                {
+                    entities.push(account_entity(&record));
+                }
+                done.push(account);
+            }
+            Ok(entities)
+        })
+    }
+
+    fn cases(
+        &mut self,
+        kind: &str,
+        conditions: &[Condition],
+        limit: usize,
+    ) -> Result<Vec<Entity>, String> {
+        self.wait(async {
+            let range = keys::cases_of_kind(kind);
+            let rows = self
+                .books
+                .store
+                .scan_range(range, Dir::Reverse, CASES_SCANNED_MAX)
+                .await?;
+            let mut found = Vec::new();
+            for (key, _) in rows {
+                let Some(id) = keys::indexed_case(&key) else {
+                    continue;
+                };
+                let Some(case) = self.books.case(&id).await? else {
+                    continue;
+                };
+                if case.plugin == self.plugin && conditions.iter().all(|c| holds(&case, c)) {
+                    found.push(case_entity(&case));
+                }
+                if found.len() >= limit {
+                    break;
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    fn message(&mut self, id: &str) -> Result<Option<PluginMessage>, String> {
+        self.wait(async {
+            match self.books.message(&MessageKey::from(id)).await? {
+                Some(record) => Ok(Some(plugin_message(&self.books, &record).await?)),
+                None => Ok(None),
+            }
+        })
+    }
+
+    fn thread(&mut self, id: &str, newest: usize) -> Result<Vec<PluginMessage>, String> {
+        self.wait(async {
+            let mut messages = Vec::new();
+            for record in self
+                .books
+                .thread_messages(&ThreadId::from(id), newest)
+                .await?
+            {
+                messages.push(plugin_message(&self.books, &record).await?);
+            }
+            Ok(messages)
+        })
+    }
+
+    fn busy(&mut self, owner: &str, span: Window) -> Result<Vec<Window>, String> {
+        let person = self.person(owner)?;
+        let spans = self.calendars.busy_of(&person.calendars, span, &[])?;
+        Ok(spans.into_iter().map(|busy| busy.window).collect())
+    }
+
+    fn free_slots(&mut self, request: &SlotRequest) -> Result<Vec<Window>, String> {
+        let person = self.person(&request.owner)?;
+        let business = &self.office.firm.business;
+        let earliest =
+            business.next_slot(business.add_business_days(self.now, request.days_ahead_min));
+        let last_day = business.add_business_days(self.now, request.days_ahead_max);
+        let latest = business
+            .open_on(business.date_of(last_day))
+            .last()
+            .map_or(last_day, |(_, window)| window.end);
+        let span = Window {
+            start: earliest,
+            end: latest,
+        };
+        let busy = self.calendars.busy_of(&person.calendars, span, &[])?;
+        let start_of_day = business.start_of(business.date_of(earliest));
+        let wish = calendar::SlotRequest {
+            calendar: business,
+            busy: &busy,
+            duration_minutes: request.minutes,
+            earliest: start_of_day.max(self.now),
+            latest,
+            count: usize::try_from(request.count).unwrap_or(usize::MAX),
+            spread: true,
+            step_minutes: SLOT_STEP_MINUTES,
+            buffer_minutes: SLOT_BUFFER_MINUTES,
+            min_notice_minutes: 0,
+        };
+        Ok(calendar::free_slots(&wish, self.now))
+    }
+
+    fn calendar_events(
+        &mut self,
+        owner: &str,
+        span: Window,
+        limit: usize,
+    ) -> Result<Vec<PluginCalendarEvent>, String> {
+        let person = self.person(owner)?;
+        let mut events = Vec::new();
+        for id in &person.calendars {
+            let mirror = self.calendars.mirrors.get(id);
+            let Some(mirror) = mirror.filter(|mirror| mirror.synced_at().is_some()) else {
+                return Err(format!("the calendar {id} has not been read yet"));
+            };
+            for (object, instance) in mirror.instances(span) {
+                events.push(calendar_event(id.as_str(), &object, &instance));
+            }
+        }
+        events.sort_by_key(|event| event.when.start);
+        events.truncate(limit);
+        Ok(events)
+    }
+
+    fn kv_get(&mut self, scope: KvScope, key: &str) -> Result<Option<Vec<u8>>, String> {
+        let key = keys::plugin_kv(&self.plugin, self.scope(scope), key);
+        self.wait(async {
+            Ok(self
+                .books
+                .store
+                .get_one(key)
+                .await?
+                .map(|row| row.value.to_vec()))
+        })
+    }
+
+    fn kv_keys(&mut self, scope: KvScope, prefix: &str) -> Result<Vec<String>, String> {
+        let range = keys::plugin_kv_scope(&self.plugin, self.scope(scope));
+        let names = self.wait(self.books.keys_under(range, CASES_SCANNED_MAX))?;
+        let names = names.iter().filter_map(|key| keys::kv_name(key));
+        Ok(names.filter(|name| name.starts_with(prefix)).collect())
+    }
+
+    fn kv_size(&mut self, scope: KvScope) -> Result<u64, String> {
+        let range: Range = keys::plugin_kv_scope(&self.plugin, self.scope(scope));
+        self.wait(async {
+            let rows = self
+                .books
+                .store
+                .scan_range(range, Dir::Forward, CASES_SCANNED_MAX)
+                .await?;
+            let sizes = rows
+                .iter()
+                .map(|(key, row)| key.len().saturating_add(row.value.len()));
+            Ok(sizes.map(|size| size as u64).sum())
+        })
+    }
+
+    fn working_time(&mut self, at: Timestamp, days: u32) -> Result<Timestamp, String> {
+        Ok(self.office.firm.business.add_business_days(at, days))
+    }
+
+    fn working_hours(&mut self, at: Timestamp, hours: u32) -> Result<Timestamp, String> {
+        Ok(self.office.firm.business.add_business_hours(at, hours))
+    }
+}
+
+fn holds(case: &CaseRecord, condition: &Condition) -> bool {
+    let wanted = &condition.value;
+    match condition.field.as_str() {
+        "state" => *wanted == Value::Text(case.state.clone()),
+        "account" => case
+            .account
+            .as_ref()
+            .is_some_and(|id| *wanted == Value::Text(id.0.clone())),
+        "thread" => case
+            .subject
+            .thread
+            .as_ref()
+            .is_some_and(|id| *wanted == Value::Text(id.0.clone())),
+        name => case.fields.get(name).unwrap_or(&Value::Null) == wanted,
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+pub(super) fn account_entity(account: &Account) -> Entity {
+    let mut fields = Fields::new();
+    fields.insert("name".to_owned(), text(&account.name));
+    fields.insert("domains".to_owned(), Value::Texts(account.domains.clone()));
+    fields.insert("lifecycle".to_owned(), text(account.lifecycle.as_str()));
+    fields.insert(
+        "do_not_contact".to_owned(),
+        Value::Flag(account.do_not_contact),
+    );
+    let optional = [
+        ("owner", &account.owner),
+        ("external_id", &account.external_id),
+    ];
+    for (name, value) in optional {
+        fields.insert(name.to_owned(), value.as_deref().map_or(Value::Null, text));
+    }
+    let revision = u64::try_from(account.updated.0).unwrap_or_default();
+    let (id, kind) = (account.id.0.clone(), "account".to_owned());
+    Entity {
+        id,
+        kind,
+        revision,
+        state: String::new(),
+        fields,
+    }
+}
+
+pub(super) fn contact_entity(contact: &Contact) -> Entity {
+    let mut fields = Fields::new();
+    fields.insert("account".to_owned(), text(contact.account.as_str()));
+    fields.insert(
+        "addresses".to_owned(),
+        Value::Texts(contact.addresses.clone()),
+    );
+    fields.insert(
+        "do_not_contact".to_owned(),
+        Value::Flag(contact.do_not_contact),
+    );
+    let left = contact.status == liaison_core::account::ContactStatus::Left;
+    fields.insert(
+        "status".to_owned(),
+        text(if left { "left" } else { "active" }),
+    );
+    for (name, value) in [("name", &contact.name), ("role", &contact.role)] {
+        fields.insert(name.to_owned(), value.as_deref().map_or(Value::Null, text));
+    }
+    let revision = u64::try_from(contact.updated.0).unwrap_or_default();
+    let (id, kind) = (contact.id.0.clone(), "contact".to_owned());
+    Entity {
+        id,
+        kind,
+        revision,
+        state: String::new(),
+        fields,
+    }
+}
+
+fn case_entity(case: &CaseRecord) -> Entity {
+    let mut fields = case.fields.clone();
+    fields.insert("title".to_owned(), text(&case.title));
+    fields.insert("created".to_owned(), Value::At(case.created));
+    Entity {
+        id: case.id.0.clone(),
+        kind: case.kind.clone(),
+        revision: case.revision,
+        state: case.state.clone(),
+        fields,
+    }
+}
+
+pub(super) fn plain(person: &Person) -> PlainAddress {
+    PlainAddress {
+        name: person.name.clone(),
+        email: person.email.clone(),
+    }
+}
+
+fn named(address: &NamedAddress) -> PlainAddress {
+    PlainAddress {
+        name: address.name.clone(),
+        email: address.address.key(),
+    }
+}
+
+/// A message with its text, read again from its bytes.
+pub(super) async fn plugin_message(
+    books: &Books,
+    record: &MessageRecord,
+) -> Result<PluginMessage, BooksError> {
+    let bytes = books.bytes(&record.content).await?;
+    let view = bytes.map(|bytes| parse_message(&bytes, &ParseLimits::default()));
+    let nobody = PlainAddress {
+        name: None,
+        email: String::new(),
+    };
+    let mut message = PluginMessage {
+        id: record.key.clone(),
+        thread: record.thread.clone(),
+        mailbox: record.mailbox.0.clone(),
+        outbound: record.outbound,
+        date: record.date,
+        subject: record.subject.clone(),
+        sender: record.from.as_ref().map_or(nobody, plain),
+        to: record.to.iter().map(plain).collect(),
+        cc: record.cc.iter().map(plain).collect(),
+        reply_to: record.reply_to.iter().map(plain).collect(),
+        headers: Vec::new(),
+        text: String::new(),
+        signature: String::new(),
+        truncated: false,
+        attachments: Vec::new(),
+        tags: record.tags.clone(),
+        class: record.class.clone(),
+        out_of_office: record
+            .out_of_office
+            .map(|(returns, left)| PluginOutOfOffice { returns, left }),
+    };
+    if let Some(view) = view {
+        message.to = view.to.iter().map(named).collect();
+        message.cc = view.cc.iter().map(named).collect();
+        message.text = view.body.reply.clone();
+        message.signature = view.body.signature.clone();
+        message.truncated = view.truncated;
+        message.headers.clone_from(&view.headers);
+        message.attachments = view
+            .attachments
+            .iter()
+            .enumerate()
+            .map(|(index, attachment)| PluginAttachment {
+                id: format!("{}/{index}", record.key),
+                filename: attachment.filename.clone(),
+                media_type: attachment.media_type.clone(),
+                size: attachment.size as u64,
+            })
+            .collect();
+    }
+    Ok(message)
+}
+
+fn calendar_event(
+    calendar: &str,
+    object: &CalendarObject,
+    instance: &Instance,
+) -> PluginCalendarEvent {
+    let event = object.events.get(instance.event);
+    let plain = |email: &str, name: Option<&str>| PlainAddress {
+        name: name.map(str::to_owned),
+        email: email.to_owned(),
+    };
+    PluginCalendarEvent {
+        calendar: calendar.to_owned(),
+        uid: instance.uid.clone(),
+        sequence: event.map_or(0, |event| u32::try_from(event.sequence).unwrap_or(0)),
+        summary: instance.summary.clone().unwrap_or_default(),
+        when: Window {
+            start: instance.start,
+            end: instance.end,
+        },
+        all_day: instance.all_day,
+        status: instance.status.as_str().to_owned(),
+        location: event.and_then(|event| event.location.clone()),
+        organizer: event
+            .and_then(|event| event.organizer.as_ref())
+            .map(|organizer| plain(&organizer.address, organizer.name.as_deref())),
+        attendees: event.map_or_else(Vec::new, |event| {
+            event
+                .attendees
+                .iter()
+                .map(|who| {
+                    let partstat = match who.partstat {
+                        PartStat::NeedsAction => "needs-action",
+                        PartStat::Accepted => "accepted",
+                        PartStat::Declined => "declined",
+                        PartStat::Tentative => "tentative",
+                        PartStat::Delegated => "delegated",
+                    }
+                    .to_owned();
+                    (
+                        plain(&who.address, who.name.as_deref()),
+                        partstat,
+                        who.optional(),
+                    )
+                })
+                .collect()
+        }),
+        ours: event.is_some_and(|event| event.x_property("X-LIAISON-KIND").is_some()),
+    }
+}

@@ -1,0 +1,145 @@
+//! Writing: conditional, once, and read back.
+
+use hyper::header::{self, HeaderValue};
+use libdav::dav::{Delete, PutResource};
+use libdav::requests::DavRequest;
+
+use super::http::{Answer, HttpError};
+use super::{CaldavCalendar, Failure, HASH_ETAG, Session, path};
+use crate::sink::collection::object_name;
+use crate::sink::{Created, Deleted};
+
+const CALENDAR_TYPE: &str = "text/calendar; charset=utf-8";
+
+impl Failure {
+    /// For a request that may have changed something.
+    fn of_write(error: &HttpError) -> Failure {
+        Failure {
+            unknown: error.maybe_done(),
+            ..Failure::of(error)
+        }
+    }
+}
+
+impl CaldavCalendar {
+    pub(super) async fn put_new(&self, uid: &str, data: &str) -> Result<Created, Failure> {
+        let session = self.session().await?;
+        let collection = self.collection(&session).await?;
+        let href = path::canonical(&format!("{collection}{}", object_name(uid)));
+        let put = PutResource::new(&href).create(data, CALENDAR_TYPE);
+        let answer = self.tell(&session, &put).await?;
+        match answer.status() {
+            200 | 201 | 204 => self.read_back(&session, &href).await,
+            412 => match self.get(&session, &href).await? {
+                Some(there) => Ok(Created::Exists(there)),
+                None => Err(Failure::transient(
+                    "the server says that it exists (412), but it is not there".to_owned(),
+                )),
+            },
+            // An object with this UID under another name: 409 (Radicale, sabre), 403 (Cyrus),
+            // 207 with a 412 in it (Xandikos 0.2.8). A 207 is never a success of a PUT.
+            207 | 403 | 409 => match self.find_uid(&session, &collection, uid).await? {
+                Some(there) => Ok(Created::Exists(there)),
+                None => Err(self.refused(&answer)),
+            },
+            _ => Err(self.refused(&answer)),
+        }
+    }
+
+    /// What the server made of a new object: servers reorder, rewrite and rename.
+    async fn read_back(&self, session: &Session, href: &str) -> Result<Created, Failure> {
+        let unknown = |why: String| Failure {
+            unknown: true,
+            ..Failure::transient(format!("it was taken, but cannot be read back: {why}"))
+        };
+        match self.get(session, href).await {
+            Ok(Some(file)) => Ok(Created::New {
+                href: file.href,
+                etag: file.etag,
+            }),
+            Ok(None) => Err(unknown("it is not there".to_owned())),
+            Err(failure) => Err(unknown(failure.why)),
+        }
+    }
+
+    pub(super) async fn delete_unchanged(
+        &self,
+        href: &str,
+        etag: &str,
+    ) -> Result<Deleted, Failure> {
+        let session = self.session().await?;
+        let collection = self.collection(&session).await?;
+        let href = self.path_of_href(href)?;
+        if !href.starts_with(&collection) || href == collection {
+            return Err(Failure::permanent(format!(
+                "{href} is no object of {collection}"
+            )));
+        }
+        // A weak version never matches (RFC 9110 section 13.1.1), and one of our own making means
+        // nothing to the server: the object is compared instead, right before.
+        let answer = if etag.starts_with("W/") || etag.starts_with(HASH_ETAG) {
+            match self.get(&session, &href).await? {
+                None => return Ok(Deleted::Gone),
+                Some(current) if current.etag != etag => return Ok(Deleted::Changed(current)),
+                Some(_) => self.tell(&session, &Delete::new(&href).force()).await?,
+            }
+        } else {
+            let delete = Delete::new(&href).with_etag(quoted(etag));
+            self.tell(&session, &delete).await?
+        };
+        match answer.status() {
+            200 | 202 | 204 | 404 | 410 => Ok(Deleted::Gone),
+            412 => match self.get(&session, &href).await? {
+                None => Ok(Deleted::Gone),
+                Some(current) if current.etag == etag => Err(Failure::permanent(
+                    "the server refuses (412) although the object is unchanged".to_owned(),
+                )),
+                Some(current) => Ok(Deleted::Changed(current)),
+            },
+            _ => Err(self.refused(&answer)),
+        }
+    }
+
+    async fn tell<R: DavRequest>(&self, session: &Session, request: &R) -> Result<Answer, Failure> {
+        let mut request = request
+            .prepare_request(self.client.base.clone())
+            .map_err(|error| Failure::permanent(error.to_string()))?;
+        let any = HeaderValue::from_static("*/*");
+        request.headers_mut().insert(header::ACCEPT, any);
+        let answer = self.client.tell(&session.login, request).await;
+        answer.map_err(|error| Failure::of_write(&error))
+    }
+
+    /// A write that the server answered with anything but success.
+    fn refused(&self, answer: &Answer) -> Failure {
+        let failure = match self.expect(answer, &[]) {
+            Err(failure) => failure,
+            Ok(()) => Failure::permanent(String::new()),
+        };
+        match answer.status() {
+            // The server, or one behind it, gave up in the middle.
+            500 | 502 | 504 => Failure {
+                unknown: true,
+                ..failure
+            },
+            301 | 302 | 307 | 308 => {
+                let to = answer.header(header::LOCATION).unwrap_or_default();
+                Failure::permanent(format!("it moved to {to}; write that into `url`"))
+            }
+            207 => Failure::permanent(format!(
+                "the server refused the object (207{})",
+                answer.excerpt()
+            )),
+            _ => failure,
+        }
+    }
+}
+
+/// Some servers list versions without the quotes that If-Match needs.
+fn quoted(etag: &str) -> String {
+    if etag.starts_with('"') {
+        etag.to_owned()
+    } else {
+        format!("\"{etag}\"")
+    }
+}

@@ -1,0 +1,112 @@
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::*;
+
+const LIST: &str = "* LIST (\\Drafts) \"/\" Drafts\r\n* LIST (\\Sent) \"/\" Sent\r\n{tag} OK\r\n";
+const OPEN: &str = "* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n{tag} OK\r\n";
+const OK: &str = "{tag} OK\r\n";
+const FOUND: &str = "* SEARCH 2\r\n{tag} OK\r\n";
+const OURS: &str = "* 2 FETCH (UID 2 FLAGS (\\Draft) BODY[HEADER.FIELDS (MESSAGE-ID)] {25}\r\n\
+                    Message-ID:\r\n <1@x.y>\r\n\r\n)\r\n{tag} OK\r\n";
+const OTHER: &str = "* 2 FETCH (UID 2 FLAGS () BODY[HEADER.FIELDS (MESSAGE-ID)] {24}\r\n\
+                     Message-ID: <11@x.y>\r\n\r\n)\r\n{tag} OK\r\n";
+
+/// Runs `job` on a connection whose server gives these answers in turn.
+async fn run(job: Job<'_>, answers: &[&str]) -> (Result<bool, FolderError>, Vec<String>) {
+    let (ours, theirs) = duplex(64 * 1024);
+    let settings =
+        toml::from_str("host = 'h'\nport = 1\nuser = 'u'\npassword = { env = 'UNSET_HERE' }");
+    let folders = ImapFolders::new(settings.unwrap());
+    let mut connection = Connection::new(Box::new(ours));
+    connection.capabilities.insert("UIDPLUS".to_owned());
+    let since = Instant::now();
+    *folders.kept.lock().await = Some(Kept { connection, since });
+    tokio::join!(folders.run_job(&job), recite(theirs, answers))
+}
+
+async fn recite(mut stream: DuplexStream, answers: &[&str]) -> Vec<String> {
+    let (mut heard, mut tag) = (Vec::new(), String::new());
+    for answer in std::iter::once(&OK).chain(answers) {
+        let mut bytes = vec![0; 4096];
+        let length = stream.read(&mut bytes).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        match text.split_once(' ') {
+            Some((word, command)) if word.starts_with('L') => {
+                word.clone_into(&mut tag);
+                heard.push(command.trim_end().to_owned());
+            }
+            _ => heard.push(text),
+        }
+        let answer = answer.replace("{tag}", &tag);
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+    heard
+}
+
+fn job(action: Action<'_>) -> Job<'_> {
+    Job {
+        action,
+        folder: OwnFolder::Drafts,
+        message_id: "1@x.y",
+    }
+}
+
+#[tokio::test]
+async fn not_there_is_said_only_after_a_whole_look() {
+    let rows: [(&[&str], Option<bool>); 7] = [
+        (&[LIST, OPEN, FOUND, OURS], Some(true)),
+        (&[LIST, OPEN, FOUND, OTHER], Some(false)),
+        (&[LIST, OPEN, "* SEARCH\r\n{tag} OK\r\n"], Some(false)),
+        (&[LIST, OPEN, "{tag} NO [UNAVAILABLE] later\r\n"], None),
+        (&[LIST, OPEN, "* SEARCH\r\n"], None),
+        (&[LIST, "{tag} NO no such mailbox\r\n"], None),
+        (&[LIST, OPEN, FOUND, "{tag} NO [SERVERBUG] no\r\n"], None),
+    ];
+    for (answers, expected) in rows {
+        let (result, _) = run(job(Action::Look), answers).await;
+        assert_eq!(result.ok(), expected, "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_placed_once_and_its_mailbox_made_when_missing() {
+    let there: &[&str] = &[LIST, OPEN, FOUND, OURS];
+    let (result, heard) = run(job(Action::Put(b"x\r\n")), there).await;
+    assert!(result.is_ok() && !heard.iter().any(|line| line.starts_with("APPEND")));
+
+    let missing: &[&str] = &[
+        LIST,
+        "{tag} NO no such mailbox\r\n",
+        OK,
+        "* 1 EXISTS\r\n+ go\r\n",
+        OK,
+    ];
+    let (result, heard) = run(job(Action::Put(b"x\r\n")), missing).await;
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!(
+        heard[3..5],
+        ["CREATE \"Drafts\"", "APPEND \"Drafts\" (\\Draft) {3}"]
+    );
+
+    let full: &[&str] = &[
+        LIST,
+        OPEN,
+        "* SEARCH\r\n{tag} OK\r\n",
+        "{tag} NO [OVERQUOTA] full\r\n",
+    ];
+    let (result, _) = run(job(Action::Put(b"x\r\n")), full).await;
+    assert!(result.unwrap_err().needs_person);
+}
+
+#[tokio::test]
+async fn only_our_own_draft_is_removed() {
+    let (result, heard) = run(job(Action::TakeOut), &[LIST, OPEN, FOUND, OURS, OK, OK]).await;
+    assert_eq!(result, Ok(true));
+    assert_eq!(
+        heard[5..],
+        ["UID STORE 2 +FLAGS.SILENT (\\Deleted)", "UID EXPUNGE 2"]
+    );
+    let sent_by_hand = OURS.replace("\\Draft", "\\Seen");
+    let (result, heard) = run(job(Action::TakeOut), &[LIST, OPEN, FOUND, &sent_by_hand]).await;
+    assert_eq!((result, heard.len()), (Ok(false), 5));
+}

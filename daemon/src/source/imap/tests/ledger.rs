@@ -1,0 +1,89 @@
+//! An intake that is a table.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use futures_util::future::BoxFuture;
+use liaison_core::ids::MailboxId;
+
+use crate::source::{
+    Arrived, BATCH_MESSAGES_MAX, Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError,
+    Taken,
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) cursors: BTreeMap<String, Cursor>,
+    /// Folder and locator -> subject.
+    pub(crate) places: BTreeMap<(String, String), String>,
+    /// Subject -> how it was taken first.
+    pub(crate) first: BTreeMap<String, BatchMode>,
+    pub(crate) batches: Vec<Batch>,
+    pub(crate) fresh: Vec<String>,
+    pub(crate) troubles: Vec<(String, bool)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger(pub(crate) Mutex<Table>);
+
+impl Ledger {
+    pub(crate) fn table(&self) -> std::sync::MutexGuard<'_, Table> {
+        self.0.lock().unwrap()
+    }
+}
+
+pub(crate) fn subject(arrived: &Arrived) -> String {
+    match &arrived.content {
+        Content::Message(bytes) => {
+            let text = String::from_utf8_lossy(bytes);
+            let line = text.lines().next().unwrap_or_default();
+            line.trim_start_matches("Subject: ").to_owned()
+        }
+        Content::HeaderOnly { .. } => format!("header of {}", arrived.locator),
+        Content::Unfetchable { .. } => format!("unfetchable {}", arrived.locator),
+    }
+}
+
+impl Intake for Ledger {
+    fn cursor<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Cursor>, IntakeError>> {
+        let cursor = self.table().cursors.get(&folder.folder).copied();
+        Box::pin(async move { Ok(cursor) })
+    }
+
+    fn unknown<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+        mut locators: Vec<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>, IntakeError>> {
+        let table = self.table();
+        let name = &folder.folder;
+        locators.retain(|locator| !table.places.contains_key(&(name.clone(), locator.clone())));
+        Box::pin(async move { Ok(locators) })
+    }
+
+    fn take(&self, batch: Batch) -> BoxFuture<'_, Result<Taken, IntakeError>> {
+        let mut table = self.table();
+        assert!(batch.arrived.len() <= BATCH_MESSAGES_MAX);
+        let name = batch.folder.folder.clone();
+        for arrived in &batch.arrived {
+            let subject = subject(arrived);
+            let place = (name.clone(), arrived.locator.clone());
+            table.places.insert(place, subject.clone());
+            table.first.entry(subject).or_insert(batch.mode);
+        }
+        table.cursors.insert(name, batch.cursor);
+        table.batches.push(batch);
+        Box::pin(async { Ok(Taken::default()) })
+    }
+
+    fn proven_fresh(&self, folder: &FolderRef, _proof: &'static str) {
+        self.table().fresh.push(folder.folder.clone());
+    }
+
+    fn trouble(&self, _mailbox: &MailboxId, what: String, needs_person: bool) {
+        self.table().troubles.push((what, needs_person));
+    }
+}
