@@ -9,13 +9,12 @@
 #![deny(unsafe_code)]
 
 pub mod accounts;
+pub mod app;
 pub mod books;
 pub mod calendars;
 pub mod clock;
 pub mod compose;
-// pub mod config;
-pub mod check;
-pub mod clock;
+
 pub mod config;
 pub mod dial;
 pub mod freshness;
