@@ -22,7 +22,9 @@ use crate::books::{Books, BooksError, chain, keys, replace};
 use crate::clock::Clock;
 use crate::freshness::Freshness;
 use crate::office::Office;
-use crate::source::{Batch, Content, Cursor, FolderRef, Intake, IntakeError, Taken};
+use crate::source::{
+    Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError, Taken,
+};
 
 /// Commits tried again after somebody else changed a row in between.
 const CONFLICTS_MAX: u32 = 8;
@@ -78,7 +80,7 @@ impl Ingest {
                 taken.known = taken.known.saturating_add(1);
             }
         }
-        self.move_cursor(&batch.folder, batch.cursor).await?;
+        self.move_cursor(&batch).await?;
         if taken.new > 0 {
             self.events.notify_one();
         }
@@ -113,16 +115,18 @@ impl Ingest {
         Ok(prepared)
     }
 
-    async fn move_cursor(&self, folder: &FolderRef, cursor: Cursor) -> Result<(), BooksError> {
-        let key = keys::cursor(folder);
+    async fn move_cursor(&self, batch: &Batch) -> Result<(), BooksError> {
+        let key = keys::cursor(&batch.folder);
         let seen = self.books.get::<CursorRow>(key.clone()).await?;
-        let row = CursorRow {
-            cursor,
-            at: self.clock.now(),
-        };
-        let mut batch = self.books.batch();
-        replace(&mut batch, key, seen.map(|row| row.version), &row)?;
-        self.books.commit(batch).await
+        let standing = seen.as_ref().is_some_and(|row| row.record.cursor == batch.cursor);
+        if batch.mode == BatchMode::Rebind && standing {
+            // Until the walk is done, the last good look stays the one before the change.
+            return Ok(());
+        }
+        let row = CursorRow { cursor: batch.cursor, at: self.clock.now() };
+        let mut writes = self.books.batch();
+        replace(&mut writes, key, seen.map(|row| row.version), &row)?;
+        self.books.commit(writes).await
     }
 }
 

@@ -10,14 +10,13 @@
 
 pub mod accounts;
 pub mod api;
+pub mod app;
 pub mod books;
 pub mod calendars;
 pub mod clock;
 pub mod control;
 pub mod compose;
-// pub mod config;
-pub mod check;
-pub mod clock;
+
 pub mod config;
 pub mod dial;
 pub mod freshness;

@@ -1,0 +1,487 @@
+//! Building the daemon from its configuration. The only place that knows all parts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
+use liaison_core::policy::Route;
+use tokio::sync::Notify;
+
+use crate::books::Books;
+use crate::calendars::{CalendarMirror, Calendars};
+use crate::clock::Clock;
+use crate::config::{CalendarKind, Config, Mailbox, MailboxKind, TransportKind};
+use crate::delivery::{Delivery, DeliveryParts};
+use crate::freshness::Freshness;
+use crate::ingest::Ingest;
+use crate::office::{MailboxRoute, Office, Person};
+use crate::pipeline::{ActivePlugin, Parts, Pipeline};
+use crate::plugin::{Engine, Plugin, Workers};
+use crate::sink::caldav::CaldavCalendar;
+use crate::sink::imap_folders::ImapFolders;
+use crate::sink::maildir::{MaildirFolders, MaildirTransport};
+use crate::sink::smtp::SmtpTransport;
+use crate::sink::vdir::VdirCalendar;
+use crate::sink::{CalendarStore, MailTransport, OwnFolders};
+use crate::source::Intake;
+use crate::source::imap::ImapSource;
+use crate::source::maildir::MaildirSource;
+use crate::store::content::ContentStore;
+use crate::store::sled::{SledOptions, SledStore};
+use crate::store::{Leases, ShardId, Store};
+use crate::supervisor::Supervisor;
+use crate::templates::Templates;
+
+/// Plugin threads: a handler computes for microseconds, so few are plenty.
+const PLUGIN_THREADS: usize = 2;
+
+/// Why the daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error("the store in {path} cannot be opened")]
+    Store {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: crate::store::sled::OpenError,
+    },
+    /// The state directory cannot be used.
+    #[error("the state directory {path} cannot be used; check that it exists and belongs to us")]
+    State {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The content files cannot be opened.
+    #[error("the content files cannot be used")]
+    Content(#[from] crate::store::content::ContentError),
+    /// The store is owned by nobody.
+    #[error("the store's only shard could not be taken: {0}")]
+    Lease(String),
+    /// The plugin engine does not start.
+    #[error("the plugin engine does not start")]
+    Engine(#[from] crate::plugin::EngineError),
+    /// The plugin threads do not start.
+    #[error("the plugin threads do not start")]
+    Workers(#[from] crate::plugin::WorkersError),
+    /// A calendar's settings cannot be used.
+    #[error("the calendar {name} cannot be used")]
+    Calendar {
+        /// Which.
+        name: CalendarId,
+        /// Why.
+        #[source]
+        source: crate::sink::caldav::CaldavSettingsError,
+    },
+    /// A task did not finish.
+    #[error("{0}")]
+    Broken(String),
+    /// What a crash left behind could not be recovered.
+    #[error("what the last run left behind cannot be recovered")]
+    Recover(#[source] crate::books::BooksError),
+}
+
+/// A plugin that cannot run: named, and nothing else stops.
+#[derive(Debug, Clone)]
+pub struct PluginTrouble {
+    /// Which.
+    pub plugin: PluginName,
+    /// Why, and what to do.
+    pub why: String,
+}
+
+/// Opens the store and the content files under `state_dir`. Blocks: not for an async thread.
+///
+/// # Errors
+/// When another process holds the store, or it is damaged; the text says what to do.
+pub fn open_books(state_dir: &Path) -> Result<(Books, Arc<SledStore>), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    let state = |source| StartError::State { path: state_dir.to_owned(), source };
+    builder.create(state_dir).map_err(state)?;
+    let path = state_dir.join("store");
+    let store = SledStore::open(&path, SledOptions::default())
+        .map_err(|source| StartError::Store { path, source })?;
+    let store = Arc::new(store);
+    let content = ContentStore::open(&state_dir.join("content"))?;
+    content.sweep_unfinished()?;
+    let leases = store.leases();
+    let view = futures_util::FutureExt::now_or_never(leases.beat())
+        .and_then(Result::ok)
+        .ok_or_else(|| StartError::Lease("the lease did not answer".to_owned()))?;
+    let fence = view
+        .fence(ShardId::SINGLE)
+        .ok_or_else(|| StartError::Lease("another owner has it".to_owned()))?;
+    let shared: Arc<dyn Store> = store.clone();
+    Ok((Books::new(shared, content, fence), store))
+}
+
+/// Ourselves as the workers need to know it.
+#[must_use]
+pub fn office(config: &Config) -> Office {
+    let people = config.users.iter().map(|user| {
+        let own = config.calendars.iter().filter(|calendar| {
+            config.user(&calendar.owner).is_some_and(|owner| owner.address == user.address)
+        });
+        let person = Person {
+            user: user.view(),
+            signature: user.signature.clone(),
+            calendars: own.map(|calendar| calendar.name.clone()).collect(),
+            hold_calendar: config.hold_calendar(&user.address).map(|c| c.name.clone()),
+        };
+        (user.address.clone(), person)
+    });
+    Office {
+        firm: config.firm(),
+        limits: config.limits,
+        authserv_ids: config.firm.authserv_ids.clone(),
+        free_mail: config.firm.free_mail.clone(),
+        people: people.collect(),
+        mailboxes: config
+            .mailboxes
+            .iter()
+            .map(|mailbox| (mailbox.name.clone(), route(config, mailbox)))
+            .collect(),
+        staff_route: config.staff_mail.as_ref().map(|staff| Route {
+            transport: staff.transport.clone(),
+            from: staff.from.clone(),
+            drafts: false,
+        }),
+        signature: config.firm.signature.clone(),
+    }
+}
+
+fn route(config: &Config, mailbox: &Mailbox) -> MailboxRoute {
+    let drafts = match &mailbox.kind {
+        MailboxKind::Imap(_) => true,
+        MailboxKind::Maildir(settings) => !settings.drafts.is_empty(),
+    };
+    // Without a transport mail can still be drafted: the person's own program sends it.
+    let transport = mailbox.transport.clone().unwrap_or_else(|| TransportId::from("none"));
+    MailboxRoute {
+        owner: config.owner_of(&mailbox.name).map(|owner| owner.address.clone()),
+        route: Some(Route { transport, from: mailbox.address.clone(), drafts }),
+        file_sent_copy: mailbox.file_sent_copy,
+    }
+}
+
+/// How one mailbox is watched.
+#[derive(Debug, Clone)]
+pub enum MailSource {
+    /// IMAP.
+    Imap(Arc<ImapSource>),
+    /// Maildir.
+    Maildir(Arc<MaildirSource>),
+}
+
+impl MailSource {
+    /// Asks for a look at once.
+    pub fn poke(&self) {
+        match self {
+            MailSource::Imap(source) => source.poke(),
+            MailSource::Maildir(source) => source.poke_handle().poke(),
+        }
+    }
+}
+
+/// The daemon's parts, built and not yet running.
+#[derive(Debug)]
+pub struct App {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Everything remembered.
+    pub books: Books,
+    /// Ourselves.
+    pub office: Arc<Office>,
+    /// What is proven fresh.
+    pub freshness: Arc<Freshness>,
+    /// Decides.
+    pub pipeline: Arc<Pipeline>,
+    /// Carries out.
+    pub delivery: Arc<Delivery>,
+    /// Watches mail.
+    pub sources: BTreeMap<MailboxId, MailSource>,
+    /// Mirrors calendars.
+    pub calendars: Calendars,
+    /// Plugins that cannot run.
+    pub plugin_troubles: Vec<PluginTrouble>,
+    /// Told when the event log grew.
+    pub events: Arc<Notify>,
+    /// Told when effects may be due.
+    pub effects: Arc<Notify>,
+    /// Told when a calendar changed.
+    pub calendar_news: Arc<Notify>,
+    imap_folders: Vec<Arc<ImapFolders>>,
+}
+
+impl App {
+    /// Builds all parts over an open store. Compiles plugins, so it takes a while the first time.
+    ///
+    /// # Errors
+    /// When a part without which nothing works cannot be built. A plugin that cannot be loaded is
+    /// no error: it is listed in `plugin_troubles`.
+    pub async fn build(
+        config: &Config,
+        books: Books,
+        clock: Arc<dyn Clock>,
+    ) -> Result<App, StartError> {
+        let office = Arc::new(office(config));
+        let freshness = Arc::new(Freshness::default());
+        let (events, effects, calendar_news) =
+            (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let calendars = calendars(config)?;
+        let (plugins, plugin_troubles) = load_plugins(config.clone()).await?;
+        let workers = Arc::new(Workers::start(PLUGIN_THREADS)?);
+        let pipeline = Arc::new(Pipeline::new(Parts {
+            books: books.clone(),
+            clock: clock.clone(),
+            office: office.clone(),
+            calendars: calendars.clone(),
+            plugins,
+            workers,
+            events: events.clone(),
+            delivery: effects.clone(),
+        }));
+        let intake: Arc<dyn Intake> = Arc::new(Ingest::new(
+            books.clone(),
+            clock.clone(),
+            office.clone(),
+            freshness.clone(),
+            events.clone(),
+        ));
+        let sources = sources(config, &intake, &clock);
+        let (folders, imap_folders) = folders(config);
+        let pokes = sources.clone();
+        let delivery = Arc::new(Delivery::new(DeliveryParts {
+            books: books.clone(),
+            clock: clock.clone(),
+            office: office.clone(),
+            freshness: freshness.clone(),
+            transports: transports(config),
+            folders,
+            calendars: calendars.clone(),
+            wake: effects.clone(),
+            events: events.clone(),
+            calendar_news: calendar_news.clone(),
+            look_at_sent: Box::new(move |mailbox: &MailboxId| {
+                if let Some(source) = pokes.get(mailbox) {
+                    source.poke();
+                }
+            }),
+        }));
+        Ok(App {
+            clock,
+            books,
+            office,
+            freshness,
+            pipeline,
+            delivery,
+            sources,
+            calendars,
+            plugin_troubles,
+            events,
+            effects,
+            calendar_news,
+            imap_folders,
+        })
+    }
+
+    /// Starts everything that waits for the world: sources, mirrors, pipeline and delivery.
+    ///
+    /// # Errors
+    /// When what the last run left behind cannot be recovered.
+    pub async fn start(&self, supervisor: &Supervisor) -> Result<(), StartError> {
+        self.delivery.recover().await.map_err(StartError::Recover)?;
+        self.start_watching(supervisor);
+        let pipeline = self.pipeline.clone();
+        supervisor.spawn("pipeline", move |stop| {
+            let pipeline = pipeline.clone();
+            async move { pipeline.run(&stop).await }
+        });
+        let delivery = self.delivery.clone();
+        supervisor.spawn("delivery", move |stop| {
+            let delivery = delivery.clone();
+            async move { delivery.run_mail(&stop).await }
+        });
+        let delivery = self.delivery.clone();
+        supervisor.spawn("holds", move |stop| {
+            let delivery = delivery.clone();
+            async move { delivery.run_holds(&stop).await }
+        });
+        Ok(())
+    }
+
+    /// Starts only what watches mailboxes and calendars.
+    pub fn start_watching(&self, supervisor: &Supervisor) {
+        for (name, source) in &self.sources {
+            let task = format!("mailbox {name}");
+            match source.clone() {
+                MailSource::Imap(source) => {
+                    supervisor.spawn(&task, move |stop| source.clone().run(stop));
+                }
+                MailSource::Maildir(source) => {
+                    supervisor.spawn(&task, move |stop| source.clone().run(stop));
+                }
+            }
+        }
+        for folders in &self.imap_folders {
+            let folders = folders.clone();
+            supervisor.spawn("imap folders", move |stop| folders.clone().run(stop));
+        }
+        for mirror in self.calendars.mirrors.values() {
+            let (mirror, clock) = (mirror.clone(), self.clock.clone());
+            let (freshness, news) = (self.freshness.clone(), self.calendar_news.clone());
+            let task = format!("calendar {}", mirror.id);
+            supervisor.spawn(&task, move |stop| {
+                let (mirror, clock) = (mirror.clone(), clock.clone());
+                let (freshness, news) = (freshness.clone(), news.clone());
+                async move { mirror.run(clock.as_ref(), &freshness, &news, &stop).await }
+            });
+        }
+    }
+}
+
+fn calendars(config: &Config) -> Result<Calendars, StartError> {
+    let mut mirrors = BTreeMap::new();
+    for calendar in &config.calendars {
+        let name = calendar.name.clone();
+        let store: Arc<dyn CalendarStore> = match &calendar.kind {
+            CalendarKind::Vdir(settings) => {
+                Arc::new(VdirCalendar::new(name.clone(), settings.clone()))
+            }
+            CalendarKind::Caldav(settings) => {
+                let built = CaldavCalendar::new(name.clone(), settings.clone());
+                Arc::new(built.map_err(|source| StartError::Calendar {
+                    name: name.clone(),
+                    source,
+                })?)
+            }
+        };
+        let owner = config.user(&calendar.owner);
+        let address = owner.map_or(calendar.owner.clone(), |owner| owner.address.clone());
+        let zone = owner.map_or(config.firm.zone.clone(), |owner| owner.zone.clone());
+        let mirror = CalendarMirror::new(name.clone(), store, address, zone);
+        mirrors.insert(name, Arc::new(mirror));
+    }
+    Ok(Calendars { mirrors })
+}
+
+fn sources(
+    config: &Config,
+    intake: &Arc<dyn Intake>,
+    clock: &Arc<dyn Clock>,
+) -> BTreeMap<MailboxId, MailSource> {
+    let source = |mailbox: &Mailbox| {
+        let (name, intake, clock) = (mailbox.name.clone(), intake.clone(), clock.clone());
+        match &mailbox.kind {
+            MailboxKind::Imap(settings) => MailSource::Imap(Arc::new(ImapSource::new(
+                name,
+                settings.clone(),
+                intake,
+                clock,
+            ))),
+            MailboxKind::Maildir(settings) => MailSource::Maildir(Arc::new(MaildirSource::new(
+                name,
+                settings.clone(),
+                intake,
+                clock,
+            ))),
+        }
+    };
+    config.mailboxes.iter().map(|mailbox| (mailbox.name.clone(), source(mailbox))).collect()
+}
+
+type Folders = BTreeMap<MailboxId, Arc<dyn OwnFolders>>;
+
+fn folders(config: &Config) -> (Folders, Vec<Arc<ImapFolders>>) {
+    let (mut folders, mut imap): (Folders, Vec<_>) = Default::default();
+    for mailbox in &config.mailboxes {
+        let own: Arc<dyn OwnFolders> = match &mailbox.kind {
+            MailboxKind::Imap(settings) => {
+                let own = Arc::new(ImapFolders::new(settings.clone()));
+                imap.push(own.clone());
+                own
+            }
+            MailboxKind::Maildir(settings) => Arc::new(MaildirFolders::new(settings.clone())),
+        };
+        folders.insert(mailbox.name.clone(), own);
+    }
+    (folders, imap)
+}
+
+fn transports(config: &Config) -> BTreeMap<TransportId, Arc<dyn MailTransport>> {
+    let transport = |kind: &TransportKind| -> Arc<dyn MailTransport> {
+        match kind {
+            TransportKind::Smtp(settings) => Arc::new(SmtpTransport::new(settings.clone())),
+            TransportKind::Maildir(settings) => Arc::new(MaildirTransport::new(settings.clone())),
+        }
+    };
+    config.transports.iter().map(|one| (one.name.clone(), transport(&one.kind))).collect()
+}
+
+/// Loads all enabled plugins off the async threads: compiling one takes a moment.
+async fn load_plugins(
+    config: Config,
+) -> Result<(Vec<ActivePlugin>, Vec<PluginTrouble>), StartError> {
+    let load = move || -> Result<_, StartError> {
+        let engine = Engine::start(&config.state_dir.join("compiled"))?;
+        let (mut plugins, mut troubles) = (Vec::new(), Vec::new());
+        for wanted in config.plugins.iter().filter(|plugin| plugin.enabled) {
+            match load_plugin(&config, wanted, &engine) {
+                Ok(plugin) => plugins.push(plugin),
+                Err(why) => {
+                    tracing::error!(plugin = %wanted.name, %why, "plugin cannot run");
+                    troubles.push(PluginTrouble { plugin: wanted.name.clone(), why });
+                }
+            }
+        }
+        Ok((plugins, troubles))
+    };
+    // Awaited right here, so it needs no supervisor.
+    tokio::task::spawn_blocking(load)
+        .await
+        .map_err(|error| StartError::Broken(format!("loading the plugins broke: {error}")))?
+}
+
+/// Loads one plugin as the configuration wants it.
+///
+/// # Errors
+/// In words for the operator.
+pub fn load_plugin(
+    config: &Config,
+    wanted: &crate::config::PluginConfig,
+    engine: &Engine,
+) -> Result<ActivePlugin, String> {
+    let folder = config.plugin_folder(wanted);
+    let plugin = Plugin::open(engine, &folder).map_err(|error| crate::books::chain(&error))?;
+    if plugin.name() != wanted.name {
+        return Err(format!(
+            "{} holds the plugin {}, not {}",
+            folder.display(),
+            plugin.name(),
+            wanted.name
+        ));
+    }
+    if let Some(pinned) = &wanted.digest
+        && pinned != plugin.digest()
+    {
+        return Err(format!(
+            "its digest is {}, pinned is {pinned}: if you accept the new component, change \
+             `digest` in [[plugin]]",
+            plugin.digest()
+        ));
+    }
+    let settings = plugin.settings(&wanted.settings).map_err(|problems| {
+        let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        format!("its settings are wrong: {}", words.join("; "))
+    })?;
+    let own_templates = folder.join("templates");
+    let templates = Templates::new(config.template_dir.as_deref(), Some(&own_templates));
+    Ok(ActivePlugin { plugin: Arc::new(plugin), settings, modes: wanted.modes, templates })
+}
