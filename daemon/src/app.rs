@@ -163,7 +163,7 @@ fn route(config: &Config, mailbox: &Mailbox) -> MailboxRoute {
         MailboxKind::Maildir(settings) => !settings.drafts.is_empty(),
     };
     // Without a transport mail can still be drafted: the person's own program sends it.
-    let transport = mailbox.transport.clone().unwrap_or_else(|| TransportId::from("none"));
+    let transport = mailbox.transport.clone().unwrap_or_else(|| TransportId::from(""));
     MailboxRoute {
         owner: config.owner_of(&mailbox.name).map(|owner| owner.address.clone()),
         route: Some(Route { transport, from: mailbox.address.clone(), drafts }),
