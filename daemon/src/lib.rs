@@ -9,10 +9,12 @@
 #![deny(unsafe_code)]
 
 pub mod accounts;
+pub mod api;
 pub mod app;
 pub mod books;
 pub mod calendars;
 pub mod clock;
+pub mod control;
 pub mod compose;
 
 pub mod config;
