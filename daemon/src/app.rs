@@ -1,5 +1,7 @@
 //! Building the daemon from its configuration. The only place that knows all parts.
 
+pub mod service;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
