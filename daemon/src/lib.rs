@@ -9,6 +9,7 @@ pub mod books;
 pub mod calendars;
 pub mod clock;
 pub mod compose;
+pub mod delivery;
 pub mod dial;
 pub mod freshness;
 pub mod hint;
