@@ -18,6 +18,7 @@ pub mod control;
 pub mod compose;
 
 pub mod config;
+pub mod delivery;
 pub mod dial;
 pub mod freshness;
 pub mod hint;
