@@ -14,8 +14,8 @@ pub mod app;
 pub mod books;
 pub mod calendars;
 pub mod clock;
-pub mod control;
 pub mod compose;
+pub mod control;
 
 pub mod config;
 pub mod delivery;

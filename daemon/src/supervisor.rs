@@ -189,7 +189,10 @@ impl Supervisor {
         self.handles
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(Task { name: task_name, handle });
+            .push(Task {
+                name: task_name,
+                handle,
+            });
     }
 
     /// Asks all tasks to end, waits at most [`STOP_LIMIT`] for all of them together, then aborts

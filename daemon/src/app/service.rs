@@ -61,7 +61,10 @@ async fn serve(config: &Config, books: &Books) -> Result<(), RunError> {
     let socket = ControlSocket::bind(&config.socket).await?;
     let app = Arc::new(App::build(config, books.clone(), clock).await?);
     let supervisor = Supervisor::new();
-    let live = Arc::new(Running { app: app.clone(), supervisor: supervisor.clone() });
+    let live = Arc::new(Running {
+        app: app.clone(),
+        supervisor: supervisor.clone(),
+    });
     let context = api_context(config, &app, Some(live));
     let access = Access {
         admin_uids: config.control.admin_uids.clone(),
@@ -103,7 +106,7 @@ pub fn api_context(config: &Config, app: &App, live: Option<Arc<dyn Live>>) -> A
 #[must_use]
 pub fn account_book(config: &Config, books: &Books) -> AccountBook {
     let rules = DomainRules {
-        own_domains: config.firm.domains.iter().cloned().collect(),
+        own: config.firm.domains.clone(),
         free_mail: config.firm.free_mail.clone(),
     };
     AccountBook::new(books.clone(), rules)
@@ -121,7 +124,9 @@ async fn wait_for_end(books: &Books) -> Result<(), RunError> {
 
 /// Feeds systemd's watchdog, but only with proof: the store must answer.
 fn feed_watchdog(supervisor: &Supervisor, books: &Books) {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return;
+    };
     let books = books.clone();
     supervisor.spawn("watchdog", move |stop: Stop| {
         let books = books.clone();
@@ -160,8 +165,8 @@ impl Live for Running {
     fn wake(&self, what: Wake) {
         match what {
             Wake::Events => self.app.events.notify_one(),
-            // One notify serves both workers: each looks at what is due for it.
-            Wake::Mail | Wake::Holds | Wake::Panic => self.app.delivery.wake(),
+            // One notify serves both workers: the one that hears it tells the other.
+            Wake::Mail | Wake::Holds | Wake::Panic => self.app.effects.notify_one(),
         }
     }
 
