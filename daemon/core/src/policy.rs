@@ -143,7 +143,7 @@ pub struct RecipientFacts {
 /// How mail leaves the firm for this event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The transport.
+    /// The transport; empty when there is none, and mail can only be drafted.
     pub transport: TransportId,
     /// Our address in From.
     pub from: String,

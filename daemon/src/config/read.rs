@@ -54,6 +54,13 @@ impl<'i> Section<'i> {
         self.places.get(key).unwrap_or(&self.header).clone()
     }
 
+    /// The section and its keys by path from the top, with their offsets.
+    pub(super) fn offsets(&self) -> impl Iterator<Item = (String, usize)> {
+        let keys = self.places.iter();
+        std::iter::once((self.path(""), self.header.start))
+            .chain(keys.map(|(key, place)| (self.path(key), place.start)))
+    }
+
     /// The path of a key from the top.
     pub(super) fn path(&self, key: &str) -> String {
         match (self.at.is_empty(), key.is_empty()) {

@@ -290,6 +290,10 @@ const REFUSED: &[(&str, &[&str])] = &[
         "[control]\nadmin_uid = [1]",
         &["control.admin_uid: ", "did you mean `admin_uids`?"],
     ),
+    (
+        "[control]\napprove_uids = [1000, 65534]",
+        &["control.approve_uids: 65534 stands for every caller"],
+    ),
     ("[firm2]\na = [1\nb = ", &["toml:19:"]),
 ];
 

@@ -235,10 +235,12 @@ impl Desk<'_> {
     }
 
     fn route(&self, mode: MailMode) -> Result<Route, String> {
-        let route =
-            self.facts.route.clone().ok_or(
-                "the mailbox has no transport: set `transport` in its [[mailbox]] section",
-            )?;
+        let no_transport =
+            "the mailbox has no transport: set `transport` in its [[mailbox]] section";
+        let route = self.facts.route.clone().ok_or(no_transport)?;
+        if mode != MailMode::Draft && route.transport.as_str().is_empty() {
+            return Err(no_transport.to_owned());
+        }
         if mode == MailMode::Draft && !route.drafts {
             return Err("the mailbox has no Drafts mailbox to put the draft into".to_owned());
         }
