@@ -22,6 +22,7 @@ pub mod control;
 
 pub mod config;
 pub mod delivery;
+pub mod demo;
 pub mod dial;
 pub mod freshness;
 pub mod hint;
