@@ -18,9 +18,7 @@ pub mod clock;
 pub mod compose;
 pub mod config;
 pub mod control;
-pub mod control;
 
-pub mod config;
 pub mod delivery;
 pub mod dial;
 pub mod freshness;
