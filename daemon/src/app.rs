@@ -1,5 +1,7 @@
 //! Building the daemon from its configuration. The only place that knows all parts.
 
+pub mod service;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,15 +12,18 @@ use tokio::sync::Notify;
 
 use crate::books::Books;
 use crate::calendars::{CalendarMirror, Calendars};
+use crate::check::online::Edges;
 use crate::clock::Clock;
-use crate::config::{CalendarKind, Config, Mailbox, MailboxKind, TransportKind};
-use crate::delivery::{Delivery, DeliveryParts};
+use crate::config::{
+    Calendar, CalendarKind, Config, Mailbox, MailboxKind, Transport, TransportKind,
+};
+use crate::delivery::{self, Delivery};
 use crate::freshness::Freshness;
 use crate::ingest::Ingest;
 use crate::office::{MailboxRoute, Office, Person};
 use crate::pipeline::{ActivePlugin, Parts, Pipeline};
 use crate::plugin::{Engine, Plugin, Workers};
-use crate::sink::caldav::CaldavCalendar;
+use crate::sink::caldav::{CaldavCalendar, CaldavSettingsError};
 use crate::sink::imap_folders::ImapFolders;
 use crate::sink::maildir::{MaildirFolders, MaildirTransport};
 use crate::sink::smtp::SmtpTransport;
@@ -83,7 +88,7 @@ pub enum StartError {
     Broken(String),
     /// What a crash left behind could not be recovered.
     #[error("what the last run left behind cannot be recovered")]
-    Recover(#[source] crate::books::BooksError),
+    Recover(#[source] crate::outbox::StepError),
 }
 
 /// A plugin that cannot run: named, and nothing else stops.
@@ -103,7 +108,10 @@ pub fn open_books(state_dir: &Path) -> Result<(Books, Arc<SledStore>), StartErro
     use std::os::unix::fs::DirBuilderExt;
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
-    let state = |source| StartError::State { path: state_dir.to_owned(), source };
+    let state = |source| StartError::State {
+        path: state_dir.to_owned(),
+        source,
+    };
     builder.create(state_dir).map_err(state)?;
     let path = state_dir.join("store");
     let store = SledStore::open(&path, SledOptions::default())
@@ -127,7 +135,9 @@ pub fn open_books(state_dir: &Path) -> Result<(Books, Arc<SledStore>), StartErro
 pub fn office(config: &Config) -> Office {
     let people = config.users.iter().map(|user| {
         let own = config.calendars.iter().filter(|calendar| {
-            config.user(&calendar.owner).is_some_and(|owner| owner.address == user.address)
+            config
+                .user(&calendar.owner)
+                .is_some_and(|owner| owner.address == user.address)
         });
         let person = Person {
             user: user.view(),
@@ -163,10 +173,19 @@ fn route(config: &Config, mailbox: &Mailbox) -> MailboxRoute {
         MailboxKind::Maildir(settings) => !settings.drafts.is_empty(),
     };
     // Without a transport mail can still be drafted: the person's own program sends it.
-    let transport = mailbox.transport.clone().unwrap_or_else(|| TransportId::from(""));
+    let transport = mailbox
+        .transport
+        .clone()
+        .unwrap_or_else(|| TransportId::from(""));
     MailboxRoute {
-        owner: config.owner_of(&mailbox.name).map(|owner| owner.address.clone()),
-        route: Some(Route { transport, from: mailbox.address.clone(), drafts }),
+        owner: config
+            .owner_of(&mailbox.name)
+            .map(|owner| owner.address.clone()),
+        route: Some(Route {
+            transport,
+            from: mailbox.address.clone(),
+            drafts,
+        }),
         file_sent_copy: mailbox.file_sent_copy,
     }
 }
@@ -217,6 +236,8 @@ pub struct App {
     pub effects: Arc<Notify>,
     /// Told when a calendar changed.
     pub calendar_news: Arc<Notify>,
+    /// Told when a copy was filed into a Sent folder.
+    sent_news: BTreeMap<MailboxId, Arc<Notify>>,
     imap_folders: Vec<Arc<ImapFolders>>,
 }
 
@@ -233,8 +254,11 @@ impl App {
     ) -> Result<App, StartError> {
         let office = Arc::new(office(config));
         let freshness = Arc::new(Freshness::default());
-        let (events, effects, calendar_news) =
-            (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (events, effects, calendar_news) = (
+            Arc::new(Notify::new()),
+            Arc::new(Notify::new()),
+            Arc::new(Notify::new()),
+        );
         let calendars = calendars(config)?;
         let (plugins, plugin_troubles) = load_plugins(config.clone()).await?;
         let workers = Arc::new(Workers::start(PLUGIN_THREADS)?);
@@ -257,23 +281,22 @@ impl App {
         ));
         let sources = sources(config, &intake, &clock);
         let (folders, imap_folders) = folders(config);
-        let pokes = sources.clone();
-        let delivery = Arc::new(Delivery::new(DeliveryParts {
+        let sent_news: BTreeMap<MailboxId, Arc<Notify>> = sources
+            .keys()
+            .map(|mailbox| (mailbox.clone(), Arc::new(Notify::new())))
+            .collect();
+        let delivery = Arc::new(Delivery::new(delivery::Parts {
             books: books.clone(),
             clock: clock.clone(),
             office: office.clone(),
-            freshness: freshness.clone(),
             transports: transports(config),
             folders,
             calendars: calendars.clone(),
             wake: effects.clone(),
+            calendar_changed: calendar_news.clone(),
             events: events.clone(),
-            calendar_news: calendar_news.clone(),
-            look_at_sent: Box::new(move |mailbox: &MailboxId| {
-                if let Some(source) = pokes.get(mailbox) {
-                    source.poke();
-                }
-            }),
+            look_at_sent: sent_news.clone(),
+            freshness: freshness.clone(),
         }));
         Ok(App {
             clock,
@@ -288,6 +311,7 @@ impl App {
             events,
             effects,
             calendar_news,
+            sent_news,
             imap_folders,
         })
     }
@@ -307,18 +331,35 @@ impl App {
         let delivery = self.delivery.clone();
         supervisor.spawn("delivery", move |stop| {
             let delivery = delivery.clone();
-            async move { delivery.run_mail(&stop).await }
+            async move { delivery.run_mail(stop).await }
         });
         let delivery = self.delivery.clone();
         supervisor.spawn("holds", move |stop| {
             let delivery = delivery.clone();
-            async move { delivery.run_holds(&stop).await }
+            async move { delivery.run_holds(stop).await }
         });
         Ok(())
     }
 
     /// Starts only what watches mailboxes and calendars.
     pub fn start_watching(&self, supervisor: &Supervisor) {
+        for (mailbox, news) in &self.sent_news {
+            let Some(source) = self.sources.get(mailbox).cloned() else {
+                continue;
+            };
+            let (task, news) = (format!("sent news {mailbox}"), news.clone());
+            supervisor.spawn(&task, move |stop| {
+                let (source, news) = (source.clone(), news.clone());
+                async move {
+                    loop {
+                        tokio::select! {
+                            () = stop.stopped() => return,
+                            () = news.notified() => source.poke(),
+                        }
+                    }
+                }
+            });
+        }
         for (name, source) in &self.sources {
             let task = format!("mailbox {name}");
             match source.clone() {
@@ -351,18 +392,10 @@ fn calendars(config: &Config) -> Result<Calendars, StartError> {
     let mut mirrors = BTreeMap::new();
     for calendar in &config.calendars {
         let name = calendar.name.clone();
-        let store: Arc<dyn CalendarStore> = match &calendar.kind {
-            CalendarKind::Vdir(settings) => {
-                Arc::new(VdirCalendar::new(name.clone(), settings.clone()))
-            }
-            CalendarKind::Caldav(settings) => {
-                let built = CaldavCalendar::new(name.clone(), settings.clone());
-                Arc::new(built.map_err(|source| StartError::Calendar {
-                    name: name.clone(),
-                    source,
-                })?)
-            }
-        };
+        let store = calendar_store(calendar).map_err(|source| StartError::Calendar {
+            name: name.clone(),
+            source,
+        })?;
         let owner = config.user(&calendar.owner);
         let address = owner.map_or(calendar.owner.clone(), |owner| owner.address.clone());
         let zone = owner.map_or(config.firm.zone.clone(), |owner| owner.zone.clone());
@@ -377,24 +410,26 @@ fn sources(
     intake: &Arc<dyn Intake>,
     clock: &Arc<dyn Clock>,
 ) -> BTreeMap<MailboxId, MailSource> {
-    let source = |mailbox: &Mailbox| {
-        let (name, intake, clock) = (mailbox.name.clone(), intake.clone(), clock.clone());
-        match &mailbox.kind {
-            MailboxKind::Imap(settings) => MailSource::Imap(Arc::new(ImapSource::new(
-                name,
-                settings.clone(),
-                intake,
-                clock,
-            ))),
-            MailboxKind::Maildir(settings) => MailSource::Maildir(Arc::new(MaildirSource::new(
-                name,
-                settings.clone(),
-                intake,
-                clock,
-            ))),
-        }
-    };
-    config.mailboxes.iter().map(|mailbox| (mailbox.name.clone(), source(mailbox))).collect()
+    let source =
+        |mailbox: &Mailbox| {
+            let (name, intake, clock) = (mailbox.name.clone(), intake.clone(), clock.clone());
+            match &mailbox.kind {
+                MailboxKind::Imap(settings) => MailSource::Imap(Arc::new(ImapSource::new(
+                    name,
+                    settings.clone(),
+                    intake,
+                    clock,
+                ))),
+                MailboxKind::Maildir(settings) => MailSource::Maildir(Arc::new(
+                    MaildirSource::new(name, settings.clone(), intake, clock),
+                )),
+            }
+        };
+    config
+        .mailboxes
+        .iter()
+        .map(|mailbox| (mailbox.name.clone(), source(mailbox)))
+        .collect()
 }
 
 type Folders = BTreeMap<MailboxId, Arc<dyn OwnFolders>>;
@@ -416,13 +451,47 @@ fn folders(config: &Config) -> (Folders, Vec<Arc<ImapFolders>>) {
 }
 
 fn transports(config: &Config) -> BTreeMap<TransportId, Arc<dyn MailTransport>> {
-    let transport = |kind: &TransportKind| -> Arc<dyn MailTransport> {
-        match kind {
-            TransportKind::Smtp(settings) => Arc::new(SmtpTransport::new(settings.clone())),
-            TransportKind::Maildir(settings) => Arc::new(MaildirTransport::new(settings.clone())),
-        }
-    };
-    config.transports.iter().map(|one| (one.name.clone(), transport(&one.kind))).collect()
+    config
+        .transports
+        .iter()
+        .map(|one| (one.name.clone(), mail_transport(&one.kind)))
+        .collect()
+}
+
+fn mail_transport(kind: &TransportKind) -> Arc<dyn MailTransport> {
+    match kind {
+        TransportKind::Smtp(settings) => Arc::new(SmtpTransport::new(settings.clone())),
+        TransportKind::Maildir(settings) => Arc::new(MaildirTransport::new(settings.clone())),
+    }
+}
+
+fn calendar_store(calendar: &Calendar) -> Result<Arc<dyn CalendarStore>, CaldavSettingsError> {
+    let name = calendar.name.clone();
+    Ok(match &calendar.kind {
+        CalendarKind::Vdir(settings) => Arc::new(VdirCalendar::new(name, settings.clone())),
+        CalendarKind::Caldav(settings) => Arc::new(CaldavCalendar::new(name, settings.clone())?),
+    })
+}
+
+/// The edges as the daemon makes them, for `check --online`.
+#[derive(Debug, Clone, Copy)]
+pub struct RealEdges;
+
+impl Edges for RealEdges {
+    fn transport(&self, transport: &Transport) -> Result<Arc<dyn MailTransport>, String> {
+        Ok(mail_transport(&transport.kind))
+    }
+
+    fn own_folders(&self, mailbox: &Mailbox) -> Result<Arc<dyn OwnFolders>, String> {
+        Ok(match &mailbox.kind {
+            MailboxKind::Imap(settings) => Arc::new(ImapFolders::new(settings.clone())),
+            MailboxKind::Maildir(settings) => Arc::new(MaildirFolders::new(settings.clone())),
+        })
+    }
+
+    fn calendar(&self, calendar: &Calendar) -> Result<Arc<dyn CalendarStore>, String> {
+        calendar_store(calendar).map_err(|error| crate::books::chain(&error))
+    }
 }
 
 /// Loads all enabled plugins off the async threads: compiling one takes a moment.
@@ -437,7 +506,10 @@ async fn load_plugins(
                 Ok(plugin) => plugins.push(plugin),
                 Err(why) => {
                     tracing::error!(plugin = %wanted.name, %why, "plugin cannot run");
-                    troubles.push(PluginTrouble { plugin: wanted.name.clone(), why });
+                    troubles.push(PluginTrouble {
+                        plugin: wanted.name.clone(),
+                        why,
+                    });
                 }
             }
         }
@@ -483,5 +555,10 @@ pub fn load_plugin(
     })?;
     let own_templates = folder.join("templates");
     let templates = Templates::new(config.template_dir.as_deref(), Some(&own_templates));
-    Ok(ActivePlugin { plugin: Arc::new(plugin), settings, modes: wanted.modes, templates })
+    Ok(ActivePlugin {
+        plugin: Arc::new(plugin),
+        settings,
+        modes: wanted.modes,
+        templates,
+    })
 }

@@ -15,7 +15,7 @@ mod read;
 mod schema;
 mod validate;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use liaison_core::business_time::BusinessCalendar;
@@ -69,6 +69,9 @@ pub struct Config {
     pub staff_mail: Option<StaffMail>,
     /// Who may do what over the control socket.
     pub control: Control,
+    /// Line and column of keys and sections, by path such as `mailbox.sales.port`: for messages
+    /// about what is found out later.
+    pub places: BTreeMap<String, (usize, usize)>,
 }
 
 /// `[firm]`: ourselves.
@@ -301,6 +304,12 @@ impl Config {
     pub fn plugin_folder(&self, plugin: &PluginConfig) -> PathBuf {
         let usual = || self.plugin_dir.join(plugin.name.as_str());
         plugin.path.clone().unwrap_or_else(usual)
+    }
+
+    /// Compiled code of plugins: derived, made anew whenever it is not there.
+    #[must_use]
+    pub fn plugin_code_dir(&self) -> PathBuf {
+        self.state_dir.join("compiled")
     }
 
     /// The transport with this name.

@@ -78,6 +78,13 @@ impl Freshness {
         news
     }
 
+    /// What was in trouble works again. Returns whether that is news.
+    pub fn mended(&self, source: &str) -> bool {
+        let mut news = false;
+        self.change(source, "", |state| news = state.trouble.take().is_some());
+        news
+    }
+
     /// How a mailbox stands now, if it is in trouble.
     #[must_use]
     pub fn trouble_of(&self, mailbox: &MailboxId) -> Option<String> {

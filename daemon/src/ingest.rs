@@ -22,9 +22,7 @@ use crate::books::{Books, BooksError, chain, keys, replace};
 use crate::clock::Clock;
 use crate::freshness::Freshness;
 use crate::office::Office;
-use crate::source::{
-    Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError, Taken,
-};
+use crate::source::{Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError, Taken};
 
 /// Commits tried again after somebody else changed a row in between.
 const CONFLICTS_MAX: u32 = 8;
@@ -118,12 +116,17 @@ impl Ingest {
     async fn move_cursor(&self, batch: &Batch) -> Result<(), BooksError> {
         let key = keys::cursor(&batch.folder);
         let seen = self.books.get::<CursorRow>(key.clone()).await?;
-        let standing = seen.as_ref().is_some_and(|row| row.record.cursor == batch.cursor);
+        let standing = seen
+            .as_ref()
+            .is_some_and(|row| row.record.cursor == batch.cursor);
         if batch.mode == BatchMode::Rebind && standing {
             // Until the walk is done, the last good look stays the one before the change.
             return Ok(());
         }
-        let row = CursorRow { cursor: batch.cursor, at: self.clock.now() };
+        let row = CursorRow {
+            cursor: batch.cursor,
+            at: self.clock.now(),
+        };
         let mut writes = self.books.batch();
         replace(&mut writes, key, seen.map(|row| row.version), &row)?;
         self.books.commit(writes).await

@@ -9,13 +9,18 @@
 #![deny(unsafe_code)]
 
 pub mod accounts;
+pub mod api;
 pub mod app;
 pub mod books;
 pub mod calendars;
+pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod compose;
-
 pub mod config;
+pub mod control;
+
+pub mod delivery;
 pub mod dial;
 pub mod freshness;
 pub mod hint;

@@ -165,6 +165,36 @@ impl Supervisor {
             });
     }
 
+    /// Runs a task that cannot be started again, such as one that owns a listener.
+    pub fn spawn_once<T>(&self, name: &str, task: T)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let (name, stop, states) = (name.to_owned(), self.stop.child(), self.states.clone());
+        let task_name = name.clone();
+        #[expect(clippy::disallowed_methods, reason = "the one home of spawning")]
+        let inner = tokio::spawn(task);
+        #[expect(clippy::disallowed_methods, reason = "the one home of spawning")]
+        let handle = tokio::spawn(async move {
+            note(&states, &name, |state| state.running = true);
+            let why = end_words(inner.await.err().as_ref());
+            note(&states, &name, |state| {
+                state.running = false;
+                state.last_end = Some(why.clone());
+            });
+            if !stop.is_set() {
+                tracing::error!(task = %name, %why, "task ended, and cannot be started again");
+            }
+        });
+        self.handles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Task {
+                name: task_name,
+                handle,
+            });
+    }
+
     /// Asks all tasks to end, waits at most [`STOP_LIMIT`] for all of them together, then aborts
     /// what is left. Returns the names of the aborted ones.
     pub async fn shut_down(&self) -> Vec<String> {

@@ -7,6 +7,7 @@
 //! | proposed | a hold is lost | cancelled |
 //! | held | approve / reject | approved / rejected |
 //! | approved | | scheduled |
+//! | approved, scheduled, deferred | needs a person | held |
 //! | scheduled, deferred | lease | leased(before-dot) |
 //! | leased(before-dot) | draft placed | drafted |
 //! | leased(before-dot) | entering the body | leased(after-dot) |
@@ -177,6 +178,7 @@ impl MailState {
             (S::Proposed, I::Ready { approval: false }) => S::Scheduled,
             (S::Held, I::Approve) => S::Approved,
             (S::Held, I::Reject) => S::Rejected,
+            (S::Approved | S::Scheduled | S::Deferred, I::NeedsPerson) => S::Held,
             (S::Approved | S::Scheduled | S::Deferred, I::Lease) => S::Leased(Phase::BeforeDot),
             (S::Leased(Phase::BeforeDot), I::EnterBody) => S::Leased(Phase::AfterDot),
             (S::Leased(Phase::BeforeDot), I::DraftPlaced) => S::Drafted,
@@ -228,6 +230,8 @@ pub enum Input {
     Approve,
     /// A person says no.
     Reject,
+    /// It cannot go out by itself: a gate or the configuration stands against it.
+    NeedsPerson,
     /// The worker takes it up.
     Lease,
     /// `354` was read; the body follows.
@@ -351,6 +355,7 @@ mod tests {
             I::Ready { approval: false },
             I::Approve,
             I::Reject,
+            I::NeedsPerson,
             I::Lease,
             I::EnterBody,
             I::DraftPlaced,

@@ -13,10 +13,10 @@ use crate::books::BooksError;
 use columns::Columns;
 use rows::{Group, Groups, Taken};
 
-/// Largest file.
-pub const IMPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Largest file: it travels in one request, in base64.
+pub const IMPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most rows of one file.
-pub const IMPORT_ROWS_MAX: usize = 200_000;
+pub const IMPORT_ROWS_MAX: usize = 100_000;
 /// Longest field, in bytes.
 pub const FIELD_BYTES_MAX: usize = 4_096;
 /// Most rejected lines that are listed; all are counted.

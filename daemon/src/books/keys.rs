@@ -256,10 +256,11 @@ pub fn effects_due(now: Timestamp) -> Range {
 pub fn due_effect(key: &[u8]) -> Option<(Timestamp, DueKind, EffectId)> {
     let mut parts = Parts::new(key);
     let at = parts.time().ok()?;
-    let kind = if parts.u8().ok()? == 0 {
-        DueKind::Mail
-    } else {
-        DueKind::Hold
+    let kind = match parts.u8().ok()? {
+        0 => DueKind::Mail,
+        1 => DueKind::Hold,
+        2 => DueKind::SentCopy,
+        _ => return None,
     };
     Some((at, kind, EffectId(parts.text().ok()?)))
 }
@@ -455,10 +456,11 @@ mod tests {
         let range = effects_due(Timestamp(100));
         let end = range.end.unwrap();
         assert!(due(100) < end && due(101) >= end);
-        assert_eq!(
-            due_effect(&due(100)),
-            Some((Timestamp(100), DueKind::Hold, EffectId::from("e")))
-        );
+        for kind in [DueKind::Mail, DueKind::Hold, DueKind::SentCopy] {
+            let key = effect_due(Timestamp(100), kind, &EffectId::from("e")).k;
+            let read = Some((Timestamp(100), kind, EffectId::from("e")));
+            assert_eq!(due_effect(&key), read);
+        }
     }
 
     #[test]

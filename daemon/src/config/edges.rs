@@ -122,10 +122,8 @@ impl Validation<'_, '_> {
         kind: Option<MailboxKind>,
     ) -> Option<Mailbox> {
         let owner = self.owner(&halves.own, &raw.owner);
-        let transport = match &raw.transport {
-            Some(name) => Some(self.transport(&halves.own, name)),
-            None => None,
-        };
+        let named = raw.transport.as_ref();
+        let transport = named.map(|name| self.transport(&halves.own, name));
         let address = match &raw.address {
             Some(address) => self.address(&halves.own, "address", address),
             None => owner.clone(),

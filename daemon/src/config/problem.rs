@@ -97,15 +97,24 @@ impl<'t> Problems<'t> {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        let before = self.text.get(..place.start).unwrap_or(self.text);
-        let last_line = before.rsplit('\n').next().unwrap_or_default();
+        let (line, column) = self.line_and_column(place.start);
         self.list.push(ConfigProblem {
-            line: Some(before.matches('\n').count().saturating_add(1)),
-            column: Some(last_line.chars().count().saturating_add(1)),
+            line: Some(line),
+            column: Some(column),
             key,
             what: what.into(),
             remedy: remedy.into(),
         });
+    }
+
+    /// Line and column of an offset, both from 1.
+    pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let last_line = before.rsplit('\n').next().unwrap_or_default();
+        (
+            before.matches('\n').count().saturating_add(1),
+            last_line.chars().count().saturating_add(1),
+        )
     }
 
     /// The problems in the order of the file, or nothing when there are none.

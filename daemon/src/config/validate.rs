@@ -1,27 +1,22 @@
 //! From raw tables to [`Config`]: types, ranges, names that refer to one another.
 
+mod firm;
+mod plugins;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use jiff::civil::Date;
-use liaison_core::account::matching::{is_free_mail, registrable};
-use liaison_core::business_time::{BusinessCalendar, WorkInterval};
-use liaison_core::effect::{MailMode, RecordMode};
-use liaison_core::ids::{PluginName, TransportId};
+use liaison_core::ids::TransportId;
 use liaison_core::mail::address::{Address, Domain};
-use liaison_core::policy::{Limits, Modes};
+use liaison_core::policy::Limits;
 use liaison_core::zones::zone;
-use serde_json::{Map, Value};
 use tracing_subscriber::EnvFilter;
 
 use super::load::default_plugin_dir;
 use super::problem::Problems;
 use super::read::{Section, did_you_mean};
-use super::schema::{
-    RawControl, RawFirm, RawHoliday, RawHours, RawLimits, RawMode, RawPlugin, RawStaffMail, RawTop,
-    RawUser, SECTIONS,
-};
-use super::{Config, Control, FirmConfig, PluginConfig, StaffMail, User};
+use super::schema::{RawControl, RawLimits, RawStaffMail, RawTop, RawUser, SECTIONS};
+use super::{Config, Control, StaffMail, User};
 
 /// Name of the socket in the state folder.
 const SOCKET_NAME: &str = "liaison.sock";
@@ -29,16 +24,9 @@ const SOCKET_NAME: &str = "liaison.sock";
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Longest name of a section in characters: it is part of keys and file names.
 const NAME_CHARS_MAX: usize = 64;
+/// How the kernel calls users and groups that have no number in our user namespace.
+const NOBODY: u32 = 65534;
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-const MAIL_MODES: [MailMode; 6] = [
-    MailMode::Off,
-    MailMode::Rehearse,
-    MailMode::Notify,
-    MailMode::Draft,
-    MailMode::Approve,
-    MailMode::Send,
-];
-const RECORD_MODES: [RecordMode; 3] = [RecordMode::Off, RecordMode::Rehearse, RecordMode::Apply];
 
 /// One reading of one file.
 pub(super) struct Validation<'p, 't> {
@@ -52,47 +40,95 @@ pub(super) struct Validation<'p, 't> {
     transports: BTreeSet<String>,
 }
 
+/// The tables of a file, taken apart.
+struct Tables<'i> {
+    users: Vec<Section<'i>>,
+    transports: Vec<Section<'i>>,
+    mailboxes: Vec<Section<'i>>,
+    calendars: Vec<Section<'i>>,
+    plugins: Vec<Section<'i>>,
+    firm: Option<Section<'i>>,
+    limits: Option<Section<'i>>,
+    control: Option<Section<'i>>,
+    staff_mail: Option<Section<'i>>,
+}
+
+impl<'i> Tables<'i> {
+    fn take(top: &mut Section<'i>, problems: &mut Problems<'_>) -> Tables<'i> {
+        if !top.has("firm") {
+            let remedy = "add [firm] with name, zone and domains";
+            problems.add(top, "firm", "there is no [firm]", remedy);
+        }
+        Tables {
+            users: top.take_tables("user", problems),
+            transports: top.take_tables("transport", problems),
+            mailboxes: top.take_tables("mailbox", problems),
+            calendars: top.take_tables("calendar", problems),
+            plugins: top.take_tables("plugin", problems),
+            firm: top.take_table("firm", problems),
+            limits: top.take_table("limits", problems),
+            control: top.take_table("control", problems),
+            staff_mail: top.take_table("staff_mail", problems),
+        }
+    }
+
+    /// Line and column of everything.
+    fn places(&self, problems: &Problems<'_>) -> BTreeMap<String, (usize, usize)> {
+        let lists = [
+            &self.users,
+            &self.transports,
+            &self.mailboxes,
+            &self.calendars,
+            &self.plugins,
+        ];
+        let single = [&self.firm, &self.limits, &self.control, &self.staff_mail];
+        let all = lists
+            .into_iter()
+            .flatten()
+            .chain(single.into_iter().flatten());
+        all.flat_map(Section::offsets)
+            .map(|(key, offset)| (key, problems.line_and_column(offset)))
+            .collect()
+    }
+}
+
 /// Checks everything; `None` when there was any problem.
 pub(super) fn validate(
     mut top: Section<'_>,
     file: &Path,
     problems: &mut Problems<'_>,
 ) -> Option<Config> {
-    let users = top.take_tables("user", problems);
-    let transports = top.take_tables("transport", problems);
-    let mailboxes = top.take_tables("mailbox", problems);
-    let calendars = top.take_tables("calendar", problems);
-    let plugins = top.take_tables("plugin", problems);
-    let limits = top.take_table("limits", problems);
-    let control = top.take_table("control", problems);
-    let staff_mail = top.take_table("staff_mail", problems);
-    let has_firm = top.has("firm");
-    let firm = top.take_table("firm", problems);
-    if !has_firm {
-        let what = "there is no [firm]";
-        problems.add(&top, "firm", what, "add [firm] with name, zone and domains");
-    }
+    let tables = Tables::take(&mut top, problems);
+    let mut places = tables.places(problems);
+    places.extend(
+        top.offsets()
+            .map(|(key, offset)| (key, problems.line_and_column(offset))),
+    );
+    let names = tables.transports.iter();
     let mut validation = Validation {
         problems,
         folder: file.parent().unwrap_or(Path::new("/")).to_owned(),
-        people: people(&users),
-        transports: transports
-            .iter()
+        people: people(&tables.users),
+        transports: names
             .filter_map(|section| section.text("name").map(str::to_owned))
             .collect(),
     };
     let v = &mut validation;
     let paths = v.paths(&top);
-    let firm = firm.and_then(|section| v.firm(&section));
+    let firm = tables.firm.and_then(|section| v.firm(&section));
     let zone = firm.as_ref().map_or("UTC", |firm| &firm.zone);
-    let users = v.users(&users, zone);
-    let transports = v.transports(transports);
-    let mailboxes = v.mailboxes(mailboxes);
-    let calendars = v.calendars(calendars);
-    let plugins = v.plugins(&plugins);
-    let limits = limits.map_or(Some(Limits::default()), |section| v.limits(&section));
-    let control = control.map_or(Some(Control::default()), |section| v.control(&section));
-    let staff_mail = match staff_mail {
+    let users = v.users(&tables.users, zone);
+    let transports = v.transports(tables.transports);
+    let mailboxes = v.mailboxes(tables.mailboxes);
+    let calendars = v.calendars(tables.calendars);
+    let plugins = v.plugins(&tables.plugins);
+    let limits = tables
+        .limits
+        .map_or(Some(Limits::default()), |section| v.limits(&section));
+    let control = tables
+        .control
+        .map_or(Some(Control::default()), |section| v.control(&section));
+    let staff_mail = match tables.staff_mail {
         Some(section) => Some(v.staff_mail(&section)?),
         None => None,
     };
@@ -113,6 +149,7 @@ pub(super) fn validate(
         limits: limits?,
         staff_mail,
         control: control?,
+        places,
     })
 }
 
@@ -311,133 +348,6 @@ impl Validation<'_, '_> {
             .collect()
     }
 
-    fn firm(&mut self, section: &Section<'_>) -> Option<FirmConfig> {
-        let raw: RawFirm = section.read(&[], self.problems)?;
-        self.not_empty(section, "name", &raw.name);
-        self.zone(section, &raw.zone);
-        let free_mail = self.domains(section, "free_mail", &raw.free_mail);
-        let domains = self.domains(section, "domains", &raw.domains);
-        for (index, domain) in domains.iter().enumerate() {
-            let shared = is_free_mail(domain, &free_mail) || registrable(domain).is_none();
-            if shared {
-                let what = format!("`{domain}` is shared by many: all of it would count as ours");
-                let remedy = "list our own addresses in `addresses` and name a `sending_domain`";
-                let key = format!("domains[{index}]");
-                self.problems.add(section, &key, what, remedy);
-            }
-        }
-        let sending_domain = match &raw.sending_domain {
-            Some(domain) => self.domain(section, "sending_domain", domain),
-            None => domains.first().cloned(),
-        };
-        if sending_domain.is_none() && raw.sending_domain.is_none() && raw.domains.is_empty() {
-            let what = "there is neither a domain of ours nor a `sending_domain`";
-            let remedy = "add domains = [\"example.com\"] with our own domains";
-            self.problems.add(section, "domains", what, remedy);
-        }
-        let addresses = self.addresses(section, "addresses", &raw.addresses);
-        for (index, id) in raw.authserv_ids.iter().enumerate() {
-            if id.is_empty() || id.chars().any(|c| c.is_whitespace() || c == ';') {
-                let what = "it is no authserv-id";
-                let remedy = "copy the first word of an Authentication-Results field that our \
-                              own server wrote, such as mx.example.com";
-                let key = format!("authserv_ids[{index}]");
-                self.problems.add(section, &key, what, remedy);
-            }
-        }
-        let business = self.business(section, &raw.zone, &raw.working_hours, &raw.holidays);
-        Some(FirmConfig {
-            name: raw.name,
-            zone: raw.zone,
-            domains: domains.into_iter().collect(),
-            addresses: addresses.into_iter().collect(),
-            sending_domain: sending_domain?,
-            authserv_ids: raw.authserv_ids,
-            free_mail,
-            business: business?,
-            signature: raw.signature,
-        })
-    }
-
-    fn business(
-        &mut self,
-        section: &Section<'_>,
-        zone_name: &str,
-        hours: &RawHours,
-        holidays: &[RawHoliday],
-    ) -> Option<BusinessCalendar> {
-        let days = [
-            ("mon", &hours.mon),
-            ("tue", &hours.tue),
-            ("wed", &hours.wed),
-            ("thu", &hours.thu),
-            ("fri", &hours.fri),
-            ("sat", &hours.sat),
-            ("sun", &hours.sun),
-        ];
-        let before = self.problems.len();
-        let hours = days.map(|(day, texts)| self.day(section, day, texts));
-        let holidays = self.holidays(section, holidays);
-        if self.problems.len() > before || zone(zone_name).is_none() {
-            return None;
-        }
-        match BusinessCalendar::new(zone_name, hours, holidays) {
-            Ok(calendar) => Some(calendar),
-            Err(error) => {
-                let key = "working_hours";
-                self.say(section, key, &error.to_string(), "correct the hours");
-                None
-            }
-        }
-    }
-
-    fn day(&mut self, section: &Section<'_>, day: &str, texts: &[String]) -> Vec<WorkInterval> {
-        let mut intervals: Vec<WorkInterval> = Vec::new();
-        for (index, text) in texts.iter().enumerate() {
-            let key = format!("working_hours.{day}[{index}]");
-            match text.parse::<WorkInterval>() {
-                Err(error) => self.say(section, &key, &error.to_string(), "correct it"),
-                Ok(new) => {
-                    if intervals
-                        .iter()
-                        .any(|old| new.from < old.to && old.from < new.to)
-                    {
-                        let what = format!("`{text}` overlaps other hours of the same day");
-                        let remedy = "let each begin after the one before ended";
-                        self.problems.add(section, &key, what, remedy);
-                    }
-                    intervals.push(new);
-                }
-            }
-        }
-        intervals
-    }
-
-    fn holidays(&mut self, section: &Section<'_>, raw: &[RawHoliday]) -> BTreeMap<Date, String> {
-        let mut holidays = BTreeMap::new();
-        for (index, holiday) in raw.iter().enumerate() {
-            let key = format!("holidays[{index}]");
-            let text = match &holiday.date {
-                toml::Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            match text.parse::<Date>() {
-                Err(_) => {
-                    let what = format!("`{text}` is no date");
-                    let remedy = "write it like 2026-12-25";
-                    self.problems.add(section, &key, what, remedy);
-                }
-                Ok(date) => {
-                    if let Some(other) = holidays.insert(date, holiday.name.clone()) {
-                        let what = format!("{date} is a holiday already (`{other}`)");
-                        self.problems.add(section, &key, what, "remove one of them");
-                    }
-                }
-            }
-        }
-        holidays
-    }
-
     fn users(&mut self, sections: &[Section<'_>], firm_zone: &str) -> Vec<User> {
         let mut users = Vec::new();
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
@@ -473,96 +383,6 @@ impl Validation<'_, '_> {
         users
     }
 
-    fn plugins(&mut self, sections: &[Section<'_>]) -> Vec<PluginConfig> {
-        let mut plugins = Vec::new();
-        let mut taken = BTreeSet::new();
-        for section in sections {
-            let Some(raw) = section.read::<RawPlugin>(&[], self.problems) else {
-                continue;
-            };
-            self.name(section, &raw.name, &mut taken);
-            if let Some(digest) = &raw.digest {
-                self.digest(section, digest);
-            }
-            let (modes, modes_written) = self.modes(section, &raw.mode);
-            let settings = self.settings(section, &raw.settings);
-            plugins.push(PluginConfig {
-                name: PluginName(raw.name),
-                path: raw.path.map(|path| self.path(section, "path", path)),
-                digest: raw.digest,
-                enabled: raw.enabled,
-                modes,
-                modes_written,
-                settings,
-            });
-        }
-        plugins
-    }
-
-    fn digest(&mut self, section: &Section<'_>, digest: &str) {
-        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-        let lower = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-        if hex.len() != 64 || !hex.chars().all(lower) {
-            let what = "it is no digest";
-            let remedy = "write sha256: and 64 hex digits as `liaison check` prints them";
-            self.problems.add(section, "digest", what, remedy);
-        }
-    }
-
-    fn modes(&mut self, section: &Section<'_>, raw: &RawMode) -> (Modes, BTreeSet<&'static str>) {
-        let mut modes = Modes::default();
-        let mut written = BTreeSet::new();
-        if let Some(text) = &raw.mail {
-            written.insert("mail");
-            match MAIL_MODES.iter().find(|mode| mode.as_str() == text) {
-                Some(mode) => modes.mail = *mode,
-                None => self.no_mode(section, "mail", text, &MAIL_MODES.map(MailMode::as_str)),
-            }
-        }
-        let others = [
-            ("records", &raw.records, &mut modes.records),
-            ("tasks", &raw.tasks, &mut modes.tasks),
-            ("holds", &raw.holds, &mut modes.holds),
-        ];
-        for (key, text, mode) in others {
-            let Some(text) = text else { continue };
-            written.insert(key);
-            match RECORD_MODES.iter().find(|mode| mode.as_str() == text) {
-                Some(found) => *mode = *found,
-                None => self.no_mode(section, key, text, &RECORD_MODES.map(RecordMode::as_str)),
-            }
-        }
-        (modes, written)
-    }
-
-    fn no_mode(&mut self, section: &Section<'_>, key: &str, text: &str, known: &[&str]) {
-        let what = format!("`{text}` is no mode of {key}");
-        let remedy = if text == "propose" && key != "mail" {
-            "it comes with the review of proposals; use rehearse or apply".to_owned()
-        } else {
-            format!("use {}", known.join(", "))
-        };
-        self.problems
-            .add(section, &format!("mode.{key}"), what, remedy);
-    }
-
-    fn settings(&mut self, section: &Section<'_>, raw: &toml::Table) -> Map<String, Value> {
-        let mut settings = Map::new();
-        for (key, value) in raw {
-            match json(value) {
-                Some(value) => {
-                    settings.insert(key.clone(), value);
-                }
-                None => {
-                    let what = "it holds a number that is none (nan or inf)";
-                    let key = format!("settings.{key}");
-                    self.problems.add(section, &key, what, "write a number");
-                }
-            }
-        }
-        settings
-    }
-
     fn limits(&mut self, section: &Section<'_>) -> Option<Limits> {
         let raw: RawLimits = section.read(&[], self.problems)?;
         if raw.hold_hours == Some(0) {
@@ -593,6 +413,19 @@ impl Validation<'_, '_> {
 
     fn control(&mut self, section: &Section<'_>) -> Option<Control> {
         let raw: RawControl = section.read(&[], self.problems)?;
+        let lists = [
+            ("admin_uids", &raw.admin_uids),
+            ("approve_uids", &raw.approve_uids),
+            ("observe_uids", &raw.observe_uids),
+            ("observe_gids", &raw.observe_gids),
+        ];
+        for (key, ids) in lists {
+            if ids.contains(&NOBODY) {
+                let what = format!("{NOBODY} stands for every caller that the system cannot name");
+                let remedy = "list the real ids; in a systemd unit they need PrivateUsers=no";
+                self.problems.add(section, key, what, remedy);
+            }
+        }
         Some(Control {
             admin_uids: raw.admin_uids,
             approve_uids: raw.approve_uids,
@@ -610,23 +443,4 @@ impl Validation<'_, '_> {
             from: from?,
         })
     }
-}
-
-/// A value of the file as JSON, dates as text; `None` for a number that JSON does not have.
-fn json(value: &toml::Value) -> Option<Value> {
-    Some(match value {
-        toml::Value::String(text) => Value::String(text.clone()),
-        toml::Value::Integer(number) => Value::from(*number),
-        toml::Value::Float(number) => Value::Number(serde_json::Number::from_f64(*number)?),
-        toml::Value::Boolean(flag) => Value::Bool(*flag),
-        toml::Value::Datetime(date) => Value::String(date.to_string()),
-        toml::Value::Array(items) => Value::Array(items.iter().map(json).collect::<Option<_>>()?),
-        toml::Value::Table(table) => {
-            let each = table.iter();
-            Value::Object(
-                each.map(|(key, value)| Some((key.clone(), json(value)?)))
-                    .collect::<Option<_>>()?,
-            )
-        }
-    })
 }

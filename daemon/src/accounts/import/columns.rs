@@ -52,9 +52,9 @@ impl Columns {
         for cell in header {
             let found = String::from_utf8_lossy(cell).trim().to_owned();
             let Some(name) = known(&found) else {
-                let nearest = nearest(&folded(&found));
                 let found = liaison_core::mail::address::clean_text(&found);
                 let found = liaison_core::message::cut_text(&found, 60);
+                let nearest = nearest(&folded(&found));
                 return Err(ImportError::UnknownColumn { found, nearest });
             };
             if columns.contains(&name) {
@@ -92,34 +92,11 @@ fn known(found: &str) -> Option<&'static str> {
     })
 }
 
-/// The known name with the fewest letters to change, unless that is most of them.
+/// The known name that the found one is most likely a slip of.
 fn nearest(found: &str) -> Option<&'static str> {
-    let all = NAMES
-        .iter()
-        .map(|name| (*name, *name))
-        .chain(SYNONYMS)
-        .map(|(written, name)| (distance(found, written), name));
-    let (changes, name) = all.min_by_key(|(changes, _)| *changes)?;
-    (changes * 2 <= found.chars().count()).then_some(name)
-}
-
-/// Letters to insert, remove or replace to make `b` of `a`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    // Longer names than any known one are cut: they are far from all of them.
-    for (i, from) in a.chars().take(40).enumerate() {
-        let mut next = vec![i + 1];
-        for (j, to) in b.iter().enumerate() {
-            let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX);
-            let replaced = at(&row, j) + usize::from(from != *to);
-            let shorter = at(&row, j + 1).saturating_add(1);
-            let longer = at(&next, j).saturating_add(1);
-            next.push(replaced.min(shorter).min(longer));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(usize::MAX)
+    let synonyms = SYNONYMS.iter().map(|(synonym, _)| *synonym);
+    let near = liaison_core::manifest::nearest(found, NAMES.into_iter().chain(synonyms))?;
+    known(near)
 }
 
 /// The separator of the header row: the more frequent of `,`, `;` and tab outside quotes.

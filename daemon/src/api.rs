@@ -1,0 +1,337 @@
+//! What people and programs may ask of Liaison, one function per command.
+//!
+//! The control socket serves these functions, and a CLI that opened the store itself calls them
+//! directly: both get the same JSON. Every change commits with the version it read, leaves an
+//! audit row, and answers with `changed` (what is different now) and `undo` (how to take it back,
+//! or that nobody can).
+
+mod accounts;
+mod cases;
+mod matching;
+mod outbox;
+mod status;
+mod timers;
+mod why;
+
+use std::sync::Arc;
+
+use liaison_core::time::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::accounts::{AccountBook, AccountsError, By};
+use crate::books::{Books, BooksError, chain};
+use crate::clock::Clock;
+pub use crate::config::Role;
+use crate::office::Office;
+use crate::outbox::StepError;
+
+/// How often a change that lost a race is decided again.
+const TRIES_MAX: u32 = 8;
+/// Most rows of a listing that are answered; `more` tells when there are others.
+pub const ANSWER_ROWS_MAX: usize = 1_000;
+
+/// The word for a role.
+#[must_use]
+pub fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Observe => "observe",
+        Role::Approve => "approve",
+        Role::Admin => "admin",
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// For the audit: `uid 1000 (pid 4242)`.
+    pub who: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// Which worker has something to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// A mail can be sent.
+    Mail,
+    /// A hold can be released.
+    Holds,
+    /// There is a new event.
+    Events,
+    /// The panic switch was moved.
+    Panic,
+}
+
+/// What the running daemon adds: waking its workers, and what only it knows.
+pub trait Live: Send + Sync + std::fmt::Debug + 'static {
+    /// Something was committed that a worker waits for.
+    fn wake(&self, what: Wake);
+
+    /// How fresh the sources are, tasks and the like, for `status`.
+    fn status(&self) -> Value;
+}
+
+/// What the commands work on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ApiContext {
+    /// All records.
+    pub books: Books,
+    /// The account book.
+    pub accounts: AccountBook,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ourselves.
+    pub office: Arc<Office>,
+    /// The running daemon; `None` when the caller opened the store itself.
+    pub live: Option<Arc<dyn Live>>,
+}
+
+impl ApiContext {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn wake(&self, what: Wake) {
+        if let Some(live) = &self.live {
+            live.wake(what);
+        }
+    }
+
+    fn by(&self, caller: &Caller, why: impl Into<String>) -> By {
+        By {
+            who: caller.who.clone(),
+            why: why.into(),
+            now: self.now(),
+        }
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// There is no such command.
+    #[error("there is no command `{0}`")]
+    NoCommand(String),
+    /// The arguments are not what the command takes.
+    #[error("{0}")]
+    Arguments(String),
+    /// Nothing has this id.
+    #[error("nothing is known under `{id}`: {hint}")]
+    NotFound {
+        /// What was asked for.
+        id: String,
+        /// Where to look.
+        hint: String,
+    },
+    /// Several things begin with this.
+    #[error("`{id}` is not unique, it may be {}: give more of the id", candidates.join(", "))]
+    NotUnique {
+        /// What was asked for.
+        id: String,
+        /// Some that begin with it.
+        candidates: Vec<String>,
+    },
+    /// The thing is not in a state for it; says who moved it, and when.
+    #[error("{0}")]
+    NotNow(String),
+    /// The caller may not.
+    #[error("this needs the role `{}`, you have `{}`: ask an administrator to add your user id \
+             under [control] in the configuration", role_word(*.needs), role_word(*.has))]
+    NotAllowed {
+        /// What the command needs.
+        needs: Role,
+        /// What the caller has.
+        has: Role,
+    },
+    /// The caller may not even look.
+    #[error(
+        "user id {uid} has no role here: ask an administrator to add it under [control] in \
+             the configuration"
+    )]
+    NoRole {
+        /// The caller's user id.
+        uid: u32,
+    },
+    /// The account book refused.
+    #[error(transparent)]
+    Accounts(AccountsError),
+    /// The import as a whole failed.
+    #[error(transparent)]
+    Import(#[from] crate::accounts::import::ImportError),
+    /// The records could not be used.
+    #[error(transparent)]
+    Books(#[from] BooksError),
+}
+
+impl From<AccountsError> for ApiError {
+    fn from(error: AccountsError) -> ApiError {
+        match error {
+            AccountsError::Books(error) => ApiError::Books(error),
+            AccountsError::Unknown(id) => ApiError::NotFound {
+                id,
+                hint: "see `liaison accounts list`".to_owned(),
+            },
+            other => ApiError::Accounts(other),
+        }
+    }
+}
+
+impl From<StepError> for ApiError {
+    fn from(error: StepError) -> ApiError {
+        match error {
+            StepError::Books(error) => ApiError::Books(error),
+            StepError::Illegal(step) => ApiError::NotNow(step.to_string()),
+        }
+    }
+}
+
+impl From<crate::store::ReadError> for ApiError {
+    fn from(error: crate::store::ReadError) -> ApiError {
+        ApiError::Books(error.into())
+    }
+}
+
+impl ApiError {
+    /// A word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            ApiError::NoCommand(_) => "no_command",
+            ApiError::Arguments(_) => "arguments",
+            ApiError::NotFound { .. } => "not_found",
+            ApiError::NotUnique { .. } => "not_unique",
+            ApiError::NotNow(_) => "not_now",
+            ApiError::NotAllowed { .. } | ApiError::NoRole { .. } => "not_allowed",
+            ApiError::Accounts(_) | ApiError::Import(_) => "refused",
+            ApiError::Books(_) => "failed",
+        }
+    }
+
+    /// The whole chain of causes in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        chain(self)
+    }
+
+    fn is_conflict(&self) -> bool {
+        matches!(self, ApiError::Books(error) if error.is_conflict())
+    }
+}
+
+macro_rules! commands {
+    ($($name:literal $role:ident $function:path;)*) => {
+        /// All commands with the role that each needs.
+        pub const COMMANDS: &[(&str, Role)] = &[$(($name, Role::$role),)*];
+
+        async fn dispatch(
+            context: &ApiContext,
+            caller: &Caller,
+            command: &str,
+            arguments: Value,
+        ) -> Result<Value, ApiError> {
+            match command {
+                $($name => Box::pin($function(context, caller, parse(command, arguments)?)).await,)*
+                other => Err(ApiError::NoCommand(other.to_owned())),
+            }
+        }
+    };
+}
+
+commands! {
+    "accounts-list" Observe accounts::list;
+    "accounts-show" Observe accounts::show;
+    "accounts-add" Admin accounts::add;
+    "accounts-import" Admin accounts::import;
+    "timeline" Observe accounts::timeline;
+    "match" Observe matching::of;
+    "cases-list" Observe cases::list;
+    "cases-show" Observe cases::show;
+    "tasks-list" Observe cases::tasks;
+    "tasks-done" Approve cases::task_done;
+    "outbox-list" Observe outbox::list;
+    "outbox-show" Observe outbox::show;
+    "outbox-approve" Approve outbox::approve;
+    "outbox-reject" Approve outbox::reject;
+    "holds-list" Observe outbox::holds;
+    "holds-show" Observe outbox::hold_show;
+    "holds-release" Approve outbox::hold_release;
+    "timers-list" Observe timers::list;
+    "plugins-list" Observe timers::plugins;
+    "why" Observe why::of;
+    "status" Observe status::status;
+    "panic" Admin status::panic;
+}
+
+/// The role that a command needs; `None` when there is no such command.
+#[must_use]
+pub fn role_of(command: &str) -> Option<Role> {
+    let found = COMMANDS.iter().find(|(name, _)| *name == command);
+    found.map(|(_, role)| *role)
+}
+
+/// Whether a caller with `has` may use `command`.
+///
+/// # Errors
+/// [`ApiError::NoCommand`], [`ApiError::NotAllowed`].
+pub fn allow(has: Role, command: &str) -> Result<(), ApiError> {
+    match role_of(command) {
+        None => Err(ApiError::NoCommand(command.to_owned())),
+        Some(needs) if has < needs => Err(ApiError::NotAllowed { needs, has }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Carries out a command: checks the role, reads the arguments, answers with JSON.
+///
+/// # Errors
+/// [`ApiError`]; nothing was changed then.
+pub async fn call(
+    context: &ApiContext,
+    caller: &Caller,
+    command: &str,
+    arguments: Value,
+) -> Result<Value, ApiError> {
+    allow(caller.role, command)?;
+    dispatch(context, caller, command, arguments).await
+}
+
+fn parse<T: DeserializeOwned>(command: &str, arguments: Value) -> Result<T, ApiError> {
+    let arguments = match arguments {
+        Value::Null => Value::Object(serde_json::Map::new()),
+        other => other,
+    };
+    serde_json::from_value(arguments)
+        .map_err(|error| ApiError::Arguments(format!("{command}: {error}")))
+}
+
+/// No arguments.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// One id.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Id {
+    id: String,
+}
+
+/// The list under `name` with its count, cut at [`ANSWER_ROWS_MAX`].
+fn listed(name: &str, mut rows: Vec<Value>) -> Value {
+    let count = rows.len();
+    rows.truncate(ANSWER_ROWS_MAX);
+    let more = count > rows.len();
+    serde_json::json!({ name: rows, "count": count, "more": more })
+}
+
+/// An object with the fields of a second one added.
+fn with(mut value: Value, more: Value) -> Value {
+    if let (Some(object), Value::Object(more)) = (value.as_object_mut(), more) {
+        object.extend(more);
+    }
+    value
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,194 @@
+//! `cases` and `tasks`.
+
+use liaison_core::ids::TaskId;
+use liaison_core::records::{CaseRecord, TaskRecord};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ApiContext, ApiError, Caller, Id, TRIES_MAX, listed, why};
+use crate::accounts::audit;
+use crate::books::rows::AuditRow;
+use crate::books::{LIST_ROWS_MAX, keys, replace};
+use crate::store::{Dir, Ns, Range};
+
+/// What `cases-list` takes; without a kind: all of them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct List {
+    #[serde(default)]
+    kind: Option<String>,
+}
+
+pub(super) async fn list(
+    context: &ApiContext,
+    _caller: &Caller,
+    arguments: List,
+) -> Result<Value, ApiError> {
+    let range = match &arguments.kind {
+        Some(kind) => keys::cases_of_kind(kind),
+        None => Range::all(Ns::CaseByKind),
+    };
+    let rows = context
+        .books
+        .store
+        .scan_range(range, Dir::Reverse, LIST_ROWS_MAX)
+        .await?;
+    let mut cases = Vec::new();
+    for (key, _) in rows {
+        if let Some(id) = keys::indexed_case(&key)
+            && let Some(case) = context.books.case(&id).await?
+        {
+            cases.push(case_json(&case));
+        }
+    }
+    Ok(listed("cases", cases))
+}
+
+pub(super) fn case_json(case: &CaseRecord) -> Value {
+    let steps: Vec<Value> = case
+        .steps
+        .iter()
+        .map(|(at, state, why)| json!({ "at": at, "state": state, "why": why }))
+        .collect();
+    json!({
+        "id": case.id,
+        "plugin": case.plugin,
+        "kind": case.kind,
+        "title": case.title,
+        "state": case.state,
+        "fields": case.fields,
+        "account": case.account,
+        "subject": case.subject,
+        "revision": case.revision,
+        "steps": steps,
+        "created": case.created,
+        "updated": case.updated,
+    })
+}
+
+pub(super) async fn show(
+    context: &ApiContext,
+    _caller: &Caller,
+    arguments: Id,
+) -> Result<Value, ApiError> {
+    let id = why::resolve(context, Ns::CaseRecord, &arguments.id, "liaison cases list").await?;
+    let Some(case) = context.books.case(&id.as_str().into()).await? else {
+        return Err(gone(&id, "liaison cases list"));
+    };
+    let audit = context.books.audit_of(case.id.as_str()).await?;
+    Ok(json!({ "case": case_json(&case), "audit": audit }))
+}
+
+pub(super) fn gone(id: &str, list: &str) -> ApiError {
+    ApiError::NotFound {
+        id: id.to_owned(),
+        hint: format!("see `{list}`"),
+    }
+}
+
+/// What `tasks-list` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tasks {
+    /// Those that are done, too.
+    #[serde(default)]
+    all: bool,
+}
+
+pub(super) async fn tasks(
+    context: &ApiContext,
+    _caller: &Caller,
+    arguments: Tasks,
+) -> Result<Value, ApiError> {
+    let mut tasks: Vec<TaskRecord> = context.books.all(Ns::Task).await?;
+    tasks.retain(|task| arguments.all || task.done.is_none());
+    tasks.sort_by_key(|task| (task.done.is_some(), !task.urgent, task.due, task.created));
+    Ok(listed("tasks", tasks.iter().map(task_json).collect()))
+}
+
+pub(super) fn task_json(task: &TaskRecord) -> Value {
+    json!({
+        "id": task.id,
+        "title": task.title,
+        "body": task.body,
+        "checklist": task.checklist,
+        "notification": task.notification,
+        "urgent": task.urgent,
+        "due": task.due,
+        "owner": task.owner,
+        "done": task.done.as_ref().map(|(at, by)| json!({ "at": at, "by": by })),
+        "plugin": task.cause.plugin,
+        "reason": task.cause.reason,
+        "rule": task.cause.rule,
+        "subject": task.cause.subject,
+        "created": task.created,
+    })
+}
+
+/// What `tasks-done` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Done {
+    id: String,
+    /// It is open again after all.
+    #[serde(default)]
+    reopen: bool,
+}
+
+pub(super) async fn task_done(
+    context: &ApiContext,
+    caller: &Caller,
+    arguments: Done,
+) -> Result<Value, ApiError> {
+    let id = why::resolve(context, Ns::Task, &arguments.id, "liaison tasks list").await?;
+    for _ in 0..TRIES_MAX {
+        match mark(context, caller, &id.as_str().into(), arguments.reopen).await {
+            Err(error) if error.is_conflict() => {}
+            done => return done,
+        }
+    }
+    Err(ApiError::NotNow(
+        "others changed the same task meanwhile: try again".to_owned(),
+    ))
+}
+
+async fn mark(
+    context: &ApiContext,
+    caller: &Caller,
+    id: &TaskId,
+    reopen: bool,
+) -> Result<Value, ApiError> {
+    let Some(stored) = context.books.get::<TaskRecord>(keys::task(id)).await? else {
+        return Err(gone(id.as_str(), "liaison tasks list"));
+    };
+    let mut task = stored.record;
+    match (&task.done, reopen) {
+        (Some((at, by)), false) => {
+            return Err(ApiError::NotNow(format!("{by} has done it already, {at}")));
+        }
+        (None, true) => return Err(ApiError::NotNow("this task is open".to_owned())),
+        _ => {}
+    }
+    let now = context.now();
+    task.done = (!reopen).then(|| (now, caller.who.clone()));
+    let what = if reopen { "open again" } else { "done" };
+    let mut batch = context.books.batch();
+    replace(&mut batch, keys::task(id), Some(stored.version), &task)?;
+    let row = AuditRow {
+        at: now,
+        who: caller.who.clone(),
+        what: what.to_owned(),
+        why: "tasks done".to_owned(),
+    };
+    audit(&context.books, &mut batch, id.as_str(), &row).await?;
+    context.books.commit(batch).await?;
+    let undo = match reopen {
+        true => format!("liaison tasks done {id}"),
+        false => format!("liaison tasks done {id} --reopen"),
+    };
+    Ok(json!({
+        "task": task_json(&task),
+        "changed": format!("task `{}` is {what}", task.title),
+        "undo": undo,
+    }))
+}

@@ -1,0 +1,148 @@
+//! `match`: whom an address or a message belongs to.
+
+use base64::Engine as _;
+use liaison_core::account::matching::{Match, Sender, match_sender};
+use liaison_core::ids::{AccountId, ContactId};
+use liaison_core::mail::address::Address;
+use liaison_core::mail::{
+    MessageView, ParseLimits, ThreadEvidence, authenticity, parse_message, thread_candidates,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ApiContext, ApiError, Caller, with};
+
+/// What `match` takes: one of the two.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Of {
+    #[serde(default)]
+    address: Option<String>,
+    /// Bytes of a message in base64.
+    #[serde(default)]
+    message: Option<String>,
+}
+
+pub(super) async fn of(
+    context: &ApiContext,
+    _caller: &Caller,
+    arguments: Of,
+) -> Result<Value, ApiError> {
+    match (arguments.address, arguments.message) {
+        (Some(text), None) => {
+            let address =
+                Address::parse(&text).map_err(|error| ApiError::Arguments(error.to_string()))?;
+            of_address(context, &address).await
+        }
+        (None, Some(message)) => {
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(&message)
+                .map_err(|error| ApiError::Arguments(format!("message: no base64 ({error})")))?;
+            of_message(context, &bytes).await
+        }
+        _ => Err(ApiError::Arguments(
+            "match takes an address or a message".to_owned(),
+        )),
+    }
+}
+
+async fn of_address(context: &ApiContext, address: &Address) -> Result<Value, ApiError> {
+    let found = context.accounts.lookups(address).await?;
+    let sender = Sender {
+        address: Some(address),
+        from_count: 1,
+        own: context.office.owns(address),
+        automatic: None,
+    };
+    let matched = match_sender(&sender, &found, &context.office.free_mail);
+    let answer = match_json(context, &matched).await?;
+    let more = json!({ "address": address, "authenticity": null });
+    Ok(with(answer, more))
+}
+
+async fn of_message(context: &ApiContext, bytes: &[u8]) -> Result<Value, ApiError> {
+    let view = parse_message(bytes, &ParseLimits::default());
+    let address = view.from.first().map(|named| &named.address);
+    let mut found = match address {
+        Some(address) => context.accounts.lookups(address).await?,
+        None => Default::default(),
+    };
+    found.thread = thread_account(context, &view).await?;
+    let automatic = view.class.class.is_automatic();
+    let sender = Sender {
+        address,
+        from_count: view.from.len().max(view.from_field_count),
+        own: address.is_some_and(|address| context.office.owns(address)),
+        automatic: automatic.then(|| {
+            let why = view.class.evidence.first().map_or("", String::as_str);
+            format!("class {}: {why}", view.class.class.as_str())
+        }),
+    };
+    let matched = match_sender(&sender, &found, &context.office.free_mail);
+    let told = authenticity(&view, &context.office.authserv_ids);
+    let answer = match_json(context, &matched).await?;
+    let more = json!({
+        "address": address,
+        "class": view.class.class,
+        "authenticity": { "verdict": told.verdict, "detail": told.detail },
+    });
+    Ok(with(answer, more))
+}
+
+/// The account of the thread that the message answers into.
+async fn thread_account(
+    context: &ApiContext,
+    view: &MessageView,
+) -> Result<Option<(AccountId, String)>, ApiError> {
+    for evidence in thread_candidates(view) {
+        let (ThreadEvidence::InReplyTo(id) | ThreadEvidence::Reference(id)) = evidence else {
+            continue;
+        };
+        let Some(message) = context.books.message_by_id(&id).await? else {
+            continue;
+        };
+        let thread = context.books.thread(&message.thread).await?;
+        if let Some((account, why)) = thread.and_then(|thread| thread.account) {
+            let text = format!("the thread belongs to the account ({why})");
+            return Ok(Some((account, text)));
+        }
+    }
+    Ok(None)
+}
+
+pub(super) async fn match_json(context: &ApiContext, matched: &Match) -> Result<Value, ApiError> {
+    let mut candidates = Vec::new();
+    for id in &matched.candidates {
+        candidates.push(account_ref(context, id).await?);
+    }
+    let account = match &matched.account {
+        Some(id) => account_ref(context, id).await?,
+        None => Value::Null,
+    };
+    let contact = match &matched.contact {
+        Some(id) => contact_ref(context, id).await?,
+        None => Value::Null,
+    };
+    Ok(json!({
+        "outcome": matched.outcome.as_str(),
+        "account": account,
+        "contact": contact,
+        "confidence": matched.confidence,
+        "evidence": matched.evidence,
+        "candidates": candidates,
+    }))
+}
+
+async fn account_ref(context: &ApiContext, id: &AccountId) -> Result<Value, ApiError> {
+    let account = context.books.account(id).await?;
+    Ok(json!({ "id": id, "name": account.map(|account| account.name) }))
+}
+
+async fn contact_ref(context: &ApiContext, id: &ContactId) -> Result<Value, ApiError> {
+    let contact = context.books.contact(id).await?;
+    let (name, email) = match contact {
+        Some(contact) => (contact.name, contact.addresses.into_iter().next()),
+        None => (None, None),
+    };
+    Ok(json!({ "id": id, "name": name, "email": email }))
+}

@@ -1,0 +1,356 @@
+//! `outbox` and `holds`: looking, and the steps that only a person takes.
+
+use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
+use liaison_core::ids::EffectId;
+use liaison_core::mail::{ParseLimits, parse_message};
+use liaison_core::outbox::{Input, MailState};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::cases::gone;
+use super::{ApiContext, ApiError, Caller, Id, TRIES_MAX, Wake, listed, why};
+use crate::books::keys;
+use crate::outbox::{Step, stage_hold, stage_mail};
+use crate::store::{Ns, Stored};
+
+const OUTBOX_LIST: &str = "liaison outbox list";
+const HOLDS_LIST: &str = "liaison holds list";
+
+/// Which rows to list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct List {
+    /// Only those in this state.
+    #[serde(default)]
+    state: Option<String>,
+}
+
+impl List {
+    fn wants(&self, state: &str) -> bool {
+        self.state.as_ref().is_none_or(|wanted| wanted == state)
+    }
+}
+
+pub(super) async fn list(
+    context: &ApiContext,
+    _caller: &Caller,
+    arguments: List,
+) -> Result<Value, ApiError> {
+    let mut mails: Vec<MailEffect> = context.books.all(Ns::Effect).await?;
+    mails.retain(|mail| arguments.wants(mail.state.as_str()));
+    mails.sort_by_key(|mail| (!needs_person(&mail.state), std::cmp::Reverse(mail.created)));
+    Ok(listed("mails", mails.iter().map(mail_json).collect()))
+}
+
+/// Whether a mail waits for somebody to decide or to find out.
+pub(super) fn needs_person(state: &MailState) -> bool {
+    matches!(
+        state,
+        MailState::Held | MailState::Uncertain | MailState::Failed
+    )
+}
+
+pub(super) fn mail_json(mail: &MailEffect) -> Value {
+    json!({
+        "id": mail.id,
+        "state": mail.state.as_str(),
+        "state_text": mail.state.to_string(),
+        "since": mail.since,
+        "mode": mail.mode.as_str(),
+        "audience": mail.audience,
+        "from": mail.from,
+        "recipient": mail.recipient,
+        "subject": mail.subject_line,
+        "message_id": mail.message_id,
+        "transport": mail.transport,
+        "plugin": mail.cause.plugin,
+        "plugin_version": mail.cause.plugin_version,
+        "label": mail.cause.label,
+        "reason": mail.cause.reason,
+        "rule": mail.cause.rule,
+        "account": mail.cause.subject.account,
+        "thread": mail.cause.subject.thread,
+        "answers": mail.answers,
+        "requires": mail.requires,
+        "attempts": mail.attempts,
+        "not_before": mail.not_before,
+        "last_reply": mail.last_reply,
+        "created": mail.created,
+    })
+}
+
+pub(super) async fn show(
+    context: &ApiContext,
+    _caller: &Caller,
+    arguments: Id,
+) -> Result<Value, ApiError> {
+    let mail = mail_by(context, &arguments.id).await?.record;
+    let audit = context.books.audit_of(mail.id.as_str()).await?;
+    let content = match context.books.bytes(&mail.content).await? {
+        Some(bytes) => {
+            let view = parse_message(&bytes, &ParseLimits::default());
+            json!({
+                "size": bytes.len(),
+                "in_reply_to": view.in_reply_to,
+                "text": view.text,
+                "attachments": view.attachments,
+            })
+        }
+        None => Value::Null,
+    };
+    Ok(json!({ "mail": mail_json(&mail), "content": content, "audit": audit }))
+}
+
+async fn mail_by(context: &ApiContext, id: &str) -> Result<Stored<MailEffect>, ApiError> {
+    let id = why::resolve(context, Ns::Effect, id, OUTBOX_LIST).await?;
+    let key = keys::mail(&EffectId::from(id.as_str()));
+    let mail = context.books.get(key).await?;
+    mail.ok_or_else(|| gone(&id, OUTBOX_LIST))
+}
+
+/// What `outbox-approve`, `outbox-reject` and `holds-release` take.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decide {
+    id: String,
+    /// Why, for the audit.
+    #[serde(default)]
+    why: Option<String>,
+}
+
+pub(super) async fn approve(
+    context: &ApiContext,
+    caller: &Caller,
+    arguments: Decide,
+) -> Result<Value, ApiError> {
+    let mail = decide(context, caller, &arguments, Input::Approve).await?;
+    context.wake(Wake::Mail);
+    let when = match (context.books.panic().await?, &context.live) {
+        (Some(_), _) => "after `liaison panic off`",
+        (None, Some(_)) => "now",
+        (None, None) => "when `liaison run` runs",
+    };
+    Ok(json!({
+        "mail": mail_json(&mail),
+        "changed": format!("the mail to {} is approved and goes out {when}", mail.recipient),
+        "undo": "`liaison panic on` stops it while it is not handed to the server yet; after \
+                 that it cannot be undone",
+    }))
+}
+
+pub(super) async fn reject(
+    context: &ApiContext,
+    caller: &Caller,
+    arguments: Decide,
+) -> Result<Value, ApiError> {
+    let mail = decide(context, caller, &arguments, Input::Reject).await?;
+    context.wake(Wake::Events);
+    Ok(json!({
+        "mail": mail_json(&mail),
+        "changed": format!("the mail to {} is rejected and will not go out", mail.recipient),
+        "undo": "cannot be undone: write to them yourself",
+    }))
+}
+
+async fn decide(
+    context: &ApiContext,
+    caller: &Caller,
+    arguments: &Decide,
+    input: Input,
+) -> Result<MailEffect, ApiError> {
+    for _ in 0..TRIES_MAX {
+        let mail = mail_by(context, &arguments.id).await?;
+        if mail.record.state != MailState::Held {
+            return Err(not_held(context, &mail.record).await?);
+        }
+        match decide_once(context, caller, arguments, &mail, input.clone()).await {
+            Err(error) if error.is_conflict() => {}
+            done => return done,
+        }
+    }
+    Err(ApiError::NotNow(
+        "others changed the same mail meanwhile: look at it again".to_owned(),
+    ))
+}
+
+async fn decide_once(
+    context: &ApiContext,
+    caller: &Caller,
+    arguments: &Decide,
+    mail: &Stored<MailEffect>,
+    input: Input,
+) -> Result<MailEffect, ApiError> {
+    let now = context.now();
+    let word = match &input {
+        Input::Approve => "approved",
+        _ => "rejected",
+    };
+    let why = match &arguments.why {
+        Some(why) => format!("{word} by {}: {why}", caller.who),
+        None => format!("{word} by {}", caller.who),
+    };
+    let step = Step {
+        input,
+        who: &caller.who,
+        why,
+        not_before: Some(now),
+    };
+    let mut batch = context.books.batch();
+    let after = stage_mail(&context.books, &mut batch, mail, step, now).await?;
+    context.books.commit(batch).await?;
+    Ok(after)
+}
+
+/// Says who took the mail out of `held`, and when.
+async fn not_held(context: &ApiContext, mail: &MailEffect) -> Result<ApiError, ApiError> {
+    let audit = context.books.audit_of(mail.id.as_str()).await?;
+    let left = audit
+        .iter()
+        .rev()
+        .find(|row| row.what.starts_with("held -> "));
+    let text = match left {
+        Some(row) => format!(
+            "this mail is `{}`: {} decided on it at {} ({})",
+            mail.state, row.who, row.at, row.what
+        ),
+        None => format!(
+            "this mail is `{}` since {} and waits for nobody's yes",
+            mail.state, mail.since
+        ),
+    };
+    Ok(ApiError::NotNow(text))
+}
+
+pub(super) async fn holds(
+    context: &ApiContext,
+    _caller: &Caller,
+    arguments: List,
+) -> Result<Value, ApiError> {
+    let mut holds: Vec<HoldEffect> = context.books.all(Ns::Hold).await?;
+    holds.retain(|hold| arguments.wants(hold.state.as_str()));
+    holds.sort_by_key(|hold| (hold.state.is_final(), hold.when));
+    Ok(listed("holds", holds.iter().map(hold_json).collect()))
+}
+
+pub(super) fn hold_json(hold: &HoldEffect) -> Value {
+    json!({
+        "id": hold.id,
+        "state": hold.state.as_str(),
+        "why": hold.state.why(),
+        "since": hold.since,
+        "uid": hold.uid,
+        "title": hold.title,
+        "note": hold.note,
+        "start": hold.when.start,
+        "end": hold.when.end,
+        "zone": hold.zone,
+        "expires": hold.expires,
+        "calendar": hold.calendar,
+        "group": hold.group,
+        "href": hold.href,
+        "plugin": hold.cause.plugin,
+        "plugin_version": hold.cause.plugin_version,
+        "label": hold.cause.label,
+        "reason": hold.cause.reason,
+        "rule": hold.cause.rule,
+        "account": hold.cause.subject.account,
+        "thread": hold.cause.subject.thread,
+        "attempts": hold.attempts,
+        "not_before": hold.not_before,
+        "last_trouble": hold.last_trouble,
+        "created": hold.created,
+    })
+}
+
+async fn hold_by(context: &ApiContext, id: &str) -> Result<Stored<HoldEffect>, ApiError> {
+    let id = why::resolve(context, Ns::Hold, id, HOLDS_LIST).await?;
+    let key = keys::hold(&EffectId::from(id.as_str()));
+    let hold = context.books.get(key).await?;
+    hold.ok_or_else(|| gone(&id, HOLDS_LIST))
+}
+
+pub(super) async fn hold_show(
+    context: &ApiContext,
+    _caller: &Caller,
+    arguments: Id,
+) -> Result<Value, ApiError> {
+    let hold = hold_by(context, &arguments.id).await?.record;
+    let audit = context.books.audit_of(hold.id.as_str()).await?;
+    let mails = context.books.mails_requiring(&hold.id).await?;
+    let mut alternatives: Vec<Value> = Vec::new();
+    for other in context.books.holds_of_group(&hold.group).await? {
+        if other.record.id != hold.id {
+            alternatives.push(hold_json(&other.record));
+        }
+    }
+    Ok(json!({
+        "hold": hold_json(&hold),
+        "alternatives": alternatives,
+        "offered_in": mails,
+        "audit": audit,
+    }))
+}
+
+pub(super) async fn hold_release(
+    context: &ApiContext,
+    caller: &Caller,
+    arguments: Decide,
+) -> Result<Value, ApiError> {
+    let why = arguments
+        .why
+        .clone()
+        .unwrap_or_else(|| format!("released by {}", caller.who));
+    for _ in 0..TRIES_MAX {
+        let hold = hold_by(context, &arguments.id).await?;
+        match release_once(context, caller, &hold, &why).await {
+            Err(error) if error.is_conflict() => {}
+            Err(error) => return Err(error),
+            Ok(after) => {
+                context.wake(Wake::Holds);
+                let mails = context.books.mails_requiring(&after.id).await?;
+                return Ok(json!({
+                    "hold": hold_json(&after),
+                    "offered_in": mails,
+                    "changed": format!("the hold `{}` leaves the calendar", after.title),
+                    "undo": "cannot be undone: enter the time by hand if you want to keep it",
+                }));
+            }
+        }
+    }
+    Err(ApiError::NotNow(
+        "others changed the same hold meanwhile: look at it again".to_owned(),
+    ))
+}
+
+async fn release_once(
+    context: &ApiContext,
+    caller: &Caller,
+    hold: &Stored<HoldEffect>,
+    why: &str,
+) -> Result<HoldEffect, ApiError> {
+    let before = &hold.record;
+    if !matches!(before.state, HoldState::Planned | HoldState::Placed) {
+        let reason = before.state.why().map(|why| format!(" ({why})"));
+        return Err(ApiError::NotNow(format!(
+            "this hold is `{}`{} since {}",
+            before.state.as_str(),
+            reason.unwrap_or_default(),
+            before.since
+        )));
+    }
+    let now = context.now();
+    let after = HoldEffect {
+        state: HoldState::Releasing(liaison_core::message::cut_text(why, WHY_CHARS_MAX)),
+        since: now,
+        not_before: now,
+        ..before.clone()
+    };
+    let mut batch = context.books.batch();
+    let author = (caller.who.as_str(), why);
+    stage_hold(&context.books, &mut batch, hold, after.clone(), author, now).await?;
+    context.books.commit(batch).await?;
+    Ok(after)
+}
+
+/// Longest reason kept in a hold's state, in characters.
+const WHY_CHARS_MAX: usize = 300;

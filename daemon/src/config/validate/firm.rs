@@ -1,0 +1,151 @@
+//! `[firm]`: domains, addresses, working hours, holidays.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use liaison_core::account::matching::{is_free_mail, registrable};
+use liaison_core::business_time::{BusinessCalendar, WorkInterval};
+use liaison_core::zones::zone;
+
+use super::Validation;
+use crate::config::FirmConfig;
+use crate::config::read::Section;
+use crate::config::schema::{RawFirm, RawHoliday, RawHours};
+
+impl Validation<'_, '_> {
+    pub(super) fn firm(&mut self, section: &Section<'_>) -> Option<FirmConfig> {
+        let raw: RawFirm = section.read(&[], self.problems)?;
+        self.not_empty(section, "name", &raw.name);
+        self.zone(section, &raw.zone);
+        let free_mail = self.domains(section, "free_mail", &raw.free_mail);
+        let domains = self.domains(section, "domains", &raw.domains);
+        self.not_shared(section, &domains, &free_mail);
+        let sending_domain = match &raw.sending_domain {
+            Some(domain) => self.domain(section, "sending_domain", domain),
+            None => domains.first().cloned(),
+        };
+        if sending_domain.is_none() && raw.sending_domain.is_none() && raw.domains.is_empty() {
+            let what = "there is neither a domain of ours nor a `sending_domain`";
+            let remedy = "add domains = [\"example.com\"] with our own domains";
+            self.problems.add(section, "domains", what, remedy);
+        }
+        let addresses = self.addresses(section, "addresses", &raw.addresses);
+        self.authserv_ids(section, &raw.authserv_ids);
+        let business = self.business(section, &raw.zone, &raw.working_hours, &raw.holidays);
+        Some(FirmConfig {
+            name: raw.name,
+            zone: raw.zone,
+            domains: domains.into_iter().collect(),
+            addresses: addresses.into_iter().collect(),
+            sending_domain: sending_domain?,
+            authserv_ids: raw.authserv_ids,
+            free_mail,
+            business: business?,
+            signature: raw.signature,
+        })
+    }
+
+    /// A domain of many people cannot say that somebody is one of us.
+    fn not_shared(&mut self, section: &Section<'_>, domains: &[String], free_mail: &[String]) {
+        for (index, domain) in domains.iter().enumerate() {
+            let shared = is_free_mail(domain, free_mail) || registrable(domain).is_none();
+            if shared {
+                let what = format!("`{domain}` is shared by many: all of it would count as ours");
+                let remedy = "list our own addresses in `addresses` and name a `sending_domain`";
+                let key = format!("domains[{index}]");
+                self.problems.add(section, &key, what, remedy);
+            }
+        }
+    }
+
+    fn authserv_ids(&mut self, section: &Section<'_>, ids: &[String]) {
+        for (index, id) in ids.iter().enumerate() {
+            if id.is_empty() || id.chars().any(|c| c.is_whitespace() || c == ';') {
+                let what = "it is no authserv-id";
+                let remedy = "copy the first word of an Authentication-Results field that our \
+                              own server wrote, such as mx.example.com";
+                let key = format!("authserv_ids[{index}]");
+                self.problems.add(section, &key, what, remedy);
+            }
+        }
+    }
+
+    fn business(
+        &mut self,
+        section: &Section<'_>,
+        zone_name: &str,
+        hours: &RawHours,
+        holidays: &[RawHoliday],
+    ) -> Option<BusinessCalendar> {
+        let days = [
+            ("mon", &hours.mon),
+            ("tue", &hours.tue),
+            ("wed", &hours.wed),
+            ("thu", &hours.thu),
+            ("fri", &hours.fri),
+            ("sat", &hours.sat),
+            ("sun", &hours.sun),
+        ];
+        let before = self.problems.len();
+        let hours = days.map(|(day, texts)| self.day(section, day, texts));
+        let holidays = self.holidays(section, holidays);
+        if self.problems.len() > before || zone(zone_name).is_none() {
+            return None;
+        }
+        match BusinessCalendar::new(zone_name, hours, holidays) {
+            Ok(calendar) => Some(calendar),
+            Err(error) => {
+                let key = "working_hours";
+                self.say(section, key, &error.to_string(), "correct the hours");
+                None
+            }
+        }
+    }
+
+    fn day(&mut self, section: &Section<'_>, day: &str, texts: &[String]) -> Vec<WorkInterval> {
+        let mut intervals: Vec<WorkInterval> = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            let key = format!("working_hours.{day}[{index}]");
+            match text.parse::<WorkInterval>() {
+                Err(error) => self.say(section, &key, &error.to_string(), "correct it"),
+                Ok(new) => {
+                    if intervals
+                        .iter()
+                        .any(|old| new.from < old.to && old.from < new.to)
+                    {
+                        let what = format!("`{text}` overlaps other hours of the same day");
+                        let remedy = "let each begin after the one before ended";
+                        self.problems.add(section, &key, what, remedy);
+                    }
+                    intervals.push(new);
+                }
+            }
+        }
+        intervals
+    }
+
+    fn holidays(&mut self, section: &Section<'_>, raw: &[RawHoliday]) -> BTreeMap<Date, String> {
+        let mut holidays = BTreeMap::new();
+        for (index, holiday) in raw.iter().enumerate() {
+            let key = format!("holidays[{index}]");
+            let text = match &holiday.date {
+                toml::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            match text.parse::<Date>() {
+                Err(_) => {
+                    let what = format!("`{text}` is no date");
+                    let remedy = "write it like 2026-12-25";
+                    self.problems.add(section, &key, what, remedy);
+                }
+                Ok(date) => {
+                    if let Some(other) = holidays.insert(date, holiday.name.clone()) {
+                        let what = format!("{date} is a holiday already (`{other}`)");
+                        self.problems.add(section, &key, what, "remove one of them");
+                    }
+                }
+            }
+        }
+        holidays
+    }
+}

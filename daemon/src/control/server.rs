@@ -1,0 +1,343 @@
+//! The daemon's end.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::{Path as UrlPath, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::{IncomingStream, Listener};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use super::{CONNECTION_LASTS, CONNECTIONS_MAX, REQUEST_ARRIVES, REQUEST_BYTES_MAX};
+use crate::api::{ApiContext, ApiError, Caller, Role, allow, call};
+use crate::config::Control;
+use crate::supervisor::{Stop, Waited};
+
+/// Mode of the socket file: the owner and its group may connect.
+const SOCKET_MODE: u32 = 0o660;
+/// Pause after an accept that failed (out of file descriptors).
+const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Why the socket cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody answers there.
+    #[error("another liaison listens on {}: stop it first", .0.display())]
+    InUse(PathBuf),
+    /// What lies there is no socket.
+    #[error("{} is no socket: move it away, or set another `socket`", .0.display())]
+    NoSocket(PathBuf),
+    /// The file system refused.
+    #[error("cannot {doing} {}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A socket that is listened on; its file goes when this is dropped.
+#[derive(Debug)]
+pub struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    own_uid: u32,
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(path = %self.path.display(), %error, "socket file not removed");
+        }
+    }
+}
+
+impl ControlSocket {
+    /// Listens on `path`. A socket file on which nobody answers is left over and is replaced.
+    ///
+    /// Must be called within a tokio runtime, and under the lock of the store, which keeps two
+    /// daemons from replacing each other's socket.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub async fn bind(path: &Path) -> Result<ControlSocket, BindError> {
+        let failed = |doing| {
+            let path = path.to_owned();
+            move |source| BindError::Io {
+                doing,
+                path,
+                source,
+            }
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
+        }
+        remove_stale(path).await?;
+        let listener = UnixListener::bind(path).map_err(failed("listen on"))?;
+        let mode = std::fs::Permissions::from_mode(SOCKET_MODE);
+        std::fs::set_permissions(path, mode).map_err(failed("set the mode of"))?;
+        let metadata = std::fs::symlink_metadata(path).map_err(failed("look at"))?;
+        Ok(ControlSocket {
+            listener,
+            path: path.to_owned(),
+            own_uid: std::os::unix::fs::MetadataExt::uid(&metadata),
+        })
+    }
+
+    /// Serves until `stop`; answers that are under way are finished.
+    ///
+    /// # Errors
+    /// As the listener.
+    pub async fn serve(self, context: ApiContext, access: Control, stop: Stop) -> io::Result<()> {
+        let router = Router::new()
+            .route("/v1/status", get(status))
+            .route("/v1/{command}", post(command))
+            .with_state(Arc::new(context));
+        let guarded = Guarded {
+            socket: self,
+            access,
+            slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            stop: stop.clone(),
+        };
+        let service = router.into_make_service_with_connect_info::<Peer>();
+        axum::serve(guarded, service)
+            .with_graceful_shutdown(async move { stop.stopped().await })
+            .await
+    }
+}
+
+async fn remove_stale(path: &Path) -> Result<(), BindError> {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(BindError::NoSocket(path.to_owned()));
+    }
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Ok(_) => return Err(BindError::InUse(path.to_owned())),
+        Err(source) => {
+            return Err(BindError::Io {
+                doing: "find out who listens on",
+                path: path.to_owned(),
+                source,
+            });
+        }
+    }
+    std::fs::remove_file(path).map_err(|source| BindError::Io {
+        doing: "remove the left-over",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone)]
+struct Peer {
+    uid: u32,
+    pid: Option<i32>,
+    role: Option<Role>,
+}
+
+impl Peer {
+    fn caller(&self) -> Result<Caller, ApiError> {
+        let role = self.role.ok_or(ApiError::NoRole { uid: self.uid })?;
+        let pid = self.pid.map(|pid| format!(", pid {pid}"));
+        Ok(Caller {
+            who: format!("uid {}{}", self.uid, pid.unwrap_or_default()),
+            role,
+        })
+    }
+}
+
+impl Connected<IncomingStream<'_, Guarded>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Guarded>) -> Peer {
+        stream.remote_addr().clone()
+    }
+}
+
+/// Accepts at most [`CONNECTIONS_MAX`] connections, each for at most [`CONNECTION_LASTS`].
+struct Guarded {
+    socket: ControlSocket,
+    access: Control,
+    slots: Arc<Semaphore>,
+    stop: Stop,
+}
+
+impl Listener for Guarded {
+    type Io = Bounded;
+    type Addr = Peer;
+
+    async fn accept(&mut self) -> (Bounded, Peer) {
+        loop {
+            let slot = Arc::clone(&self.slots).acquire_owned().await;
+            let (Ok(slot), accepted) = (slot, self.socket.listener.accept().await) else {
+                continue;
+            };
+            let credentials = accepted.and_then(|(stream, _)| {
+                let credentials = stream.peer_cred()?;
+                Ok((stream, credentials))
+            });
+            match credentials {
+                Ok((stream, peer)) => {
+                    let (uid, gid) = (peer.uid(), peer.gid());
+                    let peer = Peer {
+                        uid,
+                        pid: peer.pid(),
+                        role: self.access.role(uid, gid, self.socket.own_uid),
+                    };
+                    return (Bounded::new(stream, slot), peer);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection to the control socket failed");
+                    if self.stop.sleep(ACCEPT_AGAIN).await == Waited::Stopped {
+                        std::future::pending::<()>().await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Peer> {
+        Ok(Peer {
+            uid: self.socket.own_uid,
+            pid: None,
+            role: None,
+        })
+    }
+}
+
+/// A connection with an end.
+struct Bounded {
+    stream: UnixStream,
+    end: Pin<Box<Sleep>>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Bounded {
+    fn new(stream: UnixStream, slot: OwnedSemaphorePermit) -> Bounded {
+        Bounded {
+            stream,
+            end: Box::pin(sleep_until(Instant::now() + CONNECTION_LASTS)),
+            _slot: slot,
+        }
+    }
+}
+
+impl AsyncRead for Bounded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.end.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.end.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+async fn status(
+    State(context): State<Arc<ApiContext>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+) -> Response {
+    let answer = match peer.caller() {
+        Ok(caller) => call(&context, &caller, "status", Value::Null).await,
+        Err(error) => Err(error),
+    };
+    respond(answer)
+}
+
+async fn command(
+    State(context): State<Arc<ApiContext>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    UrlPath(command): UrlPath<String>,
+    request: Request,
+) -> Response {
+    respond(carry_out(&context, &peer, &command, request).await)
+}
+
+async fn carry_out(
+    context: &ApiContext,
+    peer: &Peer,
+    command: &str,
+    request: Request,
+) -> Result<Value, ApiError> {
+    let caller = peer.caller()?;
+    allow(caller.role, command)?;
+    let body = axum::body::to_bytes(request.into_body(), REQUEST_BYTES_MAX);
+    let body = timeout(REQUEST_ARRIVES, body)
+        .await
+        .map_err(|_| ApiError::Arguments("the request took too long to arrive".to_owned()))?
+        .map_err(|error| ApiError::Arguments(format!("the request cannot be read: {error}")))?;
+    let arguments = match body.trim_ascii().is_empty() {
+        true => Value::Null,
+        false => serde_json::from_slice(&body)
+            .map_err(|error| ApiError::Arguments(format!("the request is no JSON: {error}")))?,
+    };
+    let answer = call(context, &caller, command, arguments).await;
+    if let Err(error) = &answer {
+        tracing::debug!(%command, who = %caller.who, error = %error.chain(), "command refused");
+    }
+    answer
+}
+
+fn respond(answer: Result<Value, ApiError>) -> Response {
+    match answer {
+        Ok(value) => Json(value).into_response(),
+        Err(error) => {
+            let body = json!({ "error": { "code": error.code(), "message": error.chain() } });
+            (status_of(&error), Json(body)).into_response()
+        }
+    }
+}
+
+fn status_of(error: &ApiError) -> StatusCode {
+    match error {
+        ApiError::NoCommand(_) | ApiError::NotFound { .. } => StatusCode::NOT_FOUND,
+        ApiError::NotAllowed { .. } | ApiError::NoRole { .. } => StatusCode::FORBIDDEN,
+        ApiError::NotNow(_) | ApiError::NotUnique { .. } => StatusCode::CONFLICT,
+        ApiError::Arguments(_) | ApiError::Accounts(_) | ApiError::Import(_) => {
+            StatusCode::BAD_REQUEST
+        }
+        ApiError::Books(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,495 @@
+//! Carrying out: mails leave, holds are placed and removed, copies are filed.
+//!
+//! Work is found in the index of due effects and split into *lanes*: one for each transport, each
+//! owner's mailbox and each calendar. A lane handles its effects one after the other, lanes run
+//! beside each other, so a server that hangs holds up nobody else. A mail that is leased while no
+//! lane holds it was left behind by a crash.
+//!
+//! Before anything outside happens a row of our own is committed; what happened is committed
+//! after it. The crash windows between the two are W8 to W13 of the storage contract.
+
+mod copy;
+mod facts;
+mod hold;
+mod mail;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream::FuturesUnordered;
+use liaison_core::effect::{Audience, MailEffect, MailMode};
+use liaison_core::ids::{EffectId, MailboxId, TransportId};
+use liaison_core::outbox::{Input, MailState, Phase};
+use liaison_core::time::Timestamp;
+use tokio::sync::Notify;
+
+use crate::books::keys::{self, DueKind};
+use crate::books::{Books, BooksError, LIST_ROWS_MAX, chain};
+use crate::calendars::Calendars;
+use crate::clock::Clock;
+use crate::freshness::Freshness;
+use crate::office::Office;
+use crate::outbox::{Step, StepError, stage_mail};
+use crate::sink::{MailTransport, OwnFolders};
+use crate::store::{Key, Ns, Range, Stored};
+use crate::supervisor::Stop;
+use facts::Breaker;
+
+/// Name under which steps of the worker stand in the audit.
+const WHO: &str = "liaison";
+/// Most due entries looked at in one pass.
+const DUE_ROWS_MAX: usize = 2_000;
+/// Most effects that a lane takes before due work is looked for again, so that what became due
+/// meanwhile has its turn by time.
+const LANE_EFFECTS_MAX: usize = 20;
+/// Longest wait for the next look: a missed wake costs no more than this.
+const LOOK_AGAIN_MAX: Duration = Duration::from_secs(30);
+/// Most passes of [`Delivery::settle_due`].
+const SETTLE_PASSES_MAX: usize = 64;
+/// Most tries of one commit that meets others; every event of the log meets the same counter.
+const CONFLICTS_MAX: u32 = 100;
+
+/// What the workers are given.
+#[derive(Debug)]
+pub struct Parts {
+    /// The records.
+    pub books: Books,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ourselves.
+    pub office: Arc<Office>,
+    /// Ways to send.
+    pub transports: BTreeMap<TransportId, Arc<dyn MailTransport>>,
+    /// Drafts and Sent of the watched mailboxes.
+    pub folders: BTreeMap<MailboxId, Arc<dyn OwnFolders>>,
+    /// Our calendars.
+    pub calendars: Calendars,
+    /// Told by others when effects may be due.
+    pub wake: Arc<Notify>,
+    /// Told by the mirrors when a calendar changed.
+    pub calendar_changed: Arc<Notify>,
+    /// Told after commits that appended events.
+    pub events: Arc<Notify>,
+    /// Told when something new lies in the Sent folder of the mailbox.
+    pub look_at_sent: BTreeMap<MailboxId, Arc<Notify>>,
+    /// Where trouble of transports and folders is shown.
+    pub freshness: Arc<Freshness>,
+}
+
+/// The workers that carry effects out. One per process: it knows which mails are in its hands.
+#[derive(Debug)]
+pub struct Delivery {
+    parts: Parts,
+    // A short lock without await.
+    lanes: Arc<Mutex<BTreeSet<String>>>,
+    // Held from the second look to the lease, so that two mails never both see room under a cap.
+    gate: tokio::sync::Mutex<Breaker>,
+    mail_wake: Notify,
+    hold_wake: Notify,
+}
+
+/// What a loop looks after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Mails,
+    Holds,
+}
+
+/// An entry of the index of due effects.
+#[derive(Debug, Clone)]
+struct Due {
+    at: Timestamp,
+    kind: DueKind,
+    id: EffectId,
+}
+
+impl Due {
+    fn key(&self) -> Key {
+        keys::effect_due(self.at, self.kind, &self.id)
+    }
+
+    fn work(&self) -> Work {
+        match self.kind {
+            DueKind::Mail | DueKind::SentCopy => Work::Mails,
+            DueKind::Hold => Work::Holds,
+        }
+    }
+}
+
+/// Effects that share a server and are handled one after the other.
+#[derive(Debug)]
+struct Lane {
+    entries: Vec<Due>,
+    /// Nobody else works in this lane while it lives.
+    _guard: LaneGuard,
+}
+
+#[derive(Debug)]
+struct LaneGuard {
+    name: String,
+    lanes: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Drop for LaneGuard {
+    fn drop(&mut self) {
+        self.lanes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.name);
+    }
+}
+
+/// A step of a mail by the worker.
+#[derive(Debug, Clone)]
+struct Turn {
+    input: Input,
+    why: String,
+    not_before: Option<Timestamp>,
+    /// The verdict of a transport that has no doubtful moment (a file) or did not say when it
+    /// began: counts as given after the body.
+    after_body: bool,
+}
+
+impl Turn {
+    fn new(input: Input, why: impl Into<String>) -> Turn {
+        Turn {
+            input,
+            why: why.into(),
+            not_before: None,
+            after_body: false,
+        }
+    }
+
+    fn at(mut self, at: Timestamp) -> Turn {
+        self.not_before = Some(at);
+        self
+    }
+
+    fn after_body(mut self) -> Turn {
+        self.after_body = true;
+        self
+    }
+}
+
+impl Delivery {
+    /// Workers that have done nothing yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Delivery {
+        Delivery {
+            parts,
+            lanes: Arc::default(),
+            gate: tokio::sync::Mutex::default(),
+            mail_wake: Notify::new(),
+            hold_wake: Notify::new(),
+        }
+    }
+
+    /// Settles what a crash left behind; once at start, before anything else. A mail leased before
+    /// its body becomes due again, one leased after it becomes `uncertain`. Returns how many.
+    ///
+    /// # Errors
+    /// When the records cannot be read or written.
+    pub async fn recover(&self) -> Result<usize, StepError> {
+        let mut count = 0_usize;
+        for due in self.due_in(Range::all(Ns::EffectDue)).await? {
+            if due.kind != DueKind::Mail {
+                continue;
+            }
+            let Some(mail) = self.parts.books.mail(&due.id).await? else {
+                continue;
+            };
+            if let MailState::Leased(phase) = mail.state {
+                self.recover_mail(&mail, phase).await?;
+                count = count.saturating_add(1);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Carries out mails and files copies until the stop; what is in a server's hands at the stop
+    /// is awaited.
+    pub async fn run_mail(&self, stop: Stop) {
+        self.run(Work::Mails, &stop).await;
+    }
+
+    /// Places, removes and compares holds until the stop.
+    pub async fn run_holds(&self, stop: Stop) {
+        self.run(Work::Holds, &stop).await;
+    }
+
+    /// Handles everything that is due now, and what becomes due by it; returns how many steps that
+    /// took. What must wait for a later time is left.
+    pub async fn settle_due(&self) -> usize {
+        let never = Stop::new();
+        let mut total = 0_usize;
+        for _ in 0..SETTLE_PASSES_MAX {
+            let mut handled = 0_usize;
+            for work in [Work::Holds, Work::Mails] {
+                let lanes = self.lanes_due(work).await;
+                let driven = join_all(lanes.into_iter().map(|lane| self.drive(lane, &never)));
+                handled = driven
+                    .await
+                    .into_iter()
+                    .fold(handled, usize::saturating_add);
+            }
+            if handled == 0 {
+                break;
+            }
+            total = total.saturating_add(handled);
+        }
+        total
+    }
+
+    async fn run(&self, work: Work, stop: &Stop) {
+        let mut active: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
+        let mut look = true;
+        let mut compare = work == Work::Holds;
+        while !stop.is_set() {
+            if compare && let Some(guard) = self.occupy("compare holds".to_owned()) {
+                compare = false;
+                let compared = async move {
+                    let changed = self.compare_holds().await;
+                    drop(guard);
+                    changed
+                };
+                active.push(compared.boxed());
+            }
+            if look {
+                for lane in self.lanes_due(work).await {
+                    active.push(self.drive(lane, stop).boxed());
+                }
+            }
+            look = true;
+            let own = match work {
+                Work::Mails => &self.mail_wake,
+                Work::Holds => &self.hold_wake,
+            };
+            let wait = self.until_next().await;
+            tokio::select! {
+                () = stop.stopped() => {}
+                // A lane that could do nothing would be looked at again without end.
+                Some(handled) = active.next(), if !active.is_empty() => look = handled > 0,
+                () = self.parts.wake.notified() => match work {
+                    Work::Mails => self.hold_wake.notify_one(),
+                    Work::Holds => self.mail_wake.notify_one(),
+                },
+                () = own.notified() => {}
+                () = self.parts.calendar_changed.notified(), if work == Work::Holds => {
+                    compare = true;
+                }
+                _ = stop.sleep(wait) => {}
+            }
+        }
+        while active.next().await.is_some() {}
+    }
+
+    /// Time to the next entry that is not due yet, at most [`LOOK_AGAIN_MAX`].
+    async fn until_next(&self) -> Duration {
+        let now = self.parts.clock.now();
+        let due = keys::effects_due(now);
+        let later = Range {
+            ns: due.ns,
+            start: due.end.unwrap_or_default(),
+            end: None,
+        };
+        let next = match self.parts.books.keys_under(later, 1).await {
+            Ok(rows) => rows.first().and_then(|key| keys::due_effect(key)),
+            Err(_) => None,
+        };
+        next.map_or(LOOK_AGAIN_MAX, |(at, _, _)| {
+            let millis = u64::try_from(at.since(now)).unwrap_or(0);
+            Duration::from_millis(millis).min(LOOK_AGAIN_MAX)
+        })
+    }
+
+    async fn due_in(&self, range: Range) -> Result<Vec<Due>, BooksError> {
+        let rows = self.parts.books.keys_under(range, LIST_ROWS_MAX).await?;
+        let entry = |key: &bytes::Bytes| {
+            let (at, kind, id) = keys::due_effect(key)?;
+            Some(Due { at, kind, id })
+        };
+        Ok(rows.iter().filter_map(entry).collect())
+    }
+
+    /// Lanes with due work in which nobody works. A part of the due index that cannot be read is
+    /// logged and looked at again later.
+    async fn lanes_due(&self, work: Work) -> Vec<Lane> {
+        let now = self.parts.clock.now();
+        let due = match self.due_in(keys::effects_due(now)).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "due effects cannot be read");
+                return Vec::new();
+            }
+        };
+        let mut by_lane: BTreeMap<String, Vec<Due>> = BTreeMap::new();
+        let wanted = due.into_iter().filter(|entry| entry.work() == work);
+        for entry in wanted.take(DUE_ROWS_MAX) {
+            match self.lane_of(&entry).await {
+                Ok(name) => by_lane.entry(name).or_default().push(entry),
+                Err(error) => warn_effect(&entry.id, &error),
+            }
+        }
+        let occupied = |(name, mut entries): (String, Vec<Due>)| {
+            let guard = self.occupy(name)?;
+            entries.truncate(LANE_EFFECTS_MAX);
+            Some(Lane {
+                entries,
+                _guard: guard,
+            })
+        };
+        by_lane.into_iter().filter_map(occupied).collect()
+    }
+
+    fn occupy(&self, name: String) -> Option<LaneGuard> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.insert(name.clone()).then(|| LaneGuard {
+            name,
+            lanes: self.lanes.clone(),
+        })
+    }
+
+    async fn lane_of(&self, due: &Due) -> Result<String, BooksError> {
+        if due.kind == DueKind::Hold {
+            let hold = self.parts.books.hold(&due.id).await?;
+            return Ok(hold.map_or_else(String::new, |hold| format!("calendar {}", hold.calendar)));
+        }
+        let Some(mail) = self.parts.books.mail(&due.id).await? else {
+            return Ok(String::new());
+        };
+        let own = due.kind == DueKind::SentCopy || mail.state == MailState::Uncertain;
+        // A leased mail must be in the lane that leased it.
+        if own || is_draft(&mail) {
+            let mailbox = self.mailbox_of(&mail);
+            let name = mailbox.as_ref().map_or("", MailboxId::as_str);
+            return Ok(format!("folders of {name}"));
+        }
+        Ok(format!("transport {}", mail.transport))
+    }
+
+    async fn drive(&self, lane: Lane, stop: &Stop) -> usize {
+        let mut handled = 0_usize;
+        for due in &lane.entries {
+            if stop.is_set() {
+                break;
+            }
+            let done = match due.kind {
+                DueKind::Mail => self.handle_mail(due).boxed().await,
+                DueKind::Hold => self.handle_hold(due).boxed().await,
+                DueKind::SentCopy => self.handle_copy(due).boxed().await,
+            };
+            match done {
+                Ok(true) => handled = handled.saturating_add(1),
+                Ok(false) => {}
+                Err(error) => warn_effect(&due.id, &error),
+            }
+        }
+        handled
+    }
+
+    /// Removes an entry whose record does not want it, unless the record changed meanwhile.
+    async fn drop_due(&self, due: &Due, record: Option<(Key, u64)>) -> Result<bool, BooksError> {
+        let mut writes = self.parts.books.batch();
+        if let Some((key, version)) = record {
+            writes.expect(key, crate::store::Expect::Version(version));
+        }
+        writes.del(due.key());
+        match self.parts.books.commit(writes).await {
+            Err(error) if error.is_conflict() => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+
+    /// The mailbox because of which a mail leaves: that of its subject, else the one whose owner
+    /// or From it carries.
+    fn mailbox_of(&self, mail: &MailEffect) -> Option<MailboxId> {
+        let mailboxes = &self.parts.office.mailboxes;
+        let named = mail.cause.subject.mailbox.as_deref().map(MailboxId::from);
+        if let Some(named) = named.filter(|named| mailboxes.contains_key(named)) {
+            return Some(named);
+        }
+        let ours = |(_, route): &(&MailboxId, &crate::office::MailboxRoute)| {
+            let from = route.route.as_ref().map(|route| route.from.as_str());
+            from == Some(mail.from.as_str()) || route.owner.as_deref() == Some(mail.from.as_str())
+        };
+        mailboxes.iter().find(ours).map(|(id, _)| id.clone())
+    }
+
+    /// Takes a step of a mail that is `from` some state; `None` when it is not any more. Conflicts
+    /// are read and staged again.
+    async fn advance(
+        &self,
+        id: &EffectId,
+        from: impl Fn(&MailState) -> bool,
+        turn: Turn,
+    ) -> Result<Option<MailEffect>, StepError> {
+        let books = &self.parts.books;
+        let mut tries = 0;
+        loop {
+            let Some(mut stored) = books.get::<MailEffect>(keys::mail(id)).await? else {
+                return Ok(None);
+            };
+            if !from(&stored.record.state) {
+                return Ok(None);
+            }
+            before_step(&mut stored, &turn);
+            let mut writes = books.batch();
+            let step = Step {
+                input: turn.input.clone(),
+                who: WHO,
+                why: turn.why.clone(),
+                not_before: turn.not_before,
+            };
+            let now = self.parts.clock.now();
+            let after = stage_mail(books, &mut writes, &stored, step, now).await?;
+            if after.state == MailState::Sent {
+                self.stage_sent(&mut writes, &after, turn.input == Input::Accepted)
+                    .await?;
+            }
+            match books.commit(writes).await {
+                Ok(()) => {
+                    self.parts.events.notify_one();
+                    return Ok(Some(after));
+                }
+                Err(error) if error.is_conflict() && tries < CONFLICTS_MAX => {
+                    tries = tries.saturating_add(1);
+                    tokio::task::yield_now().await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn before_step(stored: &mut Stored<MailEffect>, turn: &Turn) {
+    let mail = &mut stored.record;
+    if turn.after_body && mail.state == MailState::Leased(Phase::BeforeDot) {
+        mail.state = MailState::Leased(Phase::AfterDot);
+    }
+    // What a person approved is not automatic any more, also when it has to be tried again.
+    if turn.input == Input::Lease
+        && mail.state == MailState::Approved
+        && mail.mode == MailMode::Send
+    {
+        mail.mode = MailMode::Approve;
+    }
+    if turn.input == Input::NoVerdict {
+        mail.looks = 0;
+    }
+}
+
+/// Whether it is laid into Drafts; staff read their mail in the inbox.
+fn is_draft(mail: &MailEffect) -> bool {
+    mail.mode == MailMode::Draft && mail.audience == Audience::Counterpart
+}
+
+fn warn_effect(id: &EffectId, error: &(dyn std::error::Error + 'static)) {
+    tracing::warn!(effect = %id, error = %chain(error), "effect left for the next look");
+}

@@ -1,0 +1,215 @@
+//! What the second look just before sending needs to know, read from the records.
+
+use std::collections::BTreeSet;
+
+use liaison_core::account::ContactStatus;
+use liaison_core::account::matching::AddressHit;
+use liaison_core::effect::{Audience, MailEffect, MailMode};
+use liaison_core::ids::EffectId;
+use liaison_core::mail::address::Address;
+use liaison_core::outbox::MailState;
+use liaison_core::policy::{CAP_WINDOW_MS, RecheckFacts, RecipientFacts};
+use liaison_core::time::{DAY_MS, HOUR_MS, Timestamp};
+
+use super::Delivery;
+use crate::books::rows::LedgerRow;
+use crate::books::{BooksError, LIST_ROWS_MAX, keys};
+use crate::store::Dir;
+
+/// How far back ledgers are read: a mail goes out up to some weeks after it was decided, and the
+/// ledger knows when it was decided.
+const LEDGER_MS: i64 = 4 * CAP_WINDOW_MS;
+
+/// When automatic mails went out within the last hour: read from the records once, then counted.
+#[derive(Debug, Default)]
+pub(super) struct Breaker(Option<Vec<Timestamp>>);
+
+/// Mails of a ledger.
+#[derive(Debug, Default)]
+struct Touches {
+    /// That count for the frequency cap.
+    mails: Vec<Timestamp>,
+    /// That went out by themselves within 24 hours.
+    automatic: Vec<Timestamp>,
+}
+
+impl Delivery {
+    /// Reads everything that [`liaison_core::policy::recheck`] looks at. The panic switch
+    /// is asked before.
+    pub(super) async fn facts<'a>(
+        &'a self,
+        mail: &MailEffect,
+        breaker: &mut Breaker,
+        now: Timestamp,
+    ) -> Result<RecheckFacts<'a>, BooksError> {
+        let books = &self.parts.books;
+        let subject = &mail.cause.subject;
+        let thread = match &subject.thread {
+            Some(id) => books.thread(id).await?,
+            None => None,
+        };
+        let answered = match &mail.answers {
+            Some(key) => books.message(key).await?,
+            None => None,
+        };
+        let account_mails = match &subject.account {
+            Some(account) => {
+                let who = format!("account:{account}");
+                self.touches(&[who], mail, now).await?.mails
+            }
+            None => Vec::new(),
+        };
+        let sent_last_hour = match mail.mode {
+            MailMode::Send => self.sent_last_hour(breaker, now).await?,
+            _ => 0,
+        };
+        Ok(RecheckFacts {
+            now,
+            firm: &self.parts.office.firm,
+            limits: &self.parts.office.limits,
+            panic: false,
+            recipient: self.recipient_facts(mail, now).await?,
+            account_mails,
+            thread,
+            answered,
+            sent_last_hour,
+        })
+    }
+
+    async fn recipient_facts(
+        &self,
+        mail: &MailEffect,
+        now: Timestamp,
+    ) -> Result<RecipientFacts, BooksError> {
+        let books = &self.parts.books;
+        let subject = &mail.cause.subject;
+        let mut facts = RecipientFacts::default();
+        let mut ledgers = vec![mail.recipient.clone()];
+        let mut hits: Vec<AddressHit> = Vec::new();
+        if let Ok(address) = Address::parse(&mail.recipient) {
+            let found = books
+                .lookups(&address, &self.parts.office.free_mail)
+                .await?;
+            hits.extend(found.addresses.into_iter().flat_map(|(_, hits)| hits));
+            if address.key() != mail.recipient {
+                ledgers.push(address.key());
+            }
+        }
+        let of_subject = |account| AddressHit {
+            account,
+            contact: subject.contact.clone(),
+        };
+        hits.extend(subject.account.clone().map(of_subject));
+        for hit in hits {
+            facts.of_account |= subject.account.as_ref() == Some(&hit.account);
+            if let Some(account) = books.account(&hit.account).await? {
+                facts.do_not_contact |= account.do_not_contact;
+            }
+            let Some(contact) = hit.contact else {
+                continue;
+            };
+            // The subject's contact need not be the recipient.
+            if let Some(contact) = books.contact(&contact).await?
+                && (contact.addresses.iter().any(|own| ledgers.contains(own))
+                    || subject.counterpart.as_ref() == Some(&mail.recipient))
+            {
+                facts.do_not_contact |= contact.do_not_contact;
+                facts.left |= contact.status == ContactStatus::Left;
+            }
+        }
+        let touches = self.touches(&ledgers, mail, now).await?;
+        facts.mails = touches.mails;
+        facts.automatic = touches.automatic;
+        Ok(facts)
+    }
+
+    /// Mails to a counterpart in these ledgers without `mail` itself. Of those that have not begun
+    /// to go out only the ones decided before it count: else two would wait for each other.
+    async fn touches(
+        &self,
+        ledgers: &[String],
+        mail: &MailEffect,
+        now: Timestamp,
+    ) -> Result<Touches, BooksError> {
+        let mut touches = Touches::default();
+        let mut seen: BTreeSet<EffectId> = BTreeSet::from([mail.id.clone()]);
+        for ledger in ledgers {
+            for row in self.newest_of_ledger(ledger, now).await? {
+                if !seen.insert(row.effect.clone()) {
+                    continue;
+                }
+                let Some(other) = self.parts.books.mail(&row.effect).await? else {
+                    continue;
+                };
+                if other.audience != Audience::Counterpart || !other.state.counts_as_contact() {
+                    continue;
+                }
+                let Some(at) = went_out(&other) else {
+                    if (other.created, &other.id) < (mail.created, &mail.id) {
+                        touches.mails.push(row.at);
+                    }
+                    continue;
+                };
+                touches.mails.push(at);
+                let with_server = !matches!(other.state, MailState::Drafted);
+                if other.mode == MailMode::Send && with_server && now.since(at) < DAY_MS {
+                    touches.automatic.push(at);
+                }
+            }
+        }
+        touches.mails.sort();
+        touches.automatic.sort();
+        Ok(touches)
+    }
+
+    async fn newest_of_ledger(
+        &self,
+        who: &str,
+        now: Timestamp,
+    ) -> Result<Vec<LedgerRow>, BooksError> {
+        let range = keys::ledger_since(who, now.minus_millis(LEDGER_MS));
+        let books = &self.parts.books;
+        books.list(range, Dir::Reverse, LIST_ROWS_MAX).await
+    }
+
+    async fn sent_last_hour(
+        &self,
+        breaker: &mut Breaker,
+        now: Timestamp,
+    ) -> Result<u32, BooksError> {
+        if breaker.0.is_none() {
+            let mut times = Vec::new();
+            for row in self.newest_of_ledger("*", now).await? {
+                let mail = self.parts.books.mail(&row.effect).await?;
+                let automatic = mail.filter(|mail| mail.mode == MailMode::Send);
+                times.extend(automatic.as_ref().and_then(went_out));
+            }
+            breaker.0 = Some(times);
+        }
+        let times = breaker.0.get_or_insert_default();
+        times.retain(|at| now.since(*at) < HOUR_MS);
+        Ok(u32::try_from(times.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Counts a mail that went out, or may have.
+    pub(super) async fn count_sent(&self, mail: &MailEffect) {
+        if mail.mode == MailMode::Send
+            && let Some(times) = self.gate.lock().await.0.as_mut()
+        {
+            times.push(mail.since);
+        }
+    }
+}
+
+/// Since when a mail is out of our hands, or may be.
+fn went_out(mail: &MailEffect) -> Option<Timestamp> {
+    let out = matches!(
+        mail.state,
+        MailState::Leased(_)
+            | MailState::Sent
+            | MailState::Uncertain
+            | MailState::Drafted
+            | MailState::Resolved { sent: true }
+    );
+    out.then_some(mail.since)
+}

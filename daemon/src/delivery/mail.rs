@@ -1,0 +1,526 @@
+//! One mail: the second look, the lease, the attempt, and what its end means.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use liaison_core::effect::{Audience, HoldState, MailEffect, MailMode};
+use liaison_core::ids::EffectId;
+use liaison_core::mail::address::Address;
+use liaison_core::message::ThreadRecord;
+use liaison_core::outbox::{CRASHED_ATTEMPTS_MAX, Input, MailState, Phase, next_attempt};
+use liaison_core::policy::{Recheck, recheck};
+use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp};
+
+use super::{Delivery, Due, Turn, WHO, is_draft};
+use crate::books::rows::AuditRow;
+use crate::books::{BooksError, chain, keys, replace};
+use crate::outbox::{StepError, stage_audit, stage_mail_record};
+use crate::sink::{MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome};
+use crate::store::{Batch, Stored};
+
+/// Looks for a mail in doubt: minutes after the doubt began. The last one is longer than any
+/// timeout of SMTP after the dot (RFC 5321 section 4.5.3.2.6: 10 minutes), so that a slow server
+/// has filed its copy by then.
+const LOOK_MINUTES: [i64; 5] = [1, 3, 5, 10, 15];
+/// How an attempt begins its reason when it ended without a word of the server about the mail.
+/// These are counted, because the mail itself may be what breaks it.
+const NO_ANSWER: &str = "no answer: ";
+
+/// A mail with all it needs to be carried out.
+#[derive(Debug)]
+struct Ready {
+    way: Way,
+    bytes: Bytes,
+}
+
+#[derive(Debug)]
+enum Way {
+    Draft(Arc<dyn OwnFolders>),
+    Send(Arc<dyn MailTransport>),
+}
+
+impl Delivery {
+    /// Looks at a mail whose time has come. `false` when it stays due.
+    pub(super) async fn handle_mail(&self, due: &Due) -> Result<bool, StepError> {
+        let key = keys::mail(&due.id);
+        let Some(stored) = self.parts.books.get::<MailEffect>(key.clone()).await? else {
+            return Ok(self.drop_due(due, None).await?);
+        };
+        let mail = &stored.record;
+        if !mail.state.is_watched() || mail.not_before != due.at {
+            return Ok(self.drop_due(due, Some((key, stored.version))).await?);
+        }
+        match mail.state {
+            // Nobody works in its lane but us.
+            MailState::Leased(phase) => self.recover_mail(mail, phase).await.map(|()| true),
+            MailState::Uncertain => self.look_for(&stored).await,
+            _ => self.carry_out(&stored).await,
+        }
+    }
+
+    /// A leased mail that no attempt holds any more.
+    pub(super) async fn recover_mail(
+        &self,
+        mail: &MailEffect,
+        phase: Phase,
+    ) -> Result<(), StepError> {
+        let now = self.parts.clock.now();
+        let what = "the daemon stopped while it was being carried out";
+        let turn = match phase {
+            Phase::AfterDot => {
+                let why = format!("{what}; the body may have been sent");
+                Turn::new(Input::NoVerdict, why)
+            }
+            Phase::BeforeDot if self.broken_tries(&mail.id).await? >= CRASHED_ATTEMPTS_MAX => {
+                let why = format!("{what}, {CRASHED_ATTEMPTS_MAX} times and more: given up");
+                Turn::new(Input::GiveUp, why)
+            }
+            Phase::BeforeDot => {
+                let why = format!("{NO_ANSWER}{what}, before its body was sent");
+                Turn::new(Input::NotSent, why)
+            }
+        };
+        let leased = |state: &MailState| *state == MailState::Leased(phase);
+        self.advance(&mail.id, leased, turn.at(now)).await?;
+        Ok(())
+    }
+
+    async fn carry_out(&self, stored: &Stored<MailEffect>) -> Result<bool, StepError> {
+        let mail = &stored.record;
+        let mut breaker = self.gate.lock().await;
+        if self.parts.books.panic().await?.is_some() {
+            // It stays due: whoever ends the panic wakes us.
+            return Ok(false);
+        }
+        let held_back = |why: String| Turn::new(Input::NeedsPerson, why);
+        let ready = match self.ready(mail).await? {
+            Ok(ready) => ready,
+            Err(why) => return self.due_step(mail, held_back(why)).await,
+        };
+        if let Some(why) = self.lost_hold(mail).await? {
+            return self.due_step(mail, cancelled(why)).await;
+        }
+        let now = self.parts.clock.now();
+        let facts = self.facts(mail, &mut breaker, now).await?;
+        let judged = self.judged(mail);
+        match recheck(&judged, &facts) {
+            Recheck::Go => {}
+            Recheck::Wait(at, why) => return self.wait(stored, at, &why).await,
+            Recheck::Hold(why) => return self.due_step(mail, held_back(why)).await,
+            Recheck::Cancel(why) => return self.due_step(mail, cancelled(why)).await,
+        }
+        let lease = Turn::new(Input::Lease, "");
+        let leased = self
+            .advance(&mail.id, |state| *state == mail.state, lease)
+            .await?;
+        drop(breaker);
+        let Some(leased) = leased else {
+            return Ok(true);
+        };
+        match ready.way {
+            Way::Draft(folders) => self.place_draft(&leased, &*folders, &ready.bytes).await?,
+            Way::Send(transport) => self.send(&leased, &*transport, ready.bytes).await?,
+        }
+        Ok(true)
+    }
+
+    /// The mail as the gates see it: what a person approved is not automatic.
+    fn judged(&self, mail: &MailEffect) -> MailEffect {
+        let mut judged = mail.clone();
+        if mail.state == MailState::Approved && mail.mode == MailMode::Send {
+            judged.mode = MailMode::Approve;
+        }
+        judged
+    }
+
+    /// What is needed to carry it out, or why a person must see to it first.
+    async fn ready(&self, mail: &MailEffect) -> Result<Result<Ready, String>, BooksError> {
+        let way = match self.way(mail) {
+            Ok(way) => way,
+            Err(why) => return Ok(Err(why)),
+        };
+        let bytes = self.parts.books.bytes(&mail.content).await?;
+        let gone = || format!("the rendered message {} is gone", mail.content);
+        Ok(bytes.map(|bytes| Ready { way, bytes }).ok_or_else(gone))
+    }
+
+    fn way(&self, mail: &MailEffect) -> Result<Way, String> {
+        // Mail of others must never leave in their name, whatever a record says.
+        let own = Address::parse(&mail.from).is_ok_and(|from| self.parts.office.owns(&from));
+        if !own {
+            return Err(format!("{} is no address of ours to send from", mail.from));
+        }
+        if is_draft(mail) {
+            let mailbox = self.mailbox_of(mail);
+            let folders = mailbox.as_ref().and_then(|id| self.parts.folders.get(id));
+            let none = || format!("no mailbox with Drafts is configured for {}", mail.from);
+            return folders.cloned().map(Way::Draft).ok_or_else(none);
+        }
+        let nothing = matches!(
+            mail.mode,
+            MailMode::Off | MailMode::Rehearse | MailMode::Notify
+        );
+        if nothing && mail.audience == Audience::Counterpart {
+            let mode = mail.mode.as_str();
+            return Err(format!("its mode is `{mode}`: nothing is carried out"));
+        }
+        let transport = self.parts.transports.get(&mail.transport);
+        let none = || format!("no [[transport]] is called `{}`", mail.transport);
+        transport.cloned().map(Way::Send).ok_or_else(none)
+    }
+
+    /// Why a time that the mail offers is not held (any more).
+    async fn lost_hold(&self, mail: &MailEffect) -> Result<Option<String>, BooksError> {
+        for id in &mail.requires {
+            let Some(hold) = self.parts.books.hold(id).await? else {
+                return Ok(Some(format!("the hold {id} that it offers is not known")));
+            };
+            if !matches!(hold.state, HoldState::Placed | HoldState::Confirmed) {
+                return Ok(Some(super::hold::not_held(&hold)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A step of a mail that is due and not leased.
+    async fn due_step(&self, mail: &MailEffect, turn: Turn) -> Result<bool, StepError> {
+        let same = |state: &MailState| *state == mail.state;
+        self.advance(&mail.id, same, turn).await?;
+        Ok(true)
+    }
+
+    /// Moves the time of a mail; the audit hears of it when the reason is a new one.
+    async fn wait(
+        &self,
+        stored: &Stored<MailEffect>,
+        at: Timestamp,
+        why: &str,
+    ) -> Result<bool, StepError> {
+        let mail = &stored.record;
+        let now = self.parts.clock.now();
+        let mut after = mail.clone();
+        after.not_before = at.max(now.plus_millis(1));
+        after.last_reply = Some(why.to_owned());
+        let mut writes = self.parts.books.batch();
+        stage_mail_record(&mut writes, stored, &after)?;
+        if mail.last_reply != after.last_reply {
+            let row = AuditRow {
+                at: now,
+                who: WHO.to_owned(),
+                what: format!("waits until {}", after.not_before),
+                why: why.to_owned(),
+            };
+            stage_audit(&mut writes, mail.id.as_str(), now, row)?;
+        }
+        match self.parts.books.commit(writes).await {
+            Err(error) if error.is_conflict() => Ok(true),
+            result => Ok(result.map(|()| true)?),
+        }
+    }
+
+    async fn place_draft(
+        &self,
+        mail: &MailEffect,
+        folders: &dyn OwnFolders,
+        bytes: &[u8],
+    ) -> Result<(), StepError> {
+        let placed = folders.place(OwnFolder::Drafts, &mail.message_id, bytes);
+        let turn = match placed.await {
+            Ok(()) => Turn::new(Input::DraftPlaced, ""),
+            Err(error) => {
+                let name = self.mailbox_of(mail).map(|id| id.0).unwrap_or_default();
+                if error.needs_person {
+                    self.trouble(&name, &error.to_string(), true);
+                }
+                self.retry(mail, Input::NotSent, error.to_string(), error.needs_person)
+                    .await?
+            }
+        };
+        self.advance(&mail.id, is_leased, turn).await?;
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        mail: &MailEffect,
+        transport: &dyn MailTransport,
+        bytes: Bytes,
+    ) -> Result<(), StepError> {
+        let outgoing = OutgoingMail {
+            message_id: mail.message_id.clone(),
+            from: mail.from.clone(),
+            recipient: mail.recipient.clone(),
+            bytes,
+        };
+        let mut phase = Entering {
+            delivery: self,
+            id: &mail.id,
+            entered: false,
+        };
+        let outcome = transport.send(&outgoing, &mut phase).await;
+        let entered = phase.entered;
+        self.show_trouble(mail, &outcome);
+        let turn = self.turn_of(mail, outcome, entered).await?;
+        if let Some(after) = self.advance(&mail.id, is_leased, turn).await?
+            && matches!(after.state, MailState::Sent | MailState::Uncertain)
+        {
+            self.count_sent(&after).await;
+        }
+        Ok(())
+    }
+
+    async fn turn_of(
+        &self,
+        mail: &MailEffect,
+        outcome: SendOutcome,
+        entered: bool,
+    ) -> Result<Turn, BooksError> {
+        let now = self.parts.clock.now();
+        Ok(match outcome {
+            SendOutcome::Accepted { reply } => Turn::new(Input::Accepted, reply).after_body(),
+            SendOutcome::Refused {
+                code,
+                enhanced,
+                text,
+                transient,
+            } => {
+                let enhanced = enhanced.map_or_else(String::new, |code| format!("{code} "));
+                let words = format!("{code} {enhanced}{text}");
+                if transient {
+                    let input = Input::Refused { transient: true };
+                    self.retry(mail, input, words, false).await?
+                } else {
+                    let words = format!("refused for {}: {words}", mail.recipient);
+                    Turn::new(Input::Refused { transient: false }, words)
+                }
+            }
+            SendOutcome::NotSent { why, needs_person } => {
+                // Lost inside the body: what the mail says may be what the server dislikes.
+                let words = if entered {
+                    format!("{NO_ANSWER}{why}")
+                } else {
+                    why
+                };
+                let input = Input::NotSent;
+                if entered && self.broken_tries(&mail.id).await? >= CRASHED_ATTEMPTS_MAX {
+                    Turn::new(Input::GiveUp, format!("given up: {words}"))
+                } else {
+                    self.retry(mail, input, words, needs_person).await?
+                }
+            }
+            SendOutcome::Unknown { why } => Turn::new(Input::NoVerdict, why)
+                .at(now.plus_millis(MINUTE_MS))
+                .after_body(),
+        })
+    }
+
+    /// Another try later, or the end of trying.
+    async fn retry(
+        &self,
+        mail: &MailEffect,
+        input: Input,
+        why: String,
+        slowly: bool,
+    ) -> Result<Turn, BooksError> {
+        let now = self.parts.clock.now();
+        let began = self.first_try(&mail.id).await?.unwrap_or(now);
+        let seed = u64::from_str_radix(mail.id.as_str().get(..8).unwrap_or("0"), 16).unwrap_or(0);
+        Ok(match next_attempt(mail.attempts, began, now, seed) {
+            Some(at) if slowly => Turn::new(input, why).at(at.max(now.plus_millis(HOUR_MS))),
+            Some(at) => Turn::new(input, why).at(at),
+            None => Turn::new(
+                Input::GiveUp,
+                format!("given up, tried since {began}: {why}"),
+            ),
+        })
+    }
+
+    /// Steps of the present round of tries: a person's yes begins a new one.
+    async fn round(&self, id: &EffectId) -> Result<Vec<AuditRow>, BooksError> {
+        let rows = self.parts.books.audit_of(id.as_str()).await?;
+        let begun =
+            |row: &AuditRow| row.what.ends_with("-> held") || row.what.ends_with("approved");
+        let skip = rows.iter().rposition(begun).map_or(0, |last| last + 1);
+        Ok(rows.into_iter().skip(skip).collect())
+    }
+
+    async fn first_try(&self, id: &EffectId) -> Result<Option<Timestamp>, BooksError> {
+        let round = self.round(id).await?;
+        let lease = MailState::Leased(Phase::BeforeDot).to_string();
+        let first = round.iter().find(|row| row.what.ends_with(&lease));
+        Ok(first.map(|row| row.at))
+    }
+
+    /// Tries that ended without any answer about the mail, the present one included.
+    async fn broken_tries(&self, id: &EffectId) -> Result<u32, BooksError> {
+        let round = self.round(id).await?;
+        let broken = round.iter().filter(|row| row.why.starts_with(NO_ANSWER));
+        Ok(u32::try_from(broken.count())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1))
+    }
+
+    /// Looks for a mail in doubt among what was sent.
+    async fn look_for(&self, stored: &Stored<MailEffect>) -> Result<bool, StepError> {
+        let mail = &stored.record;
+        let mailbox = self.mailbox_of(mail);
+        let folders = mailbox.as_ref().and_then(|id| self.parts.folders.get(id));
+        let Some(folders) = folders else {
+            let turn = not_found(mail, "no Sent folder is configured to look into");
+            return self.uncertain_step(mail, turn).await;
+        };
+        match folders.contains(OwnFolder::Sent, &mail.message_id).await {
+            Ok(true) => {
+                let turn = Turn::new(Input::FoundInSent, "found in the Sent mailbox");
+                self.uncertain_step(mail, turn).await
+            }
+            Ok(false) => {
+                let looks = mail.looks.saturating_add(1);
+                let next = usize::try_from(looks)
+                    .ok()
+                    .and_then(|looks| LOOK_MINUTES.get(looks));
+                match next {
+                    Some(minutes) => self.look_again(stored, looks, Some(*minutes)).await,
+                    None => {
+                        let turn = not_found(mail, "it is not in the Sent mailbox");
+                        self.uncertain_step(mail, turn).await
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(effect = %mail.id, %error, "cannot look for a mail in doubt");
+                let name = mailbox.as_ref().map_or("", |id| id.as_str());
+                if error.needs_person {
+                    self.trouble(name, &error.to_string(), true);
+                }
+                self.look_again(stored, mail.looks, None).await
+            }
+        }
+    }
+
+    async fn uncertain_step(&self, mail: &MailEffect, turn: Turn) -> Result<bool, StepError> {
+        let uncertain = |state: &MailState| *state == MailState::Uncertain;
+        self.advance(&mail.id, uncertain, turn).await?;
+        Ok(true)
+    }
+
+    /// The next look: so many minutes after the doubt began, never sooner than in one minute.
+    async fn look_again(
+        &self,
+        stored: &Stored<MailEffect>,
+        looks: u32,
+        minutes: Option<i64>,
+    ) -> Result<bool, StepError> {
+        let mail = &stored.record;
+        let soon = self.parts.clock.now().plus_millis(MINUTE_MS);
+        let planned = minutes.map(|count| mail.since.plus_millis(count.saturating_mul(MINUTE_MS)));
+        let mut after = mail.clone();
+        after.looks = looks;
+        after.not_before = planned.map_or(soon, |planned| planned.max(soon));
+        let mut writes = self.parts.books.batch();
+        stage_mail_record(&mut writes, stored, &after)?;
+        match self.parts.books.commit(writes).await {
+            // Found by the watcher meanwhile, or resolved by a person.
+            Err(error) if error.is_conflict() => Ok(true),
+            result => Ok(result.map(|()| true)?),
+        }
+    }
+
+    /// What belongs to the commit of a mail that was sent: the copy to be filed, and the thread's
+    /// count of automatic mails.
+    pub(super) async fn stage_sent(
+        &self,
+        writes: &mut Batch,
+        mail: &MailEffect,
+        by_us_now: bool,
+    ) -> Result<(), BooksError> {
+        if by_us_now && self.files_copy(mail) {
+            writes.put(Delivery::copy_due(mail, mail.since), Vec::new());
+        }
+        let Some(thread) = &mail.cause.subject.thread else {
+            return Ok(());
+        };
+        let key = keys::thread(thread);
+        if mail.mode == MailMode::Send
+            && let Some(stored) = self.parts.books.get::<ThreadRecord>(key.clone()).await?
+        {
+            let mut thread = stored.record;
+            thread.automatic_since_human = thread.automatic_since_human.saturating_add(1);
+            replace(writes, key, Some(stored.version), &thread)?;
+        }
+        Ok(())
+    }
+
+    fn show_trouble(&self, mail: &MailEffect, outcome: &SendOutcome) {
+        let name = mail.transport.as_str();
+        match outcome {
+            SendOutcome::NotSent { why, needs_person } => self.trouble(name, why, *needs_person),
+            SendOutcome::Unknown { why } => self.trouble(name, why, false),
+            SendOutcome::Accepted { .. } | SendOutcome::Refused { .. } => {
+                if self.parts.freshness.mended(name) {
+                    tracing::info!(transport = %name, "transport works again");
+                }
+            }
+        }
+    }
+
+    /// Shows trouble of a transport or mailbox; logs it when it is news.
+    pub(super) fn trouble(&self, name: &str, what: &str, needs_person: bool) {
+        let news = self
+            .parts
+            .freshness
+            .trouble(name, what.to_owned(), needs_person);
+        if news {
+            tracing::warn!(%name, %what, needs_person, "delivery in trouble");
+        }
+    }
+}
+
+fn is_leased(state: &MailState) -> bool {
+    matches!(state, MailState::Leased(_))
+}
+
+fn cancelled(why: String) -> Turn {
+    let input = Input::Cancel {
+        by: WHO.to_owned(),
+        why: why.clone(),
+    };
+    Turn::new(input, why)
+}
+
+fn not_found(mail: &MailEffect, what: &str) -> Turn {
+    let id = &mail.id;
+    let why = format!(
+        "it may or may not have been sent: {what}; see `liaison outbox show {id}`, then \
+         `outbox resolve` or `outbox approve` to send it (again)"
+    );
+    Turn::new(Input::NotFound, why)
+}
+
+/// Makes "the body may be out from here on" durable.
+#[derive(Debug)]
+struct Entering<'a> {
+    delivery: &'a Delivery,
+    id: &'a EffectId,
+    entered: bool,
+}
+
+impl PhaseLog for Entering<'_> {
+    fn entering_body(&mut self) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            let before = |state: &MailState| *state == MailState::Leased(Phase::BeforeDot);
+            let turn = Turn::new(Input::EnterBody, "");
+            match self.delivery.advance(self.id, before, turn).await {
+                Ok(Some(_)) => {
+                    self.entered = true;
+                    Ok(())
+                }
+                Ok(None) => Err("the lease is gone".to_owned()),
+                Err(error) => Err(format!("the phase cannot be recorded: {}", chain(&error))),
+            }
+        }
+        .boxed()
+    }
+}
