@@ -22,6 +22,7 @@ use serde_json::Value;
 use crate::accounts::{AccountBook, AccountsError, By};
 use crate::books::{Books, BooksError, chain};
 use crate::clock::Clock;
+pub use crate::config::Role;
 use crate::office::Office;
 use crate::outbox::StepError;
 
@@ -30,26 +31,13 @@ const TRIES_MAX: u32 = 8;
 /// Most rows of a listing that are answered; `more` tells when there are others.
 pub const ANSWER_ROWS_MAX: usize = 1_000;
 
-/// What a caller may do; each includes the ones before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Look.
-    Observe,
-    /// Say yes or no to what waits for a person.
-    Approve,
-    /// Everything.
-    Admin,
-}
-
-impl Role {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Observe => "observe",
-            Role::Approve => "approve",
-            Role::Admin => "admin",
-        }
+/// The word for a role.
+#[must_use]
+pub fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Observe => "observe",
+        Role::Approve => "approve",
+        Role::Admin => "admin",
     }
 }
 
@@ -149,7 +137,7 @@ pub enum ApiError {
     NotNow(String),
     /// The caller may not.
     #[error("this needs the role `{}`, you have `{}`: ask an administrator to add your user id \
-             under [control] in the configuration", .needs.as_str(), .has.as_str())]
+             under [control] in the configuration", role_word(*.needs), role_word(*.has))]
     NotAllowed {
         /// What the command needs.
         needs: Role,

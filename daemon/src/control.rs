@@ -8,10 +8,7 @@
 pub mod client;
 pub mod server;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
-
-use crate::api::Role;
 
 /// Largest request: an import of [`crate::accounts::import::IMPORT_BYTES_MAX`] in base64.
 pub const REQUEST_BYTES_MAX: usize = 12 * 1024 * 1024;
@@ -25,35 +22,6 @@ const ANSWER_ARRIVES: Duration = Duration::from_secs(15 * 60);
 const CONNECTION_LASTS: Duration = Duration::from_secs(20 * 60);
 /// Connections at one time; further ones wait.
 const CONNECTIONS_MAX: usize = 32;
-
-/// Who may do what over the socket. Root and the daemon's own user may do everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Access {
-    /// User ids that may do everything.
-    pub admin_uids: BTreeSet<u32>,
-    /// User ids that may look and decide on what waits.
-    pub approve_uids: BTreeSet<u32>,
-    /// User ids that may look.
-    pub observe_uids: BTreeSet<u32>,
-    /// Primary group ids that may look: peer credentials carry no others.
-    pub observe_gids: BTreeSet<u32>,
-}
-
-impl Access {
-    /// The role of a peer; `None`: it may not even look. `own` is the daemon's user id.
-    #[must_use]
-    pub fn role(&self, uid: u32, gid: u32, own: u32) -> Option<Role> {
-        if uid == 0 || uid == own || self.admin_uids.contains(&uid) {
-            Some(Role::Admin)
-        } else if self.approve_uids.contains(&uid) {
-            Some(Role::Approve)
-        } else if self.observe_uids.contains(&uid) || self.observe_gids.contains(&gid) {
-            Some(Role::Observe)
-        } else {
-            None
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

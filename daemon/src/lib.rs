@@ -13,8 +13,11 @@ pub mod api;
 pub mod app;
 pub mod books;
 pub mod calendars;
+pub mod cli;
 pub mod clock;
 pub mod compose;
+pub mod config;
+pub mod control;
 pub mod control;
 
 pub mod config;

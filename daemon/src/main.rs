@@ -1,1 +1,5 @@
-fn main() {}
+//! The `liaison` program.
+
+fn main() -> std::process::ExitCode {
+    liaison::cli::main()
+}

@@ -99,7 +99,7 @@ fn caller(who: &str, role: Role) -> Caller {
 }
 
 impl Desk {
-    async fn ask(&self, command: &str, arguments: Value) -> Result<Value, ApiError> {
+    pub(crate) async fn ask(&self, command: &str, arguments: Value) -> Result<Value, ApiError> {
         call(
             &self.context,
             &caller("uid 7", Role::Admin),
@@ -257,7 +257,7 @@ fn outcome(key: &str, seq: Option<u64>, summary: &str) -> OutcomeRow {
 }
 
 /// A message with its event, one plugin result, a mail, a hold and a timer.
-async fn story(desk: &Desk) {
+pub(crate) async fn story(desk: &Desk) {
     let message = message("cafe01", "human");
     let thread = ThreadRecord {
         id: "thread1".into(),

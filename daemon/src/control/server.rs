@@ -20,8 +20,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::{Access, CONNECTION_LASTS, CONNECTIONS_MAX, REQUEST_ARRIVES, REQUEST_BYTES_MAX};
+use super::{CONNECTION_LASTS, CONNECTIONS_MAX, REQUEST_ARRIVES, REQUEST_BYTES_MAX};
 use crate::api::{ApiContext, ApiError, Caller, Role, allow, call};
+use crate::config::Control;
 use crate::supervisor::{Stop, Waited};
 
 /// Mode of the socket file: the owner and its group may connect.
@@ -103,7 +104,7 @@ impl ControlSocket {
     ///
     /// # Errors
     /// As the listener.
-    pub async fn serve(self, context: ApiContext, access: Access, stop: Stop) -> io::Result<()> {
+    pub async fn serve(self, context: ApiContext, access: Control, stop: Stop) -> io::Result<()> {
         let router = Router::new()
             .route("/v1/status", get(status))
             .route("/v1/{command}", post(command))
@@ -175,7 +176,7 @@ impl Connected<IncomingStream<'_, Guarded>> for Peer {
 /// Accepts at most [`CONNECTIONS_MAX`] connections, each for at most [`CONNECTION_LASTS`].
 struct Guarded {
     socket: ControlSocket,
-    access: Access,
+    access: Control,
     slots: Arc<Semaphore>,
     stop: Stop,
 }

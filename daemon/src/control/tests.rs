@@ -8,10 +8,11 @@ use super::client::{Client, ClientError};
 use super::server::{BindError, ControlSocket};
 use super::*;
 use crate::api::tests::desk;
+use crate::config::{Control, Role};
 use crate::supervisor::Stop;
 
-fn access() -> Access {
-    Access {
+fn access() -> Control {
+    Control {
         admin_uids: [1].into(),
         approve_uids: [2].into(),
         observe_uids: [3].into(),

@@ -1,0 +1,278 @@
+//! The command line: what people type, where it is carried out, and how the answer looks.
+//!
+//! Commands talk to the running daemon; where none runs, those that need the store open it under
+//! its lock and call the same functions. `inspect` needs neither daemon nor configuration.
+
+mod access;
+mod args;
+mod daemon;
+pub mod display;
+pub mod inspect;
+mod plugin;
+mod show;
+mod why;
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use base64::Engine as _;
+use clap::Parser;
+use serde_json::{Value, json};
+
+pub use args::Cli;
+use args::{Accounts, Command, Decide, Holds, Outbox, Show, Switch, Tasks, Timers};
+
+/// Something went wrong.
+const FAILURE: u8 = 1;
+/// The command line makes no sense.
+const USAGE: u8 = 2;
+/// The configuration has problems.
+const CONFIGURATION: u8 = 3;
+/// It worked, and somebody should look.
+const ATTENTION: u8 = 4;
+/// The daemon does not run.
+const NOT_RUNNING: u8 = 5;
+/// Largest file that a command reads.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// A finished command: what to print, and the exit code.
+#[derive(Debug)]
+pub(crate) struct Done {
+    text: String,
+    code: u8,
+}
+
+impl Done {
+    fn text(text: String) -> Done {
+        Done { text, code: 0 }
+    }
+
+    fn json(value: &Value) -> Done {
+        Done::text(format!("{value:#}\n"))
+    }
+
+    fn code(self, code: u8) -> Done {
+        Done { code, ..self }
+    }
+}
+
+/// Why a command failed, in words for people, and the exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    fn new(code: u8, message: impl Into<String>) -> Failure {
+        Failure {
+            message: message.into(),
+            code,
+        }
+    }
+
+    /// A failure with all its causes.
+    fn of(code: u8, error: &(dyn std::error::Error + 'static)) -> Failure {
+        Failure::new(code, crate::books::chain(error))
+    }
+}
+
+/// Reads the command line, carries it out, prints, and tells the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors and go to the output.
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            return match error.print() {
+                Ok(()) => code.into(),
+                Err(_) => FAILURE.into(),
+            };
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(Box::pin(execute(cli))),
+        Err(error) => Err(Failure::new(FAILURE, format!("no runtime: {error}"))),
+    };
+    match result {
+        Ok(done) => match print(io::stdout().lock(), &done.text) {
+            Ok(()) => done.code.into(),
+            Err(_) => FAILURE.into(),
+        },
+        Err(failure) => {
+            let text = display::safe_lines(&failure.message, "");
+            let told = print(io::stderr().lock(), &format!("liaison: {text}"));
+            told.map_or(FAILURE, |()| failure.code).into()
+        }
+    }
+}
+
+/// A reader that has seen enough (`| head`) is no trouble.
+fn print(mut out: impl Write, text: &str) -> io::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+async fn execute(cli: Cli) -> Result<Done, Failure> {
+    let config = cli.config.as_deref();
+    match cli.command {
+        Command::Demo(args) => daemon::demo(args.dir.as_deref(), args.stay).await,
+        Command::Run => daemon::run(config).await,
+        Command::Check { online } => daemon::check(config, online, cli.json).await,
+        Command::Inspect(args) => inspect::run(&args, cli.json),
+        Command::Plugin(command) => plugin::run(config, command, cli.json).await,
+        command => {
+            let asked = asked(command)?;
+            let answer = access::ask(config, asked.command, asked.arguments).await?;
+            Ok(finish(&asked, &answer, cli.json))
+        }
+    }
+}
+
+/// A command of the API with its arguments.
+struct Asked {
+    command: &'static str,
+    arguments: Value,
+}
+
+fn asks(command: &'static str, arguments: Value) -> Result<Asked, Failure> {
+    Ok(Asked { command, arguments })
+}
+
+fn asked(command: Command) -> Result<Asked, Failure> {
+    match command {
+        Command::Status => asks("status", json!({})),
+        Command::Panic { switch, why } => {
+            let on = switch == Switch::On;
+            asks("panic", json!({ "on": on, "why": why }))
+        }
+        Command::Match { target } => asks("match", match_arguments(&target)?),
+        Command::Why { id } => asks("why", json!({ "id": id })),
+        Command::Accounts(command) => accounts(command),
+        Command::Cases { kind, action } => match action {
+            Show::List => {
+                let kind = Some(kind).filter(|kind| kind != "all");
+                asks("cases-list", json!({ "kind": kind }))
+            }
+            Show::Show { id } => asks("cases-show", json!({ "id": id })),
+        },
+        Command::Tasks(Tasks::List { all }) => asks("tasks-list", json!({ "all": all })),
+        Command::Tasks(Tasks::Done { id, reopen }) => {
+            asks("tasks-done", json!({ "id": id, "reopen": reopen }))
+        }
+        Command::Timeline { account } => asks("timeline", json!({ "id": account })),
+        Command::Outbox(command) => match command {
+            Outbox::List { state } => asks("outbox-list", json!({ "state": state })),
+            Outbox::Show { id } => asks("outbox-show", json!({ "id": id })),
+            Outbox::Approve(on) => asks("outbox-approve", decision(&on)),
+            Outbox::Reject(on) => asks("outbox-reject", decision(&on)),
+        },
+        Command::Holds(command) => match command {
+            Holds::List { state } => asks("holds-list", json!({ "state": state })),
+            Holds::Show { id } => asks("holds-show", json!({ "id": id })),
+            Holds::Release(on) => asks("holds-release", decision(&on)),
+        },
+        Command::Timers(Timers::List) => asks("timers-list", json!({})),
+        other => Err(Failure::new(
+            USAGE,
+            format!("{other:?} is no command of the API"),
+        )),
+    }
+}
+
+fn decision(on: &Decide) -> Value {
+    json!({ "id": on.id, "why": on.why })
+}
+
+fn accounts(command: Accounts) -> Result<Asked, Failure> {
+    match command {
+        Accounts::List => asks("accounts-list", json!({})),
+        Accounts::Show { account } => asks("accounts-show", json!({ "id": account })),
+        Accounts::Add(add) => asks(
+            "accounts-add",
+            json!({
+                "name": add.name,
+                "external_id": add.external_id,
+                "domains": add.domains,
+                "only_these_domains": add.only_these_domains,
+                "lifecycle": add.lifecycle,
+                "owner": add.owner,
+                "do_not_contact": add.do_not_contact,
+                "contact_email": add.contact_email,
+                "contact_name": add.contact_name,
+                "contact_role": add.contact_role,
+            }),
+        ),
+        Accounts::Import { file, dry_run } => {
+            let csv = base64::engine::general_purpose::STANDARD.encode(read_file(&file)?);
+            let name = file.display().to_string();
+            asks(
+                "accounts-import",
+                json!({ "csv": csv, "dry_run": dry_run, "file": name }),
+            )
+        }
+    }
+}
+
+/// An address, unless it names a file.
+fn match_arguments(target: &str) -> Result<Value, Failure> {
+    let path = Path::new(target);
+    if target == "-" || path.is_file() || target.to_lowercase().ends_with(".eml") {
+        let message = base64::engine::general_purpose::STANDARD.encode(read_file(path)?);
+        return Ok(json!({ "message": message }));
+    }
+    Ok(json!({ "address": target }))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: io::Error| {
+        Failure::new(
+            FAILURE,
+            format!("{} cannot be read: {error}", path.display()),
+        )
+    };
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin()
+            .lock()
+            .take(FILE_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)
+    };
+    let read = read.map_err(failed)?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+        let message = format!("{} has more than {FILE_BYTES_MAX} bytes", path.display());
+        return Err(Failure::new(FAILURE, message));
+    }
+    Ok(bytes)
+}
+
+fn finish(asked: &Asked, answer: &Value, as_json: bool) -> Done {
+    let done = match as_json {
+        true => Done::json(answer),
+        false => Done::text(show::answer(asked.command, answer)),
+    };
+    done.code(code_of(asked.command, answer))
+}
+
+/// [`ATTENTION`] where it worked and somebody should look.
+fn code_of(command: &str, answer: &Value) -> u8 {
+    let look = match command {
+        "status" => !display::items(answer, "/needs_person").is_empty(),
+        "accounts-import" => !display::items(answer, "/rejected").is_empty(),
+        _ => false,
+    };
+    if look { ATTENTION } else { 0 }
+}
+
+#[cfg(test)]
+mod tests;

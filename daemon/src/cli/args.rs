@@ -1,0 +1,298 @@
+//! What people type.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Watches inboxes and calendars, knows whose mail it is, and prepares what is to be done.
+#[derive(Debug, Parser)]
+#[command(name = "liaison", version, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file (else $LIAISON_CONFIG, else /etc/liaison/liaison.toml)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Everything in one go: a sample firm, messages that arrive, what comes of them and why
+    Demo(Demo),
+    /// Run the daemon in the foreground
+    Run,
+    /// Find every problem of configuration, plugins and grants
+    Check {
+        /// Log in everywhere, too
+        #[arg(long)]
+        online: bool,
+    },
+    /// How fresh, what waits, what needs a person
+    Status,
+    /// Stop everything outgoing now, or let it go again
+    Panic {
+        /// On or off
+        #[arg(value_enum)]
+        switch: Switch,
+        /// Why, for the audit
+        #[arg(long)]
+        why: Option<String>,
+    },
+    /// Whom an address or a message belongs to, with the evidence
+    Match {
+        /// Address, or file with a message (- reads one from the input)
+        #[arg(value_name = "ADDRESS|FILE.eml")]
+        target: String,
+    },
+    /// What the program sees in a message or calendar file
+    Inspect(Inspect),
+    /// The whole chain of reasons, also for "nothing happened"
+    Why {
+        /// Message-ID, UID of a hold, or id of anything (its first 6 characters are enough)
+        #[arg(value_name = "MESSAGE-ID|EFFECT|HOLD|...")]
+        id: String,
+    },
+    /// The customer accounts
+    #[command(subcommand)]
+    Accounts(Accounts),
+    /// The records that plugins keep
+    Cases {
+        /// Kind of case, such as `lead`; `all` for every kind
+        kind: String,
+        /// What to do
+        #[command(subcommand)]
+        action: Show,
+    },
+    /// Work laid before people
+    #[command(subcommand)]
+    Tasks(Tasks),
+    /// What happened with an account, newest last
+    Timeline {
+        /// Id, name, domain or address
+        account: String,
+    },
+    /// The mails, by state
+    #[command(subcommand)]
+    Outbox(Outbox),
+    /// The holds in the calendars
+    #[command(subcommand)]
+    Holds(Holds),
+    /// When plugins will look again
+    #[command(subcommand)]
+    Timers(Timers),
+    /// Plugins: what is there, what they may do, their tests
+    #[command(subcommand)]
+    Plugin(Plugin),
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Folder for its files (made when missing)
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Keep running afterwards
+    #[arg(long)]
+    pub stay: bool,
+}
+
+/// `on` or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// Nothing goes out.
+    On,
+    /// It goes out again.
+    Off,
+}
+
+/// `inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The file (- reads the input)
+    #[arg(value_name = "FILE.eml|FILE.ics")]
+    pub file: PathBuf,
+    /// First instant of the window, such as 2026-03-02 or 2026-03-02T09:00:00Z
+    #[arg(long, value_name = "T")]
+    pub from: Option<String>,
+    /// End of the window; a year after --from when left out
+    #[arg(long, value_name = "T", requires = "from")]
+    pub to: Option<String>,
+    /// Zone of times without one, and of days
+    #[arg(long, value_name = "IANA", default_value = "UTC")]
+    pub zone: String,
+}
+
+/// `list` and `show`.
+#[derive(Debug, Subcommand)]
+pub enum Show {
+    /// All of them
+    List,
+    /// One of them
+    Show {
+        /// Its id
+        id: String,
+    },
+}
+
+/// `accounts`.
+#[derive(Debug, Subcommand)]
+pub enum Accounts {
+    /// All of them
+    List,
+    /// One of them, with its contacts
+    Show {
+        /// Id, name, domain or address
+        account: String,
+    },
+    /// Record an account, or change one
+    Add(Box<AddAccount>),
+    /// Take accounts and contacts from a CSV file
+    Import {
+        /// The file (- reads the input)
+        file: PathBuf,
+        /// Say what would happen, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `accounts add`.
+#[derive(Debug, Args)]
+pub struct AddAccount {
+    /// Name of the company
+    pub name: String,
+    /// Id in the system it comes from
+    #[arg(long, value_name = "ID")]
+    pub external_id: Option<String>,
+    /// Domain whose mail belongs to it (repeatable)
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    pub domains: Vec<String>,
+    /// Forget the domains recorded before
+    #[arg(long)]
+    pub only_these_domains: bool,
+    /// prospect, active, past or lost
+    #[arg(long)]
+    pub lifecycle: Option<String>,
+    /// Address of our person
+    #[arg(long, value_name = "ADDRESS")]
+    pub owner: Option<String>,
+    /// No automatic mail to anybody there
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    pub do_not_contact: Option<bool>,
+    /// Address of a person there
+    #[arg(long, value_name = "ADDRESS")]
+    pub contact_email: Option<String>,
+    /// Name of that person
+    #[arg(long, requires = "contact_email")]
+    pub contact_name: Option<String>,
+    /// Role of that person
+    #[arg(long, requires = "contact_email")]
+    pub contact_role: Option<String>,
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err("write yes or no".to_owned()),
+    }
+}
+
+/// `tasks`.
+#[derive(Debug, Subcommand)]
+pub enum Tasks {
+    /// What is open
+    List {
+        /// What is done, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Mark one as done
+    Done {
+        /// Its id
+        id: String,
+        /// It is open after all
+        #[arg(long)]
+        reopen: bool,
+    },
+}
+
+/// A decision on one thing.
+#[derive(Debug, Args)]
+pub struct Decide {
+    /// Its id (the first 6 characters are enough)
+    pub id: String,
+    /// Why, for the audit
+    #[arg(long)]
+    pub why: Option<String>,
+}
+
+/// `outbox`.
+#[derive(Debug, Subcommand)]
+pub enum Outbox {
+    /// What waits for a person first, then the newest
+    List {
+        /// Only those in this state, such as `held`
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// One mail with its text
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Let a held mail go out
+    Approve(Decide),
+    /// Never send a held mail
+    Reject(Decide),
+}
+
+/// `holds`.
+#[derive(Debug, Subcommand)]
+pub enum Holds {
+    /// The open ones first
+    List {
+        /// Only those in this state, such as `placed`
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// One hold with its alternatives
+    Show {
+        /// Its id or UID
+        id: String,
+    },
+    /// Take a hold out of the calendar
+    Release(Decide),
+}
+
+/// `timers`.
+#[derive(Debug, Subcommand)]
+pub enum Timers {
+    /// All of them, by time
+    List,
+}
+
+/// `plugin`.
+#[derive(Debug, Subcommand)]
+pub enum Plugin {
+    /// Those of the configuration, with their grants
+    List,
+    /// What one asks for and what it is made of
+    Inspect {
+        /// Its name in the configuration, or its folder
+        plugin: String,
+    },
+    /// Run its cases in the real sandbox
+    Test {
+        /// Its name in the configuration, or its folder
+        plugin: String,
+        /// A case file or a folder of them (else tests/cases, or cases, in its folder)
+        #[arg(long, value_name = "FILE|DIR")]
+        cases: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,234 @@
+//! `plugin list|inspect|test`.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::args::Plugin as Command;
+use super::display::{at, facts, items, safe, safe_lines, table};
+use super::{ATTENTION, Done, FAILURE, Failure, access};
+use crate::config::{Config, config_path};
+use crate::plugin::{Engine, LoadError, Plugin, cases, parse_manifest};
+
+pub(super) async fn run(
+    config: Option<&Path>,
+    command: Command,
+    as_json: bool,
+) -> Result<Done, Failure> {
+    let file = config_path(config);
+    match command {
+        Command::List => list(config, &file, as_json).await,
+        Command::Inspect { plugin } => {
+            let folder = folder(&file, &plugin)?;
+            let value = blocking(move || inspect(&folder)).await?;
+            Ok(match as_json {
+                true => Done::json(&value),
+                false => Done::text(inspected(&value)),
+            })
+        }
+        Command::Test { plugin, cases } => {
+            let folder = folder(&file, &plugin)?;
+            let results = blocking(move || test(&folder, cases)).await?;
+            let failed = results.iter().filter(|result| !result.passed()).count();
+            let value = json!({ "cases": results, "failed": failed });
+            let done = match as_json {
+                true => Done::json(&value),
+                false => Done::text(tested(&value, &results)),
+            };
+            Ok(done.code(if failed == 0 { 0 } else { FAILURE }))
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Failure::of(FAILURE, &error))?
+}
+
+async fn list(config: Option<&Path>, file: &Path, as_json: bool) -> Result<Done, Failure> {
+    let loaded = access::load(file)?;
+    let states = access::ask(config, "plugins-list", json!({})).await?;
+    let rows: Vec<Value> = loaded
+        .plugins
+        .iter()
+        .map(|plugin| row(&loaded, plugin, &states))
+        .collect();
+    let trouble = rows.iter().any(|row| {
+        row.get("problem").is_some_and(|p| !p.is_null()) || row.pointer("/suspended/why").is_some()
+    });
+    let value = json!({ "plugins": rows, "count": rows.len() });
+    let done = match as_json {
+        true => Done::json(&value),
+        false => Done::text(table(
+            items(&value, "/plugins"),
+            &[
+                ("PLUGIN", "/plugin"),
+                ("VERSION", "/version"),
+                ("ENABLED", "/enabled"),
+                ("MAIL", "/modes/mail"),
+                ("HOLDS", "/modes/holds"),
+                ("STRIKES", "/strikes"),
+                ("SUSPENDED", "/suspended/why"),
+                ("PROBLEM", "/problem"),
+            ],
+        )),
+    };
+    Ok(done.code(if trouble { ATTENTION } else { 0 }))
+}
+
+fn row(config: &Config, plugin: &crate::config::PluginConfig, states: &Value) -> Value {
+    let folder = config.plugin_folder(plugin);
+    let state = items(states, "/plugins")
+        .iter()
+        .find(|state| at(state, "/plugin") == plugin.name.as_str());
+    let (version, problem) = match manifest(&folder) {
+        Ok(manifest) => (Some(manifest.plugin.version), None),
+        Err(failure) => (None, Some(failure.message)),
+    };
+    json!({
+        "plugin": plugin.name,
+        "version": version,
+        "enabled": plugin.enabled,
+        "modes": {
+            "mail": plugin.modes.mail.as_str(),
+            "records": plugin.modes.records.as_str(),
+            "tasks": plugin.modes.tasks.as_str(),
+            "holds": plugin.modes.holds.as_str(),
+        },
+        "folder": folder,
+        "strikes": state.and_then(|state| state.get("strikes")),
+        "suspended": state.and_then(|state| state.get("suspended")),
+        "problem": problem,
+    })
+}
+
+fn manifest(folder: &Path) -> Result<liaison_core::manifest::Manifest, Failure> {
+    let file = folder.join("plugin.toml");
+    let text = std::fs::read_to_string(&file).map_err(|source| LoadError::Read {
+        file: file.display().to_string(),
+        source,
+    });
+    text.and_then(|text| parse_manifest(&text, &file))
+        .map_err(|error| Failure::of(FAILURE, &error))
+}
+
+/// The folder of a plugin: the one given, or that of the configured plugin with this name.
+fn folder(config: &Path, plugin: &str) -> Result<PathBuf, Failure> {
+    let path = PathBuf::from(plugin);
+    if path.join("plugin.toml").is_file() {
+        return Ok(path);
+    }
+    if plugin.contains('/') {
+        let message = format!("{plugin} is no folder of a plugin: plugin.toml is not there");
+        return Err(Failure::new(FAILURE, message));
+    }
+    let config = access::load(config)?;
+    let name = liaison_core::ids::PluginName::from(plugin);
+    match config.plugin(&name) {
+        Some(found) => Ok(config.plugin_folder(found)),
+        None => Err(Failure::new(
+            FAILURE,
+            format!(
+                "{} has no [[plugin]] named `{plugin}`, and there is no such folder",
+                config.file.display()
+            ),
+        )),
+    }
+}
+
+fn open(folder: &Path) -> Result<Plugin, Failure> {
+    // A cache of its own: this user need not be the daemon's.
+    let cache = std::env::temp_dir().join(format!("liaison-compiled-{}", std::process::id()));
+    let opened = Engine::start(&cache)
+        .map_err(|error| Failure::of(FAILURE, &error))
+        .and_then(|engine| {
+            Plugin::open(&engine, folder).map_err(|error| Failure::of(FAILURE, &error))
+        });
+    if let Err(error) = std::fs::remove_dir_all(&cache) {
+        tracing::debug!(folder = %cache.display(), %error, "not removed");
+    }
+    opened
+}
+
+fn inspect(folder: &Path) -> Result<Value, Failure> {
+    let plugin = open(folder)?;
+    Ok(json!({
+        "name": plugin.name(),
+        "version": plugin.manifest().plugin.version,
+        "digest": plugin.digest(),
+        "manifest_digest": plugin.manifest_digest(),
+        "contract": plugin.contract().to_string(),
+        "imports": plugin.imports(),
+        "component_bytes": plugin.component_bytes(),
+        "folder": plugin.folder(),
+        "manifest": plugin.manifest(),
+    }))
+}
+
+fn inspected(value: &Value) -> String {
+    let head = facts(
+        value,
+        &[
+            ("Plugin", "/name"),
+            ("Version", "/version"),
+            ("Contract", "/contract"),
+            ("Digest", "/digest"),
+            ("Bytes", "/component_bytes"),
+            ("Folder", "/folder"),
+            ("Imports", "/imports"),
+        ],
+    );
+    let manifest = value.get("manifest").cloned().unwrap_or_default();
+    let asks = serde_json::to_string_pretty(&manifest).unwrap_or_default();
+    format!("{head}\nWhat it asks for\n{}", safe_lines(&asks, "  "))
+}
+
+fn test(folder: &Path, cases: Option<PathBuf>) -> Result<Vec<cases::CaseResult>, Failure> {
+    let plugin = open(folder)?;
+    let usual = || {
+        let inside = folder.join("tests/cases");
+        if inside.is_dir() {
+            inside
+        } else {
+            folder.join("cases")
+        }
+    };
+    let path = cases.unwrap_or_else(usual);
+    cases::run(&plugin, &path).map_err(|error| Failure::of(FAILURE, &error))
+}
+
+fn tested(value: &Value, results: &[cases::CaseResult]) -> String {
+    let mut out = String::new();
+    for result in results {
+        let word = if result.passed() { "ok" } else { "FAILED" };
+        let steps = result.steps.len();
+        let calls = || result.steps.iter().flat_map(|step| &step.calls);
+        let fuel = calls().map(|call| call.fuel_used).max().unwrap_or(0);
+        let budget = calls().map(|call| call.fuel_budget).max().unwrap_or(0);
+        let memory = calls().map(|call| call.peak_memory).max().unwrap_or(0) / 1024;
+        let file = safe(&result.file);
+        let _ = writeln!(
+            out,
+            "{word:<7} {file} ({steps} steps; most per call: {fuel} of {budget} fuel, {memory} KiB)"
+        );
+        if let Some(problem) = &result.problem {
+            out.push_str(&safe_lines(problem, "        "));
+        }
+        for step in &result.steps {
+            if let Some(difference) = &step.difference {
+                let _ = writeln!(out, "        step {} ({})", step.number, safe(&step.event));
+                out.push_str(&safe_lines(difference, "          "));
+            }
+        }
+    }
+    let _ = writeln!(
+        out,
+        "{} cases, {} failed",
+        results.len(),
+        at(value, "/failed")
+    );
+    out
+}

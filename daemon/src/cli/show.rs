@@ -1,0 +1,397 @@
+//! Answers of the API as text.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::display::{at, facts, items, safe, safe_lines, table, wrapped};
+use super::why;
+
+/// The text of an answer to `command`.
+pub(super) fn answer(command: &str, value: &Value) -> String {
+    match command {
+        "why" => why::text(value),
+        "status" => status(value),
+        "match" => matched(value),
+        "accounts-import" => imported(value),
+        "accounts-show" => account(value),
+        "outbox-show" => mail(value),
+        "holds-show" => hold(value),
+        "cases-show" => case(value),
+        "timeline" => timeline(value),
+        _ => match list_of(command) {
+            Some((name, columns)) => list(value, name, columns),
+            None => changed(value),
+        },
+    }
+}
+
+type Columns = &'static [(&'static str, &'static str)];
+
+fn list_of(command: &str) -> Option<(&'static str, Columns)> {
+    let columns: (&str, Columns) = match command {
+        "accounts-list" => (
+            "accounts",
+            &[
+                ("ID", "/id"),
+                ("NAME", "/name"),
+                ("DOMAINS", "/domains"),
+                ("LIFECYCLE", "/lifecycle"),
+                ("DO NOT CONTACT", "/do_not_contact"),
+            ],
+        ),
+        "cases-list" => (
+            "cases",
+            &[
+                ("ID", "/id"),
+                ("KIND", "/kind"),
+                ("STATE", "/state"),
+                ("CREATED", "/created"),
+                ("TITLE", "/title"),
+            ],
+        ),
+        "tasks-list" => (
+            "tasks",
+            &[
+                ("ID", "/id"),
+                ("URGENT", "/urgent"),
+                ("DUE", "/due"),
+                ("OWNER", "/owner"),
+                ("TITLE", "/title"),
+            ],
+        ),
+        "outbox-list" => (
+            "mails",
+            &[
+                ("ID", "/id"),
+                ("STATE", "/state"),
+                ("SINCE", "/since"),
+                ("TO", "/recipient"),
+                ("SUBJECT", "/subject"),
+            ],
+        ),
+        "holds-list" => (
+            "holds",
+            &[
+                ("ID", "/id"),
+                ("STATE", "/state"),
+                ("START", "/start"),
+                ("CALENDAR", "/calendar"),
+                ("TITLE", "/title"),
+            ],
+        ),
+        "timers-list" => (
+            "timers",
+            &[
+                ("ID", "/id"),
+                ("DUE", "/due"),
+                ("PLUGIN", "/plugin"),
+                ("REASON", "/reason"),
+            ],
+        ),
+        _ => return None,
+    };
+    Some(columns)
+}
+
+fn list(value: &Value, name: &str, columns: Columns) -> String {
+    let rows = items(value, &format!("/{name}"));
+    if rows.is_empty() {
+        return format!("no {name}\n");
+    }
+    let mut out = table(rows, columns);
+    if value.get("more") == Some(&Value::Bool(true)) {
+        let _ = writeln!(out, "... {} of {} shown", rows.len(), at(value, "/count"));
+    }
+    out
+}
+
+/// What a change did, and how to take it back.
+fn changed(value: &Value) -> String {
+    format!(
+        "{}{}",
+        wrapped(&at(value, "/changed"), 0),
+        wrapped(&format!("Undo: {}", at(value, "/undo")), 0)
+    )
+}
+
+fn matched(value: &Value) -> String {
+    let mut out = facts(
+        value,
+        &[
+            ("Address", "/address"),
+            ("Outcome", "/outcome"),
+            ("Account", "/account/name"),
+            ("Account id", "/account/id"),
+            ("Contact", "/contact/name"),
+            ("Confidence", "/confidence"),
+            ("Class", "/class"),
+            ("Authenticity", "/authenticity/verdict"),
+            ("Because", "/authenticity/detail"),
+        ],
+    );
+    out.push_str("Evidence:\n");
+    for evidence in items(value, "/evidence") {
+        let line = format!("{}: {}", at(evidence, "/kind"), at(evidence, "/text"));
+        out.push_str(&wrapped(&line, 2));
+    }
+    for candidate in items(value, "/candidates") {
+        let (name, id) = (at(candidate, "/name"), at(candidate, "/id"));
+        let _ = writeln!(out, "  it may be {name} ({id})");
+    }
+    if value.get("note").is_some() {
+        out.push_str(&wrapped(&at(value, "/note"), 0));
+    }
+    out
+}
+
+fn imported(value: &Value) -> String {
+    let count = |pointer: &str| at(value, pointer);
+    let mut out = format!(
+        "accounts: {} created, {} updated, {} unchanged\n\
+         contacts: {} created, {} updated, {} unchanged\n",
+        count("/created"),
+        count("/updated"),
+        count("/unchanged"),
+        count("/contacts/created"),
+        count("/contacts/updated"),
+        count("/contacts/unchanged"),
+    );
+    let rejected = items(value, "/rejected");
+    if !rejected.is_empty() {
+        let _ = writeln!(out, "{} lines not taken:", count("/rejected_count"));
+        for line in rejected {
+            let (number, column) = (at(line, "/line"), at(line, "/column"));
+            let (held, reason) = (at(line, "/value"), at(line, "/reason"));
+            let place = match column.as_str() {
+                "-" => format!("line {number}"),
+                column => format!("line {number}, {column} `{held}`"),
+            };
+            out.push_str(&wrapped(&format!("{place}: {reason}"), 2));
+        }
+    }
+    out.push_str(&format!("changed: {}\n", count("/changed")));
+    out.push_str(&wrapped(&format!("undo: {}", count("/undo")), 0));
+    out
+}
+
+fn account(value: &Value) -> String {
+    let mut out = facts(
+        value,
+        &[
+            ("Account", "/account/name"),
+            ("Id", "/account/id"),
+            ("External id", "/account/external_id"),
+            ("Domains", "/account/domains"),
+            ("Lifecycle", "/account/lifecycle"),
+            ("Owner", "/account/owner"),
+            ("Do not contact", "/account/do_not_contact"),
+        ],
+    );
+    let contacts = items(value, "/contacts");
+    if !contacts.is_empty() {
+        out.push('\n');
+        out.push_str(&table(
+            contacts,
+            &[
+                ("CONTACT", "/name"),
+                ("ADDRESSES", "/addresses"),
+                ("ROLE", "/role"),
+                ("STATUS", "/status"),
+            ],
+        ));
+    }
+    out.push_str(&audit(value));
+    out
+}
+
+/// The steps of something, oldest first.
+pub(super) fn audit(value: &Value) -> String {
+    let rows = items(value, "/audit");
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut out = "\nSteps\n".to_owned();
+    for row in rows {
+        out.push_str(&wrapped(&step(row), 2));
+    }
+    out
+}
+
+pub(super) fn step(row: &Value) -> String {
+    let why = match at(row, "/why").as_str() {
+        "-" => String::new(),
+        why => format!(" ({why})"),
+    };
+    let (when, what, who) = (at(row, "/at"), at(row, "/what"), at(row, "/who"));
+    format!("{when}  {what}, by {who}{why}")
+}
+
+fn mail(value: &Value) -> String {
+    let mut out = facts(
+        value,
+        &[
+            ("Mail", "/mail/id"),
+            ("State", "/mail/state_text"),
+            ("Since", "/mail/since"),
+            ("From", "/mail/from"),
+            ("To", "/mail/recipient"),
+            ("Subject", "/mail/subject"),
+            ("Message-ID", "/mail/message_id"),
+            ("Answers", "/content/in_reply_to"),
+            ("Plugin", "/mail/plugin"),
+            ("Reason", "/mail/reason"),
+            ("Rule", "/mail/rule"),
+            ("Not before", "/mail/not_before"),
+            ("Attempts", "/mail/attempts"),
+            ("Last answer", "/mail/last_reply"),
+        ],
+    );
+    if let Some(text) = value.pointer("/content/text").and_then(Value::as_str) {
+        let _ = write!(out, "\n{}", safe_lines(text, "  | "));
+    }
+    for attachment in items(value, "/content/attachments") {
+        let _ = writeln!(out, "  attached: {}", safe(&attachment.to_string()));
+    }
+    out.push_str(&audit(value));
+    if value.pointer("/mail/state").and_then(Value::as_str) == Some("held") {
+        let id = at(value, "/mail/id");
+        let _ = write!(
+            out,
+            "\nIt waits for a person:\n  liaison outbox approve {id}\n  liaison outbox reject {id}\n"
+        );
+    }
+    out
+}
+
+fn hold(value: &Value) -> String {
+    let mut out = facts(
+        value,
+        &[
+            ("Hold", "/hold/id"),
+            ("State", "/hold/state"),
+            ("Why", "/hold/why"),
+            ("Title", "/hold/title"),
+            ("Start", "/hold/start"),
+            ("End", "/hold/end"),
+            ("Zone", "/hold/zone"),
+            ("Expires", "/hold/expires"),
+            ("Calendar", "/hold/calendar"),
+            ("UID", "/hold/uid"),
+            ("Plugin", "/hold/plugin"),
+            ("Reason", "/hold/reason"),
+            ("Rule", "/hold/rule"),
+            ("Offered in", "/offered_in"),
+            ("Trouble", "/hold/last_trouble"),
+        ],
+    );
+    let others = items(value, "/alternatives");
+    if !others.is_empty() {
+        out.push_str("\nAlternatives\n");
+        out.push_str(&table(
+            others,
+            &[("ID", "/id"), ("STATE", "/state"), ("START", "/start")],
+        ));
+    }
+    out.push_str(&audit(value));
+    out
+}
+
+fn case(value: &Value) -> String {
+    let mut out = facts(
+        value,
+        &[
+            ("Case", "/case/id"),
+            ("Kind", "/case/kind"),
+            ("Title", "/case/title"),
+            ("State", "/case/state"),
+            ("Account", "/case/account"),
+            ("Plugin", "/case/plugin"),
+            ("Created", "/case/created"),
+            ("Updated", "/case/updated"),
+        ],
+    );
+    if let Some(fields) = value.pointer("/case/fields").and_then(Value::as_object) {
+        out.push_str("\nFields\n");
+        for (name, field) in fields {
+            let text = serde_json::to_string(field).unwrap_or_default();
+            out.push_str(&wrapped(&format!("{}: {}", safe(name), safe(&text)), 2));
+        }
+    }
+    for change in items(value, "/case/steps") {
+        let (when, state, why) = (at(change, "/at"), at(change, "/state"), at(change, "/why"));
+        out.push_str(&wrapped(&format!("{when}  -> {state} ({why})"), 2));
+    }
+    out.push_str(&audit(value));
+    out
+}
+
+fn timeline(value: &Value) -> String {
+    let rows = items(value, "/timeline");
+    let name = at(value, "/account/name");
+    let columns = [
+        ("WHEN", "/at"),
+        ("WHAT", "/kind"),
+        ("TEXT", "/text"),
+        ("ID", "/id"),
+    ];
+    format!("{name}: {} entries\n{}", rows.len(), table(rows, &columns))
+}
+
+fn status(value: &Value) -> String {
+    let running = value.get("running") == Some(&Value::Bool(true));
+    let mut out = match running {
+        true => "liaison is running\n".to_owned(),
+        false => "liaison is not running (read from the store)\n".to_owned(),
+    };
+    let sources = items(value, "/daemon/sources");
+    if !sources.is_empty() {
+        out.push('\n');
+        out.push_str(&table(
+            sources,
+            &[
+                ("SOURCE", "/source"),
+                ("FOLDER", "/folder"),
+                ("UP TO DATE AT", "/fresh_at"),
+                ("TROUBLE", "/trouble"),
+            ],
+        ));
+    }
+    let counts = |pointer: &str| {
+        let states = value.pointer(pointer).and_then(Value::as_object);
+        let texts = states.into_iter().flatten();
+        let texts: Vec<String> = texts
+            .map(|(state, n)| format!("{n} {}", safe(state)))
+            .collect();
+        match texts.is_empty() {
+            true => "none".to_owned(),
+            false => texts.join(", "),
+        }
+    };
+    let _ = write!(
+        out,
+        "\nEvents:  {} known, {} open, {} waiting\nMails:   {}\nHolds:   {}\n\
+         Tasks:   {} open, {} urgent\nTimers:  {} waiting, next {}\nStore:   {}\n",
+        at(value, "/events/known"),
+        at(value, "/events/open"),
+        at(value, "/events/waiting"),
+        counts("/mails"),
+        counts("/holds"),
+        at(value, "/tasks/open"),
+        at(value, "/tasks/urgent"),
+        at(value, "/timers/waiting"),
+        at(value, "/timers/next"),
+        at(value, "/store/state"),
+    );
+    let attention = items(value, "/needs_person");
+    if attention.is_empty() {
+        out.push_str("\nNothing needs a person.\n");
+    } else {
+        let _ = writeln!(out, "\n{} need a person:", attention.len());
+        for item in attention {
+            let (id, text) = (at(item, "/id"), at(item, "/text"));
+            out.push_str(&wrapped(&format!("{text}  [{id}]"), 2));
+        }
+    }
+    out
+}

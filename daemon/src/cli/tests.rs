@@ -1,0 +1,196 @@
+use clap::{CommandFactory, Parser};
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn every_command_of_the_issue_is_understood() {
+    Cli::command().debug_assert();
+    for line in [
+        "demo --dir /tmp/x --stay",
+        "run --config liaison.toml",
+        "check --online",
+        "status --json",
+        "panic on --why drill",
+        "match someone@example.com --json",
+        "inspect F.eml",
+        "inspect F.ics --from 2026-03-02 --to 2026-03-03T00:00:00Z --zone Europe/Berlin",
+        "why <a@example.com>",
+        "accounts list",
+        "accounts show acme",
+        "accounts add Acme --domain acme.example.com --do-not-contact yes",
+        "accounts import F.csv --dry-run",
+        "cases lead list",
+        "cases lead show abcdef",
+        "tasks list --all",
+        "tasks done abcdef --reopen",
+        "timeline acme",
+        "outbox list --state held --json",
+        "outbox show abcdef",
+        "outbox approve abcdef --why yes",
+        "outbox reject abcdef",
+        "holds list",
+        "holds show abcdef",
+        "holds release abcdef",
+        "timers list",
+        "plugin list",
+        "plugin inspect follow-up",
+        "plugin test follow-up --cases cases",
+    ] {
+        let words = std::iter::once("liaison").chain(line.split(' '));
+        assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+    }
+    for line in [
+        "",
+        "nonsense",
+        "panic maybe",
+        "outbox approve",
+        "inspect F --to 2026-01-01",
+    ] {
+        let words = std::iter::once("liaison").chain(line.split_whitespace());
+        let error = Cli::try_parse_from(words).unwrap_err();
+        assert_eq!(error.exit_code(), i32::from(USAGE), "{line}");
+    }
+}
+
+#[test]
+fn commands_become_arguments_that_the_api_knows() {
+    let commands = [
+        "status",
+        "panic off",
+        "match a@example.com",
+        "why x",
+        "accounts list",
+        "accounts show x",
+        "accounts add x",
+        "cases all list",
+        "cases lead show x",
+        "tasks list",
+        "tasks done x",
+        "timeline x",
+        "outbox list",
+        "outbox show x",
+        "outbox approve x",
+        "outbox reject x",
+        "holds list",
+        "holds show x",
+        "holds release x",
+        "timers list",
+    ];
+    for line in commands {
+        let words = std::iter::once("liaison").chain(line.split(' '));
+        let asked = asked(Cli::try_parse_from(words).unwrap().command).unwrap();
+        assert!(crate::api::role_of(asked.command).is_some(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn answers_of_all_commands_read_well() {
+    let desk = crate::api::tests::desk();
+    crate::api::tests::story(&desk).await;
+    desk.ask(
+        "accounts-add",
+        json!({ "name": "Acme\u{1b}[2J", "domains": ["acme.example.com"] }),
+    )
+    .await
+    .unwrap();
+    for (line, says) in [
+        ("status", "1 held"),
+        ("match x@acme.example.com", "is a domain of the account"),
+        ("why cafe01", "they asked for a quote"),
+        ("why aaaaaa", "Rule:"),
+        ("accounts list", "acme.example.com"),
+        ("accounts show acme.example.com", "created"),
+        ("outbox list", "bob@example.net"),
+        ("outbox show aaaaaa", "liaison outbox approve aaaaaa1111"),
+        ("outbox reject aaaaaa", "Undo: cannot be undone"),
+        ("holds list", "Call with Bob"),
+        ("holds show bbbbbb", "Offered in"),
+        ("holds release bbbbbb", "Undo"),
+        ("timers list", "no answer yet"),
+        ("tasks list", "no tasks"),
+        ("timeline acme.example.com", "0 entries"),
+        ("panic on", "Undo: liaison panic off"),
+    ] {
+        let words = std::iter::once("liaison").chain(line.split(' '));
+        let asked = asked(Cli::try_parse_from(words).unwrap().command).unwrap();
+        let answer = desk
+            .ask(asked.command, asked.arguments.clone())
+            .await
+            .unwrap();
+        let done = finish(&asked, &answer, false);
+        assert!(done.text.contains(says), "{line}:\n{}", done.text);
+        assert!(!done.text.contains('\u{1b}'), "{line}");
+        let longest = done.text.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(120), "{line}:\n{}", done.text);
+        let json = finish(&asked, &answer, true);
+        assert_eq!(serde_json::from_str::<Value>(&json.text).unwrap(), answer);
+        assert_eq!(
+            json.code,
+            if line == "status" { ATTENTION } else { 0 },
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn any_bytes_are_inspected_and_shown_without_harm() {
+    let mut noise: Vec<u8> = Vec::new();
+    let mut state = 7_u32;
+    for _ in 0..20_000 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise.extend(state.to_be_bytes());
+    }
+    let hostile =
+        b"Subject: \x1b]52;c;aGk=\x07\xe2\x80\xae\nFrom: a@example.com\n\n\x1b[2J\x9b".to_vec();
+    for bytes in [
+        Vec::new(),
+        noise,
+        hostile,
+        vec![0; 4096],
+        b"BEGIN:VCALENDAR\r\n".to_vec(),
+    ] {
+        for extension in [None, Some("eml"), Some("ICS")] {
+            let value = inspect::inspect(&bytes, extension, None, &TimeZone::UTC);
+            assert!(value["problems"].is_array());
+            let text = inspect::text(&value);
+            let harmful = |c: char| (c.is_control() && c != '\n') || c == '\u{202E}';
+            assert!(!text.contains(harmful), "{extension:?}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn calendars_are_known_by_extension_and_by_content() {
+    let calendar = b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n";
+    for (bytes, extension, is_calendar) in [
+        (&calendar[..], None, true),
+        (&calendar[..], Some("txt"), true),
+        (&calendar[..], Some("eml"), false),
+        (b"From: a@example.com\n\nhi", Some("ics"), true),
+        (b"From: a@example.com\n\nhi", None, false),
+    ] {
+        let value = inspect::inspect(bytes, extension, None, &TimeZone::UTC);
+        assert_eq!(
+            value.get("instances").is_some(),
+            is_calendar,
+            "{extension:?}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_left_is_no_trouble() {
+    struct Gone(io::ErrorKind);
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    assert!(print(Gone(io::ErrorKind::BrokenPipe), "text").is_ok());
+    assert!(print(Gone(io::ErrorKind::StorageFull), "text").is_err());
+}
