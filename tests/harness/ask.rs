@@ -1,5 +1,8 @@
-//! Questions to a running daemon, each over its commands, as a person would ask.
+//! Questions to a running daemon: over its commands, as a person would ask, and where there are
+//! hundreds, over its socket, as a program would.
 
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -90,6 +93,21 @@ impl Daemon {
         })
     }
 
+    /// One command over the control socket; `None` when it was refused.
+    ///
+    /// # Panics
+    /// If nobody answers, or no JSON comes back.
+    pub fn call(&self, command: &str, arguments: &Value) -> Option<Value> {
+        let socket = self.socket().expect("a test that names the socket");
+        let mut stream = UnixStream::connect(socket).expect("connect to the daemon");
+        let (status, body) = post(&mut stream, command, &arguments.to_string())
+            .unwrap_or_else(|error| panic!("{command}: {error}\n{}", self.transcript()));
+        (status == 200).then(|| {
+            serde_json::from_slice(&body)
+                .unwrap_or_else(|error| panic!("{command}: {error}\n{}", self.transcript()))
+        })
+    }
+
     /// Waits until the event of a message is closed, and returns its `why`.
     ///
     /// # Panics
@@ -108,6 +126,28 @@ impl Daemon {
     pub fn row(&self, words: &[&str], what: &str, is: impl Fn(&Value) -> bool) -> Value {
         self.eventually(what, || self.rows(words).into_iter().find(|row| is(row)))
     }
+}
+
+/// One request of HTTP/1.1 on a connection that closes after it.
+fn post(stream: &mut UnixStream, command: &str, body: &str) -> io::Result<(u16, Vec<u8>)> {
+    write!(
+        stream,
+        "POST /v1/{command} HTTP/1.1\r\nHost: liaison\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let head = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    let status = String::from_utf8_lossy(&answer[..head])
+        .split_whitespace()
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .ok_or(io::ErrorKind::InvalidData)?;
+    Ok((status, answer[head + 4..].to_vec()))
 }
 
 /// What a plugin said about the first event of a `why`.

@@ -152,6 +152,11 @@ impl Daemon {
         }
     }
 
+    /// Where it listens, if the test said so.
+    pub fn socket(&self) -> Option<&Path> {
+        self.options.socket.as_deref()
+    }
+
     /// How it ended, if it did.
     pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("look at the daemon")
