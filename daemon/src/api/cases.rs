@@ -204,5 +204,9 @@ fn plain(fields: &Fields) -> Value {
         FieldValue::At(at) => json!(at),
         FieldValue::Texts(texts) => json!(texts),
     };
-    fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect::<serde_json::Map<_, _>>().into()
+    fields
+        .iter()
+        .map(|(name, value)| (name.clone(), plain(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
