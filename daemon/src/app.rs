@@ -12,15 +12,18 @@ use tokio::sync::Notify;
 
 use crate::books::Books;
 use crate::calendars::{CalendarMirror, Calendars};
+use crate::check::online::Edges;
 use crate::clock::Clock;
-use crate::config::{CalendarKind, Config, Mailbox, MailboxKind, TransportKind};
+use crate::config::{
+    Calendar, CalendarKind, Config, Mailbox, MailboxKind, Transport, TransportKind,
+};
 use crate::delivery::{self, Delivery};
 use crate::freshness::Freshness;
 use crate::ingest::Ingest;
 use crate::office::{MailboxRoute, Office, Person};
 use crate::pipeline::{ActivePlugin, Parts, Pipeline};
 use crate::plugin::{Engine, Plugin, Workers};
-use crate::sink::caldav::CaldavCalendar;
+use crate::sink::caldav::{CaldavCalendar, CaldavSettingsError};
 use crate::sink::imap_folders::ImapFolders;
 use crate::sink::maildir::{MaildirFolders, MaildirTransport};
 use crate::sink::smtp::SmtpTransport;
@@ -389,18 +392,10 @@ fn calendars(config: &Config) -> Result<Calendars, StartError> {
     let mut mirrors = BTreeMap::new();
     for calendar in &config.calendars {
         let name = calendar.name.clone();
-        let store: Arc<dyn CalendarStore> = match &calendar.kind {
-            CalendarKind::Vdir(settings) => {
-                Arc::new(VdirCalendar::new(name.clone(), settings.clone()))
-            }
-            CalendarKind::Caldav(settings) => {
-                let built = CaldavCalendar::new(name.clone(), settings.clone());
-                Arc::new(built.map_err(|source| StartError::Calendar {
-                    name: name.clone(),
-                    source,
-                })?)
-            }
-        };
+        let store = calendar_store(calendar).map_err(|source| StartError::Calendar {
+            name: name.clone(),
+            source,
+        })?;
         let owner = config.user(&calendar.owner);
         let address = owner.map_or(calendar.owner.clone(), |owner| owner.address.clone());
         let zone = owner.map_or(config.firm.zone.clone(), |owner| owner.zone.clone());
@@ -456,17 +451,47 @@ fn folders(config: &Config) -> (Folders, Vec<Arc<ImapFolders>>) {
 }
 
 fn transports(config: &Config) -> BTreeMap<TransportId, Arc<dyn MailTransport>> {
-    let transport = |kind: &TransportKind| -> Arc<dyn MailTransport> {
-        match kind {
-            TransportKind::Smtp(settings) => Arc::new(SmtpTransport::new(settings.clone())),
-            TransportKind::Maildir(settings) => Arc::new(MaildirTransport::new(settings.clone())),
-        }
-    };
     config
         .transports
         .iter()
-        .map(|one| (one.name.clone(), transport(&one.kind)))
+        .map(|one| (one.name.clone(), mail_transport(&one.kind)))
         .collect()
+}
+
+fn mail_transport(kind: &TransportKind) -> Arc<dyn MailTransport> {
+    match kind {
+        TransportKind::Smtp(settings) => Arc::new(SmtpTransport::new(settings.clone())),
+        TransportKind::Maildir(settings) => Arc::new(MaildirTransport::new(settings.clone())),
+    }
+}
+
+fn calendar_store(calendar: &Calendar) -> Result<Arc<dyn CalendarStore>, CaldavSettingsError> {
+    let name = calendar.name.clone();
+    Ok(match &calendar.kind {
+        CalendarKind::Vdir(settings) => Arc::new(VdirCalendar::new(name, settings.clone())),
+        CalendarKind::Caldav(settings) => Arc::new(CaldavCalendar::new(name, settings.clone())?),
+    })
+}
+
+/// The edges as the daemon makes them, for `check --online`.
+#[derive(Debug, Clone, Copy)]
+pub struct RealEdges;
+
+impl Edges for RealEdges {
+    fn transport(&self, transport: &Transport) -> Result<Arc<dyn MailTransport>, String> {
+        Ok(mail_transport(&transport.kind))
+    }
+
+    fn own_folders(&self, mailbox: &Mailbox) -> Result<Arc<dyn OwnFolders>, String> {
+        Ok(match &mailbox.kind {
+            MailboxKind::Imap(settings) => Arc::new(ImapFolders::new(settings.clone())),
+            MailboxKind::Maildir(settings) => Arc::new(MaildirFolders::new(settings.clone())),
+        })
+    }
+
+    fn calendar(&self, calendar: &Calendar) -> Result<Arc<dyn CalendarStore>, String> {
+        calendar_store(calendar).map_err(|error| crate::books::chain(&error))
+    }
 }
 
 /// Loads all enabled plugins off the async threads: compiling one takes a moment.

@@ -130,7 +130,7 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         Command::Plugin(command) => plugin::run(config, command, cli.json).await,
         command => {
             let asked = asked(command)?;
-            let answer = access::ask(config, asked.command, asked.arguments).await?;
+            let answer = access::ask(config, asked.command, asked.arguments.clone()).await?;
             Ok(finish(&asked, &answer, cli.json))
         }
     }

@@ -309,7 +309,7 @@ impl Config {
     /// Compiled code of plugins: derived, made anew whenever it is not there.
     #[must_use]
     pub fn plugin_code_dir(&self) -> PathBuf {
-        self.state_dir.join("plugin-code")
+        self.state_dir.join("compiled")
     }
 
     /// The transport with this name.

@@ -13,14 +13,13 @@ pub mod api;
 pub mod app;
 pub mod books;
 pub mod calendars;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod compose;
 pub mod config;
 pub mod control;
-pub mod control;
 
-pub mod config;
 pub mod delivery;
 pub mod demo;
 pub mod dial;

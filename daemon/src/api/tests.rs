@@ -230,6 +230,7 @@ fn message(key: &str, class: &str) -> MessageRecord {
         cc: Vec::new(),
         references: Vec::new(),
         class: class.to_owned(),
+        no_automatic_answer: false,
         class_evidence: vec!["Auto-Submitted: no".to_owned()],
         authenticity: "pass".to_owned(),
         out_of_office: None,

@@ -13,7 +13,6 @@ use crate::api::{ApiContext, Live, Wake};
 use crate::books::Books;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::control::Access;
 use crate::control::server::{BindError, ControlSocket};
 use crate::store::StoreState;
 use crate::supervisor::{Stop, Supervisor, Waited};
@@ -58,20 +57,16 @@ pub async fn run(config: &Config) -> Result<(), RunError> {
 
 async fn serve(config: &Config, books: &Books) -> Result<(), RunError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let socket = ControlSocket::bind(&config.socket).await?;
     let app = Arc::new(App::build(config, books.clone(), clock).await?);
+    // After the plugins are compiled: who can connect is also answered.
+    let socket = ControlSocket::bind(&config.socket).await?;
     let supervisor = Supervisor::new();
     let live = Arc::new(Running {
         app: app.clone(),
         supervisor: supervisor.clone(),
     });
     let context = api_context(config, &app, Some(live));
-    let access = Access {
-        admin_uids: config.control.admin_uids.clone(),
-        approve_uids: config.control.approve_uids.clone(),
-        observe_uids: config.control.observe_uids.clone(),
-        observe_gids: config.control.observe_gids.clone(),
-    };
+    let access = config.control.clone();
     let stop = supervisor.stop().child();
     supervisor.spawn_once("control", async move {
         if let Err(error) = socket.serve(context, access, stop).await {

@@ -47,8 +47,10 @@ pub(super) fn look(findings: &mut Findings<'_>) {
             MailboxKind::Maildir(maildir) => {
                 let remedy = "is the disk mounted, and does `path` name the folder that holds \
                               new, cur and tmp?";
-                for part in ["new", "cur"] {
-                    findings.folder(&format!("{key}.path"), &maildir.path.join(part), remedy);
+                let parts = ["new", "cur"].map(|part| maildir.path.join(part));
+                let bad = parts.iter().find(|part| fs::read_dir(part).is_err());
+                if let Some(part) = bad {
+                    findings.folder(&format!("{key}.path"), part, remedy);
                 }
             }
         }

@@ -310,6 +310,7 @@ fn a_real_plugin_is_loaded_and_held_against_its_pin_and_settings() {
 /// Edges on this machine; the only server refuses.
 struct Local;
 
+#[derive(Debug)]
 struct Refusing;
 
 impl MailTransport for Refusing {
@@ -327,6 +328,7 @@ impl MailTransport for Refusing {
 }
 
 /// Answers never.
+#[derive(Debug)]
 struct Silent;
 
 impl MailTransport for Silent {

@@ -2,24 +2,62 @@
 
 use std::path::Path;
 
+use super::access::load;
 use super::{Done, FAILURE, Failure};
+use crate::app::RealEdges;
+use crate::app::service;
+use crate::check::{check as look, online};
+use crate::config::config_path;
 
 pub(super) async fn demo(_dir: Option<&Path>, _stay: bool) -> Result<Done, Failure> {
-    Err(not_wired("demo"))
+    Err(Failure::new(FAILURE, "the demo is not part of this build"))
 }
 
-pub(super) async fn run(_config: Option<&Path>) -> Result<Done, Failure> {
-    Err(not_wired("run"))
+pub(super) async fn run(config: Option<&Path>) -> Result<Done, Failure> {
+    let config = load(&config_path(config))?;
+    log_to_stderr(&config.log)?;
+    let ended = Box::pin(service::run(&config)).await;
+    ended
+        .map(|()| Done::text(String::new()))
+        .map_err(|error| Failure::of(FAILURE, &error))
 }
 
 pub(super) async fn check(
-    _config: Option<&Path>,
-    _online: bool,
-    _json: bool,
+    config: Option<&Path>,
+    online: bool,
+    json: bool,
 ) -> Result<Done, Failure> {
-    Err(not_wired("check"))
+    let file = config_path(config);
+    // Compiling components takes a while; awaited right here.
+    let looked = tokio::task::spawn_blocking(move || look(&file, None)).await;
+    let (mut report, config) = looked.map_err(|error| Failure::of(FAILURE, &error))?;
+    if online && let Some(config) = &config {
+        report
+            .findings
+            .extend(online::check_online(config, &RealEdges).await);
+    }
+    let mut text = Vec::new();
+    let written = if json {
+        report.write_json(&mut text)
+    } else {
+        report.write_text(&mut text)
+    };
+    written.map_err(|error| Failure::of(FAILURE, &error))?;
+    let done = Done::text(String::from_utf8_lossy(&text).into_owned());
+    Ok(done.code(report.exit_code()))
 }
 
-fn not_wired(command: &str) -> Failure {
-    Failure::new(FAILURE, format!("`{command}` is not part of this build"))
+/// The service's log goes to the standard error stream: systemd and terminals both keep it.
+fn log_to_stderr(filter: &str) -> Result<(), Failure> {
+    // At trace level async-imap prints what servers say, and that is people's mail.
+    let filter = format!("{filter},async_imap=info,lettre=info");
+    let filter = tracing_subscriber::EnvFilter::try_new(&filter).map_err(|error| {
+        Failure::new(super::CONFIGURATION, format!("`log` is no filter: {error}"))
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init()
+        .map_err(|error| Failure::new(FAILURE, error.to_string()))
 }

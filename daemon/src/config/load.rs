@@ -1,5 +1,6 @@
 //! Which file, and from its bytes to a [`Config`].
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -74,7 +75,11 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
     for error in errors {
         let place = error.span().unwrap_or(0..0);
         let remedy = "correct it as https://toml.io describes";
-        problems.add_at(place, String::new(), error.message(), remedy);
+        let what = match error.message() {
+            "duplicate key" => format!("{} is set twice", named(text, place.clone())),
+            other => other.to_owned(),
+        };
+        problems.add_at(place, String::new(), what, remedy);
     }
     if problems.len() > 0 {
         // What a damaged tree says about names and types would only mislead.
@@ -86,6 +91,16 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
         (None, Some(config)) => Ok(config),
         (Some(errors), _) => Err(errors),
         (None, None) => Err(nothing(file)),
+    }
+}
+
+/// The key at a place, where it is written plainly.
+fn named(text: &str, place: Range<usize>) -> String {
+    let key = text.get(place).unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    match !key.is_empty() && key.chars().all(plain) {
+        true => format!("`{key}`"),
+        false => "the key".to_owned(),
     }
 }
 

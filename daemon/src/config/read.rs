@@ -19,6 +19,16 @@ use super::problem::Problems;
 const SECRET_KEYS: [&str; 1] = ["password"];
 /// The kinds of a secret reference.
 const SECRET_KINDS: [&str; 4] = ["file", "env", "command", "credential"];
+/// serde's names of types, and words for them.
+const TYPES: [(&str, &str); 7] = [
+    ("a string", "a text in quotes"),
+    ("path string", "a path in quotes"),
+    ("a boolean", "true or false"),
+    ("u8", "a whole number from 0 to 255"),
+    ("u16", "a whole number from 0 to 65535"),
+    ("u32", "a whole number from 0 to 4294967295"),
+    ("u64", "a whole number, 0 or more"),
+];
 /// Where a stand-in is: nowhere in the file.
 const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
 
@@ -196,7 +206,7 @@ impl<'i> Section<'i> {
                     return None;
                 }
                 if !self.has(missing) {
-                    let what = format!("`{missing}` is missing in {}", self.title);
+                    let what = format!("`{missing}` is missing in {}", self.name_of_table());
                     problems.add(self, missing, what, remedy_missing(missing));
                 }
                 put_stand_in(&mut table, missing);
@@ -211,7 +221,7 @@ impl<'i> Section<'i> {
                 }
                 return None;
             };
-            let (what, remedy) = self.in_words(error.message(), more);
+            let (what, remedy) = self.in_words(error.message(), &key, more);
             let place = offset..offset;
             problems.add_at(place, self.path(&key), what, remedy);
         }
@@ -232,22 +242,35 @@ impl<'i> Section<'i> {
         }
     }
 
-    /// serde's sentence as what is wrong and what to do.
-    fn in_words(&self, message: &str, more: &[&str]) -> (String, String) {
+    /// serde's sentence on a key as what is wrong and what to do.
+    fn in_words(&self, message: &str, key: &str, more: &[&str]) -> (String, String) {
         let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-        let Some((given, expected)) = quoted.split_first() else {
-            return (message.to_owned(), "correct the value".to_owned());
-        };
+        let (unknown, expected) = quoted.split_first().unwrap_or((&"", &[]));
         if message.starts_with("unknown field") {
-            let known: Vec<&str> = expected.iter().chain(more).copied().collect();
-            let what = format!("{} has no key `{given}`", self.name_of_table());
-            return (what, did_you_mean(given, &known));
+            let table = self.name_of_table();
+            return match key.rsplit_once('.') {
+                Some((inner, _)) => {
+                    let what = format!("`{inner}` of {table} has no key `{unknown}`");
+                    (what, did_you_mean(unknown, expected))
+                }
+                None => {
+                    let known: Vec<&str> = expected.iter().chain(more).copied().collect();
+                    let what = format!("{table} has no key `{unknown}`");
+                    (what, did_you_mean(unknown, &known))
+                }
+            };
         }
         if message.starts_with("unknown variant") {
-            let what = format!("`{given}` is none of the choices");
-            return (what, did_you_mean(given, expected));
+            let what = format!("`{unknown}` is none of the choices");
+            return (what, did_you_mean(unknown, expected));
         }
-        (message.to_owned(), "correct the value".to_owned())
+        let (given, type_name) = message.rsplit_once("expected ").unwrap_or((message, ""));
+        let words = TYPES.iter().find(|(name, _)| *name == type_name);
+        let what = match words {
+            Some((_, words)) => format!("{given}expected {words}"),
+            None => message.to_owned(),
+        };
+        (what, "correct the value".to_owned())
     }
 
     fn name_of_table(&self) -> &str {

@@ -291,6 +291,21 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["control.admin_uid: ", "did you mean `admin_uids`?"],
     ),
     (
+        "[[calendar]]\nname = \"one\"\nkind = \"caldav\"\nowner = \"alice@example.com\"\n\
+         url = \"https://dav.example.com/\"\nuser = \"a\"\npassword = { env = \"PW\" }\n\
+         tls.owner = \"x\"\ngone_percent_max = 300",
+        &[
+            "calendar.one.tls.owner: `tls` of [[calendar]] of kind caldav has no key `owner`; \
+             known here: ca_file",
+            "calendar.one.gone_percent_max: invalid value: integer `300`, expected a whole number \
+             from 0 to 255",
+        ],
+    ),
+    (
+        "[limits]\nholds_open = 1\nholds_open = 2",
+        &[":19:1: `holds_open` is set twice"],
+    ),
+    (
         "[control]\napprove_uids = [1000, 65534]",
         &["control.approve_uids: 65534 stands for every caller"],
     ),
@@ -321,6 +336,14 @@ fn assert_said<'p>(cases: impl Iterator<Item = (String, &'p [&'p str])>) {
 /// Lines of the top and of `[firm]`, and what is said of them.
 const FIRM_REFUSED: &[(&str, &str, &[&str])] = &[
     ("", "", &[" firm: there is no [firm]; add [firm]"]),
+    (
+        "[firm]",
+        "",
+        &[
+            "firm.name: `name` is missing in [firm]; add name = ...",
+            "firm.zone: `zone` is missing in [firm]",
+        ],
+    ),
     (
         "log = \"inof\"\nsocket = \"~/liaison.sock\"",
         "[firm]\nname = \"F\"\nzone = \"UTC\"\ndomains = [\"example.com\"]",
@@ -366,7 +389,7 @@ const FIRM_REFUSED: &[(&str, &str, &[&str])] = &[
     (
         "",
         "[firm]\nname = 7\nzone = \"UTC\"\nworking_hours = {}\nsending_domain = \"example.com\"",
-        &["firm.name: invalid type: integer `7`, expected a string"],
+        &["firm.name: invalid type: integer `7`, expected a text in quotes"],
     ),
     (
         "",
@@ -382,6 +405,17 @@ fn problems_of_the_firm_are_named() {
             .iter()
             .map(|(top, firm, parts)| (format!("state_dir = \"state\"\n{top}\n{firm}\n"), *parts)),
     );
+}
+
+#[test]
+fn a_missing_state_dir_is_named() {
+    let said = refused(&BASE.replace("state_dir", "stat_dir"));
+    for part in [
+        ":2:1: stat_dir: the top of the file has no key `stat_dir`; did you mean `state_dir`?",
+        ":1:1: state_dir: `state_dir` is missing in the top of the file",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
 }
 
 #[test]
@@ -485,4 +519,40 @@ fn roles_are_by_peer_credentials() {
     assert_eq!(role(9, 5), Some(Role::Observe));
     assert_eq!(role(10, 100), Some(Role::Observe));
     assert_eq!(role(10, 5), None);
+}
+
+/// Whatever line is lost, doubled, cut or given another type: a configuration or listed problems,
+/// each with a place, and never the canary.
+#[test]
+fn a_damaged_example_is_a_configuration_or_a_list_of_problems() {
+    let example = EXAMPLE.replace("pass\", \"show", CANARY);
+    let lines: Vec<&str> = example.lines().collect();
+    let mut refusals = 0;
+    for index in 0..lines.len() {
+        let line = lines[index];
+        let key = line.split('=').next().unwrap_or_default();
+        let half = line.len() / 2;
+        let damaged = [
+            String::new(),
+            format!("{line}\n{line}"),
+            line.chars().take(half).collect(),
+            format!("{key} = 7"),
+            format!("{key} = {{ x = [{{}}, \"\"] }}"),
+            format!("x{line}"),
+        ];
+        for new in damaged {
+            let mut text = lines.clone();
+            text[index] = &new;
+            let Err(errors) = parse(&text.join("\n")) else {
+                continue;
+            };
+            refusals += 1;
+            assert!(errors.problems.iter().all(|problem| problem.line.is_some()));
+            assert!(
+                !format!("{errors} {errors:?}").contains("canary"),
+                "{errors}"
+            );
+        }
+    }
+    assert!(refusals > 300, "{refusals}");
 }
