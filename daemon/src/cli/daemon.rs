@@ -8,9 +8,21 @@ use crate::app::RealEdges;
 use crate::app::service;
 use crate::check::{check as look, online};
 use crate::config::config_path;
+use crate::demo::DemoOptions;
 
-pub(super) async fn demo(_dir: Option<&Path>, _stay: bool) -> Result<Done, Failure> {
-    Err(Failure::new(FAILURE, "the demo is not part of this build"))
+pub(super) async fn demo(dir: Option<&Path>, stay: bool) -> Result<Done, Failure> {
+    let options = DemoOptions {
+        dir: dir.map(Path::to_owned),
+        stay,
+        plugins: None,
+    };
+    // Printed as it happens.
+    let played = Box::pin(crate::demo::run(options, &mut std::io::stdout())).await;
+    let end = played.map_err(|error| Failure::of(FAILURE, &error))?;
+    if stay {
+        return run(Some(&end.config)).await;
+    }
+    Ok(Done::text(String::new()))
 }
 
 pub(super) async fn run(config: Option<&Path>) -> Result<Done, Failure> {

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
-use liaison_core::mail::clean_text;
+use liaison_core::mail::{ParseLimits, clean_text, parse_message};
 use liaison_core::message::{MessageRecord, cut_text};
 use liaison_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -26,6 +26,8 @@ const COLUMNS: usize = 100;
 const INDENT: usize = 16;
 /// Most lines of one field: `liaison why` has the rest.
 const FIELD_LINES_MAX: usize = 2;
+/// Most lines of a warning.
+const WARNING_LINES_MAX: usize = 4;
 
 /// Writes the account.
 pub(super) struct Tell<'a> {
@@ -54,8 +56,11 @@ impl<'a> Tell<'a> {
 
     /// A label with its text, broken between words and cut.
     fn field(&mut self, label: &str, text: &str) -> io::Result<()> {
-        let room = COLUMNS - INDENT;
-        for (n, line) in broken(text, room).iter().enumerate() {
+        self.lines(label, text, FIELD_LINES_MAX)
+    }
+
+    fn lines(&mut self, label: &str, text: &str, most: usize) -> io::Result<()> {
+        for (n, line) in broken(text, most).iter().enumerate() {
             let label = if n == 0 { label } else { "" };
             self.line(&format!("  {label:<width$}{line}", width = INDENT - 2))?;
         }
@@ -108,8 +113,8 @@ impl<'a> Tell<'a> {
             text(&why, "/message/from/name"),
             text(&why, "/message/from/email"),
         );
-        let head = format!("{name} <{email}>: \"{}\"", text(&why, "/message/subject"));
-        self.scene(stage.now(), &head)?;
+        self.scene(stage.now(), &format!("{name} <{email}> writes"))?;
+        self.field("subject", &text(&why, "/message/subject"))?;
         self.field("seen as", &seen(&why))?;
         self.decided(&why)?;
         self.results(stage, &why)
@@ -160,11 +165,17 @@ impl<'a> Tell<'a> {
                     _ => text(mail, "/state_text"),
                 };
                 let words = format!("{state}: \"{}\" to {to}", text(mail, "/subject"));
+                let mut carried = None;
                 self.field("=> mail", &words)?;
                 for folder in [DRAFTS, OUTGOING, SENT] {
                     if let Some(file) = stage.file_of(folder, &text(mail, "/message_id"))? {
+                        let what = file_words(&std::fs::read(stage.dir.join(&file))?);
                         self.path(&file.display().to_string())?;
+                        carried = Some(what);
                     }
+                }
+                if let Some(carried) = carried {
+                    self.path(&carried)?;
                 }
             }
         }
@@ -172,6 +183,9 @@ impl<'a> Tell<'a> {
             .iter()
             .filter(|r| self.is_news(r))
             .collect();
+        for warning in records.iter().filter(|record| record["urgent"] == true) {
+            self.lines("!! warning", &text(warning, "/body"), WARNING_LINES_MAX)?;
+        }
         if !records.is_empty() {
             let words: Vec<String> = records.into_iter().map(record_words).collect();
             self.field("=> records", &words.join(", "))?;
@@ -281,7 +295,7 @@ fn seen(why: &Value) -> String {
 }
 
 /// What only keeps order, told in one line after the rest.
-const QUIET: [&str; 2] = ["tag-message", "set-timer"];
+const QUIET: [&str; 3] = ["notify", "tag-message", "set-timer"];
 
 /// One line for all proposals of a plugin of the same kind that were decided alike.
 fn verdicts(plugin: &Value) -> Vec<String> {
@@ -338,6 +352,24 @@ fn reasons(verdict: &Value) -> String {
     words.join("; ")
 }
 
+/// What a mail of ours carries that a reader cannot see from its subject.
+fn file_words(bytes: &[u8]) -> String {
+    let view = parse_message(bytes, &ParseLimits::default());
+    let mut words = Vec::new();
+    if let Some(answered) = view.in_reply_to.first() {
+        words.push(format!("In-Reply-To: <{}>", clean_text(answered)));
+    }
+    if view.class.class.is_automatic() {
+        words.extend(view.class.evidence.first().cloned());
+    }
+    let names = view
+        .attachments
+        .iter()
+        .filter_map(|part| part.name.as_deref());
+    words.extend(names.map(|name| format!("attached: {}", clean_text(name))));
+    format!("({})", words.join(", "))
+}
+
 fn record_words(record: &Value) -> String {
     let title = text(record, "/title");
     match (
@@ -380,11 +412,12 @@ fn items<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
     list.map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Broken between words, at most [`FIELD_LINES_MAX`] lines.
-fn broken(text: &str, room: usize) -> Vec<String> {
+/// Broken between words into at most `most` lines; a cut is marked.
+fn broken(text: &str, most: usize) -> Vec<String> {
+    let room = COLUMNS - INDENT;
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
-        let full = lines.len() == FIELD_LINES_MAX;
+        let full = lines.len() == most;
         let Some(line) = lines.last_mut() else { break };
         // Room for the mark of a cut in the last line.
         let limit = if full { room.saturating_sub(1) } else { room };

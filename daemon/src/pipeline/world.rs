@@ -179,17 +179,15 @@ impl PluginWorld for BooksWorld {
             .open_on(business.date_of(last_day))
             .last()
             .map_or(last_day, |(_, window)| window.end);
-        let span = Window {
-            start: earliest,
-            end: latest,
-        };
+        // Of the first day the morning is offered too, so it must be known when that is busy.
+        let start = business.start_of(business.date_of(earliest)).max(self.now);
+        let span = Window { start, end: latest };
         let busy = self.calendars.busy_of(&person.calendars, span, &[])?;
-        let start_of_day = business.start_of(business.date_of(earliest));
         let wish = calendar::SlotRequest {
             calendar: business,
             busy: &busy,
             duration_minutes: request.minutes,
-            earliest: start_of_day.max(self.now),
+            earliest: start,
             latest,
             count: usize::try_from(request.count).unwrap_or(usize::MAX),
             spread: true,
