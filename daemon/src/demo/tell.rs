@@ -365,7 +365,7 @@ fn file_words(bytes: &[u8]) -> String {
     let names = view
         .attachments
         .iter()
-        .filter_map(|part| part.name.as_deref());
+        .filter_map(|part| part.filename.as_deref());
     words.extend(names.map(|name| format!("attached: {}", clean_text(name))));
     format!("({})", words.join(", "))
 }
