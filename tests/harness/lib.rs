@@ -10,7 +10,8 @@
 //! - [`imap_client`]: looks into a mailbox without the daemon's own IMAP code.
 //! - [`maildir`], [`vdir`]: the file-based source, sink and calendar, seen from outside.
 //! - [`mail`]: messages, and the cast of the sample inbox.
-//! - [`daemon`]: the `liaison` binary.
+//! - [`daemon`]: the `liaison` binary; [`firm`] writes its configuration, [`ask`] puts questions
+//!   to it. [`story`]: the whole way once, whatever the servers are.
 //!
 //! A server that is not installed, or does not start, is a panic with a sentence, never a skipped
 //! test: `make servers` installs them. All of it is blocking, for plain `#[test]` functions.
@@ -30,9 +31,11 @@
     reason = "waits for real processes by the real clock"
 )]
 
+pub mod ask;
 pub mod chance;
 pub mod daemon;
 pub mod dovecot;
+pub mod firm;
 pub mod imap_client;
 pub mod mail;
 pub mod maildir;
@@ -41,6 +44,7 @@ pub mod process;
 pub mod proxy;
 pub mod radicale;
 pub mod smtp_sink;
+pub mod story;
 pub mod tls;
 pub mod vdir;
 pub mod wait;

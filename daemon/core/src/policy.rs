@@ -331,7 +331,8 @@ pub fn decide(rules: &Rules<'_>, facts: &Facts<'_>, resolved: Vec<Resolved>) -> 
         decision: Decision::default(),
         holds: BTreeMap::new(),
         counts: BTreeMap::new(),
-        mails: BTreeMap::new(),
+        mails: Vec::new(),
+        cases: BTreeMap::new(),
     };
     // Mails come after the holds that they require, whatever the plugin's order; verdicts are
     // given back in the plugin's order.
@@ -377,8 +378,10 @@ struct Desk<'a> {
     holds: BTreeMap<String, EffectId>,
     /// Accepted proposals, by kind.
     counts: BTreeMap<&'static str, u32>,
-    /// Mails accepted in this answer, by recipient.
-    mails: BTreeMap<String, u32>,
+    /// Mails accepted in this answer: to whom, and when they are due.
+    mails: Vec<(String, Timestamp)>,
+    /// Cases as changed in this answer.
+    cases: BTreeMap<String, CaseRecord>,
 }
 
 impl Desk<'_> {

@@ -1,6 +1,7 @@
 //! `cases` and `tasks`.
 
 use liaison_core::ids::TaskId;
+use liaison_core::proposal::{Fields, Value as FieldValue};
 use liaison_core::records::{CaseRecord, TaskRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ pub(super) fn case_json(case: &CaseRecord) -> Value {
         "kind": case.kind,
         "title": case.title,
         "state": case.state,
-        "fields": case.fields,
+        "fields": plain(&case.fields),
         "account": case.account,
         "subject": case.subject,
         "revision": case.revision,
@@ -191,4 +192,21 @@ async fn mark(
         "changed": format!("task `{}` is {what}", task.title),
         "undo": undo,
     }))
+}
+
+/// Fields as programs and people expect them: plain JSON values, instants as RFC 3339.
+fn plain(fields: &Fields) -> Value {
+    let plain = |value: &FieldValue| match value {
+        FieldValue::Null => Value::Null,
+        FieldValue::Flag(flag) => json!(flag),
+        FieldValue::Integer(number) => json!(number),
+        FieldValue::Text(text) => json!(text),
+        FieldValue::At(at) => json!(at),
+        FieldValue::Texts(texts) => json!(texts),
+    };
+    fields
+        .iter()
+        .map(|(name, value)| (name.clone(), plain(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }

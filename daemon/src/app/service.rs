@@ -57,8 +57,9 @@ pub async fn run(config: &Config) -> Result<(), RunError> {
 
 async fn serve(config: &Config, books: &Books) -> Result<(), RunError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let socket = ControlSocket::bind(&config.socket).await?;
     let app = Arc::new(App::build(config, books.clone(), clock).await?);
+    // After the plugins are compiled: who can connect is also answered.
+    let socket = ControlSocket::bind(&config.socket).await?;
     let supervisor = Supervisor::new();
     let live = Arc::new(Running {
         app: app.clone(),

@@ -314,7 +314,16 @@ fn case(value: &Value) -> String {
     if let Some(fields) = value.pointer("/case/fields").and_then(Value::as_object) {
         out.push_str("\nFields\n");
         for (name, field) in fields {
-            let text = serde_json::to_string(field).unwrap_or_default();
+            let text = match field {
+                Value::String(text) if text.is_empty() => "-".to_owned(),
+                Value::String(text) => text.clone(),
+                Value::Array(items) if items.is_empty() => "-".to_owned(),
+                Value::Array(items) => {
+                    let words = items.iter().filter_map(Value::as_str);
+                    words.collect::<Vec<_>>().join(", ")
+                }
+                other => other.to_string(),
+            };
             out.push_str(&wrapped(&format!("{}: {}", safe(name), safe(&text)), 2));
         }
     }

@@ -106,7 +106,7 @@ impl ControlSocket {
     /// As the listener.
     pub async fn serve(self, context: ApiContext, access: Control, stop: Stop) -> io::Result<()> {
         let router = Router::new()
-            .route("/v1/status", get(status))
+            .route("/v1/status", get(status).post(status))
             .route("/v1/{command}", post(command))
             .with_state(Arc::new(context));
         let guarded = Guarded {

@@ -1,1 +1,5 @@
-
+mod fakes;
+mod holds;
+mod mails;
+mod never_twice;
+mod world;

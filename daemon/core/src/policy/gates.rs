@@ -123,7 +123,8 @@ fn free_at(times: &[Timestamp], max: u32, window_ms: i64, now: Timestamp) -> Opt
     }
     // With max = 1 the newest one must leave the window, with max = 2 the second newest, ...
     let index = recent.len().saturating_sub(max.max(1));
-    recent.get(index).map(|at| at.plus_millis(window_ms))
+    let until = recent.get(index).copied().unwrap_or(now);
+    Some(until.plus_millis(window_ms))
 }
 
 /// What is looked at again under the lease.
@@ -164,8 +165,8 @@ pub enum Recheck {
 
 /// Whether a mail that is due may be carried out now.
 ///
-/// Drafts and mails that a person approved are only checked for being overtaken and for consent:
-/// the person decides about the hour. The panic switch stops all of them.
+/// Drafts and mails that a person approved are checked for consent, for being overtaken and against
+/// the frequency cap; hour and loop are the person's to judge. The panic switch stops all of them.
 #[must_use]
 pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
     if facts.panic {
@@ -247,5 +248,7 @@ mod tests {
             Some(day(12))
         );
         assert_eq!(free_at(&[day(5)], 2, CAP_WINDOW_MS, day(10)), None);
+        // None at all: looked at again in a week, and then refused for another.
+        assert_eq!(free_at(&[], 0, CAP_WINDOW_MS, day(10)), Some(day(17)));
     }
 }

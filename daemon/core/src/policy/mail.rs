@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::gates::{consent, frequency_cap, loop_guard, taken_up};
+use super::other::task_id;
 use super::{Desk, Firm, MailPlan, Plan, Recipient, Resolved, Route, VerdictResult};
 use crate::account::matching::registrable;
 use crate::effect::{Audience, MailEffect, MailMode};
@@ -145,7 +146,7 @@ impl Desk<'_> {
             MailMode::Draft | MailMode::Approve | MailMode::Send => {}
         }
         let route = self.route(mode)?;
-        let due = self.due(&to, email, mode, reasons);
+        let (due, capped) = self.due(&to, email, mode, reasons);
         let mut effect = self.mail_effect(&item, email, (&to, answered), &route);
         effect.mode = mode;
         effect.requires = requires;
@@ -153,17 +154,14 @@ impl Desk<'_> {
         effect.state = match (effect.requires.is_empty(), mode) {
             (false, _) => MailState::Proposed,
             (true, MailMode::Approve) => MailState::Held,
-            (true, _) if due.is_some_and(|at| at > self.facts.now) && deferred(reasons) => {
-                MailState::Deferred
-            }
+            (true, _) if capped => MailState::Deferred,
             (true, _) => MailState::Scheduled,
         };
         let result = match due {
             Some(at) if effect.state == MailState::Deferred => VerdictResult::Deferred(item.id, at),
             _ => VerdictResult::Effect(item.id),
         };
-        let accepted = self.mails.entry(address.to_owned()).or_default();
-        *accepted = accepted.saturating_add(1);
+        self.mails.push((address.to_owned(), effect.not_before));
         self.decision.plans.push(Plan::Mail(Box::new(MailPlan {
             effect,
             recipient_name: to.person.name.clone(),
@@ -247,14 +245,14 @@ impl Desk<'_> {
         Ok(route)
     }
 
-    /// When the mail may be carried out; `None`: at once.
+    /// When the mail may be carried out (`None`: at once), and whether the frequency cap says so.
     fn due(
         &self,
         to: &Recipient,
         email: &EmailProposal,
         mode: MailMode,
         reasons: &mut Vec<String>,
-    ) -> Option<Timestamp> {
+    ) -> (Option<Timestamp>, bool) {
         let address = to.person.email.as_str();
         let known = self
             .facts
@@ -264,19 +262,24 @@ impl Desk<'_> {
             .unwrap_or_default();
         let mut mails = known.mails;
         let mut account_mails = self.facts.account_mails.clone();
-        // What this very answer already writes to the same person counts as well.
-        let already = self.mails.get(address).copied().unwrap_or(0);
-        for _ in 0..already {
-            mails.push(self.facts.now);
-            account_mails.push(self.facts.now);
+        // What this very answer already writes counts as well.
+        for (to, at) in &self.mails {
+            if to == address {
+                mails.push(*at);
+            }
+            if self.facts.cause.subject.account.is_some() {
+                account_mails.push(*at);
+            }
         }
         let mut due = email.not_before.filter(|at| *at > self.facts.now);
+        let mut capped = false;
         if !self.exempt_from_cap()
             && let Some((at, why)) =
                 frequency_cap(self.rules.limits, &mails, &account_mails, self.facts.now)
         {
             reasons.push(format!("deferred to {at}: {why}"));
             due = Some(due.map_or(at, |due| due.max(at)));
+            capped = true;
         }
         if mode == MailMode::Send {
             let wanted = due.unwrap_or(self.facts.now);
@@ -286,7 +289,7 @@ impl Desk<'_> {
                 due = Some(slot);
             }
         }
-        due
+        (due, capped)
     }
 
     fn exempt_from_cap(&self) -> bool {
@@ -345,7 +348,7 @@ impl Desk<'_> {
         };
         reasons.push("mode notify: a task tells what would be written".to_owned());
         let task = TaskRecord {
-            id: crate::ids::TaskId(item.id.0.clone()),
+            id: task_id(&item.id),
             cause: self.cause_of(&item.proposal),
             notification: true,
             urgent: false,
@@ -377,10 +380,4 @@ fn reply_subject(subject: &str) -> String {
     } else {
         format!("Re: {subject}")
     }
-}
-
-fn deferred(reasons: &[String]) -> bool {
-    reasons
-        .iter()
-        .any(|reason| reason.starts_with("deferred to "))
 }

@@ -2,7 +2,9 @@
 
 use super::{Desk, MailPlan, Plan, Resolved, VerdictResult};
 use crate::effect::{Audience, HoldEffect, HoldState, MailEffect, MailMode, RecordMode};
-use crate::ids::{CaseId, HoldGroupId, TaskId, derive, effect_id, hold_uid, outgoing_message_id};
+use crate::ids::{
+    CaseId, EffectId, HoldGroupId, TaskId, derive, effect_id, hold_uid, outgoing_message_id,
+};
 use crate::mail::address::clean_text;
 use crate::message::{SUBJECT_CHARS_MAX, TAGS_MAX, cut_text};
 use crate::outbox::MailState;
@@ -20,6 +22,8 @@ use crate::zones;
 const HOLD_LENGTH_MAX_MS: i64 = 12 * HOUR_MS;
 /// Farthest hold or timer.
 const HORIZON_MS: i64 = 400 * DAY_MS;
+/// Soonest firing of a timer: one that is set again each time it fires must not keep everybody busy.
+const TIMER_LEAD_MS: i64 = 1_000;
 /// Longest tag, in characters.
 const TAG_CHARS_MAX: usize = 40;
 
@@ -66,7 +70,13 @@ impl Desk<'_> {
             return Err(format!("`{zone}` is no IANA zone"));
         }
         let limit = self.rules.limits.holds_open;
-        if owner.holds_open >= limit {
+        let of_this_answer = self
+            .decision
+            .plans
+            .iter()
+            .filter(|plan| matches!(plan, Plan::Hold(planned) if planned.calendar == calendar));
+        let of_this_answer = u32::try_from(of_this_answer.count()).unwrap_or(u32::MAX);
+        if owner.holds_open.saturating_add(of_this_answer) >= limit {
             return Err(format!(
                 "{limit} holds are open in {calendar} already (limits.holds_open)"
             ));
@@ -118,7 +128,7 @@ impl Desk<'_> {
             .now
             .plus_millis(stands)
             .min(start.minus_millis(lead));
-        wished.map_or(default, |wished| wished.min(start))
+        wished.map_or(default, |wished| wished.min(default))
     }
 
     /// Holds of one group in one thread are alternatives; without a thread, of one cause.
@@ -221,17 +231,19 @@ impl Desk<'_> {
                 record.kind
             )
         })?;
-        let mut next = record.clone();
+        // Several changes in one answer build on one another.
+        let mut next = self.cases.get(change.id.as_str()).unwrap_or(record).clone();
+        let state_before = next.state.clone();
         next.fields.extend(change.set);
         next.state = change.state.unwrap_or(next.state);
-        let problems = kind.check(&next.fields, Some(&next.state), Some(&record.state));
+        let problems = kind.check(&next.fields, Some(&next.state), Some(&state_before));
         if let Some(problem) = problems.first() {
             return Err(format!("the change is not valid: {problem}"));
         }
         if !apply {
             return Ok(VerdictResult::Rehearsed);
         }
-        next.revision = next.revision.saturating_add(1);
+        next.revision = record.revision.saturating_add(1);
         next.updated = self.facts.now;
         let why = cut_text(&item.proposal.reason, TITLE_CHARS_MAX);
         next.steps.push((self.facts.now, next.state.clone(), why));
@@ -239,6 +251,7 @@ impl Desk<'_> {
             next.steps.remove(1); // the first step, how it began, stays
         }
         let id = next.id.0.clone();
+        self.cases.insert(id.clone(), next.clone());
         self.decision
             .plans
             .push(Plan::ChangedCase(Box::new(next), record.revision));
@@ -263,7 +276,7 @@ impl Desk<'_> {
         };
         let (points, chars) = CHECKLIST_MAX;
         let record = TaskRecord {
-            id: TaskId(format!("task-{}", short(&item.id.0))),
+            id: task_id(&item.id),
             cause: self.cause_of(&item.proposal),
             notification: false,
             urgent: false,
@@ -304,7 +317,7 @@ impl Desk<'_> {
         };
         let first_line = notify.text.lines().next().unwrap_or_default();
         let record = TaskRecord {
-            id: TaskId(format!("task-{}", short(&item.id.0))),
+            id: task_id(&item.id),
             cause: self.cause_of(&item.proposal),
             notification: true,
             urgent: notify.urgent,
@@ -399,7 +412,7 @@ impl Desk<'_> {
             id: id.clone(),
             plugin: cause.plugin.clone(),
             name: timer.name,
-            due: timer.due,
+            due: timer.due.max(self.facts.now.plus_millis(TIMER_LEAD_MS)),
             generation: 0,
             payload: timer.payload,
             subject: cause.subject.clone(),
@@ -437,6 +450,11 @@ impl Desk<'_> {
         self.decision.plans.push(Plan::Tag(tag));
         Ok(VerdictResult::Applied(words))
     }
+}
+
+/// The task that stands for an effect.
+pub(super) fn task_id(effect: &EffectId) -> TaskId {
+    TaskId(format!("task-{}", short(&effect.0)))
 }
 
 fn short(hash: &str) -> &str {

@@ -1,0 +1,177 @@
+use super::*;
+
+fn mail(mode: MailMode) -> MailEffect {
+    let mut scene = Scene::new();
+    scene.modes.mail = mode;
+    let decision = scene.decide(vec![proposal("mail", Action::Email(email()))]);
+    mails(&decision)[0].effect.clone()
+}
+
+fn facts(firm: &Firm) -> RecheckFacts<'_> {
+    static LIMITS: std::sync::OnceLock<Limits> = std::sync::OnceLock::new();
+    RecheckFacts {
+        now: at(NOW),
+        firm,
+        limits: LIMITS.get_or_init(Limits::default),
+        panic: false,
+        recipient: RecipientFacts::default(),
+        account_mails: Vec::new(),
+        thread: Some(thread()),
+        answered: Some(message("m1")),
+        sent_last_hour: 0,
+    }
+}
+
+fn said(result: &Recheck) -> (&'static str, String) {
+    match result {
+        Recheck::Go => ("go", String::new()),
+        Recheck::Wait(until, why) => ("wait", format!("{until}: {why}")),
+        Recheck::Hold(why) => ("hold", why.clone()),
+        Recheck::Cancel(why) => ("cancel", why.clone()),
+    }
+}
+
+#[test]
+fn the_world_is_looked_at_again_before_a_mail_goes_out() {
+    type Row = (
+        &'static str,
+        fn(&mut RecheckFacts<'_>, &mut MailEffect),
+        &'static str,
+        &'static str,
+    );
+    let rows: [Row; 17] = [
+        ("all is well", |_, _| {}, "go", ""),
+        (
+            "panic",
+            |f, _| f.panic = true,
+            "wait",
+            "2026-03-02T10:00:00Z: panic is on",
+        ),
+        (
+            "panic stops staff mail too",
+            |f, m| (f.panic, m.audience) = (true, crate::effect::Audience::Staff),
+            "wait",
+            "panic is on",
+        ),
+        (
+            "staff mail goes at night",
+            |f, m| {
+                (f.now, m.audience) = (hours(12), crate::effect::Audience::Staff);
+                f.sent_last_hour = 1_000;
+            },
+            "go",
+            "",
+        ),
+        (
+            "consent",
+            |f, _| f.recipient.do_not_contact = true,
+            "cancel",
+            "do-not-contact",
+        ),
+        (
+            "left",
+            |f, _| f.recipient.left = true,
+            "cancel",
+            "has left the company",
+        ),
+        (
+            "answered by us",
+            |f, _| f.thread.as_mut().unwrap().last_human_outbound = Some(hours(0)),
+            "cancel",
+            "one of us has answered since",
+        ),
+        (
+            "answered by them",
+            |f, _| {
+                f.answered = Some(ours("m1"));
+                f.thread.as_mut().unwrap().last_human_inbound = Some(hours(0));
+            },
+            "cancel",
+            "the counterpart has answered since",
+        ),
+        (
+            "whatever is answered",
+            |f, m| {
+                m.cancel_on_reply = false;
+                f.thread.as_mut().unwrap().last_human_outbound = Some(hours(0));
+            },
+            "go",
+            "",
+        ),
+        (
+            "contact cap",
+            |f, _| f.recipient.mails = vec![hours(-24)],
+            "wait",
+            "2026-03-08T09:00:00Z: frequency cap",
+        ),
+        (
+            "account cap",
+            |f, _| f.account_mails = vec![hours(-24), hours(-48)],
+            "wait",
+            "2026-03-07T09:00:00Z: frequency cap",
+        ),
+        (
+            "owed",
+            |f, m| (f.recipient.mails, m.exempt_from_cap) = (vec![hours(-24)], true),
+            "go",
+            "",
+        ),
+        (
+            "one automatic mail a day, owed or not",
+            |f, m| (f.recipient.automatic, m.exempt_from_cap) = (vec![hours(-20)], true),
+            "wait",
+            "2026-03-02T13:00:00Z: loop guard: at most 1 automatic",
+        ),
+        (
+            "yesterday's",
+            |f, _| f.recipient.automatic = vec![hours(-24)],
+            "go",
+            "",
+        ),
+        (
+            "the thread is ours alone",
+            |f, _| f.thread.as_mut().unwrap().automatic_since_human = 3,
+            "hold",
+            "3 automatic mails in this thread",
+        ),
+        (
+            "breaker",
+            |f, _| f.sent_last_hour = 60,
+            "hold",
+            "circuit breaker: 60 automatic",
+        ),
+        (
+            "evening",
+            |f, _| f.now = at("2026-03-02T16:00:00Z"),
+            "wait",
+            "2026-03-03T08:00:00Z: outside business hours",
+        ),
+    ];
+    let firm = firm();
+    for (what, change, result, part) in rows {
+        let (mut facts, mut mail) = (facts(&firm), mail(MailMode::Send));
+        change(&mut facts, &mut mail);
+        let (got, why) = said(&recheck(&mail, &facts));
+        assert_eq!(got, result, "{what}: {why}");
+        assert!(why.contains(part), "{what}: {why}");
+    }
+}
+
+#[test]
+fn a_person_decides_about_hour_and_number_but_not_about_consent() {
+    let firm = firm();
+    for mode in [MailMode::Draft, MailMode::Approve] {
+        let mut at_night = facts(&firm);
+        at_night.now = hours(12);
+        at_night.recipient.automatic = vec![hours(-1)];
+        at_night.sent_last_hour = 1_000;
+        at_night.thread.as_mut().unwrap().automatic_since_human = 9;
+        assert_eq!(recheck(&mail(mode), &at_night), Recheck::Go, "{mode:?}");
+        at_night.recipient.do_not_contact = true;
+        let (got, _) = said(&recheck(&mail(mode), &at_night));
+        assert_eq!(got, "cancel", "{mode:?}");
+        at_night.panic = true;
+        let (got, _) = said(&recheck(&mail(mode), &at_night));
+        assert_eq!(got, "wait", "{mode:?}");
+    }
+}

@@ -1,0 +1,426 @@
+//! Servers that do what they are told, and a store that fails when told.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
+
+use crate::sink::{
+    CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted, FolderError,
+    MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome,
+};
+use crate::store::memory::MemoryStore;
+use crate::store::{
+    Batch, CommitError, CommitId, Dir, Key, Page, Range, ReadError, Store, StoreHealth, Versioned,
+};
+
+/// What the server does with a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// Takes it without a doubtful moment, as a file does.
+    File,
+    Accepts,
+    RefusesRecipient,
+    Greylists,
+    RefusesBody,
+    Unreachable,
+    RefusesLogin,
+    /// The connection ends inside the body.
+    LostInBody,
+    /// The connection ends after the dot; the server took it, or not.
+    SilentAfterDot {
+        took: bool,
+    },
+    /// We die before the body.
+    CrashBefore,
+    /// We die after the dot; the server took it, or not.
+    CrashAfter {
+        took: bool,
+    },
+}
+
+/// A submission server with a script; without one it accepts.
+#[derive(Debug, Default)]
+pub struct FakeTransport {
+    pub script: Mutex<VecDeque<Server>>,
+    /// Message-IDs that the server took.
+    pub took: Mutex<Vec<String>>,
+    /// Attempts.
+    pub calls: AtomicI64,
+    /// Told when the process is to die in the middle of an attempt.
+    pub crash: Notify,
+    /// The server files what it took here.
+    pub files: Mutex<Option<Arc<FakeFolders>>>,
+}
+
+impl FakeTransport {
+    pub fn then(&self, server: Server) {
+        self.script.lock().unwrap().push_back(server);
+    }
+
+    pub fn taken(&self) -> usize {
+        self.took.lock().unwrap().len()
+    }
+
+    fn take(&self, mail: &OutgoingMail) {
+        self.took.lock().unwrap().push(mail.message_id.clone());
+        if let Some(folders) = &*self.files.lock().unwrap() {
+            folders.put(OwnFolder::Sent, &mail.message_id);
+        }
+    }
+
+    async fn die(&self) -> SendOutcome {
+        self.crash.notify_one();
+        std::future::pending().await
+    }
+}
+
+fn not_sent(why: &str, needs_person: bool) -> SendOutcome {
+    SendOutcome::NotSent {
+        why: why.to_owned(),
+        needs_person,
+    }
+}
+
+fn refused(code: u16, text: &str) -> SendOutcome {
+    SendOutcome::Refused {
+        code,
+        enhanced: None,
+        text: text.to_owned(),
+        transient: code < 500,
+    }
+}
+
+impl MailTransport for FakeTransport {
+    fn send<'a>(
+        &'a self,
+        mail: &'a OutgoingMail,
+        phase: &'a mut dyn PhaseLog,
+    ) -> BoxFuture<'a, SendOutcome> {
+        async move {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            let next = self.script.lock().unwrap().pop_front();
+            let server = next.unwrap_or(Server::Accepts);
+            let accepted = || SendOutcome::Accepted {
+                reply: "250 queued".to_owned(),
+            };
+            match server {
+                Server::File => {
+                    self.take(mail);
+                    return accepted();
+                }
+                Server::RefusesRecipient => return refused(550, "no such user"),
+                Server::Greylists => return refused(451, "try later"),
+                Server::Unreachable => return not_sent("no route to host", false),
+                Server::RefusesLogin => return not_sent("535 bad password", true),
+                Server::CrashBefore => return self.die().await,
+                _ => {}
+            }
+            if let Err(why) = phase.entering_body().await {
+                return not_sent(&why, false);
+            }
+            match server {
+                Server::RefusesBody => refused(554, "spam"),
+                Server::LostInBody => not_sent("connection reset", false),
+                Server::SilentAfterDot { took } => {
+                    if took {
+                        self.take(mail);
+                    }
+                    SendOutcome::Unknown {
+                        why: "timed out".to_owned(),
+                    }
+                }
+                Server::CrashAfter { took } => {
+                    if took {
+                        self.take(mail);
+                    }
+                    self.die().await
+                }
+                _ => {
+                    self.take(mail);
+                    accepted()
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        std::future::ready(Ok(())).boxed()
+    }
+}
+
+/// Drafts and Sent.
+#[derive(Debug, Default)]
+pub struct FakeFolders {
+    held: Mutex<BTreeSet<(bool, String)>>,
+    /// So many further calls fail.
+    pub failures: AtomicI64,
+}
+
+impl FakeFolders {
+    pub fn put(&self, folder: OwnFolder, id: &str) {
+        let sent = folder == OwnFolder::Sent;
+        self.held.lock().unwrap().insert((sent, id.to_owned()));
+    }
+
+    pub fn has(&self, folder: OwnFolder, id: &str) -> bool {
+        let sent = folder == OwnFolder::Sent;
+        self.held.lock().unwrap().contains(&(sent, id.to_owned()))
+    }
+
+    fn check(&self) -> Result<(), FolderError> {
+        if self.failures.fetch_sub(1, Ordering::SeqCst) > 0 {
+            return Err(FolderError {
+                what: "alice".to_owned(),
+                why: "connection refused".to_owned(),
+                needs_person: false,
+            });
+        }
+        self.failures.store(0, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl OwnFolders for FakeFolders {
+    fn contains<'a>(
+        &'a self,
+        folder: OwnFolder,
+        message_id: &'a str,
+    ) -> BoxFuture<'a, Result<bool, FolderError>> {
+        let found = self.check().map(|()| self.has(folder, message_id));
+        std::future::ready(found).boxed()
+    }
+
+    fn place<'a>(
+        &'a self,
+        folder: OwnFolder,
+        message_id: &'a str,
+        _bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), FolderError>> {
+        let placed = self.check().map(|()| self.put(folder, message_id));
+        std::future::ready(placed).boxed()
+    }
+
+    fn remove_draft<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<bool, FolderError>> {
+        std::future::ready(Ok(false)).boxed()
+    }
+}
+
+/// A calendar collection in memory.
+#[derive(Debug, Default)]
+pub struct FakeCalendar {
+    pub files: Mutex<BTreeMap<String, CalendarFile>>,
+    version: AtomicI64,
+    /// Errors of the next creates and deletes; `true`: carried out all the same.
+    pub script: Mutex<VecDeque<(CalendarError, bool)>>,
+    /// Every call fails.
+    pub down: std::sync::atomic::AtomicBool,
+}
+
+pub fn trouble(permanent: bool, unknown: bool) -> CalendarError {
+    CalendarError {
+        what: "calendar alice".to_owned(),
+        why: "503 later".to_owned(),
+        permanent,
+        unknown,
+    }
+}
+
+impl FakeCalendar {
+    pub fn write(&self, href: &str, data: &str) -> CalendarFile {
+        let version = self.version.fetch_add(1, Ordering::SeqCst);
+        let file = CalendarFile {
+            href: href.to_owned(),
+            etag: format!("v{version}"),
+            data: Bytes::copy_from_slice(data.as_bytes()),
+        };
+        let mut files = self.files.lock().unwrap();
+        files.insert(href.to_owned(), file.clone());
+        file
+    }
+
+    pub fn edit(&self, href: &str, from: &str, to: &str) {
+        let data = self.text(href).replace(from, to);
+        self.write(href, &data);
+    }
+
+    pub fn text(&self, href: &str) -> String {
+        let files = self.files.lock().unwrap();
+        String::from_utf8(files[href].data.to_vec()).unwrap()
+    }
+
+    pub fn hrefs(&self) -> Vec<String> {
+        self.files.lock().unwrap().keys().cloned().collect()
+    }
+
+    fn check(&self) -> Result<(), CalendarError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(trouble(false, false));
+        }
+        Ok(())
+    }
+}
+
+impl CalendarStore for FakeCalendar {
+    fn changes<'a>(
+        &'a self,
+        known: &'a BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<CalendarChanges, CalendarError>> {
+        async move {
+            self.check()?;
+            let files = self.files.lock().unwrap();
+            let new = |file: &&CalendarFile| known.get(&file.href) != Some(&file.etag);
+            let gone = known.keys().filter(|href| !files.contains_key(*href));
+            Ok(CalendarChanges {
+                changed: files.values().filter(new).cloned().collect(),
+                removed: gone.cloned().collect(),
+                unreadable: Vec::new(),
+            })
+        }
+        .boxed()
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        href: &'a str,
+    ) -> BoxFuture<'a, Result<Option<CalendarFile>, CalendarError>> {
+        async move {
+            self.check()?;
+            Ok(self.files.lock().unwrap().get(href).cloned())
+        }
+        .boxed()
+    }
+
+    fn create<'a>(
+        &'a self,
+        uid: &'a str,
+        data: &'a str,
+    ) -> BoxFuture<'a, Result<Created, CalendarError>> {
+        async move {
+            self.check()?;
+            let scripted = self.script.lock().unwrap().pop_front();
+            let href = format!("{uid}.ics");
+            let there = self.files.lock().unwrap().get(&href).cloned();
+            if let Some((error, done)) = scripted {
+                if done && there.is_none() {
+                    self.write(&href, data);
+                }
+                return Err(error);
+            }
+            if let Some(there) = there {
+                return Ok(Created::Exists(there));
+            }
+            let CalendarFile { href, etag, .. } = self.write(&href, data);
+            Ok(Created::New { href, etag })
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(
+        &'a self,
+        href: &'a str,
+        etag: &'a str,
+    ) -> BoxFuture<'a, Result<Deleted, CalendarError>> {
+        async move {
+            self.check()?;
+            let mut files = self.files.lock().unwrap();
+            match files.get(href) {
+                Some(file) if file.etag != etag => return Ok(Deleted::Changed(file.clone())),
+                _ => files.remove(href),
+            };
+            drop(files);
+            match self.script.lock().unwrap().pop_front() {
+                Some((error, _)) => Err(error),
+                None => Ok(Deleted::Gone),
+            }
+        }
+        .boxed()
+    }
+
+    fn wait(&self) -> BoxFuture<'_, ()> {
+        std::future::pending().boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        std::future::ready(Ok(())).boxed()
+    }
+}
+
+/// A store that dies after some commits: the last one is lost, or only its acknowledgement is.
+#[derive(Debug)]
+pub struct MortalStore {
+    pub inner: MemoryStore,
+    commits_left: AtomicI64,
+    /// Whether the commit in which it dies is written.
+    last_is_written: std::sync::atomic::AtomicBool,
+}
+
+impl MortalStore {
+    pub fn new() -> MortalStore {
+        MortalStore {
+            inner: MemoryStore::new(),
+            commits_left: AtomicI64::new(i64::MAX),
+            last_is_written: false.into(),
+        }
+    }
+
+    pub fn dies_after(&self, commits: i64, last_is_written: bool) {
+        self.commits_left.store(commits, Ordering::SeqCst);
+        self.last_is_written
+            .store(last_is_written, Ordering::SeqCst);
+    }
+
+    pub fn lives(&self) {
+        self.commits_left.store(i64::MAX, Ordering::SeqCst);
+    }
+}
+
+impl Store for MortalStore {
+    fn get<'a>(
+        &'a self,
+        keys: &'a [Key],
+    ) -> BoxFuture<'a, Result<Vec<Option<Versioned>>, ReadError>> {
+        self.inner.get(keys)
+    }
+
+    fn scan(
+        &self,
+        range: Range,
+        dir: Dir,
+        limit: usize,
+        after: Option<Bytes>,
+    ) -> BoxFuture<'_, Result<Page, ReadError>> {
+        self.inner.scan(range, dir, limit, after)
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitId, CommitError>> {
+        async move {
+            let left = self.commits_left.fetch_sub(1, Ordering::SeqCst);
+            if left > 0 {
+                return self.inner.commit(batch).await;
+            }
+            if left == 0 && self.last_is_written.load(Ordering::SeqCst) {
+                self.inner.commit(batch).await?;
+            }
+            Err(CommitError::Gone("killed".to_owned()))
+        }
+        .boxed()
+    }
+
+    fn health(&self) -> StoreHealth {
+        self.inner.health()
+    }
+
+    fn failed(&self) -> BoxFuture<'_, Arc<str>> {
+        self.inner.failed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), CommitError>> {
+        self.inner.close()
+    }
+}

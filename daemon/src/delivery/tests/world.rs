@@ -1,0 +1,289 @@
+//! Alice of example.com, her servers, and a customer at example.net.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use liaison_core::business_time::{BusinessCalendar, WorkInterval};
+use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
+use liaison_core::happening::{Subject, UserView};
+use liaison_core::ids::{
+    CalendarId, EffectId, HoldGroupId, MailboxId, PluginName, ThreadId, TransportId,
+};
+use liaison_core::message::ThreadRecord;
+use liaison_core::outbox::MailState;
+use liaison_core::policy::{Firm, Limits, Route};
+use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp, Window};
+use tokio::sync::Notify;
+
+use super::fakes::{FakeCalendar, FakeFolders, FakeTransport, MortalStore};
+use crate::books::rows::LedgerRow;
+use crate::books::{Books, keys, replace};
+use crate::calendars::{CalendarMirror, Calendars};
+use crate::clock::{Clock, ManualClock};
+use crate::delivery::{Delivery, Parts};
+use crate::freshness::Freshness;
+use crate::office::{MailboxRoute, Office, Person};
+use crate::outbox::{stage_new_hold, stage_new_mail};
+use crate::store::content::ContentStore;
+use crate::store::{Fence, ShardId};
+
+pub const START: Timestamp = Timestamp(1_772_445_600_000);
+
+pub struct World {
+    pub store: Arc<MortalStore>,
+    pub books: Books,
+    pub clock: ManualClock,
+    pub transport: Arc<FakeTransport>,
+    pub folders: Arc<FakeFolders>,
+    pub calendar: Arc<FakeCalendar>,
+    pub sent_poke: Arc<Notify>,
+    pub freshness: Arc<Freshness>,
+    pub delivery: Delivery,
+    _dir: tempfile::TempDir,
+}
+
+fn office() -> Office {
+    let always = || vec![WorkInterval { from: 0, to: 1440 }];
+    let hours = std::array::from_fn(|_| always());
+    let alice = "alice@example.com".to_owned();
+    let route = Route {
+        transport: TransportId::from("smtp"),
+        from: alice.clone(),
+        drafts: true,
+    };
+    let person = Person {
+        user: UserView {
+            name: "Alice".to_owned(),
+            email: alice.clone(),
+            zone: "Europe/Berlin".to_owned(),
+        },
+        signature: None,
+        calendars: vec![CalendarId::from("alice")],
+        hold_calendar: Some(CalendarId::from("alice")),
+    };
+    Office {
+        firm: Firm {
+            own_domains: ["example.com".to_owned()].into(),
+            own_addresses: [].into(),
+            sending_domain: "example.com".to_owned(),
+            business: BusinessCalendar::new("UTC", hours, BTreeMap::new()).unwrap(),
+        },
+        limits: Limits::default(),
+        authserv_ids: Vec::new(),
+        free_mail: Vec::new(),
+        people: [(alice.clone(), person)].into(),
+        mailboxes: [(
+            MailboxId::from("alice"),
+            MailboxRoute {
+                owner: Some(alice),
+                route: Some(route),
+                file_sent_copy: true,
+            },
+        )]
+        .into(),
+        staff_route: None,
+        signature: None,
+    }
+}
+
+impl World {
+    pub fn new() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(MortalStore::new());
+        let fence = Fence {
+            shard: ShardId::SINGLE,
+            epoch: store.inner.epoch(),
+        };
+        let content = ContentStore::open(&dir.path().join("content")).unwrap();
+        let books = Books::new(store.clone(), content, fence);
+        let clock = ManualClock::at(START);
+        let transport = Arc::new(FakeTransport::default());
+        let folders = Arc::new(FakeFolders::default());
+        let calendar = Arc::new(FakeCalendar::default());
+        let freshness = Arc::new(Freshness::default());
+        let sent_poke = Arc::new(Notify::new());
+        let id = CalendarId::from("alice");
+        let mirror = CalendarMirror::new(
+            id.clone(),
+            calendar.clone(),
+            "alice@example.com".to_owned(),
+            "Europe/Berlin".to_owned(),
+        );
+        let mailbox = MailboxId::from("alice");
+        let delivery = Delivery::new(Parts {
+            books: books.clone(),
+            clock: Arc::new(clock.clone()),
+            office: Arc::new(office()),
+            transports: [(TransportId::from("smtp"), transport.clone() as _)].into(),
+            folders: [(mailbox.clone(), folders.clone() as _)].into(),
+            calendars: Calendars {
+                mirrors: [(id, Arc::new(mirror))].into(),
+            },
+            wake: Arc::default(),
+            calendar_changed: Arc::default(),
+            events: Arc::default(),
+            look_at_sent: [(mailbox, sent_poke.clone())].into(),
+            freshness: freshness.clone(),
+        });
+        World {
+            store,
+            books,
+            clock,
+            transport,
+            folders,
+            calendar,
+            sent_poke,
+            freshness,
+            delivery,
+            _dir: dir,
+        }
+    }
+
+    pub async fn add_mail(&self, id: &str, change: impl FnOnce(&mut MailEffect)) -> EffectId {
+        let content = self
+            .books
+            .keep(Bytes::from_static(b"Subject: x\r\n\r\nx\r\n"));
+        let mut mail = mail(id, &content.await.unwrap(), self.clock.now());
+        change(&mut mail);
+        let mut writes = self.books.batch();
+        stage_new_mail(&mut writes, &mail).unwrap();
+        for who in [mail.recipient.as_str(), "*"] {
+            let row = LedgerRow {
+                at: mail.created,
+                effect: mail.id.clone(),
+            };
+            writes
+                .put_record(keys::ledger(who, row.at, &mail.id), &row)
+                .unwrap();
+        }
+        self.books.commit(writes).await.unwrap();
+        mail.id
+    }
+
+    pub async fn add_hold(&self, id: &str, start: Timestamp) -> EffectId {
+        let hold = hold(id, start, self.clock.now());
+        let mut writes = self.books.batch();
+        stage_new_hold(&mut writes, &hold).unwrap();
+        self.books.commit(writes).await.unwrap();
+        hold.id
+    }
+
+    pub async fn add_thread(&self, change: impl FnOnce(&mut ThreadRecord)) {
+        let mut thread = ThreadRecord {
+            id: ThreadId::from("thread"),
+            subject: "Offer".to_owned(),
+            account: None,
+            messages: 1,
+            last_human_inbound: None,
+            last_human_outbound: None,
+            automatic_since_human: 0,
+            last: START,
+        };
+        change(&mut thread);
+        let mut writes = self.books.batch();
+        let key = keys::thread(&thread.id);
+        let seen = self.books.get::<ThreadRecord>(key.clone()).await.unwrap();
+        let version = seen.map(|row| row.version);
+        replace(&mut writes, key, version, &thread).unwrap();
+        self.books.commit(writes).await.unwrap();
+    }
+
+    pub async fn mail(&self, id: &EffectId) -> MailEffect {
+        self.books.mail(id).await.unwrap().unwrap()
+    }
+
+    pub async fn hold(&self, id: &EffectId) -> HoldEffect {
+        self.books.hold(id).await.unwrap().unwrap()
+    }
+
+    pub async fn settle(&self) -> usize {
+        self.delivery.settle_due().await
+    }
+
+    pub async fn settle_after(&self, millis: i64) {
+        self.clock.set(self.clock.now().plus_millis(millis));
+        self.settle().await;
+    }
+
+    /// Lets the process die in the middle of an attempt, and starts it again.
+    pub async fn settle_until_crash(&self) {
+        tokio::select! {
+            biased;
+            () = self.transport.crash.notified() => {}
+            handled = self.delivery.settle_due() => panic!("no crash after {handled} steps"),
+        }
+    }
+}
+
+fn cause(id: &str) -> Cause {
+    Cause {
+        plugin: PluginName::from("follow-up"),
+        plugin_version: "1.0.0".to_owned(),
+        plugin_digest: "0123456789ab".to_owned(),
+        label: id.to_owned(),
+        event_seq: 7,
+        cause: "event".to_owned(),
+        subject: Subject {
+            thread: Some(ThreadId::from("thread")),
+            counterpart: Some("bob@example.net".to_owned()),
+            mailbox: Some("alice".to_owned()),
+            ..Subject::default()
+        },
+        reason: "because".to_owned(),
+        rule: None,
+    }
+}
+
+fn mail(id: &str, content: &str, now: Timestamp) -> MailEffect {
+    MailEffect {
+        id: EffectId::from(id),
+        cause: cause(id),
+        audience: Audience::Counterpart,
+        mode: MailMode::Send,
+        transport: TransportId::from("smtp"),
+        message_id: format!("liaison.{id}@example.com"),
+        from: "alice@example.com".to_owned(),
+        recipient: "bob@example.net".to_owned(),
+        subject_line: "Offer".to_owned(),
+        content: content.to_owned(),
+        answers: None,
+        cancel_on_reply: true,
+        requires: Vec::new(),
+        exempt_from_cap: false,
+        state: MailState::Scheduled,
+        since: now,
+        not_before: now,
+        attempts: 0,
+        looks: 0,
+        last_reply: None,
+        created: now,
+    }
+}
+
+fn hold(id: &str, start: Timestamp, now: Timestamp) -> HoldEffect {
+    HoldEffect {
+        id: EffectId::from(id),
+        cause: cause(id),
+        calendar: CalendarId::from("alice"),
+        uid: format!("hold.{id}@example.com"),
+        group: HoldGroupId::from("group"),
+        group_name: "intro".to_owned(),
+        title: "Acme intro call".to_owned(),
+        note: "Two times were offered.".to_owned(),
+        when: Window {
+            start,
+            end: start.plus_millis(30 * MINUTE_MS),
+        },
+        zone: "Europe/Berlin".to_owned(),
+        expires: start.minus_millis(2 * HOUR_MS),
+        href: None,
+        etag: None,
+        state: HoldState::Planned,
+        since: now,
+        attempts: 0,
+        not_before: now,
+        last_trouble: None,
+        created: now,
+    }
+}

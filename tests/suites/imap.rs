@@ -1,0 +1,134 @@
+//! The whole way once over real servers: Dovecot, Radicale and an SMTP sink.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test code, also outside of test functions"
+)]
+
+use liaison_tests::daemon::Daemon;
+use liaison_tests::dovecot::{Dovecot, ServerOptions};
+use liaison_tests::firm::{ALICE, Firm, SALES};
+use liaison_tests::mail::{Mail, body_of, cast};
+use liaison_tests::radicale::{Radicale, USERS};
+use liaison_tests::smtp_sink::{SinkTls, SmtpSink};
+use liaison_tests::story::{self, Surroundings};
+
+const PLUGINS: [&str; 3] = ["lead-triage", "nda-desk", "follow-up"];
+
+struct Servers {
+    dovecot: Dovecot,
+    radicale: Radicale,
+    sink: SmtpSink,
+    /// Holds the folder of the daemon.
+    _firm: Firm,
+}
+
+impl Servers {
+    fn start(mail_mode: &str) -> (Servers, Daemon) {
+        let dovecot = Dovecot::start(&ServerOptions::default());
+        let radicale = Radicale::start_tls();
+        let sink = SmtpSink::start(SinkTls::StartTls);
+        let mut firm = Firm::new();
+        firm.smtp("submission", &sink);
+        firm.imap(&dovecot, Some("submission"));
+        firm.caldav(&radicale);
+        firm.plugins(&PLUGINS, mail_mode);
+        let daemon = firm.start();
+        daemon.watched(SALES, 2);
+        let servers = Servers {
+            dovecot,
+            radicale,
+            sink,
+            _firm: firm,
+        };
+        (servers, daemon)
+    }
+
+    fn folder(&self, name: &str) -> Vec<Vec<u8>> {
+        let found = self.dovecot.client(ALICE).fetch_all(name);
+        found.into_iter().map(|message| message.bytes).collect()
+    }
+}
+
+impl Surroundings for Servers {
+    fn deliver(&self, message: &[u8]) {
+        self.dovecot.deliver_lmtp(ALICE, message);
+    }
+
+    fn drafts(&self) -> Vec<Vec<u8>> {
+        self.folder("Drafts")
+    }
+
+    fn sent(&self) -> Vec<Vec<u8>> {
+        self.folder("Sent")
+    }
+
+    fn gone_out(&self) -> Vec<Vec<u8>> {
+        let mails = self.sink.messages();
+        mails.into_iter().map(|mail| mail.bytes()).collect()
+    }
+
+    fn events(&self) -> Vec<(String, String)> {
+        self.radicale.list(USERS[0].0, "work")
+    }
+
+    fn touched(&self) -> usize {
+        let inbox = self.dovecot.client(ALICE).fetch_all("INBOX");
+        let touched = |flags: &[String]| !flags.is_empty();
+        inbox.iter().filter(|one| touched(&one.flags)).count()
+    }
+}
+
+#[test]
+fn an_enquiry_becomes_a_lead_a_draft_and_two_holds() {
+    let (servers, daemon) = Servers::start("draft");
+    story::an_enquiry_becomes_a_draft(&daemon, &servers);
+    let drafts = servers.dovecot.client(ALICE).fetch_all("Drafts");
+    assert!(
+        drafts[0].flags.contains(&r"\Draft".to_owned()),
+        "{:?}",
+        drafts[0].flags
+    );
+    // The file is called after the UID, so that a second attempt meets the first.
+    let holds = daemon.rows(&["holds", "list"]);
+    for (path, _) in servers.events() {
+        let named = |hold: &serde_json::Value| {
+            let uid = hold["uid"].as_str().unwrap_or_default();
+            path.contains(uid.split('@').next().unwrap_or(uid))
+        };
+        assert!(holds.iter().any(named), "{path}: {holds:#?}");
+    }
+}
+
+#[test]
+fn an_enquiry_is_answered_in_its_thread_and_the_reply_ends_the_wait() {
+    let (servers, mut daemon) = Servers::start("send");
+    story::an_enquiry_is_answered_and_followed_up(&daemon, &servers);
+    let out = servers.sink.messages();
+    assert_eq!(out[0].rcpt, ["nora1@example.com"]);
+    assert_eq!(out[0].envelope_from, ALICE);
+    assert_eq!(out[0].user, ALICE, "it left with a login");
+    daemon.terminate();
+}
+
+#[test]
+fn without_proof_of_the_sender_a_mail_is_a_draft_at_most() {
+    let (servers, daemon) = Servers::start("send");
+    // Another server's verdict is somebody's claim.
+    let unproven = Mail::new(
+        "Nora North <nora2@example.com>",
+        cast::ALICE,
+        "Help with our warehouse system",
+    )
+    .message_id("unproven@example.com")
+    .authentication("mx.elsewhere.example", "pass")
+    .body(&body_of(&cast::enquiry(2).build()));
+    servers.deliver(&unproven.build());
+    daemon.row(&["outbox", "list"], "the mail is a draft", |mail| {
+        mail["state"] == "drafted"
+    });
+    assert_eq!(servers.drafts().len(), 1);
+    assert!(servers.sink.messages().is_empty());
+    let why = daemon.settled("unproven@example.com").to_string();
+    assert!(why.contains("draft instead of send"), "{why}");
+}
