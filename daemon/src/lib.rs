@@ -36,3 +36,6 @@ pub mod store;
 pub mod supervisor;
 pub mod templates;
 pub mod tls;
+
+#[cfg(test)]
+mod documents;
