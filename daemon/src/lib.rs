@@ -21,6 +21,7 @@ pub mod config;
 pub mod control;
 
 pub mod delivery;
+pub mod demo;
 pub mod dial;
 pub mod freshness;
 pub mod hint;
