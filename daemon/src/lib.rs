@@ -21,6 +21,7 @@ pub mod config;
 pub mod control;
 
 pub mod delivery;
+pub mod demo;
 pub mod dial;
 pub mod freshness;
 pub mod hint;
@@ -36,3 +37,6 @@ pub mod store;
 pub mod supervisor;
 pub mod templates;
 pub mod tls;
+
+#[cfg(test)]
+mod documents;
