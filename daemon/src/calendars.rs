@@ -52,6 +52,8 @@ pub struct CalendarMirror {
     // Short locks without await.
     objects: RwLock<BTreeMap<String, Mirrored>>,
     synced_at: RwLock<Option<Timestamp>>,
+    /// Objects that the last look could not read, with why.
+    unreadable: RwLock<Vec<(String, String)>>,
     /// Asks for a look at once.
     look: Notify,
 }
@@ -72,6 +74,7 @@ impl CalendarMirror {
             zone,
             objects: RwLock::default(),
             synced_at: RwLock::default(),
+            unreadable: RwLock::default(),
             look: Notify::new(),
         }
     }
@@ -157,9 +160,6 @@ impl CalendarMirror {
                 .collect()
         };
         let changes = self.store.changes(&known).await?;
-        for (href, why) in &changes.unreadable {
-            tracing::warn!(calendar = %self.id, %href, %why, "calendar object unreadable");
-        }
         let changed = !changes.changed.is_empty() || !changes.removed.is_empty();
         // Reading is cheap and bounded by the gate; still outside the lock.
         let read: Vec<_> = changes
@@ -185,10 +185,31 @@ impl CalendarMirror {
             objects.extend(read);
         }
         *self
+            .unreadable
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = changes.unreadable;
+        *self
             .synced_at
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(now);
         Ok(changed)
+    }
+
+    /// What the last look could not read, in words; `None` when that was nothing.
+    fn unread(&self) -> Option<String> {
+        let objects = self
+            .unreadable
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (href, why) = objects.first()?;
+        let others = match objects.len().saturating_sub(1) {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        Some(format!(
+            "{href} cannot be read ({why}){others}: mend or remove it; until then its last good \
+             version counts, or none"
+        ))
     }
 
     /// Keeps the mirror current until the stop; tells `changed` after each look that found news.
@@ -205,7 +226,7 @@ impl CalendarMirror {
             let before = self.synced_at();
             match self.look(clock.now()).await {
                 Ok(news) => {
-                    freshness.calendar_proven(self.id.as_str(), clock.now());
+                    freshness.calendar_proven(self.id.as_str(), clock.now(), self.unread());
                     delay = first;
                     if news || before.is_none() {
                         changed.notify_one();

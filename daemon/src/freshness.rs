@@ -32,6 +32,12 @@ struct State {
     trouble: Option<(String, bool)>,
 }
 
+impl State {
+    fn unread(&self) -> Option<&str> {
+        self.trouble.as_ref().map(|(what, _)| what.as_str())
+    }
+}
+
 /// Shared by all sources; read by `status`.
 #[derive(Debug, Default)]
 pub struct Freshness {
@@ -57,12 +63,19 @@ impl Freshness {
         self.change(folder.mailbox.as_str(), "", |state| state.trouble = None);
     }
 
-    /// A calendar was proven up to date.
-    pub fn calendar_proven(&self, calendar: &str, at: Timestamp) {
+    /// A calendar was proven up to date, all but the objects that `unread` names: for those
+    /// waiting does not help.
+    pub fn calendar_proven(&self, calendar: &str, at: Timestamp, unread: Option<String>) {
         self.change(calendar, "", |state| {
+            if let Some(what) = unread
+                .as_ref()
+                .filter(|_| state.unread() != unread.as_deref())
+            {
+                tracing::warn!(%calendar, %what, "calendar object unreadable");
+            }
             *state = State {
                 fresh: Some((at, "collection compared")),
-                trouble: None,
+                trouble: unread.map(|what| (what, true)),
             };
         });
     }

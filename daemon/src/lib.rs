@@ -37,3 +37,6 @@ pub mod store;
 pub mod supervisor;
 pub mod templates;
 pub mod tls;
+
+#[cfg(test)]
+mod documents;

@@ -107,7 +107,8 @@ address = "{ALICE}""#,
     /// Watches the mailbox of [`ALICE`] on a real server; with a transport that carries its mail.
     pub fn imap(&mut self, dovecot: &Dovecot, transport: Option<&str>) {
         let password = self.secret("imap-password", &password_of(ALICE));
-        let transport = transport.map_or_else(String::new, |name| format!("transport = \"{name}\""));
+        let transport =
+            transport.map_or_else(String::new, |name| format!("transport = \"{name}\""));
         self.add(&format!(
             r#"[[mailbox]]
 name = "{SALES}"
@@ -169,7 +170,8 @@ poll_secs = 5
     /// Watches a Maildir of this machine.
     pub fn maildir(&mut self, transport: Option<&str>) -> Maildir {
         let maildir = Maildir::create(&self.dir().join("mail"));
-        let transport = transport.map_or_else(String::new, |name| format!("transport = \"{name}\""));
+        let transport =
+            transport.map_or_else(String::new, |name| format!("transport = \"{name}\""));
         self.add(&format!(
             r#"[[mailbox]]
 name = "{SALES}"

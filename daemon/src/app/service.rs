@@ -15,10 +15,18 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::server::{BindError, ControlSocket};
 use crate::store::StoreState;
+use crate::store::sled::OpenError;
 use crate::supervisor::{Stop, Supervisor, Waited};
 
 /// How long the store may take to answer before the watchdog is no longer fed.
 const PULSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long somebody else may have the store at the start. A command that found no daemon has it
+/// for a moment; who keeps it longer is another daemon.
+const STORE_WAIT: Duration = Duration::from_secs(10);
+
+/// Pause between two tries to open a store that is in use.
+const STORE_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Why the service ended other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -42,17 +50,32 @@ pub enum RunError {
 /// # Errors
 /// When it cannot start, or the store fails; everything else is repaired or shown by `status`.
 pub async fn run(config: &Config) -> Result<(), RunError> {
-    let state_dir = config.state_dir.clone();
-    // Opening reads the whole log; awaited right here.
-    let opened = tokio::task::spawn_blocking(move || open_books(&state_dir))
-        .await
-        .map_err(|error| StartError::Broken(format!("opening the store broke: {error}")))?;
-    let (books, _store) = opened?;
+    let books = open_store(config).await?;
     let result = serve(config, &books).await;
     if let Err(error) = books.store.close().await {
         tracing::error!(%error, "the store did not close in order");
     }
     result
+}
+
+/// Opens the store; while somebody has it, for at most [`STORE_WAIT`], that is waited for.
+async fn open_store(config: &Config) -> Result<Books, StartError> {
+    let stop = Stop::new();
+    let begun = tokio::time::Instant::now();
+    loop {
+        let state_dir = config.state_dir.clone();
+        // Opening reads the whole log; awaited right here.
+        let opened = tokio::task::spawn_blocking(move || open_books(&state_dir))
+            .await
+            .map_err(|error| StartError::Broken(format!("opening the store broke: {error}")))?;
+        match opened {
+            Err(StartError::Store {
+                source: OpenError::InUse { .. },
+                ..
+            }) if begun.elapsed() < STORE_WAIT => stop.sleep(STORE_LOOK_EVERY).await,
+            other => return other.map(|(books, _)| books),
+        };
+    }
 }
 
 async fn serve(config: &Config, books: &Books) -> Result<(), RunError> {

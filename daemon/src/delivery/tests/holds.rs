@@ -236,10 +236,12 @@ async fn a_mail_that_waits_for_its_hour_is_called_off_when_its_time_is_no_longer
     release(&world, &one).await;
     world.settle().await;
     assert_eq!(world.mail(&mail).await.state, MailState::Held);
-    let mut approved = world
+    let stored = world
         .books
-        .get::<liaison_core::effect::MailEffect>(keys::mail(&mail));
-    let stored = (&mut approved).await.unwrap().unwrap();
+        .get::<liaison_core::effect::MailEffect>(keys::mail(&mail))
+        .await
+        .unwrap()
+        .unwrap();
     let mut writes = world.books.batch();
     let step = crate::outbox::Step {
         input: liaison_core::outbox::Input::Approve,
