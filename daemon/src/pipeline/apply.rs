@@ -85,8 +85,7 @@ impl Pipeline {
         let mut writes = self.books.batch();
         let mut row = called.row;
         row.verdicts = called.decision.verdicts;
-        let releases = self
-            .stage_plans(&mut writes, called.decision.plans, event, now)
+        self.stage_plans(&mut writes, called.decision.plans, event, now)
             .await?;
         for write in called.kv_writes {
             let scope = match write.scope {
@@ -118,24 +117,18 @@ impl Pipeline {
             &fitted(row),
         )?;
         writes.check().map_err(BooksError::Commit)?;
-        // Before the commit: after a crash in between the plugin is asked again and gives up the
-        // rest, and holds of this very answer are not among them.
-        for (group, why) in releases {
-            self.release_group(&group, plugin_name.as_str(), &why)
-                .await?;
-        }
         self.books.commit(writes).await
     }
 
-    /// Stages all plans; returns the groups of holds to give up, each hold a commit of its own.
+    /// Stages all plans.
     async fn stage_plans(
         &self,
         writes: &mut Batch,
         plans: Vec<Plan>,
         event: &EventRow,
         now: Timestamp,
-    ) -> Result<Vec<(liaison_core::ids::HoldGroupId, String)>, BooksError> {
-        let mut releases = Vec::new();
+    ) -> Result<(), BooksError> {
+        let mut releases = BTreeMap::new();
         let mut timers: BTreeMap<TimerId, Option<TimerRecord>> = BTreeMap::new();
         let mut tags: BTreeMap<MessageKey, Vec<TagMessage>> = BTreeMap::new();
         let mut cases: BTreeMap<CaseId, (CaseRecord, bool)> = BTreeMap::new();
@@ -148,7 +141,9 @@ impl Pipeline {
                     stage_audit(writes, hold.id.as_str(), now, row)?;
                     stage_new_hold(writes, &hold)?;
                 }
-                Plan::ReleaseHolds(group, why) => releases.push((group, why)),
+                Plan::ReleaseHolds(group, why) => {
+                    releases.insert(group, why);
+                }
                 Plan::NewCase(case) => {
                     cases.insert(case.id.clone(), (*case, true));
                 }
@@ -192,7 +187,10 @@ impl Pipeline {
                 &id.0,
             )?;
         }
-        Ok(releases)
+        for (group, why) in releases {
+            self.stage_release(writes, &group, &why, now).await?;
+        }
+        Ok(())
     }
 
     fn stage_mail_plan(
@@ -300,30 +298,24 @@ impl Pipeline {
         )
     }
 
-    /// Gives up the open holds of a group; the worker takes them out of the calendar.
-    async fn release_group(
+    /// Gives up the open holds of a group, in the same commit; the worker takes them out of the
+    /// calendar and tells the mails that offer them.
+    async fn stage_release(
         &self,
+        writes: &mut Batch,
         group: &liaison_core::ids::HoldGroupId,
-        plugin: &str,
         why: &str,
+        now: Timestamp,
     ) -> Result<(), BooksError> {
-        let now = self.clock.now();
         for hold in self.books.holds_of_group(group).await? {
-            let next = match hold.record.state {
-                HoldState::Planned => HoldState::Released(why.to_owned()),
-                HoldState::Placed => HoldState::Releasing(why.to_owned()),
-                _ => continue,
-            };
-            let mut after = hold.record.clone();
-            after.state = next;
-            after.not_before = now;
-            let mut writes = self.books.batch();
-            stage_hold(&self.books, &mut writes, &hold, after, (plugin, why), now).await?;
-            match self.books.commit(writes).await {
-                // The worker was at it: it will see the next event.
-                Err(error) if error.is_conflict() => {}
-                other => other?,
+            if !matches!(hold.record.state, HoldState::Planned | HoldState::Placed) {
+                continue;
             }
+            let mut after = hold.record.clone();
+            after.state = HoldState::Releasing(why.to_owned());
+            after.not_before = now;
+            let who = hold.record.cause.plugin.as_str();
+            stage_hold(&self.books, writes, &hold, after, (who, why), now).await?;
         }
         Ok(())
     }

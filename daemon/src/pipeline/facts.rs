@@ -194,11 +194,11 @@ impl Pipeline {
 
     async fn answers_us(&self, message: &MessageRecord) -> Result<bool, BooksError> {
         for id in message.references.iter().rev() {
-            if let Some(answered) = self.books.message_by_id(id).await? {
-                return Ok(answered.outbound);
-            }
             if self.books.mail_by_message_id(id).await?.is_some() {
                 return Ok(true);
+            }
+            if let Some(answered) = self.books.message_by_id(id).await? {
+                return Ok(answered.outbound);
             }
         }
         Ok(false)

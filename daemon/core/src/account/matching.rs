@@ -103,6 +103,9 @@ impl MatchOutcome {
     }
 }
 
+/// Longest text of one reason, in bytes.
+const EVIDENCE_BYTES_MAX: usize = 240;
+
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -114,6 +117,8 @@ pub struct Evidence {
 
 impl Evidence {
     fn new(kind: &str, text: String) -> Evidence {
+        // Texts quote addresses and header values of strangers; the record must fit the store.
+        let text = crate::message::cut_bytes(&text, EVIDENCE_BYTES_MAX);
         Evidence {
             kind: kind.to_owned(),
             text,
