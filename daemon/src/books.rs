@@ -33,6 +33,8 @@ use rows::{
 pub const LIST_ROWS_MAX: usize = 10_000;
 /// Most messages of a thread that are looked at.
 pub const THREAD_MESSAGES_MAX: usize = 200;
+/// Most messages with one Message-ID that are compared.
+const SAME_ID_MAX: usize = 32;
 /// Most effects of a thread or message that are looked at.
 pub const EFFECTS_OF_MAX: usize = 500;
 
@@ -54,12 +56,41 @@ pub enum BooksError {
 }
 
 impl BooksError {
+    /// Whether the store itself has failed or belongs to somebody else: no work can go on.
+    #[must_use]
+    pub fn is_store_failure(&self) -> bool {
+        matches!(
+            self,
+            BooksError::Commit(
+                CommitError::Full
+                    | CommitError::Corrupt(_)
+                    | CommitError::Gone(_)
+                    | CommitError::Fenced
+            ) | BooksError::Read(ReadError::Corrupt(_) | ReadError::Gone(_))
+        )
+    }
+
     /// Whether the same work may simply be done again from its first read.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(
             self,
             BooksError::Commit(CommitError::Conflict(_) | CommitError::Busy)
+        )
+    }
+}
+
+impl BooksError {
+    /// Whether the commit itself cannot be stored, however often it is tried.
+    #[must_use]
+    pub fn is_unfit(&self) -> bool {
+        matches!(
+            self,
+            BooksError::Commit(
+                CommitError::TooLarge { .. }
+                    | CommitError::TooMany { .. }
+                    | CommitError::Repeated(_)
+            )
         )
     }
 }
@@ -299,19 +330,27 @@ impl Books {
         Ok(holds)
     }
 
-    /// The message with this Message-ID; the first one seen when several carry it.
+    /// The message with this Message-ID. A stranger can put any id on a mail: of several that
+    /// carry it, one of ours comes first, then the one that arrived first.
     ///
     /// # Errors
     /// As the store.
     pub async fn message_by_id(&self, id: &str) -> Result<Option<MessageRecord>, BooksError> {
         let rows = self
             .store
-            .scan_range(keys::msgids(id), Dir::Forward, 1)
+            .scan_range(keys::msgids(id), Dir::Forward, SAME_ID_MAX)
             .await?;
-        let Some(key) = rows.first().and_then(|(key, _)| keys::msgid_message(key)) else {
-            return Ok(None);
-        };
-        self.message(&key).await
+        let mut best: Option<MessageRecord> = None;
+        for key in rows.iter().filter_map(|(key, _)| keys::msgid_message(key)) {
+            let Some(message) = self.message(&key).await? else {
+                continue;
+            };
+            let rank = |message: &MessageRecord| (!message.outbound, message.received);
+            if best.as_ref().is_none_or(|best| rank(&message) < rank(best)) {
+                best = Some(message);
+            }
+        }
+        Ok(best)
     }
 
     /// Copies of a message.

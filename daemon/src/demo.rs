@@ -144,8 +144,7 @@ async fn ending(
         shell_word(config.as_os_str())
     );
     tell.line("")?;
-    tell.line("Everything lies in")?;
-    tell.line(&format!("  {}", stage.dir.display()))?;
+    tell.line(&format!("Everything lies in {}", stage.dir.display()))?;
     tell.line(if options.stay {
         "The daemon now goes on with it until Ctrl-C. To try next, in another terminal:"
     } else {

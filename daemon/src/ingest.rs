@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::freshness::Freshness;
 use crate::office::Office;
 use crate::source::{Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError, Taken};
+use crate::store::content::ContentError;
 
 /// Commits tried again after somebody else changed a row in between.
 const CONFLICTS_MAX: u32 = 8;
@@ -72,7 +73,19 @@ impl Ingest {
         let _turn = self.turn.lock().await;
         let mut taken = Taken::default();
         for item in &prepared {
-            if self.take_one(&batch, item, last_look).await? {
+            let taken_one = match self.take_one(&batch, item, last_look).await {
+                // Nothing that a stranger writes may stop a mailbox.
+                Err(error) if error.is_unfit() => {
+                    let why = format!("its record does not fit the store ({})", chain(&error));
+                    let plain = Prepared {
+                        view: Err(why),
+                        ..item.clone()
+                    };
+                    self.take_one(&batch, &plain, last_look).await
+                }
+                taken => taken,
+            };
+            if taken_one? {
                 taken.new = taken.new.saturating_add(1);
             } else {
                 taken.known = taken.known.saturating_add(1);
@@ -103,9 +116,16 @@ impl Ingest {
                     Content::HeaderOnly { header, .. } => read(header.clone()).await,
                     Content::Unfetchable { reason } => Err(reason.clone()),
                 };
+                let (content, view) = match content {
+                    Err(BooksError::Content(ContentError::TooLarge { bytes })) => (
+                        String::new(),
+                        Err(format!("{bytes} bytes are more than is kept")),
+                    ),
+                    content => (content?, view),
+                };
                 prepared.push(Prepared {
                     arrived: arrived.clone(),
-                    content: content?,
+                    content,
                     view,
                 });
             }
@@ -134,7 +154,7 @@ impl Ingest {
 }
 
 /// A message that was read and whose bytes are durable.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Prepared {
     arrived: crate::source::Arrived,
     content: String,
@@ -215,3 +235,6 @@ fn refused(mailbox: &MailboxId, error: &BooksError) -> IntakeError {
         why: chain(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ mod facts;
 mod step;
 mod world;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use liaison_core::ids::PluginName;
@@ -43,6 +43,9 @@ const PAGE_EVENTS: usize = 64;
 const LOOK_MAX: Duration = Duration::from_secs(20);
 /// Wait after the store refused.
 const RETRY: Duration = Duration::from_secs(1);
+/// Tries of one event that itself breaks the work (a damaged file, a record that does not fit);
+/// afterwards it is set aside, so that it stops nothing else.
+const EVENT_TRIES_MAX: u32 = 3;
 /// Most waiting events looked at.
 const WAITING_MAX: usize = 10_000;
 /// Strikes in a row after which a plugin is suspended.
@@ -90,8 +93,9 @@ pub struct Pipeline {
     events: Arc<Notify>,
     /// Told when effects may be due.
     delivery: Arc<Notify>,
-    /// One pass at a time.
+    /// One pass at a time; holds the event that could not be worked on, and how often.
     turn: Mutex<()>,
+    troubled: std::sync::Mutex<(u64, u32)>,
 }
 
 /// What a pipeline works with.
@@ -135,6 +139,7 @@ impl Pipeline {
             events: parts.events,
             delivery: parts.delivery,
             turn: Mutex::new(()),
+            troubled: std::sync::Mutex::default(),
         }
     }
 
@@ -143,7 +148,6 @@ impl Pipeline {
         loop {
             let wait = match self.settle(stop).await {
                 Ok(_) => self.until_next_due().await,
-                Err(error) if error.is_conflict() => Duration::ZERO,
                 Err(error) => {
                     tracing::error!(error = %chain(&error), "the pipeline cannot go on; it tries again");
                     RETRY
@@ -199,10 +203,34 @@ impl Pipeline {
                 if stop.is_set() {
                     return Ok(worked);
                 }
-                self.work_event(&event).await?;
+                if let Err(error) = self.work_event(&event).await {
+                    self.troubled(&event, error).await?;
+                }
                 worked = worked.saturating_add(1);
             }
         }
+    }
+
+    /// An event could not be worked on: passed on while it may be the store's or a race's fault,
+    /// set aside when it is its own.
+    async fn troubled(&self, event: &EventRow, error: BooksError) -> Result<(), BooksError> {
+        if error.is_conflict() || error.is_store_failure() {
+            return Err(error);
+        }
+        let tries = {
+            let mut troubled = self.troubled.lock().unwrap_or_else(PoisonError::into_inner);
+            if troubled.0 != event.seq {
+                *troubled = (event.seq, 0);
+            }
+            troubled.1 = troubled.1.saturating_add(1);
+            troubled.1
+        };
+        if tries < EVENT_TRIES_MAX {
+            return Err(error);
+        }
+        let why = chain(&error);
+        tracing::error!(seq = event.seq, key = %event.key, %why, "event set aside");
+        self.set_aside(event, &why).await
     }
 
     async fn position(&self) -> Result<u64, BooksError> {
@@ -248,3 +276,6 @@ impl Pipeline {
         &self.plugins
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -92,7 +92,7 @@ fn the_first_minute_shows_a_draft_an_approval_and_a_sent_mail_and_leaves_them() 
         .filter(|line| line.chars().count() > 100 && !line.contains('/'));
     assert_eq!(wide.collect::<Vec<_>>(), Vec::<&str>::new());
     assert!(
-        (55..=110).contains(&text.lines().count()),
+        (60..=110).contains(&text.lines().count()),
         "{} lines",
         text.lines().count()
     );

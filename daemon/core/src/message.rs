@@ -147,6 +147,19 @@ pub fn cut_text(text: &str, max: usize) -> String {
     }
 }
 
+/// Cuts a text at `max` bytes, between characters.
+#[must_use]
+pub fn cut_bytes(text: &str, max: usize) -> String {
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let end = (0..=max)
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
 /// The ancestors worth keeping: the first ones tell the thread, the last ones what was answered.
 #[must_use]
 pub fn cut_references(ids: &[String]) -> Vec<String> {

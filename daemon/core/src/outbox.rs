@@ -13,9 +13,10 @@
 //! | leased(before-dot) | entering the body | leased(after-dot) |
 //! | leased(before-dot) | not sent, refused for now | deferred |
 //! | leased | refused for good | failed |
+//! | leased | not sent, and tried for two days | held |
 //! | leased(after-dot) | accepted / refused for now / no verdict | sent / deferred / uncertain |
 //! | leased(after-dot) | crash | uncertain |
-//! | uncertain | found in Sent | sent |
+//! | uncertain, or waiting for a person or another try after it | found in Sent | sent |
 //! | uncertain | not found | held |
 //! | uncertain | a person knows | resolved(sent or not) |
 //! | drafted | found in Sent | sent |
@@ -178,7 +179,7 @@ impl MailState {
             (S::Proposed, I::Ready { approval: false }) => S::Scheduled,
             (S::Held, I::Approve) => S::Approved,
             (S::Held, I::Reject) => S::Rejected,
-            (S::Approved | S::Scheduled | S::Deferred, I::NeedsPerson) => S::Held,
+            (S::Approved | S::Scheduled | S::Deferred | S::Leased(_), I::NeedsPerson) => S::Held,
             (S::Approved | S::Scheduled | S::Deferred, I::Lease) => S::Leased(Phase::BeforeDot),
             (S::Leased(Phase::BeforeDot), I::EnterBody) => S::Leased(Phase::AfterDot),
             (S::Leased(Phase::BeforeDot), I::DraftPlaced) => S::Drafted,
@@ -187,7 +188,10 @@ impl MailState {
             (S::Leased(_), I::Refused { transient: false } | I::GiveUp) => S::Failed,
             (S::Leased(Phase::AfterDot), I::Accepted) => S::Sent,
             (S::Leased(Phase::AfterDot), I::NoVerdict) => S::Uncertain,
-            (S::Uncertain | S::Drafted, I::FoundInSent) => S::Sent,
+            (
+                S::Uncertain | S::Drafted | S::Held | S::Approved | S::Scheduled | S::Deferred,
+                I::FoundInSent,
+            ) => S::Sent,
             (S::Uncertain, I::NotFound) => S::Held,
             (S::Uncertain | S::Held, I::Resolve { sent }) => S::Resolved { sent: *sent },
             (state, I::Cancel { by, why }) if state.can_be_cancelled() => S::Cancelled {
@@ -392,12 +396,9 @@ mod tests {
                     continue;
                 };
                 if next == MailState::Sent {
-                    let from = [
-                        MailState::Leased(Phase::AfterDot),
-                        MailState::Uncertain,
-                        MailState::Drafted,
-                    ];
-                    assert!(from.contains(&state), "{state} {input:?}");
+                    let after_body = state == MailState::Leased(Phase::AfterDot);
+                    let proven = input == Input::FoundInSent;
+                    assert!(after_body || proven, "{state} {input:?}");
                 }
                 if next == MailState::Uncertain {
                     assert_eq!(state, MailState::Leased(Phase::AfterDot));

@@ -181,7 +181,9 @@ impl Delivery {
             let mut times = Vec::new();
             for row in self.newest_of_ledger("*", now).await? {
                 let mail = self.parts.books.mail(&row.effect).await?;
-                let automatic = mail.filter(|mail| mail.mode == MailMode::Send);
+                let automatic = mail.filter(|mail| {
+                    mail.mode == MailMode::Send && mail.audience == Audience::Counterpart
+                });
                 times.extend(automatic.as_ref().and_then(went_out));
             }
             breaker.0 = Some(times);
@@ -194,6 +196,7 @@ impl Delivery {
     /// Counts a mail that went out, or may have.
     pub(super) async fn count_sent(&self, mail: &MailEffect) {
         if mail.mode == MailMode::Send
+            && mail.audience == Audience::Counterpart
             && let Some(times) = self.gate.lock().await.0.as_mut()
         {
             times.push(mail.since);

@@ -330,6 +330,13 @@ impl Delivery {
         Ok(match next_attempt(mail.attempts, began, now, seed) {
             Some(at) if slowly => Turn::new(input, why).at(at.max(now.plus_millis(HOUR_MS))),
             Some(at) => Turn::new(input, why).at(at),
+            // Nothing was handed over: a long outage is no verdict on the mail, a person decides.
+            None if input == Input::NotSent => Turn::new(
+                Input::NeedsPerson,
+                format!(
+                    "not sent, tried since {began}: {why}; `liaison outbox approve` tries again"
+                ),
+            ),
             None => Turn::new(
                 Input::GiveUp,
                 format!("given up, tried since {began}: {why}"),
@@ -494,7 +501,7 @@ fn not_found(mail: &MailEffect, what: &str) -> Turn {
     let id = &mail.id;
     let why = format!(
         "it may or may not have been sent: {what}; see `liaison outbox show {id}`, then \
-         `outbox resolve` or `outbox approve` to send it (again)"
+         `liaison outbox reject` if it arrived, or `outbox approve` to send it (again)"
     );
     Turn::new(Input::NotFound, why)
 }
@@ -510,6 +517,12 @@ struct Entering<'a> {
 impl PhaseLog for Entering<'_> {
     fn entering_body(&mut self) -> BoxFuture<'_, Result<(), String>> {
         async move {
+            // The last moment at which it can be stopped.
+            match self.delivery.parts.books.panic().await {
+                Ok(None) => {}
+                Ok(Some(_)) => return Err("panic is on".to_owned()),
+                Err(error) => return Err(chain(&error)),
+            }
             let before = |state: &MailState| *state == MailState::Leased(Phase::BeforeDot);
             let turn = Turn::new(Input::EnterBody, "");
             match self.delivery.advance(self.id, before, turn).await {

@@ -63,7 +63,7 @@ async fn questions(stage: &Stage, tell: &mut Tell<'_>) -> Result<Timestamp, Demo
     for sample in [ASK_GUS, ASK_CAROL, ASK_ERIK, ASK_FAY] {
         let id = stage.sent_by_hand(sample).await?;
         let why = stage.ask("why", json!({ "id": id })).await?;
-        tell.decided(&why)?;
+        tell.decided_briefly(&why)?;
     }
     Ok(at)
 }

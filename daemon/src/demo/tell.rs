@@ -19,7 +19,7 @@ use liaison_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::DemoError;
-use super::samples::{DRAFTS, OUTGOING, SENT};
+use super::samples::{DRAFTS, OUTGOING};
 use super::stage::Stage;
 use crate::config::Config;
 use crate::store::Ns;
@@ -30,6 +30,8 @@ const COLUMNS: usize = 100;
 const INDENT: usize = 16;
 /// Most lines of one field: `liaison why` has the rest.
 const FIELD_LINES_MAX: usize = 2;
+/// Longest head of a scene, in characters: the time stands before it.
+const HEAD_CHARS_MAX: usize = COLUMNS - 18;
 /// Most lines of a warning.
 const WARNING_LINES_MAX: usize = 4;
 
@@ -85,10 +87,7 @@ impl<'a> Tell<'a> {
             .iter()
             .map(|plugin| format!("{} {}", plugin.name, plugin.modes.mail.as_str()));
         let modes = modes.collect::<Vec<_>>().join(", ");
-        self.field(
-            "plugins",
-            &format!("{modes} (what becomes of the mail each proposes)"),
-        )
+        self.field("plugins", &format!("{modes} (mode of mail)"))
     }
 
     /// What is counted before the story begins.
@@ -117,8 +116,14 @@ impl<'a> Tell<'a> {
             text(&why, "/message/from/name"),
             text(&why, "/message/from/email"),
         );
-        self.scene(stage.now(), &format!("{name} <{email}> writes"))?;
-        self.field("subject", &text(&why, "/message/subject"))?;
+        let subject = text(&why, "/message/subject");
+        let head = format!("{name} <{email}>: \"{subject}\"");
+        if head.chars().count() <= HEAD_CHARS_MAX {
+            self.scene(stage.now(), &head)?;
+        } else {
+            self.scene(stage.now(), &format!("{name} <{email}>"))?;
+            self.field("subject", &subject)?;
+        }
         self.field("seen as", &seen(&why))?;
         self.decided(&why)?;
         self.results(stage, &why)
@@ -126,6 +131,15 @@ impl<'a> Tell<'a> {
 
     /// What plugins proposed and what was decided, of all events that were not told yet.
     pub(super) fn decided(&mut self, why: &Value) -> Result<(), DemoError> {
+        self.decided_in(why, FIELD_LINES_MAX)
+    }
+
+    /// The same, one line each.
+    pub(super) fn decided_briefly(&mut self, why: &Value) -> Result<(), DemoError> {
+        self.decided_in(why, 1)
+    }
+
+    fn decided_in(&mut self, why: &Value, most: usize) -> Result<(), DemoError> {
         let mut said = false;
         for event in items(why, "/events") {
             if !self.told.insert(format!("event {}", event["seq"])) {
@@ -134,7 +148,7 @@ impl<'a> Tell<'a> {
             for plugin in items(event, "/plugins") {
                 let mut label = text(plugin, "/plugin");
                 for words in verdicts(plugin) {
-                    self.field(&label, &words)?;
+                    self.lines(&label, &words, most)?;
                     label = String::new();
                     said = true;
                 }
@@ -169,17 +183,13 @@ impl<'a> Tell<'a> {
                     _ => text(mail, "/state_text"),
                 };
                 let words = format!("{state}: \"{}\" to {to}", text(mail, "/subject"));
-                let mut carried = None;
                 self.field("=> mail", &words)?;
-                for folder in [DRAFTS, OUTGOING, SENT] {
+                for folder in [DRAFTS, OUTGOING] {
                     if let Some(file) = stage.file_of(folder, &text(mail, "/message_id"))? {
-                        let what = file_words(&std::fs::read(stage.dir.join(&file))?);
+                        let bytes = std::fs::read(stage.dir.join(&file))?;
                         self.path(&file.display().to_string())?;
-                        carried = Some(what);
+                        self.path(&format!("({})", file_words(&bytes)))?;
                     }
-                }
-                if let Some(carried) = carried {
-                    self.path(&carried)?;
                 }
             }
         }
@@ -289,12 +299,15 @@ fn seen(why: &Value) -> String {
         }
         None => words.push_str("; nobody on file"),
     }
+    // That neither address nor domain is known is said by then.
     let evidence: Vec<String> = items(matched, "/evidence")
         .iter()
-        .filter(|evidence| evidence["kind"] != "automatic")
+        .filter(|evidence| evidence["kind"] != "automatic" && evidence["kind"] != "unknown")
         .map(|evidence| text(evidence, "/text"))
         .collect();
-    let _ = write!(words, ": {}", evidence.join("; "));
+    if !evidence.is_empty() {
+        let _ = write!(words, ": {}", evidence.join("; "));
+    }
     words
 }
 
@@ -318,7 +331,7 @@ fn verdicts(plugin: &Value) -> Vec<String> {
     let only_quiet = groups
         .iter()
         .all(|(kind, result, ..)| is_quiet(kind, result));
-    let (mut lines, mut quiet) = (Vec::new(), Vec::new());
+    let (mut lines, mut quiet) = (Vec::<(String, String)>::new(), Vec::new());
     for (kind, result, why, count) in groups {
         let mut head = kind.clone();
         if count > 1 {
@@ -330,9 +343,16 @@ fn verdicts(plugin: &Value) -> Vec<String> {
         if is_quiet(&kind, &result) && !only_quiet {
             quiet.push(head);
         } else {
-            lines.push(format!("{head}: {why}"));
+            match lines.last_mut() {
+                Some((heads, reason)) if *reason == why => {
+                    let _ = write!(heads, ", {head}");
+                }
+                _ => lines.push((head, why)),
+            }
         }
     }
+    let said = |(heads, reason): (String, String)| format!("{heads}: {reason}");
+    let mut lines: Vec<String> = lines.into_iter().map(said).collect();
     if !quiet.is_empty() {
         lines.push(format!("also {}", quiet.join(", ")));
     }
@@ -371,7 +391,7 @@ fn file_words(bytes: &[u8]) -> String {
         .iter()
         .filter_map(|part| part.filename.as_deref());
     words.extend(names.map(|name| format!("attached: {}", clean_text(name))));
-    format!("({})", words.join(", "))
+    words.join(", ")
 }
 
 fn record_words(record: &Value) -> String {

@@ -79,18 +79,18 @@ impl Ingest {
     }
 
     async fn thread_of_id(&self, id: &str) -> Result<Option<ThreadId>, BooksError> {
-        if let Some(message) = self.books.message_by_id(id).await? {
-            return Ok(Some(message.thread));
+        // A mail of ours first: nobody else can have an id of our outbox.
+        if let Some(effect) = self.books.mail_by_message_id(id).await?
+            && let Some(mail) = self.books.mail(&effect).await?
+            && let Some(thread) = mail.cause.subject.thread
+        {
+            return Ok(Some(thread));
         }
-        // A mail of ours whose copy was not seen yet.
-        let Some(effect) = self.books.mail_by_message_id(id).await? else {
-            return Ok(None);
-        };
         Ok(self
             .books
-            .mail(&effect)
+            .message_by_id(id)
             .await?
-            .and_then(|mail| mail.cause.subject.thread))
+            .map(|message| message.thread))
     }
 
     /// Whom the message is about: the sender, or the first outside recipient of mail of ours.
@@ -342,7 +342,7 @@ pub(super) fn joined(
         thread.automatic_since_human = 0;
     } else if !message.outbound && message.is_human() && message.from.is_some() {
         let own = matched.is_some_and(|m| m.outcome.as_str() == "own");
-        if !own {
+        if !own && message.authenticity != "fail" {
             thread.last_human_inbound = later(thread.last_human_inbound);
             thread.automatic_since_human = 0;
         }

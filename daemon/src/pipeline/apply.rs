@@ -85,8 +85,7 @@ impl Pipeline {
         let mut writes = self.books.batch();
         let mut row = called.row;
         row.verdicts = called.decision.verdicts;
-        let releases = self
-            .stage_plans(&mut writes, called.decision.plans, event, now)
+        self.stage_plans(&mut writes, called.decision.plans, event, now)
             .await?;
         for write in called.kv_writes {
             let scope = match write.scope {
@@ -117,23 +116,19 @@ impl Pipeline {
             before.map(|row| row.version),
             &fitted(row),
         )?;
-        self.books.commit(writes).await?;
-        for (group, why) in releases {
-            self.release_group(&group, plugin_name.as_str(), &why)
-                .await?;
-        }
-        Ok(())
+        writes.check().map_err(BooksError::Commit)?;
+        self.books.commit(writes).await
     }
 
-    /// Stages all plans; returns the groups of holds to give up, each hold a commit of its own.
+    /// Stages all plans.
     async fn stage_plans(
         &self,
         writes: &mut Batch,
         plans: Vec<Plan>,
         event: &EventRow,
         now: Timestamp,
-    ) -> Result<Vec<(liaison_core::ids::HoldGroupId, String)>, BooksError> {
-        let mut releases = Vec::new();
+    ) -> Result<(), BooksError> {
+        let mut releases = BTreeMap::new();
         let mut timers: BTreeMap<TimerId, Option<TimerRecord>> = BTreeMap::new();
         let mut tags: BTreeMap<MessageKey, Vec<TagMessage>> = BTreeMap::new();
         let mut cases: BTreeMap<CaseId, (CaseRecord, bool)> = BTreeMap::new();
@@ -146,7 +141,9 @@ impl Pipeline {
                     stage_audit(writes, hold.id.as_str(), now, row)?;
                     stage_new_hold(writes, &hold)?;
                 }
-                Plan::ReleaseHolds(group, why) => releases.push((group, why)),
+                Plan::ReleaseHolds(group, why) => {
+                    releases.insert(group, why);
+                }
                 Plan::NewCase(case) => {
                     cases.insert(case.id.clone(), (*case, true));
                 }
@@ -175,9 +172,11 @@ impl Pipeline {
             self.stage_tags(writes, &message, tags).await?;
         }
         for (id, (case, new)) in cases {
-            self.stage_case(writes, &id, &case, new).await?;
+            self.stage_case(writes, &id, &fitted_case(case), new)
+                .await?;
         }
         for (id, task) in tasks {
+            let task = fitted_task(task);
             replace(writes, keys::task(&id), None, &task)?;
             timeline(
                 writes,
@@ -188,7 +187,10 @@ impl Pipeline {
                 &id.0,
             )?;
         }
-        Ok(releases)
+        for (group, why) in releases {
+            self.stage_release(writes, &group, &why, now).await?;
+        }
+        Ok(())
     }
 
     fn stage_mail_plan(
@@ -296,30 +298,24 @@ impl Pipeline {
         )
     }
 
-    /// Gives up the open holds of a group; the worker takes them out of the calendar.
-    async fn release_group(
+    /// Gives up the open holds of a group, in the same commit; the worker takes them out of the
+    /// calendar and tells the mails that offer them.
+    async fn stage_release(
         &self,
+        writes: &mut Batch,
         group: &liaison_core::ids::HoldGroupId,
-        plugin: &str,
         why: &str,
+        now: Timestamp,
     ) -> Result<(), BooksError> {
-        let now = self.clock.now();
         for hold in self.books.holds_of_group(group).await? {
-            let next = match hold.record.state {
-                HoldState::Planned => HoldState::Released(why.to_owned()),
-                HoldState::Placed => HoldState::Releasing(why.to_owned()),
-                _ => continue,
-            };
-            let mut after = hold.record.clone();
-            after.state = next;
-            after.not_before = now;
-            let mut writes = self.books.batch();
-            stage_hold(&self.books, &mut writes, &hold, after, (plugin, why), now).await?;
-            match self.books.commit(writes).await {
-                // The worker was at it: it will see the next event.
-                Err(error) if error.is_conflict() => {}
-                other => other?,
+            if !matches!(hold.record.state, HoldState::Planned | HoldState::Placed) {
+                continue;
             }
+            let mut after = hold.record.clone();
+            after.state = HoldState::Releasing(why.to_owned());
+            after.not_before = now;
+            let who = hold.record.cause.plugin.as_str();
+            stage_hold(&self.books, writes, &hold, after, (who, why), now).await?;
         }
         Ok(())
     }
@@ -419,6 +415,28 @@ fn suspended_task(plugin: &Arc<ActivePlugin>, why: &str, now: Timestamp) -> Task
     }
 }
 
+/// A case that the store takes: of its history the beginning and the latest step stay longest.
+fn fitted_case(mut case: CaseRecord) -> CaseRecord {
+    while case.steps.len() > 2 && !fits(&case) {
+        case.steps.remove(1);
+    }
+    case
+}
+
+/// A task that the store takes.
+fn fitted_task(mut task: TaskRecord) -> TaskRecord {
+    for (body, point) in [(1_000, 60), (500, 30), (200, 15)] {
+        if fits(&task) {
+            break;
+        }
+        task.body = cut_text(&task.body, body);
+        for text in &mut task.checklist {
+            *text = cut_text(text, point);
+        }
+    }
+    task
+}
+
 /// A result that the store takes: reasons are cut first, then verdicts are left out and counted.
 fn fitted(mut row: PluginResultRow) -> PluginResultRow {
     for chars in [400, 160, 80] {
@@ -440,6 +458,6 @@ fn fitted(mut row: PluginResultRow) -> PluginResultRow {
     row
 }
 
-fn fits(row: &PluginResultRow) -> bool {
+fn fits<T: codec::Record>(row: &T) -> bool {
     codec::encode(row).is_ok_and(|bytes| bytes.len() <= VALUE_BYTES_MAX)
 }

@@ -194,11 +194,11 @@ impl Pipeline {
 
     async fn answers_us(&self, message: &MessageRecord) -> Result<bool, BooksError> {
         for id in message.references.iter().rev() {
-            if let Some(answered) = self.books.message_by_id(id).await? {
-                return Ok(answered.outbound);
-            }
             if self.books.mail_by_message_id(id).await?.is_some() {
                 return Ok(true);
+            }
+            if let Some(answered) = self.books.message_by_id(id).await? {
+                return Ok(answered.outbound);
             }
         }
         Ok(false)
@@ -433,7 +433,12 @@ impl Pipeline {
         Ok(match &item.proposal.action {
             Action::Email(_) => {
                 let mail = self.books.mail(&item.id).await?;
-                mail.map(|mail| format!("the mail of {} is {}", mail.created, mail.state))
+                let mail =
+                    mail.map(|mail| format!("the mail of {} is {}", mail.created, mail.state));
+                match mail {
+                    None => self.task_of(short).await?,
+                    mail => mail,
+                }
             }
             Action::Hold(_) => {
                 let hold = self.books.hold(&item.id).await?;
@@ -446,15 +451,15 @@ impl Pipeline {
                     .await?
                     .map(|case| format!("{} is {}", case.id, case.state))
             }
-            Action::CreateTask(_) | Action::Notify(_) => {
-                let id = format!("task-{short}").into();
-                self.books
-                    .task(&id)
-                    .await?
-                    .map(|task| format!("{} of {}", task.id, task.created))
-            }
+            Action::CreateTask(_) | Action::Notify(_) => self.task_of(short).await?,
             _ => None,
         })
+    }
+
+    async fn task_of(&self, short: &str) -> Result<Option<String>, BooksError> {
+        let id = format!("task-{short}").into();
+        let task = self.books.task(&id).await?;
+        Ok(task.map(|task| format!("{} of {}", task.id, task.created)))
     }
 
     async fn cases(

@@ -126,8 +126,23 @@ impl Pipeline {
 
     /// A person's answer cancels what would have gone out without it.
     async fn close_the_loop(&self, message: &MessageRecord) -> Result<(), BooksError> {
-        let from_us = message.outbound && message.effect.is_none();
-        let from_them = !message.outbound && message.is_human() && message.from.is_some();
+        let firm = &self.office.firm;
+        let outside = |email: &str| !firm.owns(email);
+        let from_us = message.outbound
+            && message.effect.is_none()
+            && message
+                .to
+                .iter()
+                .chain(&message.cc)
+                .any(|to| outside(&to.email));
+        // A mail whose sender is a liar, or is one of us, is no answer of the counterpart.
+        let from_them = !message.outbound
+            && message.is_human()
+            && message.authenticity != "fail"
+            && message
+                .from
+                .as_ref()
+                .is_some_and(|from| outside(&from.email));
         if !from_us && !from_them {
             return Ok(());
         }
@@ -213,6 +228,26 @@ impl Pipeline {
         };
         let kind = told.happening.kind();
         (!plugin.plugin.manifest().subscribes(kind, class)).then_some("it has not subscribed")
+    }
+
+    /// Closes an event that cannot be worked on, with the reason, and moves the position.
+    pub(super) async fn set_aside(&self, event: &EventRow, why: &str) -> Result<(), BooksError> {
+        let mut writes = self.books.batch();
+        let key = keys::outcome(&event.key);
+        if let Ok(Some(outcome)) = self.books.get::<OutcomeRow>(key.clone()).await {
+            let mut row = outcome.record;
+            let why = format!("set aside, it cannot be worked on: {why}");
+            row.summary = liaison_core::message::cut_text(&why, SUMMARY_CHARS_MAX);
+            row.closed = Some(self.clock.now());
+            replace(&mut writes, key, Some(outcome.version), &row)?;
+        }
+        let key = keys::setting("pipeline-next");
+        let seen = self.books.get::<CounterRow>(key.clone()).await?;
+        let next = CounterRow {
+            next: event.seq.saturating_add(1),
+        };
+        replace(&mut writes, key, seen.map(|row| row.version), &next)?;
+        self.books.commit(writes).await
     }
 
     /// Closes the outcome when no plugin waits, and moves the position.

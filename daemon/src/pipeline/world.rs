@@ -373,7 +373,14 @@ pub(super) async fn plugin_message(
     books: &Books,
     record: &MessageRecord,
 ) -> Result<PluginMessage, BooksError> {
-    let bytes = books.bytes(&record.content).await?;
+    // Damaged bytes are that message's trouble: what is recorded of it is still told.
+    let bytes = match books.bytes(&record.content).await {
+        Err(BooksError::Content(error)) => {
+            tracing::warn!(message = %record.key, %error, "content cannot be read");
+            None
+        }
+        other => other?,
+    };
     let view = bytes.map(|bytes| parse_message(&bytes, &ParseLimits::default()));
     let nobody = PlainAddress {
         name: None,

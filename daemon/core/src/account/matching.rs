@@ -70,6 +70,9 @@ pub const FREE_MAIL_DOMAINS: &[&str] = &[
     "zoho.com",
 ];
 
+/// Most accounts named when it is undecided between them; the evidence tells how many there are.
+pub const CANDIDATES_MAX: usize = 20;
+
 /// What the match came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +103,9 @@ impl MatchOutcome {
     }
 }
 
+/// Longest text of one reason, in bytes.
+const EVIDENCE_BYTES_MAX: usize = 240;
+
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -111,6 +117,8 @@ pub struct Evidence {
 
 impl Evidence {
     fn new(kind: &str, text: String) -> Evidence {
+        // Texts quote addresses and header values of strangers; the record must fit the store.
+        let text = crate::message::cut_bytes(&text, EVIDENCE_BYTES_MAX);
         Evidence {
             kind: kind.to_owned(),
             text,
@@ -294,7 +302,7 @@ fn match_known(address: &Address, found: &Lookups, free_mail: &[String]) -> Matc
             }
             several => {
                 let mut matched = finish(MatchOutcome::Ambiguous, None, evidence);
-                matched.candidates = several.to_vec();
+                matched.candidates = several.iter().take(CANDIDATES_MAX).cloned().collect();
                 return matched;
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::gates::{consent, frequency_cap, loop_guard, taken_up};
 use super::other::task_id;
 use super::{Desk, Firm, MailPlan, Plan, Recipient, Resolved, Route, VerdictResult};
-use crate::account::matching::registrable;
+use crate::account::matching::{is_free_mail, registrable};
 use crate::effect::{Audience, MailEffect, MailMode};
 use crate::ids::{MessageKey, outgoing_message_id};
 use crate::mail::address::{Address, clean_text};
@@ -91,10 +91,16 @@ fn reply_recipient(message: &MessageRecord, firm: &Firm) -> Result<Recipient, St
     };
     let robot = Address::parse(&from.email).is_ok_and(|from| from.is_no_reply_like());
     match message.reply_to.first() {
-        Some(reply_to) if domain(&reply_to.email) == domain(&from.email) => Ok(Recipient {
-            person: reply_to.clone(),
-            draft_only: None,
-        }),
+        // At a free-mail provider an equal domain says nothing about who is behind it.
+        Some(reply_to)
+            if domain(&reply_to.email) == domain(&from.email)
+                && !is_free_mail(&domain(&from.email), &[]) =>
+        {
+            Ok(Recipient {
+                person: reply_to.clone(),
+                draft_only: None,
+            })
+        }
         Some(reply_to) if robot => Ok(Recipient {
             person: reply_to.clone(),
             draft_only: Some(format!(
@@ -126,7 +132,7 @@ impl Desk<'_> {
         loop_guard(self.facts, answered, address, self.rules.firm)?;
         consent(address, self.facts.recipients.get(address))?;
         taken_up(answered, self.facts.thread)?;
-        if self.facts.authenticity == "fail" {
+        if self.authenticity(answered) == "fail" {
             return Err(
                 "the sender's authenticity check failed: no mail to a possible liar".into(),
             );
@@ -135,7 +141,7 @@ impl Desk<'_> {
             return Err(format!("more than {ATTACHMENTS_MAX} attachments"));
         }
         let requires = self.required_holds(email)?;
-        let mode = self.mail_mode(&to, reasons);
+        let mode = self.mail_mode(&to, self.authenticity(answered), reasons);
         match mode {
             MailMode::Off => return Err("mail of this plugin is off (mode.mail)".to_owned()),
             MailMode::Rehearse => {
@@ -171,6 +177,14 @@ impl Desk<'_> {
             is_reply: self.facts.trigger.is_some_and(|trigger| !trigger.outbound),
         })));
         Ok(result)
+    }
+
+    /// Authenticity of the person who would be answered, whatever event reminds of it.
+    fn authenticity<'m>(&'m self, answered: Option<&'m MessageRecord>) -> &'m str {
+        let inbound = answered.filter(|message| !message.outbound);
+        inbound.map_or(self.facts.authenticity, |message| {
+            message.authenticity.as_str()
+        })
     }
 
     fn within_scope(&self, to: &str, answered: Option<&MessageRecord>) -> Result<(), String> {
@@ -214,18 +228,18 @@ impl Desk<'_> {
     }
 
     /// The operator's mode, lowered to `draft` where the rules ask for a person's eye.
-    fn mail_mode(&self, to: &Recipient, reasons: &mut Vec<String>) -> MailMode {
+    fn mail_mode(&self, to: &Recipient, authenticity: &str, reasons: &mut Vec<String>) -> MailMode {
         let mode = self.rules.modes.mail;
         let beyond_draft = matches!(mode, MailMode::Send);
         if beyond_draft && let Some(why) = &to.draft_only {
             reasons.push(format!("draft instead of send: {why}"));
             return MailMode::Draft;
         }
-        if beyond_draft && self.facts.authenticity != "pass" {
+        if beyond_draft && authenticity != "pass" {
             reasons.push(format!(
                 "draft instead of send: the sender's authenticity is `{}`, sending needs `pass` \
                  (configure `authserv_ids`)",
-                self.facts.authenticity
+                authenticity
             ));
             return MailMode::Draft;
         }
