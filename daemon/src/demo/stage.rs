@@ -231,11 +231,7 @@ impl Stage {
             looked.map_err(|error| DemoError::Story(format!("calendar {}: {error}", mirror.id)))?;
             self.app
                 .freshness
-<<<<<<< HEAD
                 .calendar_proven(mirror.id.as_str(), self.now(), mirror.unread());
-=======
-                .calendar_proven(mirror.id.as_str(), self.now(), None);
->>>>>>> w-demo
         }
         Ok(())
     }
