@@ -33,9 +33,9 @@ fn read(name: &str) -> String {
 
 /// Fenced blocks of one language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
-    let mut parts = text.split("```").skip(1).step_by(2);
+    let parts = text.split("```").skip(1).step_by(2);
     let mut found = Vec::new();
-    for part in &mut parts {
+    for part in parts {
         let (head, body) = part.split_once('\n').unwrap_or((part, ""));
         if head == language {
             found.push(body.to_owned());
