@@ -64,6 +64,21 @@ impl BooksError {
     }
 }
 
+impl BooksError {
+    /// Whether the commit itself cannot be stored, however often it is tried.
+    #[must_use]
+    pub fn is_unfit(&self) -> bool {
+        matches!(
+            self,
+            BooksError::Commit(
+                CommitError::TooLarge { .. }
+                    | CommitError::TooMany { .. }
+                    | CommitError::Repeated(_)
+            )
+        )
+    }
+}
+
 /// The causes of an error in one line, outermost first.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {

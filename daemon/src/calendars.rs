@@ -196,7 +196,8 @@ impl CalendarMirror {
     }
 
     /// What the last look could not read, in words; `None` when that was nothing.
-    fn unread(&self) -> Option<String> {
+    #[must_use]
+    pub fn unread(&self) -> Option<String> {
         let objects = self
             .unreadable
             .read()

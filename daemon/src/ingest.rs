@@ -215,3 +215,6 @@ fn refused(mailbox: &MailboxId, error: &BooksError) -> IntakeError {
         why: chain(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

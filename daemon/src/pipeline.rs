@@ -248,3 +248,6 @@ impl Pipeline {
         &self.plugins
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

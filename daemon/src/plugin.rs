@@ -36,4 +36,4 @@ pub use world::{Condition, PluginWorld, SlotRequest};
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

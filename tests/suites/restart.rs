@@ -40,7 +40,7 @@ fn message(n: u32) -> (String, Vec<u8>) {
 }
 
 fn is_enquiry(n: u32) -> bool {
-    n % PER_ROUND == 0 && n / PER_ROUND < ENQUIRIES_MAX
+    n.is_multiple_of(PER_ROUND) && n / PER_ROUND < ENQUIRIES_MAX
 }
 
 #[test]

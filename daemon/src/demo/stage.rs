@@ -231,7 +231,7 @@ impl Stage {
             looked.map_err(|error| DemoError::Story(format!("calendar {}: {error}", mirror.id)))?;
             self.app
                 .freshness
-                .calendar_proven(mirror.id.as_str(), self.now(), None);
+                .calendar_proven(mirror.id.as_str(), self.now(), mirror.unread());
         }
         Ok(())
     }

@@ -2,6 +2,10 @@
 //!
 //! It is read from the answers of `liaison why` and the lists, and says less: one line for what one
 //! plugin proposed of one kind. Plain text, at most [`COLUMNS`] wide.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value answers null for a key that it does not have"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -51,7 +51,8 @@ impl Ingest {
         self.write_copy(&mut writes, batch, item, &message, known.is_some())
             .await?;
         if let Some(known) = known {
-            self.known_again(&mut writes, batch, known).await?;
+            self.known_again(&mut writes, batch, known, (&message, matched))
+                .await?;
             self.books.commit(writes).await?;
             return Ok(false);
         }
@@ -66,8 +67,13 @@ impl Ingest {
             message.plugin = Some(mail.record.cause.plugin.clone());
             seen_in_sent(&mut writes, mail, self.clock.now())?;
         }
-        self.write_thread(&mut writes, &message, ours.as_ref(), matched.as_ref())
-            .await?;
+        self.write_thread(
+            &mut writes,
+            &message,
+            ours.as_ref(),
+            (matched.as_ref(), true),
+        )
+        .await?;
         if let Some(id) = &message.message_id {
             writes.put(keys::msgid(id, &message.key), Vec::new());
         }
@@ -109,22 +115,35 @@ impl Ingest {
         writes: &mut Writes,
         batch: &Batch,
         known: Stored<MessageRecord>,
+        (fresh, matched): (&MessageRecord, Option<Match>),
     ) -> Result<(), BooksError> {
         let mut message = known.record;
         if message.outbound || batch.folder.role != FolderRole::Sent {
             return Ok(());
         }
         message.outbound = true;
+        // Now it is about whom it went to.
+        message.account.clone_from(&fresh.account);
+        message.contact.clone_from(&fresh.contact);
         let ours = self.mail_of_ours(&message).await?;
         if let Some(mail) = &ours {
             message.effect = Some(mail.record.id.clone());
             message.plugin = Some(mail.record.cause.plugin.clone());
             seen_in_sent(writes, mail, self.clock.now())?;
         }
+        self.write_thread(writes, &message, ours.as_ref(), (matched.as_ref(), false))
+            .await?;
+        self.write_timeline(writes, &message)?;
+        let key = keys::outcome(message.key.as_str());
+        if let Some(outcome) = self.books.get::<OutcomeRow>(key.clone()).await? {
+            let mut row = outcome.record;
+            row.matched.clone_from(&matched);
+            replace(writes, key, Some(outcome.version), &row)?;
+        }
         if !message.historical && batch.mode == BatchMode::Live {
             let body = EventBody::Message(message.key.clone());
             let key = format!("sent {}", message.key);
-            self.append_event(writes, key, body, Some(message.key.clone()), None)
+            self.append_event(writes, key, body, Some(message.key.clone()), matched)
                 .await?;
         }
         replace(
@@ -155,7 +174,7 @@ impl Ingest {
         writes: &mut Writes,
         message: &MessageRecord,
         ours: Option<&Stored<MailEffect>>,
-        matched: Option<&Match>,
+        (matched, joins): (Option<&Match>, bool),
     ) -> Result<(), BooksError> {
         let key = keys::thread(&message.thread);
         let seen = self.books.get::<ThreadRecord>(key.clone()).await?;
@@ -165,7 +184,10 @@ impl Ingest {
             None => true,
             Some(mail) => mail.record.state == MailState::Drafted,
         };
-        let thread = joined(seen.map(|row| row.record), message, by_person, matched);
+        let mut thread = joined(seen.map(|row| row.record), message, by_person, matched);
+        if !joins {
+            thread.messages = thread.messages.saturating_sub(1).max(1);
+        }
         replace(writes, key, version, &thread)?;
         let member = keys::thread_member(&message.thread, message.received, &message.key);
         writes.put(member, Vec::new());

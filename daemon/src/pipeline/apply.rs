@@ -117,12 +117,14 @@ impl Pipeline {
             before.map(|row| row.version),
             &fitted(row),
         )?;
-        self.books.commit(writes).await?;
+        writes.check().map_err(BooksError::Commit)?;
+        // Before the commit: after a crash in between the plugin is asked again and gives up the
+        // rest, and holds of this very answer are not among them.
         for (group, why) in releases {
             self.release_group(&group, plugin_name.as_str(), &why)
                 .await?;
         }
-        Ok(())
+        self.books.commit(writes).await
     }
 
     /// Stages all plans; returns the groups of holds to give up, each hold a commit of its own.
@@ -175,9 +177,11 @@ impl Pipeline {
             self.stage_tags(writes, &message, tags).await?;
         }
         for (id, (case, new)) in cases {
-            self.stage_case(writes, &id, &case, new).await?;
+            self.stage_case(writes, &id, &fitted_case(case), new)
+                .await?;
         }
         for (id, task) in tasks {
+            let task = fitted_task(task);
             replace(writes, keys::task(&id), None, &task)?;
             timeline(
                 writes,
@@ -419,6 +423,28 @@ fn suspended_task(plugin: &Arc<ActivePlugin>, why: &str, now: Timestamp) -> Task
     }
 }
 
+/// A case that the store takes: of its history the beginning and the latest step stay longest.
+fn fitted_case(mut case: CaseRecord) -> CaseRecord {
+    while case.steps.len() > 2 && !fits(&case) {
+        case.steps.remove(1);
+    }
+    case
+}
+
+/// A task that the store takes.
+fn fitted_task(mut task: TaskRecord) -> TaskRecord {
+    for (body, point) in [(1_000, 60), (500, 30), (200, 15)] {
+        if fits(&task) {
+            break;
+        }
+        task.body = cut_text(&task.body, body);
+        for text in &mut task.checklist {
+            *text = cut_text(text, point);
+        }
+    }
+    task
+}
+
 /// A result that the store takes: reasons are cut first, then verdicts are left out and counted.
 fn fitted(mut row: PluginResultRow) -> PluginResultRow {
     for chars in [400, 160, 80] {
@@ -440,6 +466,6 @@ fn fitted(mut row: PluginResultRow) -> PluginResultRow {
     row
 }
 
-fn fits(row: &PluginResultRow) -> bool {
+fn fits<T: codec::Record>(row: &T) -> bool {
     codec::encode(row).is_ok_and(|bytes| bytes.len() <= VALUE_BYTES_MAX)
 }

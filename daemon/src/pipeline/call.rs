@@ -10,8 +10,8 @@ use liaison_core::time::Timestamp;
 use super::facts::Told;
 use super::world::BooksWorld;
 use super::{ActivePlugin, Pipeline, STRIKES_MAX, TRIES_MAX};
-use crate::books::BooksError;
 use crate::books::rows::{CallEnd, EventRow, PluginResultRow, PluginStateRow, WaitRow};
+use crate::books::{BooksError, chain};
 use crate::plugin::{Call, CallOutcome, CallReport, CrashKind, Failure, Retry};
 
 /// Shortest and longest wait that `again-later` gets.
@@ -73,6 +73,16 @@ impl Pipeline {
                 // Somebody changed a row in between: the world is another one, so ask again.
                 Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => {
                     conflicts = conflicts.saturating_add(1);
+                }
+                // The same answer would not fit the next time either.
+                Err(error) if error.is_unfit() => {
+                    let why = format!("its answer cannot be recorded: {}", chain(&error));
+                    let end = CallEnd::Parked(why.clone());
+                    let row = row(plugin, self.clock.now(), end.clone(), attempt);
+                    let called = Called::idle(row, None, Strike::One(why));
+                    self.commit_call(event, told, called, retried.as_ref())
+                        .await?;
+                    return Ok(end);
                 }
                 Err(error) => return Err(error),
             }

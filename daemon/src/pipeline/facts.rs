@@ -433,7 +433,12 @@ impl Pipeline {
         Ok(match &item.proposal.action {
             Action::Email(_) => {
                 let mail = self.books.mail(&item.id).await?;
-                mail.map(|mail| format!("the mail of {} is {}", mail.created, mail.state))
+                let mail =
+                    mail.map(|mail| format!("the mail of {} is {}", mail.created, mail.state));
+                match mail {
+                    None => self.task_of(short).await?,
+                    mail => mail,
+                }
             }
             Action::Hold(_) => {
                 let hold = self.books.hold(&item.id).await?;
@@ -446,15 +451,15 @@ impl Pipeline {
                     .await?
                     .map(|case| format!("{} is {}", case.id, case.state))
             }
-            Action::CreateTask(_) | Action::Notify(_) => {
-                let id = format!("task-{short}").into();
-                self.books
-                    .task(&id)
-                    .await?
-                    .map(|task| format!("{} of {}", task.id, task.created))
-            }
+            Action::CreateTask(_) | Action::Notify(_) => self.task_of(short).await?,
             _ => None,
         })
+    }
+
+    async fn task_of(&self, short: &str) -> Result<Option<String>, BooksError> {
+        let id = format!("task-{short}").into();
+        let task = self.books.task(&id).await?;
+        Ok(task.map(|task| format!("{} of {}", task.id, task.created)))
     }
 
     async fn cases(

@@ -10,11 +10,18 @@ use super::sample::received;
 use super::world::NoWorld;
 use super::*;
 
-const GUESTS: [&str; 5] = ["flood", "loop-forever", "memory-bomb", "panics", "sleeper"];
+const GUESTS: [&str; 6] = [
+    "flood",
+    "loop-forever",
+    "memory-bomb",
+    "obeys",
+    "panics",
+    "sleeper",
+];
 const BUNDLED: [&str; 3] = ["follow-up", "lead-triage", "nda-desk"];
 
 /// Builds the guests once and returns the folder of their components.
-fn components() -> &'static Path {
+pub(crate) fn components() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));

@@ -70,6 +70,9 @@ pub const FREE_MAIL_DOMAINS: &[&str] = &[
     "zoho.com",
 ];
 
+/// Most accounts named when it is undecided between them; the evidence tells how many there are.
+pub const CANDIDATES_MAX: usize = 20;
+
 /// What the match came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -294,7 +297,7 @@ fn match_known(address: &Address, found: &Lookups, free_mail: &[String]) -> Matc
             }
             several => {
                 let mut matched = finish(MatchOutcome::Ambiguous, None, evidence);
-                matched.candidates = several.to_vec();
+                matched.candidates = several.iter().take(CANDIDATES_MAX).cloned().collect();
                 return matched;
             }
         }

@@ -1,0 +1,88 @@
+//! Does what the first word of a subject says, so that tests reach every path of the pipeline.
+
+use liaison_sdk::{
+    Content, CreateCase, CreateTask, Cx, Email, Failure, Hold, Message, MessageReceived, Plugin,
+    Result, TimerFired, Window, plugin,
+};
+
+/// No settings.
+#[derive(Debug, serde::Deserialize)]
+pub struct Settings {}
+
+/// The plugin.
+#[derive(Debug)]
+pub struct Guest;
+
+/// A day in milliseconds.
+const DAY: i64 = 86_400_000;
+
+impl Plugin for Guest {
+    type Settings = Settings;
+
+    fn on_message(cx: &mut Cx<'_, Settings>, received: &MessageReceived) -> Result {
+        let message = &received.message;
+        let mut words = message.subject.split(' ');
+        let command = words.next().unwrap_or_default();
+        let number: u32 = words.next().and_then(|word| word.parse().ok()).unwrap_or(1);
+        match command {
+            "again" if cx.event().attempt < number => {
+                return Err(Failure::AgainLater((60_000, "not yet".to_owned())));
+            }
+            "big" => big(cx),
+            "spin" => spin(cx),
+            "log" => log(cx, message)?,
+            "hold" => hold(cx, number),
+            "answer" => {
+                let email = Email::reply_to(message, Content::Text("Thank you.".to_owned()));
+                cx.email(email.cancel_on_reply(), "it was asked for");
+            }
+            _ => {}
+        }
+        cx.tag(message, "obeyed", "it was asked");
+        Ok(())
+    }
+
+    fn on_timer(cx: &mut Cx<'_, Settings>, _fired: &TimerFired) -> Result {
+        spin(cx);
+        Ok(())
+    }
+}
+
+fn big(cx: &mut Cx<'_, Settings>) {
+    let points = (0..20).map(|_| "\u{1f600}".repeat(120));
+    let task = CreateTask::new("Much to read", &"\u{1f600}".repeat(2_000)).checklist(points);
+    cx.task(task, "to return more than a record can hold");
+    let case = CreateCase::new("log", "A long one").field("note", "n".repeat(4_000));
+    cx.create_case(case, "to return more than a record can hold");
+}
+
+fn spin(cx: &mut Cx<'_, Settings>) {
+    let now = cx.now();
+    cx.set_timer("spin", now, &serde_json::json!({}), "to fire at once");
+}
+
+fn log(cx: &mut Cx<'_, Settings>, message: &Message) -> Result {
+    let reason = "r".repeat(250);
+    match cx.cases("log", &[])?.first() {
+        Some(case) => {
+            cx.update_case(case, None, vec![], &reason);
+        }
+        None => {
+            let case = CreateCase::new("log", &message.subject);
+            cx.create_case(case, &reason);
+        }
+    }
+    Ok(())
+}
+
+fn hold(cx: &mut Cx<'_, Settings>, days: u32) {
+    let start = cx.now().saturating_add(DAY.saturating_mul(i64::from(days)));
+    let when = Window {
+        start,
+        end: start.saturating_add(3_600_000),
+    };
+    cx.release_holds("slot", "another time is offered");
+    cx.hold(Hold::new("Meeting", when, "slot"), "to offer a time");
+}
+
+plugin!(Guest);
