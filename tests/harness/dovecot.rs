@@ -173,7 +173,8 @@ impl Dovecot {
         client
     }
 
-    /// Delivers one message to `rcpt` over LMTP, from the null sender.
+    /// Delivers one message to `rcpt` over LMTP, from the address in its From field; from the null
+    /// sender when it is a report that says so (`Return-Path: <>`).
     ///
     /// # Panics
     /// If it is not accepted.
@@ -335,6 +336,25 @@ fn greeting(port: u16) -> io::Result<String> {
     }
 }
 
+/// What the sender's server would have said in `MAIL FROM`.
+fn envelope_sender(message: &[u8]) -> String {
+    if crate::mail::header(message, "Return-Path").as_deref() == Some("<>") {
+        return String::new();
+    }
+    let from = crate::mail::header(message, "From").unwrap_or_default();
+    let address = match from.rsplit_once('<') {
+        Some((_, rest)) => rest.trim_end_matches('>'),
+        None => &from,
+    };
+    // Broken messages have senders too, only nobody can say which.
+    let plain = address.contains('@') && !address.contains([' ', '<', '>']);
+    if plain {
+        address.to_owned()
+    } else {
+        String::new()
+    }
+}
+
 /// One LMTP connection (RFC 2033).
 struct Lmtp {
     stream: BufReader<TcpStream>,
@@ -351,7 +371,7 @@ impl Lmtp {
     }
 
     fn deliver(&mut self, rcpt: &str, message: &[u8]) -> io::Result<()> {
-        self.say("MAIL FROM:<>", '2')?;
+        self.say(&format!("MAIL FROM:<{}>", envelope_sender(message)), '2')?;
         self.say(&format!("RCPT TO:<{rcpt}>"), '2')?;
         self.say("DATA", '3')?;
         let mut wire = Vec::with_capacity(message.len() + 64);

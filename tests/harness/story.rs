@@ -275,7 +275,12 @@ fn the_chain_tells_it_all(daemon: &Daemon, reply: &Value, timer: &Value, ours: &
     // The same in words, for people.
     let words = daemon.cli(["why", "enquiry-1@example.com"]);
     let words = String::from_utf8_lossy(&words.stdout).into_owned();
-    for part in ["nora1@example.com", "lead-triage", "sent", "reply-1"] {
+    for part in [
+        "from nora1@example.com",
+        "lead-triage",
+        ": sent",
+        "3 messages",
+    ] {
         assert!(words.contains(part), "no {part:?} in\n{words}");
     }
 }

@@ -1,4 +1,10 @@
 //! `liaison demo` as a newcomer runs it: the built binary, a home folder, no network needed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

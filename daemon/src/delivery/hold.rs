@@ -399,8 +399,16 @@ impl Delivery {
                 continue;
             };
             let proposed = |state: &MailState| *state == MailState::Proposed;
+            let cancels = matches!(turn.input, Input::Cancel { .. });
             self.advance(&id, proposed, turn).await?;
             self.mail_wake.notify_one();
+            if cancels {
+                // Nobody will ever hear of the other times: they are free again.
+                let why = format!("the mail {id} that was to offer it is cancelled");
+                for other in mail.requires.iter().filter(|other| **other != hold.id) {
+                    self.give_up(other, &why).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -433,21 +441,27 @@ impl Delivery {
 
     /// A person chose this one: its alternatives go.
     async fn release_others(&self, chosen: &HoldEffect) -> Result<(), BooksError> {
-        let now = self.parts.clock.now();
         let why = format!("another time was chosen: {}", chosen.when.start);
         for other in self.parts.books.holds_of_group(&chosen.group).await? {
             if other.record.id == chosen.id {
                 continue;
             }
-            self.move_hold(&other.record.id, &why, false, |current| {
-                let mut after = current.clone();
-                after.state = HoldState::Releasing(why.clone());
-                after.not_before = now;
-                let open = matches!(current.state, HoldState::Planned | HoldState::Placed);
-                open.then_some(after)
-            })
-            .await?;
+            self.give_up(&other.record.id, &why).await?;
         }
+        Ok(())
+    }
+
+    /// An open hold is to leave the calendar.
+    async fn give_up(&self, id: &EffectId, why: &str) -> Result<(), BooksError> {
+        let now = self.parts.clock.now();
+        self.move_hold(id, why, false, |current| {
+            let mut after = current.clone();
+            after.state = HoldState::Releasing(why.to_owned());
+            after.not_before = now;
+            let open = matches!(current.state, HoldState::Planned | HoldState::Placed);
+            open.then_some(after)
+        })
+        .await?;
         Ok(())
     }
 }

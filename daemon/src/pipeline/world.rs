@@ -2,7 +2,9 @@
 
 use liaison_core::account::{Account, Contact};
 use liaison_core::calendar::event::PartStat;
+use liaison_core::calendar::free_busy::{self, BusyKind, BusySpan};
 use liaison_core::calendar::{self, CalendarObject, Instance};
+use liaison_core::effect::{HoldEffect, HoldState};
 use liaison_core::happening::{
     Entity, PluginAttachment, PluginCalendarEvent, PluginMessage, PluginOutOfOffice,
 };
@@ -20,7 +22,7 @@ use crate::books::{Books, BooksError, chain, keys};
 use crate::calendars::Calendars;
 use crate::office::Office;
 use crate::plugin::{Condition, KvScope, PluginWorld, SlotRequest};
-use crate::store::{Dir, Range};
+use crate::store::{Dir, Ns, Range};
 
 /// Most cases of a kind that one query looks through.
 const CASES_SCANNED_MAX: usize = 2_000;
@@ -57,6 +59,24 @@ impl BooksWorld {
     fn person(&self, owner: &str) -> Result<&crate::office::Person, String> {
         let person = self.office.people.get(&owner.to_lowercase());
         person.ok_or_else(|| format!("{owner} is none of our people"))
+    }
+
+    /// Busy time of one of our people: what their calendars show, and our own open holds, which
+    /// may not have reached them yet. Otherwise two enquiries at once are offered the same time.
+    fn busy_spans(&self, owner: &str, span: Window) -> Result<Vec<BusySpan>, String> {
+        let person = self.person(owner)?;
+        let mut spans = self.calendars.busy_of(&person.calendars, span, &[])?;
+        let holds: Vec<HoldEffect> = self.wait(self.books.all(Ns::Hold))?;
+        let open = holds.iter().filter(|hold| {
+            matches!(hold.state, HoldState::Planned | HoldState::Placed)
+                && person.calendars.contains(&hold.calendar)
+                && hold.when.overlaps(&span)
+        });
+        spans.extend(open.map(|hold| BusySpan {
+            window: hold.when,
+            kind: BusyKind::Tentative,
+        }));
+        Ok(free_busy::merged(spans))
     }
 }
 
@@ -164,13 +184,11 @@ impl PluginWorld for BooksWorld {
     }
 
     fn busy(&mut self, owner: &str, span: Window) -> Result<Vec<Window>, String> {
-        let person = self.person(owner)?;
-        let spans = self.calendars.busy_of(&person.calendars, span, &[])?;
+        let spans = self.busy_spans(owner, span)?;
         Ok(spans.into_iter().map(|busy| busy.window).collect())
     }
 
     fn free_slots(&mut self, request: &SlotRequest) -> Result<Vec<Window>, String> {
-        let person = self.person(&request.owner)?;
         let business = &self.office.firm.business;
         let earliest =
             business.next_slot(business.add_business_days(self.now, request.days_ahead_min));
@@ -182,7 +200,7 @@ impl PluginWorld for BooksWorld {
         // Of the first day the morning is offered too, so it must be known when that is busy.
         let start = business.start_of(business.date_of(earliest)).max(self.now);
         let span = Window { start, end: latest };
-        let busy = self.calendars.busy_of(&person.calendars, span, &[])?;
+        let busy = self.busy_spans(&request.owner, span)?;
         let wish = calendar::SlotRequest {
             calendar: business,
             busy: &busy,

@@ -24,7 +24,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn hours(count: i64) -> Timestamp {
-    at(NOW).plus_millis(count * HOUR_MS)
+    at(NOW).plus_millis(count.saturating_mul(HOUR_MS))
 }
 
 fn person(email: &str) -> Person {

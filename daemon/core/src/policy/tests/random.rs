@@ -9,7 +9,7 @@ impl Chance {
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % count
+        (self.0 >> 33).checked_rem(count).unwrap()
     }
 
     fn coin(&mut self) -> bool {
