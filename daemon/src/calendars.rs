@@ -240,7 +240,7 @@ impl CalendarMirror {
                 }
                 Err(error) => {
                     let what = error.to_string();
-                    if freshness.trouble(self.id.as_str(), what.clone(), error.permanent) {
+                    if freshness.calendar_trouble(self.id.as_str(), what.clone(), error.permanent) {
                         tracing::warn!(calendar = %self.id, %what, "calendar in trouble");
                     }
                     if stop.sleep(delay).await == Waited::Stopped {

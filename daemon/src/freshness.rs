@@ -12,8 +12,10 @@ use crate::source::FolderRef;
 /// How one source stands.
 #[derive(Debug, Clone, Serialize)]
 pub struct SourceState {
-    /// Mailbox or calendar.
+    /// Name of the mailbox, transport or calendar.
     pub source: String,
+    /// `mail` or `calendar`: one of each may have the same name.
+    pub kind: &'static str,
     /// Folder of a mailbox.
     pub folder: Option<String>,
     /// Proven up to date at ...
@@ -25,6 +27,9 @@ pub struct SourceState {
     /// Waiting will not mend it.
     pub needs_person: bool,
 }
+
+/// In the place of a folder's name, which never has a NUL.
+const CALENDAR: &str = "\0calendar";
 
 #[derive(Debug, Default, Clone)]
 struct State {
@@ -66,7 +71,7 @@ impl Freshness {
     /// A calendar was proven up to date, all but the objects that `unread` names: for those
     /// waiting does not help.
     pub fn calendar_proven(&self, calendar: &str, at: Timestamp, unread: Option<String>) {
-        self.change(calendar, "", |state| {
+        self.change(calendar, CALENDAR, |state| {
             if let Some(what) = unread
                 .as_ref()
                 .filter(|_| state.unread() != unread.as_deref())
@@ -80,11 +85,20 @@ impl Freshness {
         });
     }
 
-    /// A mailbox or calendar is in trouble. Returns whether that is news.
+    /// A mailbox or transport is in trouble. Returns whether that is news.
     pub fn trouble(&self, source: &str, what: String, needs_person: bool) -> bool {
+        self.troubled(source, "", (what, needs_person))
+    }
+
+    /// A calendar is in trouble. Returns whether that is news.
+    pub fn calendar_trouble(&self, calendar: &str, what: String, needs_person: bool) -> bool {
+        self.troubled(calendar, CALENDAR, (what, needs_person))
+    }
+
+    fn troubled(&self, source: &str, place: &str, trouble: (String, bool)) -> bool {
         let mut news = false;
-        self.change(source, "", |state| {
-            let trouble = Some((what, needs_person));
+        self.change(source, place, |state| {
+            let trouble = Some(trouble);
             news = state.trouble != trouble;
             state.trouble = trouble;
         });
@@ -115,7 +129,12 @@ impl Freshness {
             .filter(|(_, state)| state.fresh.is_some() || state.trouble.is_some())
             .map(|((source, folder), state)| SourceState {
                 source: source.clone(),
-                folder: (!folder.is_empty()).then(|| folder.clone()),
+                kind: if folder == CALENDAR {
+                    "calendar"
+                } else {
+                    "mail"
+                },
+                folder: (!folder.is_empty() && folder != CALENDAR).then(|| folder.clone()),
                 fresh_at: state.fresh.map(|(at, _)| at),
                 proof: state.fresh.map(|(_, proof)| proof.to_owned()),
                 trouble: state.trouble.as_ref().map(|(what, _)| what.clone()),

@@ -130,12 +130,12 @@ impl Daemon {
 
 /// One request of HTTP/1.1 on a connection that closes after it.
 fn post(stream: &mut UnixStream, command: &str, body: &str) -> io::Result<(u16, Vec<u8>)> {
-    write!(
-        stream,
+    let request = format!(
         "POST /v1/{command} HTTP/1.1\r\nHost: liaison\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let head = answer

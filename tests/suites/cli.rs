@@ -157,7 +157,7 @@ fn inspect_sees_what_a_message_is() {
     let options = firm.options();
     let cases = [
         ("enquiry", cast::enquiry(1), "human"),
-        ("newsletter", cast::newsletter(1), "list"),
+        ("newsletter", cast::newsletter(1), "bulk"),
         ("ooo", cast::out_of_office(1, "a@example.test"), "ooo"),
         (
             "bounce",

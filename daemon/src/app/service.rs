@@ -198,6 +198,7 @@ impl Live for Running {
             .map(|source| {
                 json!({
                     "source": source.source,
+                    "kind": source.kind,
                     "folder": source.folder,
                     "fresh_at": source.fresh_at,
                     "fresh_seconds_ago": source.fresh_at.map(|at| now.since(at) / 1_000),

@@ -106,7 +106,7 @@ impl ControlSocket {
     /// As the listener.
     pub async fn serve(self, context: ApiContext, access: Control, stop: Stop) -> io::Result<()> {
         let router = Router::new()
-            .route("/v1/status", get(status).post(status))
+            .route("/v1/status", get(status).post(post_status))
             .route("/v1/{command}", post(command))
             .with_state(Arc::new(context));
         let guarded = Guarded {
@@ -286,6 +286,14 @@ async fn status(
     respond(answer)
 }
 
+async fn post_status(
+    State(context): State<Arc<ApiContext>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
+    respond(carry_out(&context, &peer, "status", request).await)
+}
+
 async fn command(
     State(context): State<Arc<ApiContext>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -301,13 +309,15 @@ async fn carry_out(
     command: &str,
     request: Request,
 ) -> Result<Value, ApiError> {
-    let caller = peer.caller()?;
-    allow(caller.role, command)?;
+    // Read whatever comes of it: closing on unread bytes resets the connection, and the answer is
+    // lost.
     let body = axum::body::to_bytes(request.into_body(), REQUEST_BYTES_MAX);
     let body = timeout(REQUEST_ARRIVES, body)
         .await
         .map_err(|_| ApiError::Arguments("the request took too long to arrive".to_owned()))?
         .map_err(|error| ApiError::Arguments(format!("the request cannot be read: {error}")))?;
+    let caller = peer.caller()?;
+    allow(caller.role, command)?;
     let arguments = match body.trim_ascii().is_empty() {
         true => Value::Null,
         false => serde_json::from_slice(&body)

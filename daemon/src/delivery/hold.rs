@@ -288,7 +288,9 @@ impl Delivery {
             Ok(None) => self.settle_hold(hold, gone, None).await?,
             Ok(Some(state)) => self.settle_hold(hold, state, None).await?,
             Err(error) => {
-                self.trouble(hold.calendar.as_str(), &error.to_string(), error.permanent);
+                let (calendar, what) = (hold.calendar.as_str(), error.to_string());
+                let freshness = &self.parts.freshness;
+                freshness.calendar_trouble(calendar, what, error.permanent);
                 self.hold_later(hold, &error.to_string()).await?;
             }
         }
