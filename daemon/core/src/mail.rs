@@ -215,7 +215,16 @@ fn body_view(
 ) {
     let body = body::text(bytes, tree, limits, problems);
     view.truncated |= body.cut;
-    view.body = reply::divide(&body.text, &body.marks);
+    let answers = !view.in_reply_to.is_empty()
+        || !view.references.is_empty()
+        || view.base_subject != view.subject.trim();
+    // In flowed text `>` is quoting by definition (RFC 3676 section 4.5); text of one's own that
+    // begins with it is stuffed.
+    let flowed = view
+        .header("Content-Type")
+        .is_some_and(|kind| kind.to_ascii_lowercase().contains("format=flowed"));
+    let answers = answers || flowed;
+    view.body = reply::divide(&body.text, &body.marks, answers);
     view.text = body.text;
     view.attachments = attachment::list(bytes, tree, &body.used, problems);
     view.calendar_parts = attachment::calendars(bytes, tree, problems);

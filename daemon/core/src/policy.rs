@@ -330,12 +330,14 @@ pub fn decide(rules: &Rules<'_>, facts: &Facts<'_>, resolved: Vec<Resolved>) -> 
         facts,
         decision: Decision::default(),
         holds: BTreeMap::new(),
+        rehearsed: BTreeSet::new(),
         counts: BTreeMap::new(),
         mails: Vec::new(),
         cases: BTreeMap::new(),
     };
     // Mails come after the holds that they require, whatever the plugin's order; verdicts are
     // given back in the plugin's order.
+    let offers = offers(&resolved);
     let (mails, others): (Vec<_>, Vec<_>) = resolved
         .into_iter()
         .enumerate()
@@ -366,7 +368,53 @@ pub fn decide(rules: &Rules<'_>, facts: &Facts<'_>, resolved: Vec<Resolved>) -> 
     }
     verdicts.sort_by_key(|(index, _)| *index);
     desk.decision.verdicts = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
+    drop_unoffered(&mut desk.decision, &offers);
     desk.decision
+}
+
+/// Which mails of an answer offer which holds: (label of the mail, label of the hold).
+fn offers(resolved: &[Resolved]) -> Vec<(String, String)> {
+    let mut offers = Vec::new();
+    for item in resolved {
+        if let Action::Email(email) = &item.proposal.action {
+            let label = &item.proposal.label;
+            offers.extend(
+                email
+                    .requires
+                    .iter()
+                    .map(|hold| (label.clone(), hold.clone())),
+            );
+        }
+    }
+    offers
+}
+
+/// A time that is only held to be offered is not held when no mail offers it.
+fn drop_unoffered(decision: &mut Decision, offers: &[(String, String)]) {
+    let refused = |label: &String, verdicts: &[Verdict]| {
+        verdicts
+            .iter()
+            .any(|v| v.label == *label && v.result == VerdictResult::Refused)
+    };
+    let mut dropped = BTreeSet::new();
+    for (_, hold) in offers {
+        let mut of_hold = offers.iter().filter(|(_, other)| other == hold);
+        if of_hold.all(|(mail, _)| refused(mail, &decision.verdicts)) {
+            dropped.insert(hold.clone());
+        }
+    }
+    for verdict in &mut decision.verdicts {
+        if dropped.contains(&verdict.label) && matches!(verdict.result, VerdictResult::Effect(_)) {
+            verdict.result = VerdictResult::Refused;
+            verdict
+                .reasons
+                .push("the mail that would offer this time is not accepted".into());
+        }
+    }
+    decision.plans.retain(|plan| match plan {
+        Plan::Hold(hold) => !dropped.contains(&hold.cause.label),
+        _ => true,
+    });
 }
 
 /// Where one answer is judged.
@@ -376,6 +424,8 @@ struct Desk<'a> {
     decision: Decision,
     /// Accepted holds of this answer, by label.
     holds: BTreeMap<String, EffectId>,
+    /// Labels of those that are only rehearsed.
+    rehearsed: BTreeSet<String>,
     /// Accepted proposals, by kind.
     counts: BTreeMap<&'static str, u32>,
     /// Mails accepted in this answer: to whom, and when they are due.
@@ -406,6 +456,10 @@ impl Desk<'_> {
         }
         if let Some(before) = self.facts.seen.get(&item.id) {
             reasons.push(format!("decided before: {before}"));
+            if matches!(item.proposal.action, Action::Hold(_)) {
+                let label = item.proposal.label.clone();
+                self.holds.insert(label, item.id.clone());
+            }
             return Ok(VerdictResult::Repeated(item.id));
         }
         match item.proposal.action.clone() {

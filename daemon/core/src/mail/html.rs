@@ -25,6 +25,8 @@ pub(crate) enum Mark {
     RestQuoted,
     /// Inside an element that a mail program uses for signatures.
     Signature,
+    /// The writer's own, though it begins with `>`.
+    Written,
 }
 
 /// One line of text with its mark.
@@ -395,6 +397,8 @@ impl Renderer {
         }
         self.line_started = false;
         self.space_wanted = false;
+        let own = self.quotes == 0 && mark == Mark::None && line.starts_with(['>', ' ']);
+        let mark = if own { Mark::Written } else { mark };
         let prefix = ">".repeat(self.quotes.min(MAX_QUOTE_DEPTH));
         self.lines.push(match (prefix.is_empty(), line.is_empty()) {
             (true, _) => (line.to_owned(), mark),

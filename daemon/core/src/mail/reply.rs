@@ -88,7 +88,7 @@ impl Line<'_> {
     }
 
     pub(crate) fn is_prefixed(&self) -> bool {
-        is_prefixed(self.text)
+        self.mark != Mark::Written && is_prefixed(self.text)
     }
 }
 
@@ -99,7 +99,10 @@ fn is_prefixed(text: &str) -> bool {
 }
 
 /// Divides `text`; `marks` are those of its lines, where HTML told any.
-pub(crate) fn divide(text: &str, marks: &[Mark]) -> BodyParts {
+///
+/// `answers` says that the message answers or forwards another: without that, only what no
+/// writer types counts as a quote.
+pub(crate) fn divide(text: &str, marks: &[Mark], answers: bool) -> BodyParts {
     let mut lines: Vec<Line<'_>> = text
         .split('\n')
         .enumerate()
@@ -109,7 +112,8 @@ pub(crate) fn divide(text: &str, marks: &[Mark]) -> BodyParts {
             kind: SpanKind::Reply,
         })
         .collect();
-    let quote = quote::classify(&mut lines);
+    mark_fenced(&mut lines);
+    let quote = quote::classify(&mut lines, answers);
     let signature = signature::classify(&mut lines);
     give_blanks_to_neighbours(&mut lines);
     assemble(text, &lines, quote.min(signature))
@@ -118,7 +122,25 @@ pub(crate) fn divide(text: &str, marks: &[Mark]) -> BodyParts {
 /// Divides plain text that comes without marks.
 #[must_use]
 pub fn divide_text(text: &str) -> BodyParts {
-    divide(text, &[])
+    divide(text, &[], true)
+}
+
+/// Lines between two fences are the writer's own, whatever they begin with.
+fn mark_fenced(lines: &mut [Line<'_>]) {
+    let fences: Vec<usize> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| line.mark == Mark::None && line.text.starts_with("```"))
+        .map(|(at, _)| at)
+        .collect();
+    for pair in fences.chunks_exact(2) {
+        let [open, close] = pair else { continue };
+        for line in lines.iter_mut().take(*close).skip(*open) {
+            if line.mark == Mark::None {
+                line.mark = Mark::Written;
+            }
+        }
+    }
 }
 
 /// Blank lines between two lines of one kind belong to them.

@@ -152,7 +152,16 @@ impl Desk<'_> {
             MailMode::Draft | MailMode::Approve | MailMode::Send => {}
         }
         let route = self.route(mode)?;
+        if email
+            .requires
+            .iter()
+            .any(|hold| self.rehearsed.contains(hold))
+        {
+            reasons.push("rehearse: the times that it offers are not held (mode.holds)".to_owned());
+            return Ok(VerdictResult::Rehearsed);
+        }
         let (due, capped) = self.due(&to, email, mode, reasons);
+        self.in_time_for_holds(&requires, due)?;
         let mut effect = self.mail_effect(&item, email, (&to, answered), &route);
         effect.mode = mode;
         effect.requires = requires;
@@ -180,11 +189,34 @@ impl Desk<'_> {
     }
 
     /// Authenticity of the person who would be answered, whatever event reminds of it.
+    /// The worse of the two counts.
     fn authenticity<'m>(&'m self, answered: Option<&'m MessageRecord>) -> &'m str {
         let inbound = answered.filter(|message| !message.outbound);
-        inbound.map_or(self.facts.authenticity, |message| {
-            message.authenticity.as_str()
-        })
+        let answered = inbound.map_or("pass", |message| message.authenticity.as_str());
+        match (self.facts.authenticity, answered) {
+            ("fail", _) | (_, "fail") => "fail",
+            ("pass", other) | (other, _) => other,
+        }
+    }
+
+    /// A mail that may only go out after its times are given up offers what nobody holds.
+    fn in_time_for_holds(
+        &self,
+        requires: &[crate::ids::EffectId],
+        due: Option<Timestamp>,
+    ) -> Result<(), String> {
+        let Some(due) = due else { return Ok(()) };
+        let held_until = self.decision.plans.iter().filter_map(|plan| match plan {
+            Plan::Hold(hold) if requires.contains(&hold.id) => Some(hold.expires),
+            _ => None,
+        });
+        match held_until.min() {
+            Some(until) if due >= until => Err(format!(
+                "it may go out on {due} at the earliest, but the times that it offers are held \
+                 until {until} only"
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn within_scope(&self, to: &str, answered: Option<&MessageRecord>) -> Result<(), String> {

@@ -88,6 +88,7 @@ impl Desk<'_> {
         if !apply {
             self.holds
                 .insert(item.proposal.label.clone(), item.id.clone());
+            self.rehearsed.insert(item.proposal.label.clone());
             return Ok(VerdictResult::Rehearsed);
         }
         reasons.push(format!("held until {expires}"));

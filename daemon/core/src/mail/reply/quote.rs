@@ -33,25 +33,35 @@ enum IntroductionKind {
 }
 
 /// Gives all quoted lines their kind.
-pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
+pub(super) fn classify(lines: &mut [Line<'_>], answers: bool) -> Confidence {
     let mut confidence = Confidence::High;
     for line in lines.iter_mut() {
         if line.is_prefixed() || matches!(line.mark, Mark::Attribution | Mark::RestQuoted) {
             line.kind = SpanKind::Quoted;
         }
     }
+    let mut introduced = lines
+        .iter()
+        .any(|l| l.kind == SpanKind::Quoted && !l.is_prefixed());
     let mut at = 0usize;
     let (mut seen, mut written_before) = (0usize, false);
     while at < lines.len() {
         // Marked attributions are read too: Gmail puts forwarded header blocks into them.
         let skip = lines.get(at).is_none_or(|l| {
-            l.is_blank() || (l.kind == SpanKind::Quoted && l.mark != Mark::Attribution)
+            l.is_blank()
+                || l.mark == Mark::Written
+                || (l.kind == SpanKind::Quoted && l.mark != Mark::Attribution)
         });
-        let found = if skip { None } else { introduction(lines, at) };
+        let found = if skip {
+            None
+        } else {
+            introduction(lines, at, answers)
+        };
         let Some(found) = found else {
             at = at.saturating_add(1);
             continue;
         };
+        introduced = true;
         let body = next_written(lines, found.end);
         let prefixed_follows = body
             .and_then(|b| lines.get(b))
@@ -75,6 +85,13 @@ pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
             line.kind = SpanKind::Quoted;
         }
         at = end;
+    }
+    if !answers && !introduced {
+        // Nothing is answered and nobody is quoted: `>` is the writer's own sign.
+        for line in lines.iter_mut() {
+            line.kind = SpanKind::Reply;
+        }
+        return Confidence::Low;
     }
     swallow_wrapped_rests(lines);
     confidence
@@ -115,7 +132,7 @@ fn swallow_wrapped_rests(lines: &mut [Line<'_>]) {
     }
 }
 
-fn introduction(lines: &[Line<'_>], at: usize) -> Option<Introduction> {
+fn introduction(lines: &[Line<'_>], at: usize, answers: bool) -> Option<Introduction> {
     let text = lines.get(at)?.text.trim();
     if is_separator(text) || is_forward_line(text) {
         return Some(Introduction {
@@ -135,7 +152,7 @@ fn introduction(lines: &[Line<'_>], at: usize) -> Option<Introduction> {
             kind: IntroductionKind::Block,
         });
     }
-    if is_header_block(lines, at) {
+    if is_header_block(lines, at) && (answers || lines.get(at)?.mark == Mark::Attribution) {
         return Some(Introduction {
             start: at,
             end: block_end(lines, at),
@@ -237,11 +254,40 @@ fn is_header_block(lines: &[Line<'_>], at: usize) -> bool {
         .and_then(|before| before.iter().rev().find(|l| !l.is_blank()))
         .is_some_and(|l| is_rule(l.text.trim()) || is_separator(l.text.trim()));
     let mail = if starts_with_from {
-        addressed || subject
+        (addressed || subject) && (ruled || sent_by_mail(lines, at, found.len()))
     } else {
         addressed || ruled
     };
     sender && found.len() >= enough && mail && (starts_with_from || is_date_label(&first))
+}
+
+/// Mail has a sender with an address, or a date with a time of day.
+fn sent_by_mail(lines: &[Line<'_>], at: usize, others: usize) -> bool {
+    let from = |line: &Line<'_>| label(line.text).is_some_and(|l| FROM.contains(&l.as_str()));
+    let block = lines.iter().skip(at).filter(|l| !l.is_blank());
+    block
+        .take(others.saturating_add(1))
+        .enumerate()
+        .any(|(n, line)| {
+            line.mark == Mark::Attribution
+                || ((n == 0 || from(line)) && line.text.contains('@'))
+                || (has_date(line.text) && has_clock(line.text))
+        })
+}
+
+/// A time of day: `10:00`, `10.00`, `10h00`.
+fn has_clock(text: &str) -> bool {
+    let digits = |s: &str| s.chars().take_while(char::is_ascii_digit).count();
+    text.match_indices([':', '.', 'h']).any(|(at, sign)| {
+        let (before, after) = text.split_at(at);
+        let after = after.strip_prefix(sign).unwrap_or_default();
+        let bare = before.trim_end_matches(|c: char| c.is_ascii_digit());
+        let hours = before.len().saturating_sub(bare.len());
+        let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        (1..=2).contains(&hours)
+            && digits(after) == 2
+            && (sign == ":" || !(bare.ends_with('.') || rest.starts_with('.')))
+    })
 }
 
 /// Lotus and some phones put the date or the subject first.
@@ -360,7 +406,7 @@ fn is_attribution(text: &str, wrapped: bool, quote_follows: bool) -> bool {
     } else {
         dated || addressed
     };
-    shaped && (dated || addressed) && (has_time_or_year(bare) || addressed)
+    shaped && (dated || addressed) && (has_clock(bare) || addressed)
 }
 
 /// Whether a line begins like an attribution: with a number, or a word that leads to a date.

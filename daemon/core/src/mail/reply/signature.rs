@@ -8,6 +8,10 @@ use crate::mail::html::Mark;
 
 /// Lines of a signature behind `-- ` (RFC 3676 4.3); McQuary's four are seldom kept.
 const MAX_DELIMITED_LINES: usize = 40;
+/// Lines of sentences below `-- `; more are text.
+const MAX_SIGNATURE_SENTENCES: usize = 6;
+/// Characters of those lines.
+const MAX_SIGNATURE_PROSE_CHARS: usize = 300;
 /// Lines behind a delimiter without the blank, which people also use as a rule.
 const MAX_LOOSE_LINES: usize = 12;
 /// Characters of a line that an app adds.
@@ -103,7 +107,10 @@ fn delimited(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
         }
         let behind = written(lines, at.saturating_add(1), end);
         match line.text {
-            "-- " | "--\u{a0}" => behind <= MAX_DELIMITED_LINES,
+            "-- " | "--\u{a0}" => {
+                let from = at.saturating_add(1);
+                behind <= MAX_DELIMITED_LINES && !holds_text(lines, from, end)
+            }
             text => {
                 let bare = text.trim();
                 let from = at.saturating_add(1);
@@ -125,6 +132,31 @@ fn delimited(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
         }
         None => false,
     }
+}
+
+/// A question, a further delimiter, or more sentences than a signature has.
+fn holds_text(lines: &[Line<'_>], start: usize, end: usize) -> bool {
+    let (mut sentences, mut chars) = (0usize, 0usize);
+    for line in lines.iter().take(end).skip(start) {
+        if line.kind != SpanKind::Reply {
+            continue;
+        }
+        let text = line.text.trim();
+        let lower = text.to_lowercase();
+        let legal = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        if legal(&LEGAL) || legal(&FOOTERS) {
+            // Notices are long, and stand last.
+            break;
+        }
+        if matches!(line.text, "-- " | "--\u{a0}") || text.ends_with('?') {
+            return true;
+        }
+        if is_sentence(text) && !is_contact(text) {
+            sentences = sentences.saturating_add(1);
+            chars = chars.saturating_add(text.chars().count());
+        }
+    }
+    sentences > MAX_SIGNATURE_SENTENCES || chars > MAX_SIGNATURE_PROSE_CHARS
 }
 
 fn has_contact(lines: &[Line<'_>], start: usize, end: usize) -> bool {

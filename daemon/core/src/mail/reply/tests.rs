@@ -219,47 +219,47 @@ fn header_blocks_end_the_reply_in_every_language() {
         ),
         (
             "portuguese",
-            "De: Alice\nEnviada em: segunda-feira, 2 de março de 2026\nPara: Bob\nAssunto: Visita",
+            "De: Alice\nEnviada em: segunda-feira, 2 de março de 2026 10:00\nPara: Bob\nAssunto: Visita",
         ),
         (
             "italian",
-            "Da: Alice\nInviato: lunedì 2 marzo 2026\nA: Bob\nOggetto: Visita",
+            "Da: Alice\nInviato: lunedì 2 marzo 2026 10:00\nA: Bob\nOggetto: Visita",
         ),
         (
             "dutch",
-            "Van: Alice\nVerzonden: maandag 2 maart 2026\nAan: Bob\nOnderwerp: Bezoek",
+            "Van: Alice\nVerzonden: maandag 2 maart 2026 10:00\nAan: Bob\nOnderwerp: Bezoek",
         ),
         (
             "danish",
-            "Fra: Alice\nSendt: 2. marts 2026\nTil: Bob\nEmne: Besøg",
+            "Fra: Alice\nSendt: 2. marts 2026 10:00\nTil: Bob\nEmne: Besøg",
         ),
         (
             "swedish",
-            "Från: Alice\nSkickat: den 2 mars 2026\nTill: Bob\nÄmne: Besök",
+            "Från: Alice\nSkickat: den 2 mars 2026 10:00\nTill: Bob\nÄmne: Besök",
         ),
         (
             "finnish",
-            "Lähettäjä: Alice\nLähetetty: 2. maaliskuuta\nVastaanottaja: Bob\nAihe: Käynti",
+            "Lähettäjä: Alice\nLähetetty: 2. maaliskuuta 2026 10.00\nVastaanottaja: Bob\nAihe: Käynti",
         ),
         (
             "polish",
-            "Od: Alice\nWysłano: poniedziałek, 2 marca 2026\nDo: Bob\nTemat: Wizyta",
+            "Od: Alice\nWysłano: poniedziałek, 2 marca 2026 10:00\nDo: Bob\nTemat: Wizyta",
         ),
         (
             "russian",
-            "От: Alice\nОтправлено: 2 марта 2026 г.\nКому: Bob\nТема: Визит",
+            "От: Alice\nОтправлено: 2 марта 2026 г. 10:00\nКому: Bob\nТема: Визит",
         ),
         (
             "chinese",
-            "发件人: Alice\n发送时间: 2026年3月2日\n收件人: Bob\n主题: 访问",
+            "发件人: Alice\n发送时间: 2026年3月2日 10:00\n收件人: Bob\n主题: 访问",
         ),
         (
             "japanese",
-            "差出人: Alice\n送信日時: 2026年3月2日\n宛先: Bob\n件名: 訪問",
+            "差出人: Alice\n送信日時: 2026年3月2日 10:00\n宛先: Bob\n件名: 訪問",
         ),
         (
             "qq",
-            "------------------ 原始邮件 ------------------\n发件人: \"Alice\" <alice@example.com>;\n发送时间: 2026年3月2日\n收件人: \"Bob\"<bob@example.net>;\n主题: 访问",
+            "------------------ 原始邮件 ------------------\n发件人: \"Alice\" <alice@example.com>;\n发送时间: 2026年3月2日 10:00\n收件人: \"Bob\"<bob@example.net>;\n主题: 访问",
         ),
         (
             "gmail forward",
@@ -406,6 +406,11 @@ fn prose_that_looks_like_a_quote_or_signature_stays() {
         "Tell me when 12345 arrives.\n\nRegards\nBob\nTell 123456 people",
         "Subject: this is a subject\nand this is text",
         "Is it ok?\n\n---\n\nAnother section follows, with many words in it, and it ends with a full stop. Is it ok?",
+        "Our travel plan:\n\nFrom: Frankfurt (FRA)\nTo: Lisbon (LIS)\nDate: 2 November 2026\nSubject: site visit\n\nCould you pick us up?",
+        "See:\n\n```\nif a > b:\n> no quote\n```\n\nWhat is wrong?",
+        "Look:\n\n-- \nThis stands below a rule.\n\nIs that acceptable?",
+        "Guten Tag,\n\nIhr Kollege schrieb am 2. November 2026:\n\nDas geht.",
+        "Hello,\n\nOn Monday, 2 November 2026 my colleague wrote:\n\nIt works.",
         "Gesendet hatte ich das schon am Montag von meinem Büro aus. Kam es an?",
     ] {
         let parts = divide_text(text);
@@ -642,4 +647,15 @@ fn signatures_are_told_from_the_reply() {
             "Bob",
         ),
     ]);
+}
+
+#[test]
+fn a_message_that_answers_nothing_keeps_signs_of_its_own() {
+    for text in [
+        "Our conditions:\n> 100 pieces: 5 percent off\n> 500 pieces: 10 percent off\nIs that acceptable?",
+        "These headers:\n\nFrom: alice@example.com\nTo: bob@example.net\nDate: Mon, 2 Nov 2026 10:00:00 +0100\nSubject: Visit\n\nWhat is wrong?",
+    ] {
+        let parts = divide(text, &[], false);
+        assert_eq!(parts.reply, text, "{parts:#?}");
+    }
 }

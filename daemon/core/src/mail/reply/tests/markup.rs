@@ -77,6 +77,11 @@ fn marks_of_mail_programs_in_html_divide_without_words() {
             "Yes.",
         ),
         (
+            "an escaped sign is no quote",
+            "<p>See:</p><p>&gt; 100 pieces</p><pre>&gt; a &gt; b</pre><p>Ok?</p>",
+            "See:\n\n> 100 pieces\n\n> a > b\n\nOk?",
+        ),
+        (
             "zimbra/gmx",
             "<div>Yes.</div><div name=\"quote\" style=\"margin:10px\"><div>Gesendet: Montag</div>Come?</div>",
             "Yes.",
