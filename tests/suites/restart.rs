@@ -18,7 +18,7 @@ use liaison_tests::chance::{Chance, rounds};
 use liaison_tests::daemon::Daemon;
 use liaison_tests::dovecot::{Dovecot, ServerOptions};
 use liaison_tests::firm::{ALICE, Firm, SALES};
-use liaison_tests::mail::{cast, header};
+use liaison_tests::mail::{Mail, body_of, cast, header};
 use liaison_tests::smtp_sink::{SinkTls, SmtpSink};
 use liaison_tests::vdir::Vdir;
 use serde_json::{Value, json};
@@ -30,11 +30,20 @@ const ENQUIRIES_MAX: u32 = 20;
 /// From a kill that meets the start to one in the middle of the work, in milliseconds.
 const LIFE_MS: std::ops::Range<u64> = 30..1_500;
 
+/// Only enquiries to this address are leads: a request for an agreement may well sound like one.
+const LEADS: &str = "leads@example.test";
+
 /// What the messages of the run are: requests for an agreement, each answered once, and one
 /// enquiry in each of the first rounds, answered once with two times held. All senders differ.
 fn message(n: u32) -> (String, Vec<u8>) {
     if is_enquiry(n) {
-        return (format!("enquiry-{n}@example.com"), cast::enquiry(n).build());
+        let id = format!("enquiry-{n}@example.com");
+        let from = format!("Nora North <nora{n}@example.com>");
+        let mail = Mail::new(&from, LEADS, "Help with our warehouse system")
+            .message_id(&id)
+            .authentication(cast::AUTHSERV_ID, "pass")
+            .body(&body_of(&cast::enquiry(n).build()));
+        return (id, mail.build());
     }
     (format!("nda-{n}@example.net"), cast::nda_request(n).build())
 }
@@ -54,7 +63,11 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_sent_twice() {
     firm.smtp("submission", &sink);
     firm.imap(&dovecot, Some("submission"));
     let calendar = firm.vdir();
-    firm.plugins(&["lead-triage", "nda-desk", "follow-up"], "send");
+    firm.plugins(&["nda-desk", "follow-up"], "send");
+    firm.add(&format!(
+        "[[plugin]]\nname = \"lead-triage\"\nmode = {{ mail = \"send\", records = \"apply\", \
+         tasks = \"apply\", holds = \"apply\" }}\nsettings = {{ leads_addresses = [\"{LEADS}\"] }}"
+    ));
     let mut daemon = firm.start();
     daemon.watched(SALES, 2);
 
@@ -102,6 +115,7 @@ fn at_rest(daemon: &Daemon, messages: u32) {
         if moving || open || !status["holds"]["planned"].is_null() {
             return None;
         }
+        // Only what is not on its way any more is worth a look at each message.
         let all_known = (0..messages).rev().all(|n| {
             let id = json!({ "id": message(n).0 });
             daemon.call("why", &id).is_some()

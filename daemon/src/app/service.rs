@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{App, StartError, open_books};
 use crate::accounts::{AccountBook, DomainRules};
@@ -50,8 +50,10 @@ pub enum RunError {
 /// # Errors
 /// When it cannot start, or the store fails; everything else is repaired or shown by `status`.
 pub async fn run(config: &Config) -> Result<(), RunError> {
+    // From here on, so that an end during the start is in order, too: it comes after the start.
+    let signals = EndSignals::listen()?;
     let books = open_store(config).await?;
-    let result = serve(config, &books).await;
+    let result = serve(config, &books, signals).await;
     if let Err(error) = books.store.close().await {
         tracing::error!(%error, "the store did not close in order");
     }
@@ -78,7 +80,7 @@ async fn open_store(config: &Config) -> Result<Books, StartError> {
     }
 }
 
-async fn serve(config: &Config, books: &Books) -> Result<(), RunError> {
+async fn serve(config: &Config, books: &Books, signals: EndSignals) -> Result<(), RunError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let app = Arc::new(App::build(config, books.clone(), clock).await?);
     // After the plugins are compiled: who can connect is also answered.
@@ -100,7 +102,7 @@ async fn serve(config: &Config, books: &Books) -> Result<(), RunError> {
     feed_watchdog(&supervisor, books);
     tell_systemd(&[NotifyState::Ready]);
     tracing::info!(socket = %config.socket.display(), "liaison runs");
-    let ended = wait_for_end(books).await;
+    let ended = signals.wait_for_end(books).await;
     tell_systemd(&[NotifyState::Stopping]);
     for name in supervisor.shut_down().await {
         tracing::warn!(task = %name, "task did not stop in time and was aborted");
@@ -130,13 +132,27 @@ pub fn account_book(config: &Config, books: &Books) -> AccountBook {
     AccountBook::new(books.clone(), rules)
 }
 
-async fn wait_for_end(books: &Books) -> Result<(), RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-        why = books.store.failed() => Err(RunError::Store(why.to_string())),
+/// The signals that end the service in order.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    fn listen() -> Result<EndSignals, RunError> {
+        let listen = |kind| signal(kind).map_err(RunError::Signals);
+        Ok(EndSignals {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn wait_for_end(mut self, books: &Books) -> Result<(), RunError> {
+        tokio::select! {
+            _ = self.terminate.recv() => Ok(()),
+            _ = self.interrupt.recv() => Ok(()),
+            why = books.store.failed() => Err(RunError::Store(why.to_string())),
+        }
     }
 }
 
