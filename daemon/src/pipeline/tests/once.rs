@@ -55,13 +55,13 @@ async fn the_same_mails_again_have_no_new_effect_and_one_outcome_each() {
 async fn a_crash_anywhere_changes_nothing_of_what_is_decided() {
     let mut whole = House::new().await;
     whole
-        .receive(&from_ann("e1", "Booking system NDA", ENQUIRY, ""))
+        .receive(&from_ann("e1", "Booking system", ENQUIRY, ""))
         .await;
     whole.settle(&BUNDLED).await;
 
     let mut house = House::new().await;
     house
-        .receive(&from_ann("e1", "Booking system NDA", ENQUIRY, ""))
+        .receive(&from_ann("e1", "Booking system", ENQUIRY, ""))
         .await;
     for some in [&BUNDLED[1..2], &BUNDLED[1..], &BUNDLED[..]] {
         // The process ends after these plugins' commits: the position was not moved.
