@@ -15,8 +15,8 @@ use liaison_core::mail::address::{Address, AddressError, Domain};
 use liaison_core::time::Timestamp;
 
 use crate::books::rows::{ByAddrRow, ByDomainRow};
-use crate::books::{Books, BooksError, LIST_ROWS_MAX, keys};
-use crate::store::{Dir, Key, ReadError};
+use crate::books::{Books, BooksError, keys};
+use crate::store::{Key, ReadError};
 
 pub(crate) use change::audit;
 
@@ -393,13 +393,12 @@ impl AccountBook {
     /// # Errors
     /// As the store.
     pub async fn contacts(&self, account: &AccountId) -> Result<Vec<Contact>, BooksError> {
-        let rows = self
+        let keys = self
             .books
-            .store
-            .scan_range(keys::account_contacts(account), Dir::Forward, LIST_ROWS_MAX)
+            .every_key(keys::account_contacts(account))
             .await?;
         let mut contacts = Vec::new();
-        for (key, _) in rows {
+        for key in keys {
             if let Some(id) = keys::indexed_contact(&key)
                 && let Some(contact) = self.books.contact(&id).await?
             {

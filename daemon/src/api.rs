@@ -13,6 +13,7 @@ mod status;
 mod timers;
 mod why;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use liaison_core::time::Timestamp;
@@ -162,6 +163,9 @@ pub enum ApiError {
     /// The records could not be used.
     #[error(transparent)]
     Books(#[from] BooksError),
+    /// A message breaks the reader.
+    #[error(transparent)]
+    Reader(#[from] crate::reader::ReaderBroke),
 }
 
 impl From<AccountsError> for ApiError {
@@ -204,7 +208,7 @@ impl ApiError {
             ApiError::NotNow(_) => "not_now",
             ApiError::NotAllowed { .. } | ApiError::NoRole { .. } => "not_allowed",
             ApiError::Accounts(_) | ApiError::Import(_) => "refused",
-            ApiError::Books(_) => "failed",
+            ApiError::Books(_) | ApiError::Reader(_) => "failed",
         }
     }
 
@@ -317,12 +321,45 @@ struct Id {
     id: String,
 }
 
-/// The list under `name` with its count, cut at [`ANSWER_ROWS_MAX`].
-fn listed(name: &str, mut rows: Vec<Value>) -> Value {
-    let count = rows.len();
-    rows.truncate(ANSWER_ROWS_MAX);
-    let more = count > rows.len();
-    serde_json::json!({ name: rows, "count": count, "more": more })
+/// A list for people: the first [`ANSWER_ROWS_MAX`] rows by their keys, and how many there are.
+/// It holds no more rows than it shows, however many are offered.
+struct Shown<K> {
+    name: &'static str,
+    rows: BTreeMap<(K, u64), Value>,
+    count: u64,
+}
+
+impl<K: Ord> Shown<K> {
+    fn new(name: &'static str) -> Shown<K> {
+        let (rows, count) = (BTreeMap::new(), 0);
+        Shown { name, rows, count }
+    }
+
+    /// Offers a row; of equal keys the one offered first comes first.
+    fn offer(&mut self, key: K, row: impl FnOnce() -> Value) {
+        self.count = self.count.saturating_add(1);
+        let full = self.rows.len() >= ANSWER_ROWS_MAX;
+        let key = (key, self.count);
+        if full
+            && self
+                .rows
+                .last_key_value()
+                .is_some_and(|(last, _)| *last <= key)
+        {
+            return;
+        }
+        self.rows.insert(key, row());
+        if full {
+            self.rows.pop_last();
+        }
+    }
+
+    /// The answer: the rows under their name, `count`, and `more` when not all are there.
+    fn answer(self) -> Value {
+        let rows: Vec<Value> = self.rows.into_values().collect();
+        let more = self.count > rows.len() as u64;
+        serde_json::json!({ self.name: rows, "count": self.count, "more": more })
+    }
 }
 
 /// An object with the fields of a second one added.

@@ -11,7 +11,7 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use liaison_core::effect::{Audience, MailMode};
-use liaison_core::mail::{ParseLimits, clean_text, parse_message};
+use liaison_core::mail::clean_text;
 use liaison_core::policy::MailPlan;
 use liaison_core::proposal::Content;
 use liaison_core::time::Timestamp;
@@ -211,7 +211,9 @@ async fn quoted(plan: &MailPlan, books: &Books, zone: &str) -> Result<String, Co
     let Some(bytes) = books.bytes(&answered.content).await? else {
         return Ok(String::new());
     };
-    let view = parse_message(&bytes, &ParseLimits::default());
+    let Ok(view) = crate::reader::read(bytes).await else {
+        return Ok(String::new());
+    };
     let written = view.body.reply.trim();
     if written.is_empty() {
         return Ok(String::new());

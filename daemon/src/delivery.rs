@@ -31,7 +31,7 @@ use liaison_core::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::books::keys::{self, DueKind};
-use crate::books::{Books, BooksError, LIST_ROWS_MAX, chain};
+use crate::books::{Books, BooksError, chain};
 use crate::calendars::Calendars;
 use crate::clock::Clock;
 use crate::freshness::Freshness;
@@ -310,7 +310,7 @@ impl Delivery {
     }
 
     async fn due_in(&self, range: Range) -> Result<Vec<Due>, BooksError> {
-        let rows = self.parts.books.keys_under(range, LIST_ROWS_MAX).await?;
+        let rows = self.parts.books.every_key(range).await?;
         let entry = |key: &bytes::Bytes| {
             let (at, kind, id) = keys::due_effect(key)?;
             Some(Due { at, kind, id })

@@ -1,15 +1,17 @@
 //! `cases` and `tasks`.
 
+use std::ops::ControlFlow;
+
 use liaison_core::ids::TaskId;
 use liaison_core::proposal::{Fields, Value as FieldValue};
 use liaison_core::records::{CaseRecord, TaskRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiContext, ApiError, Caller, Id, TRIES_MAX, listed, why};
+use super::{ANSWER_ROWS_MAX, ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, why};
 use crate::accounts::audit;
 use crate::books::rows::AuditRow;
-use crate::books::{LIST_ROWS_MAX, keys, replace};
+use crate::books::{keys, replace};
 use crate::store::{Dir, Ns, Range};
 
 /// What `cases-list` takes; without a kind: all of them.
@@ -29,20 +31,26 @@ pub(super) async fn list(
         Some(kind) => keys::cases_of_kind(kind),
         None => Range::all(Ns::CaseByKind),
     };
-    let rows = context
-        .books
-        .store
-        .scan_range(range, Dir::Reverse, LIST_ROWS_MAX)
-        .await?;
+    let mut count: u64 = 0;
+    let mut newest = Vec::new();
+    let each = |key: bytes::Bytes, _| {
+        if let Some(id) = keys::indexed_case(&key) {
+            count = count.saturating_add(1);
+            if newest.len() < ANSWER_ROWS_MAX {
+                newest.push(id);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    context.books.each_row(range, Dir::Reverse, each).await?;
     let mut cases = Vec::new();
-    for (key, _) in rows {
-        if let Some(id) = keys::indexed_case(&key)
-            && let Some(case) = context.books.case(&id).await?
-        {
+    for id in newest {
+        if let Some(case) = context.books.case(&id).await? {
             cases.push(case_json(&case));
         }
     }
-    Ok(listed("cases", cases))
+    let more = count > cases.len() as u64;
+    Ok(json!({ "cases": cases, "count": count, "more": more }))
 }
 
 pub(super) fn case_json(case: &CaseRecord) -> Value {
@@ -101,10 +109,15 @@ pub(super) async fn tasks(
     _caller: &Caller,
     arguments: Tasks,
 ) -> Result<Value, ApiError> {
-    let mut tasks: Vec<TaskRecord> = context.books.all(Ns::Task).await?;
-    tasks.retain(|task| arguments.all || task.done.is_none());
-    tasks.sort_by_key(|task| (task.done.is_some(), !task.urgent, task.due, task.created));
-    Ok(listed("tasks", tasks.iter().map(task_json).collect()))
+    let mut shown = Shown::new("tasks");
+    let each = |task: TaskRecord| {
+        if arguments.all || task.done.is_none() {
+            let order = (task.done.is_some(), !task.urgent, task.due, task.created);
+            shown.offer(order, || task_json(&task));
+        }
+    };
+    context.books.each(Range::all(Ns::Task), each).await?;
+    Ok(shown.answer())
 }
 
 pub(super) fn task_json(task: &TaskRecord) -> Value {

@@ -4,13 +4,12 @@ use base64::Engine as _;
 use liaison_core::account::matching::{Match, Sender, match_sender};
 use liaison_core::ids::{AccountId, ContactId};
 use liaison_core::mail::address::Address;
-use liaison_core::mail::{
-    MessageView, ParseLimits, ThreadEvidence, authenticity, parse_message, thread_candidates,
-};
+use liaison_core::mail::{MessageView, ThreadEvidence, authenticity, thread_candidates};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, with};
+use crate::reader;
 
 /// What `match` takes: one of the two.
 #[derive(Debug, Deserialize)]
@@ -38,7 +37,7 @@ pub(super) async fn of(
             let bytes = base64::engine::general_purpose::STANDARD
                 .decode(&message)
                 .map_err(|error| ApiError::Arguments(format!("message: no base64 ({error})")))?;
-            of_message(context, &bytes).await
+            of_message(context, bytes).await
         }
         _ => Err(ApiError::Arguments(
             "match takes an address or a message".to_owned(),
@@ -60,8 +59,8 @@ async fn of_address(context: &ApiContext, address: &Address) -> Result<Value, Ap
     Ok(with(answer, more))
 }
 
-async fn of_message(context: &ApiContext, bytes: &[u8]) -> Result<Value, ApiError> {
-    let view = parse_message(bytes, &ParseLimits::default());
+async fn of_message(context: &ApiContext, bytes: Vec<u8>) -> Result<Value, ApiError> {
+    let view = reader::read(bytes.into()).await?;
     let address = view.from.first().map(|named| &named.address);
     let mut found = match address {
         Some(address) => context.accounts.lookups(address).await?,

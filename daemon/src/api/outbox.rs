@@ -2,16 +2,16 @@
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::EffectId;
-use liaison_core::mail::{ParseLimits, parse_message};
 use liaison_core::outbox::{Input, MailState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cases::gone;
-use super::{ApiContext, ApiError, Caller, Id, TRIES_MAX, Wake, listed, why};
+use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, why};
 use crate::books::keys;
 use crate::outbox::{Step, stage_hold, stage_mail};
-use crate::store::{Ns, Stored};
+use crate::reader;
+use crate::store::{Ns, Range, Stored};
 
 const OUTBOX_LIST: &str = "liaison outbox list";
 const HOLDS_LIST: &str = "liaison holds list";
@@ -36,10 +36,15 @@ pub(super) async fn list(
     _caller: &Caller,
     arguments: List,
 ) -> Result<Value, ApiError> {
-    let mut mails: Vec<MailEffect> = context.books.all(Ns::Effect).await?;
-    mails.retain(|mail| arguments.wants(mail.state.as_str()));
-    mails.sort_by_key(|mail| (!needs_person(&mail.state), std::cmp::Reverse(mail.created)));
-    Ok(listed("mails", mails.iter().map(mail_json).collect()))
+    let mut shown = Shown::new("mails");
+    let each = |mail: MailEffect| {
+        if arguments.wants(mail.state.as_str()) {
+            let order = (!needs_person(&mail.state), std::cmp::Reverse(mail.created));
+            shown.offer(order, || mail_json(&mail));
+        }
+    };
+    context.books.each(Range::all(Ns::Effect), each).await?;
+    Ok(shown.answer())
 }
 
 /// Whether a mail waits for somebody to decide or to find out.
@@ -88,9 +93,10 @@ pub(super) async fn show(
     let audit = context.books.audit_of(mail.id.as_str()).await?;
     let content = match context.books.bytes(&mail.content).await? {
         Some(bytes) => {
-            let view = parse_message(&bytes, &ParseLimits::default());
+            let size = bytes.len();
+            let view = reader::read(bytes).await?;
             json!({
-                "size": bytes.len(),
+                "size": size,
                 "in_reply_to": view.in_reply_to,
                 "text": view.text,
                 "attachments": view.attachments,
@@ -226,10 +232,24 @@ pub(super) async fn holds(
     _caller: &Caller,
     arguments: List,
 ) -> Result<Value, ApiError> {
-    let mut holds: Vec<HoldEffect> = context.books.all(Ns::Hold).await?;
-    holds.retain(|hold| arguments.wants(hold.state.as_str()));
-    holds.sort_by_key(|hold| (hold.state.is_final(), hold.when));
-    Ok(listed("holds", holds.iter().map(hold_json).collect()))
+    let mut shown = Shown::new("holds");
+    let each = |hold: HoldEffect| {
+        if arguments.wants(hold.state.as_str()) {
+            // Open ones by when they are; of the others the newest first.
+            let (start, is_final) = (hold.when.start.0, hold.state.is_final());
+            let order = (
+                is_final,
+                if is_final {
+                    start.saturating_neg()
+                } else {
+                    start
+                },
+            );
+            shown.offer(order, || hold_json(&hold));
+        }
+    };
+    context.books.each(Range::all(Ns::Hold), each).await?;
+    Ok(shown.answer())
 }
 
 pub(super) fn hold_json(hold: &HoldEffect) -> Value {

@@ -1,10 +1,11 @@
 //! `timers list`, and what the records know of plugins.
 
+use std::ops::ControlFlow;
+
 use liaison_core::records::TimerRecord;
 use serde_json::{Value, json};
 
-use super::{ApiContext, ApiError, Caller, Nothing, listed};
-use crate::books::LIST_ROWS_MAX;
+use super::{ApiContext, ApiError, Caller, Nothing, Shown};
 use crate::books::rows::PluginStateRow;
 use crate::store::keys::Parts;
 use crate::store::{Dir, Key, Ns, Range};
@@ -14,9 +15,10 @@ pub(super) async fn list(
     _caller: &Caller,
     _arguments: Nothing,
 ) -> Result<Value, ApiError> {
-    let mut timers: Vec<TimerRecord> = context.books.all(Ns::Timer).await?;
-    timers.sort_by_key(|timer| timer.due);
-    Ok(listed("timers", timers.iter().map(timer_json).collect()))
+    let mut shown = Shown::new("timers");
+    let each = |timer: TimerRecord| shown.offer(timer.due, || timer_json(&timer));
+    context.books.each(Range::all(Ns::Timer), each).await?;
+    Ok(shown.answer())
 }
 
 pub(super) fn timer_json(timer: &TimerRecord) -> Value {
@@ -43,13 +45,8 @@ pub(super) async fn plugins(
 
 /// Strikes and suspensions of all plugins that have any record.
 pub(super) async fn states(context: &ApiContext) -> Result<Vec<Value>, ApiError> {
-    let rows = context
-        .books
-        .store
-        .scan_range(Range::all(Ns::PluginState), Dir::Forward, LIST_ROWS_MAX)
-        .await?;
     let mut states = Vec::new();
-    for (key, row) in rows {
+    let each = |key: bytes::Bytes, row: crate::store::Versioned| {
         let state = row
             .record::<PluginStateRow>(&Key::new(Ns::PluginState, key.clone()))?
             .record;
@@ -60,6 +57,9 @@ pub(super) async fn states(context: &ApiContext) -> Result<Vec<Value>, ApiError>
             "suspended": suspended.map(|(at, why)| json!({ "since": at, "why": why })),
             "digest": state.digest,
         }));
-    }
+        Ok(ControlFlow::Continue(()))
+    };
+    let range = Range::all(Ns::PluginState);
+    context.books.each_row(range, Dir::Forward, each).await?;
     Ok(states)
 }

@@ -118,6 +118,38 @@ pub fn cursor(folder: &FolderRef) -> Key {
         .key(Ns::Cursor)
 }
 
+/// A place in a folder whose message could not be read yet.
+#[must_use]
+pub fn unread(folder: &FolderRef, locator: &str) -> Key {
+    Tuple::new()
+        .text(folder.mailbox.as_str())
+        .text(&folder.folder)
+        .text(locator)
+        .key(Ns::Unread)
+}
+
+/// Places in a folder whose messages could not be read yet.
+#[must_use]
+pub fn unread_in(folder: &FolderRef) -> Range {
+    Tuple::new()
+        .text(folder.mailbox.as_str())
+        .text(&folder.folder)
+        .range(Ns::Unread)
+}
+
+/// An event that was set aside for a plugin.
+#[must_use]
+pub fn parked(seq: u64, plugin: &PluginName) -> Key {
+    Tuple::new().u64(seq).text(plugin.as_str()).key(Ns::Parked)
+}
+
+/// Event and plugin in a key of [`parked`].
+#[must_use]
+pub fn parked_event(key: &[u8]) -> Option<(u64, PluginName)> {
+    let mut parts = Parts::new(key);
+    Some((parts.u64().ok()?, PluginName(parts.text().ok()?)))
+}
+
 /// A Message-ID and the message that carries it.
 #[must_use]
 pub fn msgid(id: &str, message: &MessageKey) -> Key {
@@ -370,6 +402,12 @@ pub fn audit(subject: &str, at: Timestamp, nth: u64) -> Key {
 #[must_use]
 pub fn audit_of(subject: &str) -> Range {
     Tuple::new().text(subject).range(Ns::Audit)
+}
+
+/// The subject under which steps in the life of a mailbox are kept.
+#[must_use]
+pub fn mailbox_subject(mailbox: &MailboxId) -> String {
+    format!("mailbox {mailbox}")
 }
 
 /// A mail in the ledger of an address, an account (`account:ID`) or of everybody (`*`).

@@ -13,8 +13,7 @@ use liaison_core::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use super::Delivery;
 use crate::books::rows::LedgerRow;
-use crate::books::{BooksError, LIST_ROWS_MAX, keys};
-use crate::store::Dir;
+use crate::books::{BooksError, keys};
 
 /// How far back ledgers are read: a mail goes out up to some weeks after it was decided, and the
 /// ledger knows when it was decided.
@@ -134,7 +133,7 @@ impl Delivery {
         let mut touches = Touches::default();
         let mut seen: BTreeSet<EffectId> = BTreeSet::from([mail.id.clone()]);
         for ledger in ledgers {
-            for row in self.newest_of_ledger(ledger, now).await? {
+            for row in self.ledger_of(ledger, now).await? {
                 if !seen.insert(row.effect.clone()) {
                     continue;
                 }
@@ -162,14 +161,10 @@ impl Delivery {
         Ok(touches)
     }
 
-    async fn newest_of_ledger(
-        &self,
-        who: &str,
-        now: Timestamp,
-    ) -> Result<Vec<LedgerRow>, BooksError> {
+    async fn ledger_of(&self, who: &str, now: Timestamp) -> Result<Vec<LedgerRow>, BooksError> {
         let range = keys::ledger_since(who, now.minus_millis(LEDGER_MS));
         let books = &self.parts.books;
-        books.list(range, Dir::Reverse, LIST_ROWS_MAX).await
+        books.every(range).await
     }
 
     async fn sent_last_hour(
@@ -179,7 +174,7 @@ impl Delivery {
     ) -> Result<u32, BooksError> {
         if breaker.0.is_none() {
             let mut times = Vec::new();
-            for row in self.newest_of_ledger("*", now).await? {
+            for row in self.ledger_of("*", now).await? {
                 let mail = self.parts.books.mail(&row.effect).await?;
                 let automatic = mail.filter(|mail| {
                     mail.mode == MailMode::Send && mail.audience == Audience::Counterpart

@@ -12,7 +12,7 @@ use liaison_core::message::{
 };
 use liaison_core::time::{DAY_MS, Timestamp};
 
-use super::{Ingest, Prepared};
+use super::{Prepared, Taking};
 use crate::books::BooksError;
 use crate::source::{Batch, Content, FolderRole};
 use crate::store::{VALUE_BYTES_MAX, codec};
@@ -20,13 +20,13 @@ use crate::store::{VALUE_BYTES_MAX, codec};
 /// Most problems and evidence lines kept of a message, and the longest in characters.
 const LINES_MAX: (usize, usize) = (5, 160);
 
-impl Ingest {
+impl Taking<'_> {
     /// What is remembered of a message; `historical` and `effect` are the caller's to set.
     pub(super) async fn describe(
         &self,
-        batch: &Batch,
         item: &Prepared,
     ) -> Result<(MessageRecord, Option<Match>), BooksError> {
+        let (batch, office) = (self.batch, &self.ingest.office);
         let view = match &item.view {
             Ok(view) => view,
             Err(reason) => return Ok((unreadable(batch, item, reason), None)),
@@ -37,7 +37,7 @@ impl Ingest {
             .matched(view, outbound, &thread, thread_evidence.as_ref())
             .await?;
         let mut record = record(batch, item, view, thread);
-        record.authenticity = match authenticity(view, &self.office.authserv_ids).verdict {
+        record.authenticity = match authenticity(view, &office.authserv_ids).verdict {
             Verdict::Pass => "pass",
             Verdict::Fail => "fail",
             Verdict::None => "none",
@@ -46,7 +46,7 @@ impl Ingest {
         .to_owned();
         record.out_of_office = view.class.out_of_office.as_ref().map(|ooo| {
             let returns = ooo.returns_on.as_deref().and_then(|date| date.parse().ok());
-            let business = &self.office.firm.business;
+            let business = &office.firm.business;
             (
                 returns.map(|date| business.start_of(date)),
                 ooo.left_company,
@@ -103,14 +103,18 @@ impl Ingest {
     ) -> Result<Match, BooksError> {
         let named = if outbound {
             let recipients = view.to.iter().chain(&view.cc).chain(&view.bcc);
-            let mut outside = recipients.filter(|to| !self.office.owns(&to.address));
+            let mut outside = recipients.filter(|to| !self.ingest.office.owns(&to.address));
             outside.next().or(view.to.first())
         } else {
             view.from.first()
         };
         let address = named.map(|named| &named.address);
         let mut found = match address {
-            Some(address) => self.books.lookups(address, &self.office.free_mail).await?,
+            Some(address) => {
+                self.books
+                    .lookups(address, &self.ingest.office.free_mail)
+                    .await?
+            }
             None => Default::default(),
         };
         if evidence.is_some()
@@ -129,13 +133,13 @@ impl Ingest {
             } else {
                 view.from.len().max(view.from_field_count)
             },
-            own: address.is_some_and(|address| self.office.owns(address)),
+            own: address.is_some_and(|address| self.ingest.office.owns(address)),
             automatic: automatic.then(|| {
                 let why = view.class.evidence.first().map_or("", String::as_str);
                 format!("class {}: {why}", view.class.class.as_str())
             }),
         };
-        Ok(match_sender(&sender, &found, &self.office.free_mail))
+        Ok(match_sender(&sender, &found, &self.ingest.office.free_mail))
     }
 }
 
@@ -181,7 +185,7 @@ fn record(batch: &Batch, item: &Prepared, view: &MessageView, thread: ThreadId) 
     let size = match &item.arrived.content {
         Content::Message(bytes) => bytes.len() as u64,
         Content::HeaderOnly { size, .. } => *size,
-        Content::Unfetchable { .. } => 0,
+        Content::NotNow { .. } | Content::Vanished | Content::Unfetchable { .. } => 0,
     };
     let mut problems: Vec<String> = view
         .problems

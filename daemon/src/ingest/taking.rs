@@ -1,4 +1,4 @@
-//! One message, one commit.
+//! One message: what is staged of it, in one commit to the chunk.
 
 use liaison_core::account::matching::Match;
 use liaison_core::effect::MailEffect;
@@ -7,56 +7,41 @@ use liaison_core::outbox::{Input, MailState};
 use liaison_core::time::Timestamp;
 
 use super::message::{is_new_after_rebind, joined};
-use super::{CONFLICTS_MAX, Ingest, Prepared};
+use super::{Prepared, TakeError, Taking};
 use crate::books::rows::{
     AuditRow, CounterRow, DeliveryRow, EventBody, EventRow, OutcomeRow, TimelineRow,
 };
 use crate::books::{Books, BooksError, keys, replace};
-use crate::source::{Batch, BatchMode, FolderRole};
+use crate::source::{BatchMode, Content, FolderRole};
 use crate::store::{Batch as Writes, Expect, Stored};
 
-impl Ingest {
-    /// Records one message; `true` when it was not known before.
+impl Taking<'_> {
+    /// Stages one message; `true` when it was not known before.
     pub(super) async fn take_one(
         &self,
-        batch: &Batch,
         item: &Prepared,
         last_look: Option<Timestamp>,
-    ) -> Result<bool, BooksError> {
-        let mut tries = 0;
-        loop {
-            match self.try_one(batch, item, last_look).await {
-                Err(error) if error.is_conflict() && tries < CONFLICTS_MAX => {
-                    tries = tries.saturating_add(1);
-                }
-                result => return result,
-            }
-        }
-    }
-
-    async fn try_one(
-        &self,
-        batch: &Batch,
-        item: &Prepared,
-        last_look: Option<Timestamp>,
-    ) -> Result<bool, BooksError> {
-        let (mut message, matched) = self.describe(batch, item).await?;
+    ) -> Result<bool, TakeError> {
+        let (mut message, matched) = self.describe(item).await?;
         let mut writes = self.books.batch();
-        let place = keys::locator(&batch.folder, &item.arrived.locator);
-        writes.put(place, message.key.0.clone());
+        // A file that vanished may come back under its name, and is to be read then.
+        if !matches!(item.arrived.content, Content::Vanished) {
+            let place = keys::locator(&self.batch.folder, &item.arrived.locator);
+            writes.put(place, message.key.0.clone());
+        }
         let known = self
             .books
             .get::<MessageRecord>(keys::message(&message.key))
             .await?;
-        self.write_copy(&mut writes, batch, item, &message, known.is_some())
+        self.write_copy(&mut writes, item, &message, known.is_some())
             .await?;
         if let Some(known) = known {
-            self.known_again(&mut writes, batch, known, (&message, matched))
+            self.known_again(&mut writes, known, (&message, matched))
                 .await?;
             self.books.commit(writes).await?;
             return Ok(false);
         }
-        message.historical = match batch.mode {
+        message.historical = match self.batch.mode {
             BatchMode::Live => false,
             BatchMode::History => true,
             BatchMode::Rebind => !is_new_after_rebind(&message, last_look),
@@ -65,7 +50,7 @@ impl Ingest {
         if let Some(mail) = &ours {
             message.effect = Some(mail.record.id.clone());
             message.plugin = Some(mail.record.cause.plugin.clone());
-            seen_in_sent(&mut writes, mail, self.clock.now())?;
+            seen_in_sent(&mut writes, mail, self.ingest.clock.now())?;
         }
         self.write_thread(
             &mut writes,
@@ -87,11 +72,11 @@ impl Ingest {
     async fn write_copy(
         &self,
         writes: &mut Writes,
-        batch: &Batch,
         item: &Prepared,
         message: &MessageRecord,
         known: bool,
     ) -> Result<(), BooksError> {
+        let batch = self.batch;
         let key = keys::delivery(&message.key, &batch.folder.mailbox);
         let before = self.books.get::<DeliveryRow>(key.clone()).await?;
         let version = before.as_ref().map(|row| row.version);
@@ -100,7 +85,7 @@ impl Ingest {
             folder: String::new(),
             role: batch.folder.role,
             locator: String::new(),
-            seen: self.clock.now(),
+            seen: self.ingest.clock.now(),
             copy: known,
         });
         row.folder.clone_from(&batch.folder.folder);
@@ -113,10 +98,10 @@ impl Ingest {
     async fn known_again(
         &self,
         writes: &mut Writes,
-        batch: &Batch,
         known: Stored<MessageRecord>,
         (fresh, matched): (&MessageRecord, Option<Match>),
     ) -> Result<(), BooksError> {
+        let batch = self.batch;
         let mut message = known.record;
         if message.outbound || batch.folder.role != FolderRole::Sent {
             return Ok(());
@@ -129,7 +114,7 @@ impl Ingest {
         if let Some(mail) = &ours {
             message.effect = Some(mail.record.id.clone());
             message.plugin = Some(mail.record.cause.plugin.clone());
-            seen_in_sent(writes, mail, self.clock.now())?;
+            seen_in_sent(writes, mail, self.ingest.clock.now())?;
         }
         self.write_thread(writes, &message, ours.as_ref(), (matched.as_ref(), false))
             .await?;
@@ -230,7 +215,7 @@ impl Ingest {
             message: Some(message.key.clone()),
             matched: matched.clone(),
             summary,
-            closed: Some(self.clock.now()),
+            closed: Some(self.ingest.clock.now()),
         };
         let row = if message.historical {
             closed("nothing done: it is from before the first start, recorded only".to_owned())
@@ -246,7 +231,17 @@ impl Ingest {
                 .append_event(writes, message.key.0.clone(), body, message_key, matched)
                 .await;
         };
+        self.count_recorded(writes).await?;
         replace(writes, keys::outcome(&row.event_key), None, &row)
+    }
+
+    /// Counts a message that never becomes an event; `status` adds the events.
+    async fn count_recorded(&self, writes: &mut Writes) -> Result<(), BooksError> {
+        let key = keys::setting(RECORDED_ONLY);
+        let seen = self.books.get::<CounterRow>(key.clone()).await?;
+        let version = seen.as_ref().map(|row| row.version);
+        let next = seen.map_or(0, |row| row.record.next).saturating_add(1);
+        replace(writes, key, version, &CounterRow { next })
     }
 
     async fn append_event(
@@ -266,11 +261,16 @@ impl Ingest {
                 message,
                 matched,
             },
-            self.clock.now(),
+            self.ingest.clock.now(),
         )
         .await
     }
 }
+
+/// Name of the counter of messages that were recorded and never became an event.
+pub(crate) const RECORDED_ONLY: &str = "recorded-only";
+/// Name of the counter that gives the next event its place in the log.
+pub(crate) const EVENT_NEXT: &str = "event-next";
 
 /// An event to be appended to the log.
 #[derive(Debug)]
@@ -292,7 +292,7 @@ pub(crate) async fn append_event(
     event: NewEvent,
     now: Timestamp,
 ) -> Result<(), BooksError> {
-    let counter = keys::setting("event-next");
+    let counter = keys::setting(EVENT_NEXT);
     let next = books.get::<CounterRow>(counter.clone()).await?;
     let version = next.as_ref().map(|row| row.version);
     let seq = next.map_or(0, |row| row.record.next);

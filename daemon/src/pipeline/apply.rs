@@ -16,7 +16,7 @@ use super::call::{Called, Strike};
 use super::facts::Told;
 use super::{ActivePlugin, Pipeline};
 use crate::books::rows::{
-    AuditRow, EventRow, LedgerRow, PluginResultRow, PluginStateRow, TimelineRow, WaitRow,
+    AuditRow, CallEnd, EventRow, LedgerRow, PluginResultRow, PluginStateRow, TimelineRow, WaitRow,
 };
 use crate::books::{BooksError, keys, replace};
 use crate::compose::compose;
@@ -108,6 +108,11 @@ impl Pipeline {
         }
         self.stage_standing(&mut writes, &plugin_name, &called.strike, now)
             .await?;
+        let parked = keys::parked(event.seq, &plugin_name);
+        match &row.end {
+            CallEnd::Parked(_) => writes.put(parked, Vec::new()),
+            _ => writes.del(parked),
+        };
         let key = keys::plugin_result(event.seq, &plugin_name);
         let before = self.books.get::<PluginResultRow>(key.clone()).await?;
         replace(

@@ -168,7 +168,7 @@ impl Pipeline {
             plugin: plugin.plugin.clone(),
             event: PluginEvent {
                 id: event.key.clone(),
-                at: now,
+                at: event.at,
                 attempt,
                 happening: told.happening.clone(),
                 context: told.context.clone(),

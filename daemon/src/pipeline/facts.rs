@@ -420,11 +420,8 @@ impl Pipeline {
         let Some(calendar) = calendar else {
             return Ok(0);
         };
-        let holds: Vec<liaison_core::effect::HoldEffect> =
-            self.books.all(crate::store::Ns::Hold).await?;
-        let open = holds
-            .iter()
-            .filter(|hold| hold.calendar == *calendar && !hold.state.is_final());
+        let holds = self.books.open_holds().await?;
+        let open = holds.iter().filter(|hold| hold.calendar == *calendar);
         Ok(u32::try_from(open.count()).unwrap_or(u32::MAX))
     }
 

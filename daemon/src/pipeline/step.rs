@@ -8,7 +8,7 @@ use liaison_core::outbox::{Input, MailState};
 use liaison_core::records::TimerRecord;
 use liaison_core::time::Timestamp;
 
-use super::{ActivePlugin, Pipeline};
+use super::{ActivePlugin, POSITION, Pipeline};
 use crate::books::rows::{
     CallEnd, CounterRow, EventBody, EventRow, OutcomeRow, PluginResultRow, WaitRow,
 };
@@ -119,6 +119,7 @@ impl Pipeline {
         if let Some(result) = self.books.get::<PluginResultRow>(key.clone()).await? {
             let mut row = result.record;
             row.end = CallEnd::Parked("the plugin is no longer configured".to_owned());
+            writes.put(keys::parked(wait.seq, &wait.plugin), Vec::new());
             replace(&mut writes, key, Some(result.version), &row)?;
         }
         self.books.commit(writes).await
@@ -241,7 +242,7 @@ impl Pipeline {
             row.closed = Some(self.clock.now());
             replace(&mut writes, key, Some(outcome.version), &row)?;
         }
-        let key = keys::setting("pipeline-next");
+        let key = keys::setting(POSITION);
         let seen = self.books.get::<CounterRow>(key.clone()).await?;
         let next = CounterRow {
             next: event.seq.saturating_add(1),
@@ -274,7 +275,7 @@ impl Pipeline {
             replace(&mut writes, key, Some(outcome.version), &row)?;
         }
         if advance {
-            let key = keys::setting("pipeline-next");
+            let key = keys::setting(POSITION);
             let seen = self.books.get::<CounterRow>(key.clone()).await?;
             let next = CounterRow {
                 next: event.seq.saturating_add(1),
