@@ -101,9 +101,24 @@ fn list(value: &Value, name: &str, columns: Columns) -> String {
     }
     let mut out = table(rows, columns);
     if value.get("more") == Some(&Value::Bool(true)) {
-        let _ = writeln!(out, "... {} of {} shown", rows.len(), at(value, "/count"));
+        let _ = writeln!(
+            out,
+            "... {} of {} shown{}",
+            rows.len(),
+            at(value, "/count"),
+            narrow(name)
+        );
     }
     out
+}
+
+/// How to see what a cut list leaves out.
+fn narrow(name: &str) -> &'static str {
+    match name {
+        "mails" | "holds" => "; see others with --state STATE",
+        "cases" => "; see others by naming a KIND",
+        _ => "",
+    }
 }
 
 /// What a change did, and how to take it back.
@@ -392,6 +407,23 @@ fn status(value: &Value) -> String {
         at(value, "/timers/next"),
         at(value, "/store/state"),
     );
+    for folder in items(value, "/unread") {
+        let text = format!(
+            "Unread:  {} of {} {} cannot be read yet ({}); tried {} times since {}, next {}",
+            at(folder, "/count"),
+            at(folder, "/mailbox"),
+            at(folder, "/folder"),
+            at(folder, "/reason"),
+            at(folder, "/tries"),
+            at(folder, "/since"),
+            at(folder, "/next"),
+        );
+        out.push_str(&wrapped(&text, 0));
+    }
+    for told in items(value, "/renumbered") {
+        let (when, what, why) = (at(told, "/at"), at(told, "/what"), at(told, "/why"));
+        out.push_str(&wrapped(&format!("{when}  {what}: {why}"), 0));
+    }
     let attention = items(value, "/needs_person");
     if attention.is_empty() {
         out.push_str("\nNothing needs a person.\n");

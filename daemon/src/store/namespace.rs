@@ -90,7 +90,6 @@ families! {
     34 Setting "setting" "Switches set at run time, such as panic.";
     35 Unread "unread" "Messages that could not be read yet, and when they are tried again.";
     36 Parked "parked" "Events that were set aside for a plugin (index).";
-    37 CaseByField "case_by_field" "Cases by the value of an indexed field (index).";
 }
 
 impl fmt::Display for Ns {
