@@ -8,7 +8,7 @@
 mod message;
 mod taking;
 
-pub(crate) use taking::{NewEvent, append_event};
+pub(crate) use taking::{NewEvent, append_event, append_events};
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 mod hostile;
 pub(crate) mod house;
 mod once;
+mod trust;
 
 use liaison_core::effect::MailMode;
 use liaison_core::outbox::MailState;
