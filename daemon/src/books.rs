@@ -18,6 +18,7 @@ use liaison_core::ids::{
     AccountId, CaseId, ContactId, EffectId, HoldGroupId, MessageKey, PluginName, TaskId, ThreadId,
     TimerId,
 };
+use liaison_core::mail::{Address, Standing, standing_names};
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
@@ -335,6 +336,43 @@ impl Books {
             }
         }
         Ok(messages)
+    }
+
+    /// What whoever writes from this address is to a thread; an unreadable one is an outsider.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn standing(
+        &self,
+        thread: &ThreadId,
+        email: &str,
+        free_mail: &[String],
+    ) -> Result<Standing, BooksError> {
+        let Ok(address) = Address::parse(email) else {
+            return Ok(Standing::Outsider);
+        };
+        let (own, shared) = standing_names(&address, free_mail);
+        let own = self.standing_of_name(thread, &own).await?;
+        match shared {
+            Some(shared) if own == Standing::Outsider => {
+                self.standing_of_name(thread, &shared).await
+            }
+            _ => Ok(own),
+        }
+    }
+
+    /// The same for one of [`standing_names`].
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn standing_of_name(
+        &self,
+        thread: &ThreadId,
+        name: &str,
+    ) -> Result<Standing, BooksError> {
+        let row = self.store.get_one(keys::thread_party(thread, name)).await?;
+        let code = row.and_then(|row| row.value.first().copied());
+        Ok(code.map_or(Standing::Outsider, Standing::from_code))
     }
 
     /// Ids of the mails and holds of a thread.

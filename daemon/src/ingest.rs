@@ -14,7 +14,7 @@ mod message;
 mod taking;
 mod unread;
 
-pub(crate) use taking::{EVENT_NEXT, NewEvent, RECORDED_ONLY, append_event};
+pub(crate) use taking::{EVENT_NEXT, NewEvent, RECORDED_ONLY, append_event, append_events};
 
 use std::sync::Arc;
 

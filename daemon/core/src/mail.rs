@@ -35,7 +35,7 @@ pub use forward::ForwardedOriginal;
 pub use inspect::inspect_json;
 pub use problem::{ParseLimits, Problem, ProblemKind};
 pub use reply::{BodyParts, Confidence, Span, SpanKind};
-pub use thread::{ThreadEvidence, find_thread, new_thread_id, thread_candidates};
+pub use thread::{Standing, ThreadEvidence, new_thread_id, standing_names, thread_candidates};
 
 use fields::HeaderSection;
 use mime::Tree;

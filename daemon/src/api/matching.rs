@@ -1,7 +1,7 @@
 //! `match`: whom an address or a message belongs to.
 
 use base64::Engine as _;
-use liaison_core::account::matching::{Match, Sender, match_sender};
+use liaison_core::account::matching::{Match, Sender, ThreadAffinity, match_sender};
 use liaison_core::ids::{AccountId, ContactId};
 use liaison_core::mail::address::Address;
 use liaison_core::mail::{MessageView, ThreadEvidence, authenticity, thread_candidates};
@@ -66,7 +66,9 @@ async fn of_message(context: &ApiContext, bytes: Vec<u8>) -> Result<Value, ApiEr
         Some(address) => context.accounts.lookups(address).await?,
         None => Default::default(),
     };
-    found.thread = thread_account(context, &view).await?;
+    if let Some(address) = address {
+        found.thread = thread_affinity(context, &view, address).await?;
+    }
     let automatic = view.class.class.is_automatic();
     let sender = Sender {
         address,
@@ -88,11 +90,12 @@ async fn of_message(context: &ApiContext, bytes: Vec<u8>) -> Result<Value, ApiEr
     Ok(with(answer, more))
 }
 
-/// The account of the thread that the message answers into.
-async fn thread_account(
+/// The thread that the message answers into, and what its sender is to it.
+async fn thread_affinity(
     context: &ApiContext,
     view: &MessageView,
-) -> Result<Option<(AccountId, String)>, ApiError> {
+    address: &Address,
+) -> Result<Option<ThreadAffinity>, ApiError> {
     for evidence in thread_candidates(view) {
         let (ThreadEvidence::InReplyTo(id) | ThreadEvidence::Reference(id)) = evidence else {
             continue;
@@ -100,11 +103,9 @@ async fn thread_account(
         let Some(message) = context.books.message_by_id(&id).await? else {
             continue;
         };
-        let thread = context.books.thread(&message.thread).await?;
-        if let Some((account, why)) = thread.and_then(|thread| thread.account) {
-            let text = format!("the thread belongs to the account ({why})");
-            return Ok(Some((account, text)));
-        }
+        let free_mail = &context.office.free_mail;
+        let affinity = context.books.affinity(&message.thread, address, free_mail);
+        return Ok(affinity.await?);
     }
     Ok(None)
 }

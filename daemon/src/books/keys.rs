@@ -188,6 +188,16 @@ pub fn thread_member(thread: &ThreadId, at: Timestamp, message: &MessageKey) -> 
         .key(Ns::ThreadMember)
 }
 
+/// What an address or an organisation (`@example.com`) is to a thread.
+#[must_use]
+pub fn thread_party(thread: &ThreadId, name: &str) -> Key {
+    let name = liaison_core::ids::derive("liaison thread party 1", &[name.as_bytes()]);
+    Tuple::new()
+        .text(thread.as_str())
+        .text(&name)
+        .key(Ns::ThreadParty)
+}
+
 /// Messages of a thread by time.
 #[must_use]
 pub fn thread_members(thread: &ThreadId) -> Range {
@@ -256,6 +266,8 @@ pub enum DueKind {
     Hold,
     /// A sent mail whose copy is still to be filed into Sent.
     SentCopy,
+    /// A draft that was overtaken and is still to be taken out of Drafts.
+    StaleDraft,
 }
 
 /// When an effect is to be looked at next.
@@ -265,6 +277,7 @@ pub fn effect_due(at: Timestamp, kind: DueKind, effect: &EffectId) -> Key {
         DueKind::Mail => 0,
         DueKind::Hold => 1,
         DueKind::SentCopy => 2,
+        DueKind::StaleDraft => 3,
     };
     Tuple::new()
         .time(at)
@@ -292,6 +305,7 @@ pub fn due_effect(key: &[u8]) -> Option<(Timestamp, DueKind, EffectId)> {
         0 => DueKind::Mail,
         1 => DueKind::Hold,
         2 => DueKind::SentCopy,
+        3 => DueKind::StaleDraft,
         _ => return None,
     };
     Some((at, kind, EffectId(parts.text().ok()?)))

@@ -1,8 +1,11 @@
 //! One message: what is staged of it, in one commit to the chunk.
 
+use std::collections::BTreeMap;
+
 use liaison_core::account::matching::Match;
 use liaison_core::effect::MailEffect;
-use liaison_core::message::{MessageRecord, ThreadRecord, cut_text};
+use liaison_core::mail::{Address, Standing, standing_names};
+use liaison_core::message::{MessageRecord, Person, ThreadRecord, cut_text};
 use liaison_core::outbox::{Input, MailState};
 use liaison_core::time::Timestamp;
 
@@ -164,18 +167,89 @@ impl Taking<'_> {
         let key = keys::thread(&message.thread);
         let seen = self.books.get::<ThreadRecord>(key.clone()).await?;
         let version = seen.as_ref().map(|row| row.version);
+        let before = seen.map(|row| row.record);
+        let fresh = before.is_none();
+        let standing = self.standing(message, before.as_ref(), matched).await?;
         // A draft of ours that a person sent is a person's message.
         let by_person = match ours {
             None => true,
             Some(mail) => mail.record.state == MailState::Drafted,
         };
-        let mut thread = joined(seen.map(|row| row.record), message, by_person, matched);
+        let mut thread = joined(before, message, by_person, (matched, standing));
+        self.write_parties(writes, message, standing, (by_person, fresh))
+            .await?;
         if !joins {
             thread.messages = thread.messages.saturating_sub(1).max(1);
         }
         replace(writes, key, version, &thread)?;
         let member = keys::thread_member(&message.thread, message.received, &message.key);
         writes.put(member, Vec::new());
+        Ok(())
+    }
+
+    /// What the sender is to the thread, this message included.
+    async fn standing(
+        &self,
+        message: &MessageRecord,
+        thread: Option<&ThreadRecord>,
+        matched: Option<&Match>,
+    ) -> Result<Standing, BooksError> {
+        let Some(thread) = thread else {
+            return Ok(Standing::Began);
+        };
+        let Some(from) = message.from.as_ref().filter(|_| !message.outbound) else {
+            return Ok(Standing::Party);
+        };
+        if message.authenticity == "fail" {
+            return Ok(Standing::Outsider);
+        }
+        let of_thread = thread.account.as_ref().map(|(account, _)| account);
+        let of_sender = matched.and_then(|matched| matched.account.as_ref());
+        if of_thread.is_some() && of_thread == of_sender {
+            return Ok(Standing::Party);
+        }
+        let free_mail = &self.ingest.office.free_mail;
+        self.books
+            .standing(&message.thread, &from.email, free_mail)
+            .await
+    }
+
+    /// Remembers who took part: those to whom a person of ours wrote, who began the thread, and
+    /// senders who belong to its account. To and Cc of others make nobody a party.
+    async fn write_parties(
+        &self,
+        writes: &mut Writes,
+        message: &MessageRecord,
+        standing: Standing,
+        (by_person, fresh): (bool, bool),
+    ) -> Result<(), BooksError> {
+        let (people, standing) = match (message.outbound, by_person, fresh) {
+            (true, true, _) => (written_to(message), Standing::Party),
+            (true, false, true) => (written_to(message), Standing::Began),
+            (true, false, false) => return Ok(()),
+            (false, ..) if message.authenticity == "fail" => return Ok(()),
+            (false, ..) => (message.from.iter().collect(), standing),
+        };
+        let mut names: BTreeMap<String, Standing> = BTreeMap::new();
+        for person in people {
+            let Ok(address) = Address::parse(&person.email) else {
+                continue;
+            };
+            if standing < Standing::Began || self.ingest.office.owns(&address) {
+                continue;
+            }
+            let (own, shared) = standing_names(&address, &self.ingest.office.free_mail);
+            names.insert(own, standing);
+            if let Some(shared) = shared {
+                names.insert(shared, Standing::Colleague);
+            }
+        }
+        for (name, standing) in names {
+            if fresh || self.books.standing_of_name(&message.thread, &name).await? < standing {
+                let key = keys::thread_party(&message.thread, &name);
+                writes.put(key, vec![standing.code()]);
+            }
+        }
         Ok(())
     }
 
@@ -272,6 +346,10 @@ pub(crate) const RECORDED_ONLY: &str = "recorded-only";
 /// Name of the counter that gives the next event its place in the log.
 pub(crate) const EVENT_NEXT: &str = "event-next";
 
+fn written_to(message: &MessageRecord) -> Vec<&Person> {
+    message.to.iter().chain(&message.cc).collect()
+}
+
 /// An event to be appended to the log.
 #[derive(Debug)]
 pub(crate) struct NewEvent {
@@ -292,18 +370,40 @@ pub(crate) async fn append_event(
     event: NewEvent,
     now: Timestamp,
 ) -> Result<(), BooksError> {
+    append_events(books, writes, vec![event], now).await
+}
+
+/// The same for several events, in this order; once per commit, for all take their place from one
+/// counter.
+pub(crate) async fn append_events(
+    books: &Books,
+    writes: &mut Writes,
+    events: Vec<NewEvent>,
+    now: Timestamp,
+) -> Result<(), BooksError> {
+    if events.is_empty() {
+        return Ok(());
+    }
     let counter = keys::setting(EVENT_NEXT);
     let next = books.get::<CounterRow>(counter.clone()).await?;
     let version = next.as_ref().map(|row| row.version);
-    let seq = next.map_or(0, |row| row.record.next);
-    replace(
-        writes,
-        counter,
-        version,
-        &CounterRow {
-            next: seq.saturating_add(1),
-        },
-    )?;
+    let first = next.map_or(0, |row| row.record.next);
+    let next = CounterRow {
+        next: first.saturating_add(events.len() as u64),
+    };
+    replace(writes, counter, version, &next)?;
+    for (seq, event) in (first..).zip(events) {
+        append_at(writes, seq, event, now)?;
+    }
+    Ok(())
+}
+
+fn append_at(
+    writes: &mut Writes,
+    seq: u64,
+    event: NewEvent,
+    now: Timestamp,
+) -> Result<(), BooksError> {
     let seen = keys::event_seen(&event.key);
     writes
         .expect(seen.clone(), Expect::Absent)

@@ -4,6 +4,7 @@ mod hostile;
 pub(crate) mod house;
 mod once;
 mod told;
+mod trust;
 
 use liaison_core::effect::MailMode;
 use liaison_core::outbox::MailState;
