@@ -82,7 +82,10 @@ pub async fn stage_mail(
             why: cut_text(&step.why, WHY_CHARS_MAX),
         },
     )?;
-    if let Some(outcome) = settled(&after) {
+    // That it failed was told when it failed.
+    let told =
+        before.state == MailState::Failed && after.state == (MailState::Resolved { sent: false });
+    if let Some(outcome) = settled(&after).filter(|_| !told) {
         let body = EventBody::Settled {
             effect: after.id.clone(),
             plugin: after.cause.plugin.clone(),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use liaison_core::effect::{HoldEffect, MailEffect};
+use liaison_core::outbox::MailState;
 use liaison_core::records::{TaskRecord, TimerRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, outbox, timers};
+use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, outbox, plugins};
 use crate::accounts::audit;
-use crate::books::rows::{AuditRow, CallEnd, OutcomeRow, PluginResultRow, WaitRow};
+use crate::books::rows::{AuditRow, OutcomeRow, WaitRow};
 use crate::books::{keys, replace};
 use crate::store::{Ns, StoreState};
 
@@ -26,11 +27,11 @@ pub(super) async fn status(
     let outcomes: Vec<OutcomeRow> = books.all(Ns::Outcome).await?;
     let waits: Vec<WaitRow> = books.all(Ns::Wait).await?;
     let panic = books.panic().await?;
-    let plugins = timers::states(context).await?;
+    let states = plugins::states(context).await?;
     let health = books.store.health();
     let open_tasks = tasks.iter().filter(|task| task.done.is_none());
     let mut attention = mail_attention(&mails);
-    attention.extend(plugin_attention(&plugins));
+    attention.extend(plugin_attention(&states));
     attention.extend(parked(context).await?);
     if let Some(row) = &panic {
         attention.push(item("panic", "", panic_words(row)));
@@ -56,7 +57,7 @@ pub(super) async fn status(
             "waiting": timers.len(),
             "next": timers.iter().map(|timer| timer.due).min(),
         },
-        "plugins": plugins,
+        "plugins": states,
         "store": {
             "state": match &health.state {
                 StoreState::Open => "open".to_owned(),
@@ -90,8 +91,14 @@ fn mail_attention(mails: &[MailEffect]) -> Vec<Value> {
         .filter(|mail| outbox::needs_person(&mail.state));
     waiting
         .map(|mail| {
+            let id = &mail.id;
+            let ways = match &mail.state {
+                MailState::Held => format!("`liaison outbox approve {id}` or `reject {id}`"),
+                MailState::Uncertain => format!("`liaison outbox resolve {id} sent|not-sent`"),
+                _ => format!("`liaison outbox retry {id}` or `resolve {id} not-sent`"),
+            };
             let text = format!(
-                "mail to {} ({}) is {} since {}",
+                "mail to {} ({}) is {} since {}: {ways}",
                 mail.recipient, mail.subject_line, mail.state, mail.since
             );
             item(mail.state.as_str(), mail.id.as_str(), text)
@@ -106,11 +113,11 @@ fn plugin_attention(plugins: &[Value]) -> Vec<Value> {
     suspended
         .map(|plugin| {
             let (name, why) = (text(plugin, "/plugin"), text(plugin, "/suspended/why"));
-            item(
-                "suspended",
-                name,
-                format!("plugin {name} is suspended: {why}"),
-            )
+            let text = format!(
+                "plugin {name} is suspended: {why}; when that is mended, `liaison plugin resume \
+                 {name}`"
+            );
+            item("suspended", name, text)
         })
         .collect()
 }
@@ -122,36 +129,51 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// Sources that need a person, from what the daemon tells of them.
+/// What needs a person, from what the daemon tells of itself: sources, plugins, a reload.
 fn live_attention(live: &Value) -> Vec<Value> {
-    let sources = live.get("sources").and_then(Value::as_array);
-    let sources = sources.map(Vec::as_slice);
-    let troubled = sources
-        .unwrap_or_default()
-        .iter()
-        .filter(|source| source.get("needs_person") == Some(&json!(true)));
-    troubled
-        .map(|source| {
-            let (name, trouble) = (text(source, "/source"), text(source, "/trouble"));
-            item("source", name, format!("{name}: {trouble}"))
-        })
-        .collect()
+    let rows = |key: &str| {
+        live.get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let troubled = rows("sources").filter(|row| row.get("needs_person") == Some(&json!(true)));
+    let sources = troubled.map(|source| {
+        let (name, trouble) = (text(source, "/source"), text(source, "/trouble"));
+        item("source", name, format!("{name}: {trouble}"))
+    });
+    let plugins = rows("plugin_troubles").map(|trouble| {
+        let (name, why) = (text(trouble, "/plugin"), text(trouble, "/why"));
+        match trouble.get("runs") == Some(&json!(true)) {
+            true => item("new_component", name, format!("plugin {name}: {why}")),
+            false => item("plugin", name, format!("plugin {name} cannot run: {why}")),
+        }
+    });
+    let reload = live.get("reload_trouble").and_then(Value::as_str);
+    let reload = reload.map(|why| {
+        let text = format!("the last reload changed nothing: {why}; mend it, `liaison reload`");
+        item("reload", "", text)
+    });
+    sources.chain(plugins).chain(reload).collect()
 }
 
-/// Events that were set aside for a plugin.
+/// Events that were set aside, one line per plugin.
 async fn parked(context: &ApiContext) -> Result<Vec<Value>, ApiError> {
-    let results: Vec<PluginResultRow> = context.books.all(Ns::Proposal).await?;
-    Ok(results
-        .iter()
-        .filter_map(|result| match &result.end {
-            CallEnd::Parked(why) => Some(item(
-                "parked",
-                result.plugin.as_str(),
-                format!("an event was set aside for {}: {why}", result.plugin),
-            )),
-            _ => None,
-        })
-        .collect())
+    let mut of_plugin: BTreeMap<String, (usize, String, String)> = BTreeMap::new();
+    for parked in plugins::all_parked(context).await? {
+        let name = parked.result.plugin.to_string();
+        let known = of_plugin.entry(name).or_default();
+        // The newest says most about what is wrong now.
+        *known = (known.0.saturating_add(1), parked.event, parked.why);
+    }
+    let lines = of_plugin.iter().map(|(name, (count, event, why))| {
+        let text = format!(
+            "{count} event(s) set aside for {name}, the last ({event}): {why}; when that is \
+             mended, `liaison plugin unpark {name}`"
+        );
+        item("parked", name, text)
+    });
+    Ok(lines.collect())
 }
 
 fn panic_words(row: &AuditRow) -> String {

@@ -344,7 +344,10 @@ fn status_of(error: &ApiError) -> StatusCode {
     match error {
         ApiError::NoCommand(_) | ApiError::NotFound { .. } => StatusCode::NOT_FOUND,
         ApiError::NotAllowed { .. } | ApiError::NoRole { .. } => StatusCode::FORBIDDEN,
-        ApiError::NotNow(_) | ApiError::NotUnique { .. } => StatusCode::CONFLICT,
+        ApiError::NotNow(_) | ApiError::NotUnique { .. } | ApiError::Configuration(_) => {
+            StatusCode::CONFLICT
+        }
+        ApiError::NotRunning => StatusCode::SERVICE_UNAVAILABLE,
         ApiError::Arguments(_) | ApiError::Accounts(_) | ApiError::Import(_) => {
             StatusCode::BAD_REQUEST
         }

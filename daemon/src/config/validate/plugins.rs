@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::ids::PluginName;
+use liaison_core::manifest::nearest;
 use liaison_core::policy::Modes;
 use serde_json::{Map, Value};
 
@@ -90,7 +91,9 @@ impl Validation<'_, '_> {
         let remedy = if text == "propose" && key != "mail" {
             "it comes with the review of proposals; use rehearse or apply".to_owned()
         } else {
-            format!("use {}", known.join(", "))
+            let near = nearest(text, known.iter().copied());
+            let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+            format!("{near}use {}", known.join(", "))
         };
         self.problems
             .add(section, &format!("mode.{key}"), what, remedy);
