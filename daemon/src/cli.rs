@@ -11,7 +11,7 @@ pub mod inspect;
 mod plugin;
 mod show;
 mod why;
-mod wording;
+pub(crate) mod wording;
 
 use std::io::{self, Read, Write};
 use std::path::Path;

@@ -175,6 +175,13 @@ impl AccountBook {
         let bytes = decoded(bytes, report);
         let delimiter = columns::delimiter(&bytes);
         let split = split::split(&bytes, delimiter);
+        let first = split
+            .segments
+            .first()
+            .map_or(u64::MAX, |segment| segment.line);
+        if split.unclosed.first().is_some_and(|line| *line < first) {
+            return Err(ImportError::NoHeader);
+        }
         for line in &split.unclosed {
             let reason = "a quote opens here and is not closed: close it, or double it (\"\") where \
                           it belongs to the text";

@@ -600,10 +600,26 @@ async fn wrong_arguments_and_unknown_commands_are_named() {
         ("why", json!({ "idd": 1 }), "idd"),
         ("match", json!({}), "address"),
         ("accounts-import", json!({ "csv": "*" }), "base64"),
-        ("cases-list", json!({ "kind": "leda" }), "did you mean `lead`?"),
-        ("cases-list", json!({ "kind": "frobs" }), "known are all, lead"),
-        ("outbox-list", json!({ "state": "helt" }), "did you mean `held`?"),
-        ("holds-list", json!({ "state": "held" }), "known are planned"),
+        (
+            "cases-list",
+            json!({ "kind": "leads" }),
+            "did you mean `lead`?",
+        ),
+        (
+            "cases-list",
+            json!({ "kind": "frobs" }),
+            "known are all, lead",
+        ),
+        (
+            "outbox-list",
+            json!({ "state": "helt" }),
+            "did you mean `held`?",
+        ),
+        (
+            "holds-list",
+            json!({ "state": "held" }),
+            "known are planned",
+        ),
     ] {
         let error = desk.ask(command, arguments).await.unwrap_err();
         assert!(error.to_string().contains(says), "{command}: {error}");

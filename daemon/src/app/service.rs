@@ -19,8 +19,8 @@ use super::{App, StartError, open_books};
 use crate::accounts::{AccountBook, DomainRules};
 use crate::api::{ApiContext, Live, Wake};
 use crate::books::Books;
-use crate::config::Config;
-use crate::control::server::{BindError, ControlSocket};
+use crate::config::{Config, Control};
+use crate::control::server::{BindError, ControlSocket, Counter};
 use crate::store::StoreState;
 use crate::store::sled::OpenError;
 use crate::supervisor::{Stop, Supervisor, Waited};
@@ -89,23 +89,43 @@ async fn open_store(config: &Config) -> Result<Books, StartError> {
 
 async fn serve(config: &Config, books: &Books, signals: &mut Signals) -> Result<(), RunError> {
     let mut config = config.clone();
-    let mut app = reload::build(&config, books).await?;
+    let mut round = Round::of(&config, reload::build(&config, books).await?);
+    // After the plugins are compiled: who can connect is also answered.
+    let socket = ControlSocket::bind(&config.socket).await?;
+    let (context, access) = round.served(&config);
+    let (counter, control) = (Counter::new(context, access), Supervisor::new());
+    let (served, stop) = (counter.clone(), control.stop().child());
+    control.spawn_once("control", async move {
+        if let Err(error) = socket.serve(served, stop).await {
+            tracing::error!(%error, "the control socket ended");
+        }
+    });
     loop {
-        let round = Round::start(&config, app, books).await?;
-        match round.serve(&config, books, signals).await {
+        round.live.app.start(&round.tasks).await?;
+        feed_watchdog(&round.tasks, books);
+        tell_systemd(&[NotifyState::Ready]);
+        tracing::info!(socket = %config.socket.display(), "liaison runs");
+        match round.until_next(&config, books, signals).await {
             Next::End(ended) => {
                 tell_systemd(&[NotifyState::Stopping]);
-                tokio::join!(round.end_tasks(), round.end_control());
+                tokio::join!(shut_down(&round.tasks), shut_down(&control));
                 return ended;
             }
             Next::Round(new) => {
-                // Commands are answered while the old parts end, and by the new ones right after.
-                round.end_tasks().await;
-                round.end_control().await;
-                (config, app) = *new;
-                tracing::info!("the configuration is read again");
+                let (new_config, app) = *new;
+                shut_down(&round.tasks).await;
+                config = new_config;
+                round = Round::of(&config, app);
+                let (context, access) = round.served(&config);
+                counter.replace(context, access);
             }
         }
+    }
+}
+
+async fn shut_down(supervisor: &Supervisor) {
+    for name in supervisor.shut_down().await {
+        tracing::warn!(task = %name, "task did not stop in time and was aborted");
     }
 }
 
@@ -121,42 +141,29 @@ enum Next {
 struct Round {
     live: Arc<Running>,
     tasks: Supervisor,
-    control: Supervisor,
 }
 
 impl Round {
-    async fn start(config: &Config, app: Arc<App>, books: &Books) -> Result<Round, RunError> {
-        // After the plugins are compiled: who can connect is also answered.
-        let socket = ControlSocket::bind(&config.socket).await?;
-        let (tasks, control) = (Supervisor::new(), Supervisor::new());
+    fn of(config: &Config, app: Arc<App>) -> Round {
+        let tasks = Supervisor::new();
         let live = Arc::new(Running {
-            app: app.clone(),
+            app,
             supervisor: tasks.clone(),
             config: config.clone(),
             reload: Arc::new(Notify::new()),
             reload_trouble: Mutex::new(None),
         });
-        let context = api_context(config, &app, Some(live.clone()));
-        let access = config.control.clone();
-        let stop = control.stop().child();
-        control.spawn_once("control", async move {
-            if let Err(error) = socket.serve(context, access, stop).await {
-                tracing::error!(%error, "the control socket ended");
-            }
-        });
-        app.start(&tasks).await?;
-        feed_watchdog(&tasks, books);
-        tell_systemd(&[NotifyState::Ready]);
-        tracing::info!(socket = %config.socket.display(), "liaison runs");
-        Ok(Round {
-            live,
-            tasks,
-            control,
-        })
+        Round { live, tasks }
+    }
+
+    /// What commands work on, and who may use it.
+    fn served(&self, config: &Config) -> (ApiContext, Control) {
+        let context = api_context(config, &self.live.app, Some(self.live.clone()));
+        (context, config.control.clone())
     }
 
     /// Until the end, or until the configuration was read again and can be used.
-    async fn serve(&self, config: &Config, books: &Books, signals: &mut Signals) -> Next {
+    async fn until_next(&self, config: &Config, books: &Books, signals: &mut Signals) -> Next {
         loop {
             match signals.next(books, &self.live.reload).await {
                 Asked::End(ended) => return Next::End(ended),
@@ -168,18 +175,6 @@ impl Round {
                     }
                 },
             }
-        }
-    }
-
-    async fn end_tasks(&self) {
-        for name in self.tasks.shut_down().await {
-            tracing::warn!(task = %name, "task did not stop in time and was aborted");
-        }
-    }
-
-    async fn end_control(&self) {
-        for name in self.control.shut_down().await {
-            tracing::warn!(task = %name, "task did not stop in time and was aborted");
         }
     }
 }

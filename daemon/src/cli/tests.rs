@@ -212,7 +212,12 @@ fn a_failure_is_told_to_people_and_to_programs() {
     let told: Value = serde_json::from_str(&failure.told(true)).unwrap();
     assert_eq!(told["error"]["code"], "configuration");
     assert_eq!(told["error"]["exit_code"], 3);
-    assert!(told["error"]["message"].as_str().unwrap().contains("--config"));
+    assert!(
+        told["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("--config")
+    );
 }
 
 #[test]

@@ -76,38 +76,21 @@ impl Wording {
 
     /// A text that is an instant as a time here; `None` when it is none.
     fn instant(&self, text: &str) -> Option<String> {
-        let plain = text.len() > INSTANT_CHARS && text.ends_with('Z');
-        let at: Timestamp = plain.then(|| text.parse().ok()).flatten()?;
+        instant(text).map(|at| self.time(at))
+    }
+
+    fn time(&self, at: Timestamp) -> String {
         let zoned = at.to_jiff().to_zoned(self.zone.clone());
         let there = zoned.strftime("%Y-%m-%d %H:%M:%S");
-        Some(match self.zone == TimeZone::UTC {
+        match self.zone == TimeZone::UTC {
             true => format!("{there} UTC"),
             false => format!("{there} {}", zoned.strftime("%:z")),
-        })
+        }
     }
 
     /// A sentence with the instants in it as times here.
     fn times(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(end) = rest.find('Z') {
-            let (before, after) = rest.split_at(end.saturating_add(1));
-            let start = start_of_instant(before);
-            let written = start.and_then(|start| {
-                let (lead, instant) = before.split_at_checked(start)?;
-                Some((lead, self.instant(instant)?))
-            });
-            match written {
-                Some((lead, time)) => {
-                    out.push_str(lead);
-                    out.push_str(&time);
-                }
-                None => out.push_str(before),
-            }
-            rest = after;
-        }
-        out.push_str(rest);
-        out
+        with_instants(text, |at| self.time(at))
     }
 
     /// A sentence whose commands carry the `--config` that this one was given.
@@ -122,6 +105,34 @@ impl Wording {
         };
         text.replace("`liaison ", &format!("`{with}"))
     }
+}
+
+fn instant(text: &str) -> Option<Timestamp> {
+    let plain = text.len() > INSTANT_CHARS && text.ends_with('Z');
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// A sentence whose instants (RFC 3339, UTC) are put as `put` says.
+pub(crate) fn with_instants(text: &str, put: impl Fn(Timestamp) -> String) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(end) = rest.find('Z') {
+        let (before, after) = rest.split_at(end.saturating_add(1));
+        let written = start_of_instant(before).and_then(|start| {
+            let (lead, written) = before.split_at_checked(start)?;
+            Some((lead, instant(written)?))
+        });
+        match written {
+            Some((lead, at)) => {
+                out.push_str(lead);
+                out.push_str(&put(at));
+            }
+            None => out.push_str(before),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// Where the instant begins that ends with the text; `None` when it ends with none.

@@ -569,7 +569,7 @@ fn a_value_of_the_wrong_shape_is_told_in_words_of_the_file() {
         (plugin("settings = \"x\""), "expected a table of keys"),
         (
             plugin("mode.mail = \"sned\""),
-            "did you mean `send`? use off, rehearse",
+            "approve, send; did you mean `send`?",
         ),
         (plugin("mode.holds = \"yes\""), "use off, rehearse, apply"),
         (

@@ -132,7 +132,7 @@ mod tests {
             let seen: Vec<_> = split
                 .segments
                 .iter()
-                .map(|one| (one.line, &text[one.bytes.clone()]))
+                .map(|one| (one.line, text.get(one.bytes.clone()).unwrap()))
                 .collect();
             assert_eq!((seen, split.unclosed), (segments, unclosed), "{text:?}");
         }

@@ -11,24 +11,78 @@ async fn a_person_gets_a_mail_out_of_every_state_that_waits_for_one() {
     let resolve = |sent: bool| json!({ "id": "aaaaaa", "sent": sent, "why": "asked them" });
     let plain = || json!({ "id": "aaaaaa", "why": "asked them" });
     for (state, command, arguments, after, due) in [
-        (S::Uncertain, "outbox-resolve", resolve(true), Some("resolved"), false),
-        (S::Uncertain, "outbox-resolve", resolve(false), Some("resolved"), false),
-        (S::Held, "outbox-resolve", resolve(true), Some("resolved"), false),
-        (S::Failed, "outbox-resolve", resolve(false), Some("resolved"), false),
+        (
+            S::Uncertain,
+            "outbox-resolve",
+            resolve(true),
+            Some("resolved"),
+            false,
+        ),
+        (
+            S::Uncertain,
+            "outbox-resolve",
+            resolve(false),
+            Some("resolved"),
+            false,
+        ),
+        (
+            S::Held,
+            "outbox-resolve",
+            resolve(true),
+            Some("resolved"),
+            false,
+        ),
+        (
+            S::Failed,
+            "outbox-resolve",
+            resolve(false),
+            Some("resolved"),
+            false,
+        ),
         (S::Uncertain, "outbox-retry", plain(), Some("held"), false),
         (S::Failed, "outbox-retry", plain(), Some("approved"), true),
         (S::Deferred, "outbox-retry", plain(), Some("deferred"), true),
-        (S::Scheduled, "outbox-retry", plain(), Some("scheduled"), true),
-        (S::Scheduled, "outbox-cancel", plain(), Some("cancelled"), false),
-        (S::Deferred, "outbox-cancel", plain(), Some("cancelled"), false),
+        (
+            S::Scheduled,
+            "outbox-retry",
+            plain(),
+            Some("scheduled"),
+            true,
+        ),
+        (
+            S::Scheduled,
+            "outbox-cancel",
+            plain(),
+            Some("cancelled"),
+            false,
+        ),
+        (
+            S::Deferred,
+            "outbox-cancel",
+            plain(),
+            Some("cancelled"),
+            false,
+        ),
         (S::Held, "outbox-cancel", plain(), Some("cancelled"), false),
-        (S::Drafted, "outbox-cancel", plain(), Some("cancelled"), false),
+        (
+            S::Drafted,
+            "outbox-cancel",
+            plain(),
+            Some("cancelled"),
+            false,
+        ),
         (S::Sent, "outbox-cancel", plain(), None, false),
         (S::Sent, "outbox-retry", plain(), None, false),
         (S::Sent, "outbox-resolve", resolve(true), None, false),
         (S::Uncertain, "outbox-cancel", plain(), None, true),
         (S::Held, "outbox-retry", plain(), None, false),
-        (S::Leased(Phase::AfterDot), "outbox-cancel", plain(), None, true),
+        (
+            S::Leased(Phase::AfterDot),
+            "outbox-cancel",
+            plain(),
+            None,
+            true,
+        ),
         (S::Rejected, "outbox-retry", plain(), None, false),
     ] {
         let desk = desk();
@@ -114,7 +168,12 @@ async fn a_suspended_plugin_comes_back_and_its_events_are_tried_again() {
     assert_eq!(listed["parked"][0]["event"], "cafe01");
 
     let early = desk.ask("plugin-unpark", json!({ "id": "slow" })).await;
-    assert!(early.unwrap_err().to_string().contains("plugin resume slow"));
+    assert!(
+        early
+            .unwrap_err()
+            .to_string()
+            .contains("plugin resume slow")
+    );
     let resumed = desk
         .ask("plugin-resume", json!({ "name": "slow", "why": "mended" }))
         .await

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::ids::PluginName;
-use liaison_core::manifest::nearest;
 use liaison_core::policy::Modes;
 use serde_json::{Map, Value};
 
 use super::Validation;
 use crate::config::PluginConfig;
-use crate::config::read::Section;
+use crate::config::read::{Section, did_you_mean};
 use crate::config::schema::{RawMode, RawPlugin};
 
 const MAIL_MODES: [MailMode; 6] = [
@@ -91,9 +90,12 @@ impl Validation<'_, '_> {
         let remedy = if text == "propose" && key != "mail" {
             "it comes with the review of proposals; use rehearse or apply".to_owned()
         } else {
-            let near = nearest(text, known.iter().copied());
-            let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
-            format!("{near}use {}", known.join(", "))
+            match did_you_mean(text, known) {
+                near if near.starts_with("did you mean") => {
+                    format!("use {}; {near}", known.join(", "))
+                }
+                _ => format!("use {}", known.join(", ")),
+            }
         };
         self.problems
             .add(section, &format!("mode.{key}"), what, remedy);
