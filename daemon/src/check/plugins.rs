@@ -127,7 +127,7 @@ fn digest(findings: &mut Findings<'_>, configured: &PluginConfig, plugin: &Plugi
         }
         None if configured.modes.mail > MailMode::Draft => {
             let mode = configured.modes.mail.as_str();
-            let what = format!("mode.mail = \"{mode}\" holds for whatever component lies there");
+            let what = format!("mode.mail = \"{mode}\" is for the component of the first start");
             let remedy = format!("pin this one: digest = \"{}\"", plugin.digest());
             findings.add(Level::Note, key, what, remedy);
         }

@@ -55,11 +55,16 @@ async fn accept(
     as_json: bool,
 ) -> Result<Done, Failure> {
     let loaded = access::load(file)?;
-    let folder = folder(file, &name)?;
     let wanted = loaded.plugin(&liaison_core::ids::PluginName::from(name.as_str()));
+    let Some(wanted) = wanted else {
+        let file = loaded.file.display();
+        let message = format!("{file} has no [[plugin]] named `{name}`");
+        return Err(Failure::new(FAILURE, message));
+    };
+    let folder = loaded.plugin_folder(wanted);
     let value = blocking(move || inspect(&folder)).await?;
     let digest = at(&value, "/digest");
-    if let Some(pinned) = wanted.and_then(|wanted| wanted.digest.as_ref()) {
+    if let Some(pinned) = &wanted.digest {
         let message = match *pinned == digest {
             true => format!("{digest} is the component that the configuration pins"),
             false => format!(

@@ -432,10 +432,18 @@ fn status(value: &Value) -> String {
     if attention.is_empty() {
         out.push_str("\nNothing needs a person.\n");
     } else {
-        let _ = writeln!(out, "\n{} need a person:", attention.len());
+        let need = if attention.len() == 1 {
+            "needs"
+        } else {
+            "need"
+        };
+        let _ = writeln!(out, "\n{} {need} a person:", attention.len());
         for item in attention {
-            let (id, text) = (at(item, "/id"), at(item, "/text"));
-            out.push_str(&wrapped(&format!("{text}  [{id}]"), 2));
+            let text = match (at(item, "/text"), at(item, "/id").as_str()) {
+                (text, "-") => text,
+                (text, id) => format!("{text}  [{id}]"),
+            };
+            out.push_str(&wrapped(&text, 2));
         }
     }
     out
