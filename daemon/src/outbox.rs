@@ -91,7 +91,10 @@ pub async fn stage_mail(
         }
         stage_free(books, writes, &after, now).await?;
     }
-    if let Some(outcome) = settled(&after) {
+    // That it failed was told when it failed.
+    let told =
+        before.state == MailState::Failed && after.state == (MailState::Resolved { sent: false });
+    if let Some(outcome) = settled(&after).filter(|_| !told) {
         let body = EventBody::Settled {
             effect: after.id.clone(),
             plugin: after.cause.plugin.clone(),

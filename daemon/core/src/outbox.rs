@@ -19,14 +19,16 @@
 //! | leased(after-dot) | crash | uncertain |
 //! | uncertain, or waiting for a person or another try after it | found in Sent | sent |
 //! | uncertain | not found | held |
-//! | uncertain | a person knows | resolved(sent or not) |
+//! | uncertain, held | a person knows | resolved(sent or not) |
+//! | failed | a person has seen it | resolved(sent or not) |
+//! | failed | a person wants another try | approved |
 //! | drafted | found in Sent | sent |
 //! | any before leased, drafted | overtaken | cancelled |
 //!
-//! `sent`, `failed`, `resolved`, `rejected`, `cancelled`, `superseded` and `expired` are final.
-//! Nothing leads to `superseded` yet: the same wish again has the same effect key and is a repeat,
-//! and a mail is not edited. It is the state of the old mail once `liaison outbox edit` makes a new
-//! one of it.
+//! `sent`, `failed`, `resolved`, `rejected`, `cancelled`, `superseded` and `expired` are final: of
+//! themselves nothing more happens. Only a person takes a mail out of `failed`. Nothing leads to
+//! `superseded` yet: the same wish again has the same effect key and is a repeat, and a mail is not
+//! edited. It is the state of the old mail once `liaison outbox edit` makes a new one of it.
 
 use std::fmt;
 
@@ -206,7 +208,10 @@ impl MailState {
                 I::FoundInSent,
             ) => S::Sent,
             (S::Uncertain, I::NotFound) => S::Held,
-            (S::Uncertain | S::Held, I::Resolve { sent }) => S::Resolved { sent: *sent },
+            (S::Uncertain | S::Held | S::Failed, I::Resolve { sent }) => {
+                S::Resolved { sent: *sent }
+            }
+            (S::Failed, I::TryAgain) => S::Approved,
             (state, I::Cancel { by, why }) if state.can_be_cancelled() => S::Cancelled {
                 by: by.clone(),
                 why: why.clone(),
@@ -274,6 +279,8 @@ pub enum Input {
     FoundInSent,
     /// Looked for and not found.
     NotFound,
+    /// A person wants another try of what was refused for good.
+    TryAgain,
     /// A person knows.
     Resolve {
         /// It was sent.
@@ -390,6 +397,7 @@ mod tests {
             I::NoVerdict,
             I::FoundInSent,
             I::NotFound,
+            I::TryAgain,
             I::Resolve { sent: false },
             I::Cancel {
                 by: "x".into(),
@@ -399,10 +407,13 @@ mod tests {
     }
 
     #[test]
-    fn final_states_take_no_step() {
+    fn final_states_take_no_step_but_a_persons_out_of_failed() {
         for state in all_states().into_iter().filter(MailState::is_final) {
             for input in all_inputs() {
-                assert!(state.step(input.clone()).is_err(), "{state} took {input:?}");
+                let of_a_person = matches!(input, Input::TryAgain | Input::Resolve { .. });
+                let taken = state.step(input.clone()).is_ok();
+                let allowed = state == MailState::Failed && of_a_person;
+                assert_eq!(taken, allowed, "{state} {input:?}");
             }
         }
     }

@@ -1,6 +1,8 @@
 //! `cases` and `tasks`.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use liaison_core::ids::TaskId;
 use liaison_core::proposal::{Fields, Value as FieldValue};
@@ -8,7 +10,7 @@ use liaison_core::records::{CaseRecord, TaskRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ANSWER_ROWS_MAX, ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, why};
+use super::{ANSWER_ROWS_MAX, ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, no_such, why};
 use crate::accounts::audit;
 use crate::books::rows::AuditRow;
 use crate::books::{keys, replace};
@@ -27,6 +29,9 @@ pub(super) async fn list(
     _caller: &Caller,
     arguments: List,
 ) -> Result<Value, ApiError> {
+    if let Some(kind) = &arguments.kind {
+        known_kind(context, kind).await?;
+    }
     let range = match &arguments.kind {
         Some(kind) => keys::cases_of_kind(kind),
         None => Range::all(Ns::CaseByKind),
@@ -51,6 +56,40 @@ pub(super) async fn list(
     }
     let more = count > cases.len() as u64;
     Ok(json!({ "cases": cases, "count": count, "more": more }))
+}
+
+/// Kinds of cases that the configured plugins declare, enabled or not. A manifest that cannot be
+/// read declares none: `check` and `status` name it.
+#[must_use]
+pub fn case_kinds(config: &crate::config::Config) -> Arc<BTreeSet<String>> {
+    let manifests = config.plugins.iter().filter_map(|plugin| {
+        let file = config.plugin_folder(plugin).join("plugin.toml");
+        let text = std::fs::read_to_string(&file).ok()?;
+        crate::plugin::parse_manifest(&text, &file).ok()
+    });
+    Arc::new(
+        manifests
+            .flat_map(|manifest| manifest.cases)
+            .map(|case| case.kind)
+            .collect(),
+    )
+}
+
+/// Refuses a kind that no plugin declares and no case has: an empty list would look like an answer.
+async fn known_kind(context: &ApiContext, kind: &str) -> Result<(), ApiError> {
+    if context.case_kinds.contains(kind) {
+        return Ok(());
+    }
+    let mut known: BTreeSet<String> = context.case_kinds.as_ref().clone();
+    // Cases of plugins that are gone from the configuration stay.
+    let cases: Vec<CaseRecord> = context.books.all(Ns::CaseRecord).await?;
+    known.extend(cases.into_iter().map(|case| case.kind));
+    if known.contains(kind) {
+        return Ok(());
+    }
+    known.insert("all".to_owned());
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Err(ApiError::Arguments(no_such("kind of case", kind, &known)))
 }
 
 pub(super) fn case_json(case: &CaseRecord) -> Value {
@@ -80,9 +119,15 @@ pub(super) async fn show(
     _caller: &Caller,
     arguments: Id,
 ) -> Result<Value, ApiError> {
-    let id = why::resolve(context, Ns::CaseRecord, &arguments.id, "liaison cases list").await?;
+    let id = why::resolve(
+        context,
+        Ns::CaseRecord,
+        &arguments.id,
+        "liaison cases all list",
+    )
+    .await?;
     let Some(case) = context.books.case(&id.as_str().into()).await? else {
-        return Err(gone(&id, "liaison cases list"));
+        return Err(gone(&id, "liaison cases all list"));
     };
     let audit = context.books.audit_of(case.id.as_str()).await?;
     Ok(json!({ "case": case_json(&case), "audit": audit }))

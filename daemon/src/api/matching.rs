@@ -29,8 +29,8 @@ pub(super) async fn of(
 ) -> Result<Value, ApiError> {
     match (arguments.address, arguments.message) {
         (Some(text), None) => {
-            let address =
-                Address::parse(&text).map_err(|error| ApiError::Arguments(error.to_string()))?;
+            let address = Address::parse(without_name(&text))
+                .map_err(|error| ApiError::Arguments(error.to_string()))?;
             of_address(context, &address).await
         }
         (None, Some(message)) => {
@@ -43,6 +43,15 @@ pub(super) async fn of(
             "match takes an address or a message".to_owned(),
         )),
     }
+}
+
+/// The address of `Name <address>`, as mail programs copy it.
+fn without_name(text: &str) -> &str {
+    let inner = text.trim().strip_suffix('>').and_then(|text| {
+        let (_, address) = text.rsplit_once('<')?;
+        Some(address)
+    });
+    inner.unwrap_or(text)
 }
 
 async fn of_address(context: &ApiContext, address: &Address) -> Result<Value, ApiError> {

@@ -1,5 +1,9 @@
 //! `outbox` and `holds`: looking, and the steps that only a person takes.
 
+mod ways_out;
+
+pub(super) use ways_out::{cancel, resolve, retry};
+
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::EffectId;
 use liaison_core::outbox::{Input, MailState};
@@ -7,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cases::gone;
-use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, why};
+use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, no_such, why};
 use crate::books::keys;
 use crate::outbox::{Step, stage_hold, stage_mail};
 use crate::reader;
@@ -25,7 +29,47 @@ pub(super) struct List {
     state: Option<String>,
 }
 
+/// The words of a mail's states, for `outbox list --state`.
+const MAIL_STATES: [&str; 15] = [
+    "proposed",
+    "held",
+    "drafted",
+    "approved",
+    "scheduled",
+    "leased",
+    "sent",
+    "deferred",
+    "failed",
+    "uncertain",
+    "resolved",
+    "rejected",
+    "cancelled",
+    "superseded",
+    "expired",
+];
+/// The words of a hold's states, for `holds list --state`.
+const HOLD_STATES: [&str; 8] = [
+    "planned",
+    "placed",
+    "releasing",
+    "confirmed",
+    "released",
+    "expired",
+    "adopted",
+    "lost",
+];
+
 impl List {
+    /// Refuses a state that there is not: an empty list would look like an answer.
+    fn check(&self, known: &[&str]) -> Result<(), ApiError> {
+        match &self.state {
+            Some(state) if !known.contains(&state.as_str()) => {
+                Err(ApiError::Arguments(no_such("state", state, known)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn wants(&self, state: &str) -> bool {
         self.state.as_ref().is_none_or(|wanted| wanted == state)
     }
@@ -36,6 +80,7 @@ pub(super) async fn list(
     _caller: &Caller,
     arguments: List,
 ) -> Result<Value, ApiError> {
+    arguments.check(&MAIL_STATES)?;
     let mut shown = Shown::new("mails");
     let each = |mail: MailEffect| {
         if arguments.wants(mail.state.as_str()) {
@@ -114,7 +159,7 @@ async fn mail_by(context: &ApiContext, id: &str) -> Result<Stored<MailEffect>, A
     mail.ok_or_else(|| gone(&id, OUTBOX_LIST))
 }
 
-/// What `outbox-approve`, `outbox-reject` and `holds-release` take.
+/// What steps that only need a reason take: `outbox-approve`, `outbox-cancel`, `holds-release` ...
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decide {
@@ -176,9 +221,7 @@ async fn decide(
             done => return done,
         }
     }
-    Err(ApiError::NotNow(
-        "others changed the same mail meanwhile: look at it again".to_owned(),
-    ))
+    Err(changed_meanwhile("mail"))
 }
 
 async fn decide_once(
@@ -191,7 +234,11 @@ async fn decide_once(
     let now = context.now();
     let word = match &input {
         Input::Approve => "approved",
-        _ => "rejected",
+        Input::Reject => "rejected",
+        Input::Resolve { sent: true } => "resolved as sent",
+        Input::Resolve { sent: false } => "resolved as not sent",
+        Input::Cancel { .. } => "cancelled",
+        _ => "tried again",
     };
     let why = match &arguments.why {
         Some(why) => format!("{word} by {}: {why}", caller.who),
@@ -207,6 +254,12 @@ async fn decide_once(
     let after = stage_mail(&context.books, &mut batch, mail, step, now).await?;
     context.books.commit(batch).await?;
     Ok(after)
+}
+
+fn changed_meanwhile(what: &str) -> ApiError {
+    ApiError::NotNow(format!(
+        "others changed the same {what} meanwhile: look at it again"
+    ))
 }
 
 /// Says who took the mail out of `held`, and when.
@@ -234,6 +287,7 @@ pub(super) async fn holds(
     _caller: &Caller,
     arguments: List,
 ) -> Result<Value, ApiError> {
+    arguments.check(&HOLD_STATES)?;
     let mut shown = Shown::new("holds");
     let each = |hold: HoldEffect| {
         if arguments.wants(hold.state.as_str()) {
@@ -339,9 +393,7 @@ pub(super) async fn hold_release(
             }
         }
     }
-    Err(ApiError::NotNow(
-        "others changed the same hold meanwhile: look at it again".to_owned(),
-    ))
+    Err(changed_meanwhile("hold"))
 }
 
 async fn release_once(

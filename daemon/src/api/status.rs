@@ -5,7 +5,7 @@ mod tally;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, timers};
+use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, plugins};
 use crate::accounts::audit;
 use crate::books::rows::AuditRow;
 use crate::books::{keys, replace};
@@ -21,11 +21,11 @@ pub(super) async fn status(
     let tally = Tally::read(context).await?;
     let events = Events::read(context).await?;
     let panic = books.panic().await?;
-    let plugins = timers::states(context).await?;
+    let states = plugins::states(context).await?;
     let health = books.store.health();
     let mut attention = Attention::default();
     attention.extend("mails", tally.mail_attention);
-    attention.extend("plugins", plugin_attention(&plugins));
+    attention.extend("plugins", plugin_attention(&states));
     parked(context, &mut attention).await?;
     if let Some(row) = &panic {
         attention.extend("panic", [item("panic", "", panic_words(row))]);
@@ -47,7 +47,7 @@ pub(super) async fn status(
         "holds": tally.holds,
         "tasks": { "open": tally.tasks_open, "urgent": tally.tasks_urgent },
         "timers": { "waiting": tally.timers, "next": tally.next_timer },
-        "plugins": plugins,
+        "plugins": states,
         "store": {
             "state": match &health.state {
                 StoreState::Open => "open".to_owned(),
@@ -74,11 +74,11 @@ fn plugin_attention(plugins: &[Value]) -> Vec<Value> {
     suspended
         .map(|plugin| {
             let (name, why) = (text(plugin, "/plugin"), text(plugin, "/suspended/why"));
-            item(
-                "suspended",
-                name,
-                format!("plugin {name} is suspended: {why}"),
-            )
+            let text = format!(
+                "plugin {name} is suspended: {why}; when that is mended, `liaison plugin resume \
+                 {name}`"
+            );
+            item("suspended", name, text)
         })
         .collect()
 }
@@ -90,20 +90,32 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// Sources that need a person, from what the daemon tells of them.
+/// What needs a person, from what the daemon tells of itself: sources, plugins, a reload.
 fn live_attention(live: &Value) -> Vec<Value> {
-    let sources = live.get("sources").and_then(Value::as_array);
-    let sources = sources.map(Vec::as_slice);
-    let troubled = sources
-        .unwrap_or_default()
-        .iter()
-        .filter(|source| source.get("needs_person") == Some(&json!(true)));
-    troubled
-        .map(|source| {
-            let (name, trouble) = (text(source, "/source"), text(source, "/trouble"));
-            item("source", name, format!("{name}: {trouble}"))
-        })
-        .collect()
+    let rows = |key: &str| {
+        live.get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let troubled = rows("sources").filter(|row| row.get("needs_person") == Some(&json!(true)));
+    let sources = troubled.map(|source| {
+        let (name, trouble) = (text(source, "/source"), text(source, "/trouble"));
+        item("source", name, format!("{name}: {trouble}"))
+    });
+    let plugins = rows("plugin_troubles").map(|trouble| {
+        let (name, why) = (text(trouble, "/plugin"), text(trouble, "/why"));
+        match trouble.get("runs") == Some(&json!(true)) {
+            true => item("new_component", name, format!("plugin {name}: {why}")),
+            false => item("plugin", name, format!("plugin {name} cannot run: {why}")),
+        }
+    });
+    let reload = live.get("reload_trouble").and_then(Value::as_str);
+    let reload = reload.map(|why| {
+        let text = format!("the last reload changed nothing: {why}; mend it, `liaison reload`");
+        item("reload", "", text)
+    });
+    sources.chain(plugins).chain(reload).collect()
 }
 
 fn panic_words(row: &AuditRow) -> String {

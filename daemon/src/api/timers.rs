@@ -1,4 +1,4 @@
-//! `timers list`, and what the records know of plugins.
+//! `timers list`.
 
 use std::ops::ControlFlow;
 
@@ -6,9 +6,7 @@ use liaison_core::records::TimerRecord;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, Nothing, Shown};
-use crate::books::rows::PluginStateRow;
-use crate::store::keys::Parts;
-use crate::store::{Dir, Key, Ns, Range};
+use crate::store::{Dir, Ns, Range};
 
 pub(super) async fn list(
     context: &ApiContext,
@@ -33,33 +31,4 @@ pub(super) fn timer_json(timer: &TimerRecord) -> Value {
         "generation": timer.generation,
         "set_at": timer.set_at,
     })
-}
-
-pub(super) async fn plugins(
-    context: &ApiContext,
-    _caller: &Caller,
-    _arguments: Nothing,
-) -> Result<Value, ApiError> {
-    Ok(json!({ "plugins": states(context).await? }))
-}
-
-/// Strikes and suspensions of all plugins that have any record.
-pub(super) async fn states(context: &ApiContext) -> Result<Vec<Value>, ApiError> {
-    let mut states = Vec::new();
-    let each = |key: bytes::Bytes, row: crate::store::Versioned| {
-        let state = row
-            .record::<PluginStateRow>(&Key::new(Ns::PluginState, key.clone()))?
-            .record;
-        let suspended = state.suspended.as_ref();
-        states.push(json!({
-            "plugin": Parts::new(&key).text().unwrap_or_default(),
-            "strikes": state.strikes,
-            "suspended": suspended.map(|(at, why)| json!({ "since": at, "why": why })),
-            "digest": state.digest,
-        }));
-        Ok(ControlFlow::Continue(()))
-    };
-    let range = Range::all(Ns::PluginState);
-    context.books.each_row(range, Dir::Forward, each).await?;
-    Ok(states)
 }

@@ -396,7 +396,8 @@ fn suspended_task(plugin: &Arc<ActivePlugin>, why: &str, now: Timestamp) -> Task
         title: format!("The plugin {name} is suspended"),
         body: format!(
             "{why}\nIts events are kept as parked; other plugins go on.\n\
-             See `liaison plugin inspect {name}` and the parked events in `liaison status`."
+             See `liaison plugin parked`; when it is mended, `liaison plugin resume {name}` and \
+             `liaison plugin unpark {name}`."
         ),
         checklist: Vec::new(),
         due: None,

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use liaison_core::effect::{HoldEffect, MailEffect};
+use liaison_core::ids::PluginName;
+use liaison_core::outbox::MailState;
 use liaison_core::records::TaskRecord;
 use liaison_core::time::{DAY_MS, Timestamp};
 use serde_json::{Value, json};
@@ -69,8 +71,14 @@ fn count(counts: &mut BTreeMap<&'static str, u64>, state: &'static str) {
 }
 
 fn mail_item(mail: &MailEffect) -> Value {
+    let id = &mail.id;
+    let ways = match &mail.state {
+        MailState::Held => format!("`liaison outbox approve {id}` or `reject {id}`"),
+        MailState::Uncertain => format!("`liaison outbox resolve {id} sent|not-sent`"),
+        _ => format!("`liaison outbox retry {id}` or `resolve {id} not-sent`"),
+    };
     let text = format!(
-        "mail to {} ({}) is {} since {}",
+        "mail to {} ({}) is {} since {}: {ways}",
         mail.recipient, mail.subject_line, mail.state, mail.since
     );
     item(mail.state.as_str(), mail.id.as_str(), text)
@@ -176,32 +184,37 @@ impl Attention {
     }
 }
 
-/// Events that were set aside for a plugin, the newest first.
+/// Events that were set aside, one line per plugin.
 pub(super) async fn parked(
     context: &ApiContext,
     attention: &mut Attention,
 ) -> Result<(), ApiError> {
-    let (mut newest, mut left) = (Vec::new(), 0);
+    let mut of_plugin: BTreeMap<PluginName, (u64, u64)> = BTreeMap::new();
     let each = |key: bytes::Bytes, _| {
-        if newest.len() < ATTENTION_MAX {
-            newest.extend(keys::parked_event(&key));
-        } else {
-            left += 1;
+        if let Some((seq, plugin)) = keys::parked_event(&key) {
+            let (count, newest) = of_plugin.entry(plugin).or_default();
+            *count += 1;
+            *newest = seq;
         }
         Ok(ControlFlow::Continue(()))
     };
     let range = Range::all(Ns::Parked);
-    context.books.each_row(range, Dir::Reverse, each).await?;
-    let mut items = Vec::new();
-    for (seq, plugin) in newest {
-        let key = keys::plugin_result(seq, &plugin);
+    context.books.each_row(range, Dir::Forward, each).await?;
+    for (name, (count, newest)) in of_plugin {
+        let key = keys::plugin_result(newest, &name);
         let result = context.books.get::<PluginResultRow>(key).await?;
-        if let Some(CallEnd::Parked(why)) = result.map(|row| row.record.end) {
-            let text = format!("an event was set aside for {plugin}: {why}");
-            items.push(item("parked", plugin.as_str(), text));
-        }
+        // The newest says most about what is wrong now.
+        let why = match result.map(|row| row.record.end) {
+            Some(CallEnd::Parked(why)) => why,
+            _ => continue,
+        };
+        let event = context.books.event(&newest).await?;
+        let event = event.map_or_else(|| newest.to_string(), |event| event.key);
+        let text = format!(
+            "{count} event(s) set aside for {name}, the last ({event}): {why}; when that is \
+             mended, `liaison plugin unpark {name}`"
+        );
+        attention.extend("parked events", [item("parked", name.as_str(), text)]);
     }
-    attention.extend("parked events", items);
-    attention.and_more("parked events", left);
     Ok(())
 }
