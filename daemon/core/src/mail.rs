@@ -224,7 +224,9 @@ fn body_view(
         .header("Content-Type")
         .is_some_and(|kind| kind.to_ascii_lowercase().contains("format=flowed"));
     let answers = answers || flowed;
-    view.body = reply::divide(&body.text, &body.marks, answers);
+    let name = view.from.first().and_then(|from| from.name.as_deref());
+    let writing = reply::Writing { answers, name };
+    view.body = reply::divide(&body.text, &body.marks, &writing);
     view.text = body.text;
     view.attachments = attachment::list(bytes, tree, &body.used, problems);
     view.calendar_parts = attachment::calendars(bytes, tree, problems);
