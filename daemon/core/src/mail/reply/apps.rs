@@ -1,5 +1,6 @@
 //! Lines that phones and mail programs add on their own.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::folded;
@@ -20,12 +21,24 @@ pub(super) fn is_mobile(text: &str) -> bool {
     if lower.is_empty() || lower.chars().count() > MAX_MOBILE_CHARS {
         return false;
     }
-    MOBILE.iter().any(|phrase| {
+    let first = lower.chars().next().unwrap_or_default();
+    let phrases = BY_FIRST.get(&first).map(Vec::as_slice).unwrap_or_default();
+    phrases.iter().any(|phrase| {
         lower
             .strip_prefix(*phrase)
             .is_some_and(|rest| is_app_tail(phrase, rest))
     })
 }
+
+/// The phrases by their first character: every line of every message is looked up.
+static BY_FIRST: LazyLock<HashMap<char, Vec<&str>>> = LazyLock::new(|| {
+    let mut out: HashMap<char, Vec<&str>> = HashMap::new();
+    for phrase in MOBILE.iter() {
+        let first = phrase.chars().next().unwrap_or_default();
+        out.entry(first).or_default().push(phrase);
+    }
+    out
+});
 
 /// `Sent from my iPhone` is the app's; `Sent from my office last week, did you get it?` is not.
 fn is_app_tail(phrase: &str, rest: &str) -> bool {
