@@ -1,12 +1,10 @@
 //! `timers list`.
 
-use std::ops::ControlFlow;
-
 use liaison_core::records::TimerRecord;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, Nothing, Shown};
-use crate::store::{Dir, Ns, Range};
+use crate::store::{Ns, Range};
 
 pub(super) async fn list(
     context: &ApiContext,

@@ -122,7 +122,7 @@ impl Taking<'_> {
         };
         if evidence.is_some() {
             let by_person = outbound && !self.is_automatic_of_ours(view).await?;
-            let free_mail = &self.office.free_mail;
+            let free_mail = &self.ingest.office.free_mail;
             found.thread = match address {
                 Some(address) if !by_person => {
                     self.books.affinity(thread, address, free_mail).await?
@@ -148,7 +148,7 @@ impl Taking<'_> {
     }
 }
 
-impl Ingest {
+impl Taking<'_> {
     /// Whether mail of ours went out by itself: to whom it went proves nothing then.
     async fn is_automatic_of_ours(&self, view: &MessageView) -> Result<bool, BooksError> {
         let Some(id) = &view.message_id else {
