@@ -142,6 +142,11 @@ pub fn read_property(line: &ContentLine) -> Result<Property, String> {
     })
 }
 
+/// Whether a line names its zone as [`read_property`] reads it though RFC 5545 asks for quotes.
+pub(crate) fn has_bare_zone(line: &ContentLine) -> bool {
+    read_bare_zone(line).is_some()
+}
+
 /// A date whose TZID holds colons or commas and has no quotes:
 /// `DTSTART;TZID=tzone://Microsoft/Utc:20260302T090000`. The value begins behind the last colon.
 fn read_bare_zone(line: &ContentLine) -> Option<Property> {

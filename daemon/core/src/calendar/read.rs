@@ -7,7 +7,7 @@ use super::event::{
     Transparency,
 };
 use super::gate::{RawComponent, gate};
-use super::property::{Property, read_property};
+use super::property::{Property, has_bare_zone, read_property};
 use super::value::{oddity, property_time, read_duration, read_time};
 use super::{CalendarObject, Problem, note};
 
@@ -85,7 +85,16 @@ pub(crate) fn properties(component: &RawComponent, problems: &mut Vec<Problem>) 
     let mut out = Vec::with_capacity(component.lines.len());
     for line in &component.lines {
         match read_property(line) {
-            Ok(property) => out.push(property),
+            Ok(property) => {
+                if has_bare_zone(line) {
+                    let what = format!(
+                        "{} names its zone without quotes, which it needs: it was read",
+                        property.name
+                    );
+                    note(problems, Problem::at(line.number, what));
+                }
+                out.push(property);
+            }
             Err(what) => note(problems, Problem::at(line.number, what)),
         }
     }
@@ -208,14 +217,8 @@ fn take_time(property: &Property, event: &mut CalendarEvent, problems: &mut Vec<
 
 /// Names what was read though RFC 5545 does not allow it.
 fn note_oddity(property: &Property, value: &str, problems: &mut Vec<Problem>) {
-    let bare_zone = property
-        .param("TZID")
-        .is_some_and(|tzid| tzid.contains("://"));
-    let odd = oddity(value).filter(|_| read_time(value, None).is_some());
-    let what = match odd {
-        Some(odd) => odd,
-        None if bare_zone => "names its zone by an address without quotes: the zone was read",
-        None => return,
+    let Some(what) = oddity(value).filter(|_| read_time(value, None).is_some()) else {
+        return;
     };
     let shown: String = value.chars().take(40).collect();
     let what = format!("{} `{shown}` {what}", property.name);

@@ -45,6 +45,11 @@ pub(super) fn end(lines: &[Line<'_>], at: usize) -> Option<usize> {
     None
 }
 
+/// Whether a line alone is an attribution with all that one can have.
+pub(super) fn is_whole(text: &str) -> bool {
+    ends_introduction(text) && is_attribution(text, false, false)
+}
+
 fn quote_follows(lines: &[Line<'_>], end: usize) -> bool {
     next_written(lines, end)
         .and_then(|n| lines.get(n))
@@ -115,6 +120,11 @@ fn is_attribution(text: &str, wrapped: bool, quote_follows: bool) -> bool {
     }
     // Gmail in some languages: `2026-03-02 10:00 GMT+01:00 Bob <bob@example.com>:`
     if dated && bare.ends_with('>') && addressed && starter && (colon || quote_follows) {
+        return true;
+    }
+    // Tuta: `2 Mar 2026, 10:00 by bob@example.net:`
+    let last = bare.split(' ').next_back().unwrap_or_default();
+    if quote_follows && colon && dated && starter && has_clock(bare) && last.contains('@') {
         return true;
     }
     if !verb {

@@ -142,7 +142,8 @@ pub(super) static WROTE: LazyLock<Vec<&str>> = LazyLock::new(|| {
     skrev følgende|skrev följande|napsal/a|napísal(a)|napísala|napisao je|napisala je|je napisal|\
     piše|написа|писа|је написао|је написала|надіслав|έγραψαν|كتب|تمت كتابة ما يلي|כתב|כתבה|نوشت|\
     đã viết|menulis|เขียน|ने लिखा|さんが書きました|作成|작성|쓴 글|寫到|写到|rakstīja|şöyle yazdı|\
-    hat folgendes geschrieben|schrieb folgendes|wrote the following".split('|').collect()
+    hat folgendes geschrieben|schrieb folgendes|wrote the following|napisao/la je|napisao(la) je|\
+    je napisala/o|je napisal/a|şunları yazdı|missatge de|כתב/ה".split('|').collect()
 });
 
 /// First words of attribution lines, lower case: `On`, `Am`, and days of the week.
@@ -162,7 +163,7 @@ pub(super) static STARTERS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     söndag|dana|ve|σε|την|у|بتاريخ|في|יום|בתאריך|ב|hétfő|kedd|szerda|csütörtök|péntek|szombat|\
     vasárnap|pazartesi|salı|çarşamba|perşembe|cuma|cumartesi|pazar|poniedziałek|wtorek|środa|\
     czwartek|piątek|sobota|niedziela|понеділок|вівторок|середа|четвер|субота|неділя|mer|gio|ven|\
-    jeu|sam|dim"
+    jeu|sam|dim|missatge|kuupäev|dátum|در|сре|čet|ned|уто|пон|pirmd"
         .split('|')
         .collect()
 });

@@ -51,8 +51,27 @@ pub(super) fn classify(lines: &mut [Line<'_>], answers: bool) -> Confidence {
         }
         keep_own_lists(lines);
     }
+    mark_rules_above(lines);
     swallow_wrapped_rests(lines);
     confidence
+}
+
+/// Hotmail puts its rule above a block of marked lines.
+fn mark_rules_above(lines: &mut [Line<'_>]) {
+    for at in 0..lines.len() {
+        let is_underscored = lines
+            .get(at)
+            .is_some_and(|l| l.text.len() >= 20 && l.text.bytes().all(|b| b == b'_'));
+        let quoted = lines
+            .get(at.saturating_add(1))
+            .is_some_and(|l| l.kind == SpanKind::Quoted);
+        if is_underscored
+            && quoted
+            && let Some(line) = lines.get_mut(at)
+        {
+            line.kind = SpanKind::Quoted;
+        }
+    }
 }
 
 /// Finds what introduces quotes and gives it its kind, with all that follows where no line is
@@ -68,7 +87,7 @@ fn introduced(lines: &mut [Line<'_>], answers: bool) -> (bool, Confidence) {
                 || l.mark == Mark::Written
                 || (l.kind == SpanKind::Quoted
                     && l.mark != Mark::Attribution
-                    && !is_arrowed(l.text))
+                    && !l.text.trim_start().starts_with(">>> "))
         });
         let found = if skip {
             None
@@ -255,6 +274,11 @@ fn introduction(lines: &[Line<'_>], at: usize, answers: bool) -> Option<Introduc
         return Some(block(at, block_end(lines, at)));
     }
     if is_arrowed(text) {
+        return Some(block(at, at.saturating_add(1)));
+    }
+    if let Some(rest) = text.strip_prefix(">>> ")
+        && attribution::is_whole(rest)
+    {
         return Some(block(at, at.saturating_add(1)));
     }
     if is_rule(text)

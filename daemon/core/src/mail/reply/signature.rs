@@ -63,7 +63,6 @@ pub(super) fn classify(lines: &mut [Line<'_>], name: Option<&str>) -> Confidence
 /// What the HTML calls a signature, unless the text above says `Please sign here:`.
 fn marked(lines: &mut [Line<'_>]) {
     let mut asked_for = false;
-    let mut inside = false;
     for line in lines.iter_mut() {
         let is_marked = line.mark == Mark::Signature && line.kind == SpanKind::Reply;
         if is_marked && !asked_for {
@@ -72,10 +71,9 @@ fn marked(lines: &mut [Line<'_>]) {
         if line.is_blank() {
             continue;
         }
-        if !(is_marked && inside) && !is_marked {
+        if !is_marked {
             asked_for = line.kind == SpanKind::Reply && line.text.trim_end().ends_with(':');
         }
-        inside = is_marked;
     }
 }
 

@@ -52,6 +52,15 @@ fn introductions_end_the_reply_whatever_their_language_and_blanks() {
             "Στις Δευ 2 Μαρ 2026 στις 10:00 π.μ., ο χρήστης Alice Example <\nalice@example.com> έγραψε:",
         ),
         (
+            "croatian",
+            "pon, 2. ožu 2026. u 10:00 Alice Example <alice@example.com> napisao/la je:",
+        ),
+        (
+            "catalan, without a verb",
+            "Missatge de Alice Example <alice@example.com> del dia dl., 2 de març 2026 a les 10:00:",
+        ),
+        ("tuta", "2. März 2026, 10:00 von alice@example.com:"),
+        (
             "roundcube in chinese",
             "Alice Example 於 2026-03-02 10:00 寫到:",
         ),
@@ -90,6 +99,14 @@ fn text_that_no_sign_marks_goes_with_its_introduction() {
         (
             "groupwise, the day first",
             ">>> Alice Example 02.03.2026 10:00 >>>\nHello,\ncould you come?",
+        ),
+        (
+            "groupwise with a verb",
+            ">>> On 3/2/2026 at 10:00 AM, in message <4A@gw>, Alice <alice@example.com> wrote:\n\nHello,\ncould you come?",
+        ),
+        (
+            "hotmail's rule above marked lines",
+            "________________________________\n> From: alice@example.com\n> Subject: Visit\n>\n> could you come?",
         ),
         (
             "zimbra in french",
