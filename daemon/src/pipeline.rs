@@ -174,8 +174,9 @@ impl Pipeline {
         loop {
             let now = self.clock.now();
             let fired = self.fire_timers(now).await?;
-            let worked = self.work_events(stop).await?;
-            let retried = self.work_waiting(now).await?;
+            // Boxed: what a pass holds across its waits is large.
+            let worked = Box::pin(self.work_events(stop)).await?;
+            let retried = Box::pin(self.work_waiting(now)).await?;
             done = done
                 .saturating_add(fired)
                 .saturating_add(worked)

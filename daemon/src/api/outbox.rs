@@ -196,8 +196,10 @@ pub(super) async fn reject(
 ) -> Result<Value, ApiError> {
     let mail = decide(context, caller, &arguments, Input::Reject).await?;
     context.wake(Wake::Events);
-    // The times that only it would have offered are given up.
-    context.wake(Wake::Holds);
+    if !mail.requires.is_empty() {
+        // The times that only it would have offered are given up.
+        context.wake(Wake::Holds);
+    }
     Ok(json!({
         "mail": mail_json(&mail),
         "changed": format!("the mail to {} is rejected and will not go out", mail.recipient),
