@@ -45,7 +45,7 @@ const CONTENT_PARALLEL: usize = 8;
 /// Rows (puts, deletes, expectations) from which on a commit takes no further message. A message
 /// with all it touches is about 20 rows, so that a usual batch of 100 is one commit.
 const CHUNK_ROWS_MAX: usize = BATCH_ROWS_MAX - MESSAGE_ROWS_MAX;
-/// Most rows that one message, or the cursor with what it clears away, adds.
+/// Most rows that one message or the cursor adds.
 const MESSAGE_ROWS_MAX: usize = 100;
 /// Bytes of keys and values from which on a commit takes no further message: a tenth of what the
 /// rows could hold, so that the writer thread is soon free for others.

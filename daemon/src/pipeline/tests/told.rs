@@ -5,7 +5,7 @@ use liaison_core::effect::{HoldEffect, HoldState};
 use liaison_core::records::TimerRecord;
 use liaison_core::time::HOUR_MS;
 
-use super::house::{BUNDLED, ENQUIRY, House, from_ann, from_sam};
+use super::house::{BUNDLED, ENQUIRY, House, from_ann, from_sam, mail};
 use crate::books::rows::EventRow;
 use crate::books::{keys, replace};
 use crate::clock::Clock;
@@ -102,7 +102,8 @@ async fn open_holds_are_found_behind_any_number_of_closed_ones() {
     };
     let open = house.books.open_holds().await.unwrap();
     assert_eq!(ids(open), ids(first.clone()));
-    let other = from_ann("e2", "Booking system", ENQUIRY, "").replace("ann@", "eve@");
+    let baker = ["Bob Baker <bob@bakery.example.org>", "sam@example.net"];
+    let other = mail(&baker, "e2", "Booking system", ENQUIRY, "");
     house.receive(&other).await;
     house.settle(&BUNDLED).await;
     let open = house.books.open_holds().await.unwrap();
