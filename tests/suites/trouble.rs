@@ -223,25 +223,25 @@ fn a_hangup_reads_the_configuration_again_and_ends_nothing() {
     let refused = daemon.cli(["reload"]);
     assert_eq!(refused.status.code(), Some(3));
 
-    let second = firm.dir().join("second");
-    liaison_tests::maildir::Maildir::create(&second);
+    let spare = firm.dir().join("spare");
+    liaison_tests::maildir::Maildir::create(&spare);
     let more = format!(
-        "{before}\n[[mailbox]]\nname = \"second\"\nkind = \"maildir\"\npath = \"second\"\n\
+        "{before}\n[[mailbox]]\nname = \"spare\"\nkind = \"maildir\"\npath = \"spare\"\n\
          owner = \"alice@example.test\"\n"
     );
     fs::write(firm.config(), more).unwrap();
     daemon.signal("HUP");
-    daemon.watched("second", 1);
+    daemon.watched("spare", 1);
     assert_eq!(daemon.status()["daemon"]["reload_trouble"], Value::Null);
     assert_eq!(daemon.status()["daemon"]["pid"], pid);
 
     fs::write(firm.config(), before).unwrap();
     let reloaded = daemon.cli_json(["reload"]);
-    assert_eq!(reloaded["changed"], "mailbox second: gone", "{reloaded:#}");
+    assert_eq!(reloaded["changed"], "mailbox spare: gone", "{reloaded:#}");
     daemon.eventually("it is no longer watched", || {
         (!daemon.status()["daemon"]["sources"]
             .to_string()
-            .contains("second"))
+            .contains("spare"))
         .then_some(())
     });
     daemon.terminate();

@@ -197,31 +197,28 @@ impl AccountBook {
                 .flexible(true)
                 .trim(csv::Trim::All)
                 .from_reader(bytes.get(segment.bytes.clone()).unwrap_or_default());
+            let text = bytes.get(segment.bytes.clone()).unwrap_or_default();
+            let mut lines = split::Lines::of(text, segment.line);
             for record in reader.byte_records() {
                 let Some(columns) = &columns else {
                     columns = Some(Columns::read(&record.map_err(ImportError::Header)?)?);
                     continue;
                 };
                 rows = rows.saturating_add(1);
-                // Lines of a segment count from its own first.
-                let before = segment.line.saturating_sub(1);
-                let line_of = |line: u64| line.saturating_add(before);
+                let position = match &record {
+                    Ok(record) => record.position(),
+                    Err(error) => error.position(),
+                };
+                // The reader's own count is one behind where lines end with CR and LF.
+                let line = lines.at(position.map_or(0, csv::Position::byte));
                 if rows > IMPORT_ROWS_MAX {
-                    let line = record.as_ref().ok().and_then(csv::ByteRecord::position);
-                    let line = line_of(line.map_or(1, csv::Position::line));
                     let reason = format!("only {IMPORT_ROWS_MAX} rows are read: split the file");
                     report.reject(whole_line(line, reason));
                     return Ok(groups);
                 }
                 let taken = match record {
-                    Ok(record) => {
-                        let line = record.position().map_or(1, csv::Position::line);
-                        rows::read(columns, &record, line_of(line), self.rules())
-                    }
-                    Err(error) => {
-                        let line = error.position().map_or(1, csv::Position::line);
-                        Err(whole_line(line_of(line), error.to_string()))
-                    }
+                    Ok(record) => rows::read(columns, &record, line, self.rules()),
+                    Err(error) => Err(whole_line(line, error.to_string())),
                 };
                 if let Err(rejected) = taken.and_then(|taken| groups.add(taken)) {
                     report.reject(rejected);

@@ -159,13 +159,15 @@ async fn a_wrong_line_is_named_and_loses_nothing_else() {
         ("Bad,a,b,c,d,e,f,g,h", None, "fields"),
         ("Good,,lost,,,,", Some("lifecycle"), "line 2"),
     ];
-    for (line, column, reason) in cases {
+    let both = |case| [(case, "\n"), (case, "\r\n")];
+    for ((line, column, reason), end) in cases.into_iter().flat_map(both) {
         let dir = tempfile::tempdir().unwrap();
         let book = book(dir.path());
         let file = format!(
             "{header}\nGood,good.example.com,active,,,bob@good.example.com,\n{line}\n\
              Fine,,,,,,\n"
         );
+        let file = file.replace('\n', end);
         let report = book
             .import_csv(file.as_bytes(), false, &by(1))
             .await
@@ -197,7 +199,8 @@ async fn a_quote_that_is_never_closed_loses_its_own_line_only() {
     let dir = tempfile::tempdir().unwrap();
     let book = book(dir.path());
     let file = "name,contact_name,contact_email\r\n\r\nFirst,,\r\nLost,\"Bob,bob@example.net\r\n\
-                Third,\"Carol\r\nthe \"\"second\"\"\",carol@example.net\r\nLast,,dan@example.net\r\n";
+                Third,\"Carol\r\nthe \"\"second\"\"\",carol@example.net\r\nLast,,dan@example.net\r\n\
+                Bad,,nobody\r\n";
     for dry_run in [true, false] {
         let report = book
             .import_csv(file.as_bytes(), dry_run, &by(1))
@@ -208,7 +211,7 @@ async fn a_quote_that_is_never_closed_loses_its_own_line_only() {
             .iter()
             .map(|rejected| rejected.line)
             .collect();
-        assert_eq!(lines, [4], "{:?}", report.rejected);
+        assert_eq!(lines, [4, 8], "{:?}", report.rejected);
         assert_eq!((report.accounts.created, report.contacts.created), (3, 2));
     }
     assert_eq!(book.find("Last").await.unwrap().name, "Last");

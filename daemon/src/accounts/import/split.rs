@@ -56,6 +56,37 @@ pub(super) fn split(bytes: &[u8], delimiter: u8) -> Split {
     split
 }
 
+/// Lines of places in a text, asked for from its start to its end.
+#[derive(Debug)]
+pub(super) struct Lines<'b> {
+    rest: &'b [u8],
+    /// Bytes before `rest`, and the line on which it begins.
+    before: (u64, u64),
+}
+
+impl<'b> Lines<'b> {
+    /// Of a text that begins on `line`.
+    pub(super) fn of(text: &'b [u8], line: u64) -> Lines<'b> {
+        Lines {
+            rest: text,
+            before: (0, line),
+        }
+    }
+
+    /// The line of the record that begins at this byte or behind the line break there.
+    pub(super) fn at(&mut self, byte: u64) -> u64 {
+        let skipped = usize::try_from(byte.saturating_sub(self.before.0)).unwrap_or(usize::MAX);
+        let (before, rest) = self.rest.split_at(skipped.min(self.rest.len()));
+        let breaks = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let (breaks, rest) = rest.split_at(breaks.count());
+        let line = self.before.1 + newlines(before) + newlines(breaks);
+        let passed = before.len().saturating_add(breaks.len());
+        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
+        (self.rest, self.before) = (rest, (self.before.0.saturating_add(passed), line));
+        line
+    }
+}
+
 fn newlines(bytes: &[u8]) -> u64 {
     let count = bytes.iter().filter(|byte| **byte == b'\n').count();
     u64::try_from(count).unwrap_or(u64::MAX)
