@@ -135,7 +135,12 @@ impl Desk {
     }
 
     async fn mail(&self, state: MailState) -> MailEffect {
-        let mail = mail(state);
+        let mut mail = mail(state);
+        let tried = matches!(
+            mail.state,
+            MailState::Uncertain | MailState::Failed | MailState::Leased(_)
+        );
+        mail.attempts = u32::from(tried);
         self.commit(|batch| stage_new_mail(batch, &mail).unwrap())
             .await;
         mail

@@ -127,7 +127,6 @@ async fn answers_of_all_commands_read_well() {
             "  liaison --config x.toml outbox approve aaaaaa1111",
         ),
         ("holds list", "07:13:20 +01:00"),
-        ("outbox cancel aaaaaa --why drill", "will not go out"),
         ("plugin parked", "nothing is set aside"),
         ("cases all list", "no cases"),
         ("holds list", "Call with Bob"),

@@ -69,13 +69,15 @@ async fn a_person_gets_a_mail_out_of_every_state_that_waits_for_one() {
             "outbox-cancel",
             plain(),
             Some("cancelled"),
-            false,
+            // The draft is taken out of the mailbox.
+            true,
         ),
         (S::Sent, "outbox-cancel", plain(), None, false),
         (S::Sent, "outbox-retry", plain(), None, false),
         (S::Sent, "outbox-resolve", resolve(true), None, false),
         (S::Uncertain, "outbox-cancel", plain(), None, true),
-        (S::Held, "outbox-retry", plain(), None, false),
+        // Until nobody has decided for too long.
+        (S::Held, "outbox-retry", plain(), None, true),
         (
             S::Leased(Phase::AfterDot),
             "outbox-cancel",
@@ -150,8 +152,11 @@ async fn parked(desk: &Desk, name: &str) {
         attempt: 3,
     };
     let key = keys::plugin_result(4, &plugin);
-    desk.commit(|batch| replace(batch, key, None, &row).unwrap())
-        .await;
+    desk.commit(|batch| {
+        replace(batch, key, None, &row).unwrap();
+        batch.put(keys::parked(4, &plugin), Vec::new());
+    })
+    .await;
 }
 
 #[tokio::test]
