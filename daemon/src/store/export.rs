@@ -6,7 +6,7 @@
 //! ...                                       one for each row, by family and key
 //! {"ns":"task","key":"<hex>","version":...} rows that changed while the others were written
 //! {"ns":"wait","key":"<hex>","deleted":true}
-//! {"end":{"frame":44,"lines":1234,"families":[{"ns":"account","rows":7,"sum":"<32 hex>"}],
+//! {"end":{"frame":44,"lines":1234,"families":[{"ns":"account","rows":7,"bytes":900,"sum":"<32 hex>"}],
 //!  "blake3":"<hash of all before it>"}}
 //! ```
 //!
@@ -145,7 +145,13 @@ impl End {
             before.update(&number.to_be_bytes());
         }
         for family in &self.families {
-            before.update(format!("{} {} {}\n", family.ns, family.rows, family.sum).as_bytes());
+            let Sum {
+                ns,
+                rows,
+                bytes,
+                sum,
+            } = family;
+            before.update(format!("{ns} {rows} {bytes} {sum}\n").as_bytes());
         }
         before.finalize().to_hex().to_string()
     }
@@ -155,6 +161,7 @@ impl End {
 struct Sum {
     ns: String,
     rows: u64,
+    bytes: u64,
     sum: String,
 }
 
@@ -401,6 +408,7 @@ fn check_end(lines: &Lines<'_>, count: u64, end: &End) -> Result<Ended, ExportEr
         ns.zip(value).map(|(ns, value)| Family {
             ns,
             rows: sum.rows,
+            bytes: sum.bytes,
             sum: value,
         })
     };
@@ -495,6 +503,7 @@ impl Writer {
             Sum {
                 ns: ns.to_owned(),
                 rows: family.rows,
+                bytes: family.bytes,
                 sum: format!("{:032x}", family.sum),
             }
         };

@@ -30,7 +30,6 @@ use serde::{Deserialize, Serialize};
 
 pub use frame::{Change, Family, FrameError, Group, Raw};
 pub use read::{Damage, Segments, Tail};
-pub use segment::Header;
 
 use frame::FRAME_HEADER_BYTES;
 use segment::HEADER_BYTES;
@@ -80,6 +79,8 @@ pub enum JournalError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+        /// Whether it is whole, and another store's.
+        foreign: bool,
     },
     /// A later release wrote it.
     #[error(
@@ -91,16 +92,6 @@ pub enum JournalError {
         path: PathBuf,
         /// Its format.
         found: u16,
-    },
-    /// A frame in the middle is bad, or one is missing.
-    #[error("{} is damaged at byte {offset} ({reason})", path.display())]
-    Damaged {
-        /// The segment.
-        path: PathBuf,
-        /// Where in it.
-        offset: u64,
-        /// What is wrong.
-        reason: String,
     },
     /// A group is over [`FRAME_BYTES_MAX`].
     #[error("a group of {bytes} bytes, at most {FRAME_BYTES_MAX} fit into a frame")]

@@ -76,6 +76,10 @@ pub struct SledOptions {
     pub checkpoint_bytes: u64,
     /// Bytes of journal after which an export is written.
     pub export_after_bytes: u64,
+    /// Write the rows into new files at this start, however large they are.
+    pub compact: bool,
+    /// Go on without commits that are in no file any more.
+    pub accept_loss: bool,
 }
 
 impl Default for SledOptions {
@@ -85,6 +89,8 @@ impl Default for SledOptions {
             segment_bytes: SEGMENT_BYTES,
             checkpoint_bytes: CHECKPOINT_BYTES,
             export_after_bytes: EXPORT_AFTER_BYTES,
+            compact: false,
+            accept_loss: false,
         }
     }
 }
@@ -345,6 +351,15 @@ impl SledStore {
             Ok(Ok(())) => answered.await.unwrap_or(Err(SaveError::Closed)),
             _ => Err(SaveError::Closed),
         }
+    }
+
+    /// Makes a store in `dir`, where there is none, of the rows of the export in `file`; tells how
+    /// many lines it had. Blocks.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is left under the name of a store then.
+    pub fn load(dir: &Path, options: SledOptions, file: &Path) -> Result<u64, OpenError> {
+        open::load(dir, options, file)
     }
 
     /// The epoch under which fences are valid until the process ends.

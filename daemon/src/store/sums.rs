@@ -10,8 +10,23 @@ use super::journal::Family;
 use super::{Ns, Versioned};
 
 /// The sums of all families that have rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Sums(BTreeMap<u8, Family>);
+
+/// A family that became empty is as one that never had a row.
+impl PartialEq for Sums {
+    fn eq(&self, other: &Sums) -> bool {
+        let filled = |sums: &'_ Sums| -> Vec<Family> {
+            let families = sums.0.values().copied();
+            families
+                .filter(|family| family.rows != 0 || family.sum != 0)
+                .collect()
+        };
+        filled(self) == filled(other)
+    }
+}
+
+impl Eq for Sums {}
 
 impl Sums {
     /// As the journal told them.
@@ -24,6 +39,7 @@ impl Sums {
     pub fn add(&mut self, ns: Ns, key: &[u8], row: &Versioned) {
         let family = self.family(ns);
         family.rows = family.rows.wrapping_add(1);
+        family.bytes = family.bytes.wrapping_add(length(key, row));
         family.sum = family.sum.wrapping_add(row_hash(ns, key, row));
     }
 
@@ -31,6 +47,7 @@ impl Sums {
     pub fn remove(&mut self, ns: Ns, key: &[u8], row: &Versioned) {
         let family = self.family(ns);
         family.rows = family.rows.wrapping_sub(1);
+        family.bytes = family.bytes.wrapping_sub(length(key, row));
         family.sum = family.sum.wrapping_sub(row_hash(ns, key, row));
     }
 
@@ -57,6 +74,13 @@ impl Sums {
         rows.fold(0, u64::wrapping_add)
     }
 
+    /// Bytes of keys and values of all families.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let bytes = self.0.values().map(|family| family.bytes);
+        bytes.fold(0, u64::wrapping_add)
+    }
+
     fn family(&mut self, ns: Ns) -> &mut Family {
         let none = Family {
             ns: ns.id(),
@@ -64,6 +88,10 @@ impl Sums {
         };
         self.0.entry(ns.id()).or_insert(none)
     }
+}
+
+fn length(key: &[u8], row: &Versioned) -> u64 {
+    (key.len() as u64).saturating_add(row.value.len() as u64)
 }
 
 /// 128 bits of BLAKE3 over family, key, version and value.

@@ -14,6 +14,7 @@ fn begin() -> Begin {
 const FAMILY: Family = Family {
     ns: 1,
     rows: 2,
+    bytes: 40,
     sum: 77,
 };
 

@@ -45,6 +45,8 @@ pub struct Family {
     pub ns: u8,
     /// How many rows.
     pub rows: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
     /// Sum of their hashes.
     pub sum: u128,
 }
@@ -77,6 +79,9 @@ pub enum FrameError {
     /// Zeros: here the segment ends.
     #[error("the segment ends")]
     End,
+    /// The header of the segment makes no sense; frames in it may be good.
+    #[error("the header of the segment makes no sense")]
+    Header,
     /// Neither zeros nor the beginning of a frame.
     #[error("no frame begins here")]
     Magic,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::frame::{self, FRAME_HEADER_BYTES, Frame, FrameError};
 use super::segment::{self, HEADER_BYTES};
-use super::{FRAME_BYTES_MAX, Family, Group, Header, JournalError, Position, io_error};
+use super::{FRAME_BYTES_MAX, Family, Group, JournalError, Position, io_error};
 use crate::store::planted::{self, Bug};
 
 /// Bytes read ahead; a frame is seldom longer.
@@ -39,6 +39,8 @@ pub struct Tail {
     pub last_at: u64,
     /// Bytes of a frame that was not finished, to be cut off.
     pub cut_bytes: u64,
+    /// Whether nothing can be appended to the segment of the position.
+    pub ended: bool,
     /// The families as the frames told them last.
     pub families: Vec<Family>,
     /// What could not be read.
@@ -91,16 +93,15 @@ impl Segments {
         &self.folder
     }
 
-    /// The header of the newest; `None` without segments.
-    ///
-    /// # Errors
-    /// As [`Header`] cannot be read.
-    pub fn newest(&self) -> Result<Option<Header>, JournalError> {
-        let Some((_, path)) = self.list.last() else {
-            return Ok(None);
+    /// The store to which they belong; `None` when no header can be read.
+    #[must_use]
+    pub fn store(&self) -> Option<u128> {
+        let header = |path: &Path| {
+            let file = File::open(path).ok()?;
+            segment::header(path, &file, None).ok()
         };
-        let file = File::open(path).map_err(io_error("open", path))?;
-        segment::header(path, &file, None).map(Some)
+        let mut newest_first = self.list.iter().rev();
+        newest_first.find_map(|(_, path)| header(path).map(|header| header.store))
     }
 
     /// Gives each frame after number `after` to `take`, in order, and tells how the journal ends.
@@ -230,7 +231,11 @@ impl Reader {
     ) -> Result<(), E> {
         let file = File::open(path).map_err(io_error("open", path))?;
         let length = file.metadata().map_err(io_error("look at", path))?.len();
-        segment::header(path, &file, self.store)?;
+        let bad_header = match segment::header(path, &file, self.store) {
+            Ok(_) => false,
+            Err(JournalError::Header { foreign: false, .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
         let mut window = Window {
             path,
             file,
@@ -252,6 +257,16 @@ impl Reader {
             offset,
         };
         self.tail.last_at = offset;
+        self.tail.ended = bad_header;
+        if bad_header {
+            // Nothing is missing by it: the name tells the number of the first frame.
+            self.damaged(
+                path,
+                0,
+                (first, first.saturating_sub(1)),
+                FrameError::Header,
+            );
+        }
         loop {
             match self.frame(&mut window, offset, expected, take)? {
                 Ok(length) => {

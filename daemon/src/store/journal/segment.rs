@@ -20,13 +20,13 @@ const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// What a segment says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub(super) struct Header {
     /// The store it belongs to.
-    pub store: u128,
+    pub(super) store: u128,
     /// Number of its first frame.
-    pub first: u64,
+    pub(super) first: u64,
     /// When it was made, milliseconds since 1970.
-    pub at_ms: i64,
+    pub(super) at_ms: i64,
 }
 
 impl Header {
@@ -49,6 +49,7 @@ impl Header {
         let bad = |reason: &str| JournalError::Header {
             path: path.to_owned(),
             reason: reason.to_owned(),
+            foreign: false,
         };
         let Some(rest) = bytes.strip_prefix(&MAGIC) else {
             return Err(bad("it does not begin as one"));
@@ -173,13 +174,19 @@ pub(super) fn header(
     store: Option<u128>,
 ) -> Result<Header, JournalError> {
     let mut bytes = [0; HEADER_BYTES];
-    file.read_exact_at(&mut bytes, 0)
-        .map_err(io_error("read the header of", path))?;
+    match file.read_exact_at(&mut bytes, 0) {
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            return Err(io_error("read the header of", path)(error));
+        }
+        // What is missing are zeros, which no header has.
+        _ => {}
+    }
     let header = Header::decode(path, &bytes)?;
     match store {
         Some(store) if store != header.store => Err(JournalError::Header {
             path: path.to_owned(),
             reason: format!("it belongs to the store {:032x}", header.store),
+            foreign: true,
         }),
         _ => Ok(header),
     }

@@ -138,6 +138,12 @@ pub enum OpenError {
         /// What was found in its place.
         reason: String,
     },
+    /// There is a store already.
+    #[error("{} has a store: move it aside, or name an empty directory", dir.display())]
+    NotEmpty {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// No space left; recovery itself writes.
     #[error("the disk of {} is full: free some space and start again, nothing is lost", dir.display())]
     Full {
@@ -194,6 +200,16 @@ pub(super) fn open(
     make_dir(dir).map_err(io_error("create the state directory", dir))?;
     let lock = LockFile::take(dir)?;
     recover::open(dir, options, lock, clock)
+}
+
+/// See [`recover::load`].
+pub(super) fn load(dir: &Path, options: SledOptions, export: &Path) -> Result<u64, OpenError> {
+    if !sync_override::is_linked() {
+        return Err(OpenError::NotDurable);
+    }
+    make_dir(dir).map_err(io_error("create the state directory", dir))?;
+    let _lock = LockFile::take(dir)?;
+    recover::load(dir, options, export)
 }
 
 /// Opens the database that is there.

@@ -6,6 +6,7 @@
 //! | sled behind the journal | what it lacks is applied |
 //! | an unfinished frame at the end of the journal | cut off: it was never acknowledged |
 //! | sled ahead of the journal (its end was damaged) | the journal goes on in a new segment |
+//! | files of sled of four times what they hold | written anew |
 //! | sled missing or unreadable | moved aside, made anew from the newest export and the journal |
 //! | frames missing that nothing else has | refused: acknowledged commits would be lost unseen |
 
@@ -30,6 +31,12 @@ use crate::store::sums::Sums;
 pub const JOURNAL_DIR: &str = "journal";
 /// Rebuilds of one store that are kept aside; the oldest are for a person to remove.
 const ASIDE_MAX: u32 = 1_000;
+/// Rows that are being replaced by the same rows in smaller files.
+const OLD_STORE_DIR: &str = "sled.old";
+/// Files of so many times what they hold are written anew at the next start.
+const COMPACT_PARTS: u64 = 4;
+/// Smaller files are left as they are.
+const COMPACT_BYTES_MIN: u64 = 256 << 20;
 
 /// What the last start found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +51,8 @@ pub struct Recovery {
     pub damage: Vec<Damage>,
     /// Set when the rows were made anew.
     pub rebuilt: Option<Rebuilt>,
+    /// Bytes on disk before and after, when the rows were written into new files.
+    pub compacted: Option<(u64, u64)>,
 }
 
 /// A store that was made anew.
@@ -74,7 +83,8 @@ pub(super) fn open(
     };
     let mut recovery = Recovery::default();
     let database = place.database(&mut recovery)?;
-    let (tail, mut database) = place.replay(database, &mut recovery)?;
+    let (tail, database) = place.replay(database, &mut recovery)?;
+    let mut database = place.compact(database, &mut recovery)?;
     database.engine.lock = Some(lock);
     let journal_options = JournalOptions {
         store: database.store_id,
@@ -82,7 +92,7 @@ pub(super) fn open(
     };
     let applied = applied(dir, &database.engine)?;
     let folder = dir.join(JOURNAL_DIR);
-    let current = tail.position.segment != 0 && tail.position.frame >= applied;
+    let current = tail.position.segment != 0 && tail.position.frame >= applied && !tail.ended;
     let (journal, sums) = if current {
         let journal = Journal::resume(&folder, journal_options, &tail)?;
         (journal, Sums::of(&tail.families))
@@ -150,6 +160,9 @@ impl Recovery {
                 "the journal is damaged; the store has these commits",
             );
         }
+        if let Some((before, after)) = self.compacted {
+            tracing::info!(before, after, "the rows were written into new files");
+        }
         if let Some(rebuilt) = &self.rebuilt {
             tracing::error!(
                 reason = rebuilt.reason,
@@ -182,6 +195,7 @@ impl Place<'_> {
 
     /// The rows as sled has them, or made anew.
     fn database(&self, recovery: &mut Recovery) -> Result<Database, OpenError> {
+        self.finish_compacting()?;
         let store = self.dir.join(STORE_DIR);
         let there = store.try_exists().map_err(io_error("look for", &store))?;
         open::remove_unfinished_store(self.dir)?;
@@ -214,7 +228,8 @@ impl Place<'_> {
         let before = applied;
         let store = self.dir.join(STORE_DIR);
         let mut take = |frame: u64, group: &Group<'_>| -> Result<(), OpenError> {
-            if frame != applied.saturating_add(1) || planted::is(Bug::SkipReplay) {
+            let next = frame == applied.saturating_add(1) || self.options.accept_loss;
+            if !next || planted::is(Bug::SkipReplay) {
                 return Ok(());
             }
             apply(&database.engine, frame, group).map_err(|failure| failed(&store, failure))?;
@@ -255,12 +270,10 @@ impl Place<'_> {
         for source in sources {
             let after = source.as_ref().map_or(0, |export| export.frame);
             // Frames between the export and the oldest segment are nowhere.
-            if self
-                .segments
-                .first()
-                .is_some_and(|first| first > after.saturating_add(1))
-                || (source.is_none() && self.segments.first().is_none())
-            {
+            let first = self.segments.first();
+            let gap = first.is_some_and(|first| first > after.saturating_add(1));
+            let nothing = source.is_none() && first.is_none();
+            if nothing || (gap && !self.options.accept_loss) {
                 continue;
             }
             match self.make(source.as_ref()) {
@@ -288,8 +301,8 @@ impl Place<'_> {
     }
 
     fn make(&self, source: Option<&Found>) -> Result<Made, OpenError> {
-        let header = self.segments.newest()?.map(|header| header.store);
-        let store_id = match source.map(|export| export.store).or(header) {
+        let known = source.map(|export| export.store);
+        let store_id = match known.or_else(|| self.segments.store()) {
             Some(store) => store,
             None => random_id()?,
         };
@@ -298,12 +311,59 @@ impl Place<'_> {
             source: source.map(|export| export.path.clone()),
             segments: self.segments.clone(),
             store_id,
+            accept_loss: self.options.accept_loss,
             epoch: 0,
             made: Made::default(),
         };
         open::create(self.dir, self.options, store_id, move |engine| {
             filling.run(engine)
         })
+    }
+
+    /// Writes the rows into new files when the old ones are much larger than what they hold: sled
+    /// gives space back slowly.
+    fn compact(&self, database: Database, recovery: &mut Recovery) -> Result<Database, OpenError> {
+        let store = self.dir.join(STORE_DIR);
+        let disk = database.engine.disk_bytes().unwrap_or(0);
+        if !self.options.compact && disk < COMPACT_BYTES_MIN {
+            return Ok(database);
+        }
+        let sums = scan(self.dir, &database.engine)?;
+        if !self.options.compact && disk / COMPACT_PARTS < sums.bytes() {
+            return Ok(database);
+        }
+        let (epoch, store_id) = (database.epoch, database.store_id);
+        let new = self.dir.join(open::NEW_STORE_DIR);
+        let same = open::create(self.dir, self.options, store_id, move |made| {
+            let copied = copy(&database.engine, made).map_err(|failure| failed(&new, failure))?;
+            Ok((epoch, copied == sums))
+        })?;
+        if !same {
+            return Err(open::corrupt(
+                &store,
+                "its rows changed while they were read".to_owned(),
+            ));
+        }
+        let old = self.dir.join(OLD_STORE_DIR);
+        fs::rename(&store, &old).map_err(io_error("move aside", &store))?;
+        open::move_in(self.dir)?;
+        fs::remove_dir_all(&old).map_err(io_error("remove", &old))?;
+        let database = existing(self.dir, self.options)?;
+        recovery.compacted = Some((disk, database.engine.disk_bytes().unwrap_or(0)));
+        Ok(database)
+    }
+
+    /// After a crash in [`Place::compact`]: either the old rows get their name back, or they go.
+    fn finish_compacting(&self) -> Result<(), OpenError> {
+        let (store, old) = (self.dir.join(STORE_DIR), self.dir.join(OLD_STORE_DIR));
+        if !old.try_exists().map_err(io_error("look for", &old))? {
+            return Ok(());
+        }
+        if store.try_exists().map_err(io_error("look for", &store))? {
+            return fs::remove_dir_all(&old).map_err(io_error("remove", &old));
+        }
+        fs::rename(&old, &store).map_err(io_error("move back", &old))?;
+        sync_dir(self.dir)
     }
 
     /// Moves the rows that cannot be used to `sled.damaged-<n>`; never deletes them.
@@ -334,6 +394,7 @@ struct Filling {
     source: Option<PathBuf>,
     segments: Segments,
     store_id: u128,
+    accept_loss: bool,
     epoch: u64,
     made: Made,
 }
@@ -348,9 +409,10 @@ impl Filling {
             .set_applied(after)
             .map_err(|failure| failed(&self.place, failure))?;
         let segments = self.segments.clone();
-        let (store, mut last) = (Some(self.store_id), after);
+        let (store, accept_loss) = (Some(self.store_id), self.accept_loss);
+        let mut last = after;
         let mut take = |frame: u64, group: &Group<'_>| -> Result<(), OpenError> {
-            if frame != last.saturating_add(1) {
+            if frame != last.saturating_add(1) && !accept_loss {
                 return Ok(());
             }
             for change in &group.changes {
@@ -417,6 +479,48 @@ fn lost(dir: &Path, first: u64, damage: &[Damage]) -> OpenError {
             },
         ),
     }
+}
+
+/// Writes all rows of one into another, and tells the sums of what is there then.
+fn copy(from: &Engine, to: &Engine) -> Result<Sums, Failure> {
+    for ns in Ns::ALL.iter().filter(|ns| **ns != Ns::Meta) {
+        from.each(*ns, &mut |key, row| {
+            to.write(*ns, key, row.version, &row.value)
+        })?;
+    }
+    to.set_applied(from.applied()?)?;
+    to.sums()
+}
+
+/// Makes a store in `dir` of the rows of an export, under an identity of its own: the journal of
+/// the store that was exported does not belong to it.
+pub(super) fn load(dir: &Path, options: SledOptions, export: &Path) -> Result<u64, OpenError> {
+    let place = Place {
+        dir,
+        options,
+        segments: Segments::find(&dir.join(JOURNAL_DIR))?,
+    };
+    let store = dir.join(STORE_DIR);
+    let there = store.try_exists().map_err(io_error("look for", &store))?;
+    if there || place.segments.first().is_some() {
+        return Err(OpenError::NotEmpty {
+            dir: dir.to_owned(),
+        });
+    }
+    let filling = Filling {
+        place: dir.join(open::NEW_STORE_DIR),
+        source: Some(export.to_owned()),
+        segments: place.segments.clone(),
+        store_id: random_id()?,
+        accept_loss: false,
+        epoch: 0,
+        made: Made::default(),
+    };
+    let made = open::create(dir, options, filling.store_id, move |engine| {
+        filling.run(engine)
+    })?;
+    open::move_in(dir)?;
+    Ok(made.rows)
 }
 
 /// Writes the rows of a group.

@@ -376,6 +376,7 @@ fn small(export_after_bytes: u64, checkpoint_bytes: u64) -> SledOptions {
         segment_bytes: 16 << 10,
         checkpoint_bytes,
         export_after_bytes,
+        ..SledOptions::default()
     }
 }
 
@@ -557,4 +558,83 @@ fn a_full_disk_is_told_as_such() {
 #[test]
 fn sled_syncs_through_our_override() {
     assert!(crate::store::sync_override::is_linked());
+}
+
+#[tokio::test]
+async fn lost_frames_are_gone_without_only_when_somebody_said_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = small(u64::MAX, u64::MAX);
+    let store = SledStore::open(dir.path(), options).unwrap();
+    work(&store, 0, 200).await;
+    let all = rows(&store).await;
+    let image = killed(&dir);
+    store.close().await.unwrap();
+    fs::remove_dir_all(image.path().join("sled")).unwrap();
+    let first = image.path().join("journal/0000000000000001.journal");
+    let mut bytes = fs::read(&first).unwrap();
+    bytes[3_000] ^= 0x40;
+    fs::write(&first, bytes).unwrap();
+    SledStore::open(image.path(), options).unwrap_err();
+    let accept = SledOptions {
+        accept_loss: true,
+        ..options
+    };
+    let store = SledStore::open(image.path(), accept).unwrap();
+    assert_eq!(store.recovery().damage.len(), 1);
+    assert_eq!(rows(&store).await.len(), all.len(), "overwritten later");
+    store.close().await.unwrap();
+    // From then on it opens as any other, and still says what it lacks.
+    let store = SledStore::open(image.path(), options).unwrap();
+    assert_eq!(rows(&store).await.len(), all.len());
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn compacting_keeps_every_row_and_survives_a_crash_in_the_middle() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = small(u64::MAX, 4 << 10);
+    let store = SledStore::open(dir.path(), options).unwrap();
+    work(&store, 0, 500).await;
+    let expected = rows(&store).await;
+    store.close().await.unwrap();
+    let compact = SledOptions {
+        compact: true,
+        ..options
+    };
+    let store = SledStore::open(dir.path(), compact).unwrap();
+    assert!(store.recovery().compacted.is_some());
+    assert_eq!(rows(&store).await, expected);
+    store.close().await.unwrap();
+    let (sled, old) = (dir.path().join("sled"), dir.path().join("sled.old"));
+    fs::rename(&sled, &old).unwrap();
+    let store = SledStore::open(dir.path(), options).unwrap();
+    assert!(store.recovery().rebuilt.is_none() && !old.exists());
+    assert_eq!(rows(&store).await, expected);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_export_loaded_elsewhere_has_the_same_rows_under_another_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), SledOptions::default()).unwrap();
+    work(&store, 0, 120).await;
+    let folder = dir.path().join("out");
+    let export = store.save(&folder).await.unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let options = SledOptions::default();
+    SledStore::load(elsewhere.path(), options, &export.path).unwrap();
+    let error = SledStore::load(elsewhere.path(), options, &export.path).unwrap_err();
+    assert!(matches!(error, OpenError::NotEmpty { .. }), "{error}");
+    let loaded = SledStore::open(elsewhere.path(), options).unwrap();
+    assert_eq!(rows(&loaded).await, rows(&store).await);
+    assert_ne!(loaded.store_id(), store.store_id());
+    let again = loaded.save(&elsewhere.path().join("out")).await.unwrap();
+    let lines = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap();
+        let rows = text.lines().filter(|line| line.starts_with("{\"ns\""));
+        rows.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&again.path), lines(&export.path));
+    loaded.close().await.unwrap();
+    store.close().await.unwrap();
 }
