@@ -21,6 +21,7 @@ mod engine;
 mod keeper;
 mod open;
 mod recover;
+mod verify;
 mod writer;
 
 use std::path::Path;
@@ -48,6 +49,7 @@ pub use keeper::SaveError;
 use keeper::{Keeper, Order};
 pub use open::OpenError;
 pub use recover::{Rebuilt, Recovery};
+pub use verify::Verified;
 use writer::{Parts, Request, Writer};
 
 /// Batches that wait to be committed before callers wait for a place: a few groups.
@@ -325,6 +327,13 @@ impl SledStore {
         &self.recovery
     }
 
+    /// Bytes of keys and values of all rows, and how many rows there are.
+    #[must_use]
+    pub fn live(&self) -> (u64, u64) {
+        let sums = self.shared.applied().sums;
+        (sums.bytes(), sums.rows())
+    }
+
     /// How far the journal is.
     #[must_use]
     pub fn journal(&self) -> JournalHealth {
@@ -336,6 +345,22 @@ impl SledStore {
     /// # Errors
     /// [`SaveError`]; nothing is left in `folder` but an unfinished file.
     pub async fn save(&self, folder: &Path) -> Result<Found, SaveError> {
+        let folder = folder.to_owned();
+        self.order(|answer| Order::Save(folder, answer)).await
+    }
+
+    /// Looks at all rows, the journal and the exports, while others read and write.
+    ///
+    /// # Errors
+    /// [`SaveError`], when the look could not be finished; what it found is no error.
+    pub async fn verify(&self) -> Result<Verified, SaveError> {
+        self.order(Order::Verify).await
+    }
+
+    async fn order<T: Send + 'static>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<T, SaveError>>) -> Order,
+    ) -> Result<T, SaveError> {
         let orders = lock(&self.threads)
             .as_ref()
             .map(|threads| threads.orders.clone());
@@ -343,9 +368,9 @@ impl SledStore {
             return Err(SaveError::Closed);
         };
         let (answer, answered) = oneshot::channel();
-        let order = Order::Save(folder.to_owned(), answer);
-        // Not through the supervisor: the task is awaited right here. It waits for the place in
-        // the queue, which is taken while an export is being written.
+        let order = order(answer);
+        // Not through the supervisor: the task is awaited right here. It waits for a place in the
+        // queue, which is taken while an export is being written.
         let asked = tokio::task::spawn_blocking(move || orders.send(order));
         match asked.await {
             Ok(Ok(())) => answered.await.unwrap_or(Err(SaveError::Closed)),

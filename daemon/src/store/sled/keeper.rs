@@ -15,6 +15,7 @@ use super::Shared;
 use super::engine::{Engine, Failure};
 use super::open::SCHEMA;
 use super::recover::JOURNAL_DIR;
+use super::verify::Verified;
 use crate::clock::Clock;
 use crate::store::Ns;
 use crate::store::export::{Begin, EXPORT_DIR, ExportError, Exports, Found, Row, Writer};
@@ -55,6 +56,8 @@ pub(super) enum Order {
     Keep,
     /// An export in another folder.
     Save(PathBuf, oneshot::Sender<Result<Found, SaveError>>),
+    /// A look at everything.
+    Verify(oneshot::Sender<Result<Verified, SaveError>>),
 }
 
 #[derive(Debug)]
@@ -75,6 +78,10 @@ impl Keeper {
                 Order::Save(folder, answer) => {
                     // Who dropped the future does not want to know.
                     let _ = answer.send(self.save(&folder));
+                }
+                Order::Verify(answer) => {
+                    // As above.
+                    let _ = answer.send(self.verify());
                 }
             }
         }
@@ -161,13 +168,13 @@ impl Keeper {
         }
         let oldest = exports.get(EXPORTS_KEPT.saturating_sub(1));
         let needed = match oldest {
+            _ if planted::is(Bug::DropSegments) => u64::MAX,
             Some(export) => export.frame,
-            None if planted::is(Bug::DropSegments) => u64::MAX,
             None => return Ok(()),
         };
         let segments = Segments::list(&self.dir.join(JOURNAL_DIR))?;
         for (file, next) in segments.files().iter().zip(segments.files().iter().skip(1)) {
-            if next.0 <= needed.saturating_add(1) {
+            if next.0.saturating_sub(1) <= needed {
                 remove(&file.1)?;
             }
         }

@@ -424,7 +424,7 @@ impl Filling {
             Ok(())
         };
         let tail = segments.read(store, after, &mut take)?;
-        if last < tail.position.frame {
+        if last < tail.position.frame && !accept_loss {
             return Err(lost(&self.place, last.saturating_add(1), &tail.damage));
         }
         Ok((self.epoch, self.made))

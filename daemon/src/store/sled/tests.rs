@@ -638,3 +638,30 @@ async fn an_export_loaded_elsewhere_has_the_same_rows_under_another_identity() {
     loaded.close().await.unwrap();
     store.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_row_that_was_lost_or_altered_silently_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), small(u64::MAX, u64::MAX)).unwrap();
+    let mut batch = Batch::new();
+    for name in ["a", "b"] {
+        let value = codec::encode(&Number(7)).unwrap();
+        batch.put(key(name), value);
+    }
+    store.commit(batch).await.unwrap();
+    let found = store.verify().await.unwrap();
+    assert!(found.is_clean(), "{found:?}");
+    assert_eq!((found.rows, found.frames), (2, 1));
+    let engine = lock(&store.engine).clone().unwrap();
+    let task = &engine.trees[&Ns::Task];
+    let kept = task.remove("a").unwrap().unwrap();
+    assert_eq!(store.verify().await.unwrap().altered, [Ns::Task]);
+    task.insert("a", kept).unwrap();
+    assert!(store.verify().await.unwrap().is_clean());
+    task.insert("a", engine::pack(9, b"no envelope")).unwrap();
+    let found = store.verify().await.unwrap();
+    assert_eq!((found.altered.len(), found.bad.len()), (1, 1));
+    assert!(found.bad[0].starts_with("task/a: "), "{:?}", found.bad);
+    drop(engine);
+    store.close().await.unwrap();
+}

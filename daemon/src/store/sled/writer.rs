@@ -296,9 +296,11 @@ impl Writer {
         let position = self.parts.journal.position();
         self.parts.engine.apply(position.frame, rows)?;
         self.parts.sums = admitted.sums.clone();
-        self.parts
-            .shared
-            .applied_to(position, bytes, &admitted.sums);
+        let shared = &self.parts.shared;
+        if shared.applied_to(position, bytes, &admitted.sums) {
+            // Full: one is being written, or waits to be.
+            let _ = self.parts.orders.try_send(Order::Keep);
+        }
         Ok(())
     }
 
