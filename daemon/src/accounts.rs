@@ -15,8 +15,8 @@ use liaison_core::mail::address::{Address, AddressError, Domain};
 use liaison_core::time::Timestamp;
 
 use crate::books::rows::{ByAddrRow, ByDomainRow};
-use crate::books::{Books, BooksError, LIST_ROWS_MAX, keys};
-use crate::store::{Dir, Key, ReadError};
+use crate::books::{Books, BooksError, keys};
+use crate::store::{Key, ReadError};
 
 pub(crate) use change::audit;
 
@@ -173,16 +173,70 @@ pub struct AddressFacts {
     pub contacts: Vec<ContactId>,
 }
 
-/// Domains that cannot belong to an account.
+/// What cannot belong to an account, and who can own one.
 #[derive(Debug, Clone, Default)]
 pub struct DomainRules {
     /// Free-mail providers beyond the built-in list.
     pub free_mail: Vec<String>,
     /// Our own domains.
     pub own: BTreeSet<String>,
+    /// Our own addresses, in lookup form.
+    pub own_addresses: BTreeSet<String>,
+    /// Addresses of our people, in lookup form; empty when none are configured, and then anybody
+    /// can own an account.
+    pub people: BTreeSet<String>,
 }
 
 impl DomainRules {
+    /// The rules of a firm.
+    #[must_use]
+    pub fn of(office: &crate::office::Office) -> DomainRules {
+        DomainRules {
+            free_mail: office.free_mail.clone(),
+            own: office.firm.own_domains.clone(),
+            own_addresses: office.firm.own_addresses.clone(),
+            people: office.people.keys().cloned().collect(),
+        }
+    }
+
+    /// Refuses an address of ours: a contact is somebody at a customer's.
+    ///
+    /// # Errors
+    /// A sentence that says why.
+    pub fn contact_address(&self, address: &Address) -> Result<(), String> {
+        let ours = self.own.contains(address.domain().as_str())
+            || self.own_addresses.contains(&address.key())
+            || self.people.contains(&address.key());
+        match ours {
+            true => Err(
+                "this is one of our own addresses: a contact is a person at the \
+                         customer's"
+                    .to_owned(),
+            ),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses an owner who is none of our people.
+    ///
+    /// # Errors
+    /// A sentence that says so, with the person who may be meant.
+    pub fn account_owner(&self, owner: &Address) -> Result<(), String> {
+        let key = owner.key();
+        if self.people.is_empty() || self.people.contains(&key) {
+            return Ok(());
+        }
+        let people = || self.people.iter().map(String::as_str);
+        let local = |text: &str| text.split('@').next().unwrap_or_default().to_owned();
+        let near = liaison_core::manifest::nearest(&key, people())
+            .or_else(|| people().find(|one| local(one) == local(&key)));
+        let hint = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => "add a [[user]] with this address to the configuration".to_owned(),
+        };
+        Err(format!("this is none of our people: {hint}"))
+    }
+
     /// Reads a domain that is to belong to an account.
     ///
     /// # Errors
@@ -279,6 +333,7 @@ impl AccountBook {
         draft: &ContactDraft,
         by: &By,
     ) -> Result<(Contact, Change), AccountsError> {
+        self.check_contact(draft)?;
         for _ in 0..TRIES_MAX {
             if self.books.account(account).await?.is_none() {
                 return Err(AccountsError::Unknown(account.to_string()));
@@ -302,8 +357,16 @@ impl AccountBook {
         draft: &ContactDraft,
         by: &By,
     ) -> Result<(Contact, Change), AccountsError> {
+        self.check_contact(draft)?;
         let planned = change::contact(&self.books, account, draft, by).await?;
         Ok((planned.record, planned.change))
+    }
+
+    fn check_contact(&self, draft: &ContactDraft) -> Result<(), AccountsError> {
+        let checked = self.rules.contact_address(&draft.email);
+        checked.map_err(|reason| {
+            AccountsError::field("contact_email", &draft.email.to_string(), reason)
+        })
     }
 
     async fn write<T>(&self, planned: change::Planned<T>) -> Result<(T, Change), AccountsError> {
@@ -393,13 +456,12 @@ impl AccountBook {
     /// # Errors
     /// As the store.
     pub async fn contacts(&self, account: &AccountId) -> Result<Vec<Contact>, BooksError> {
-        let rows = self
+        let keys = self
             .books
-            .store
-            .scan_range(keys::account_contacts(account), Dir::Forward, LIST_ROWS_MAX)
+            .every_key(keys::account_contacts(account))
             .await?;
         let mut contacts = Vec::new();
-        for (key, _) in rows {
+        for key in keys {
             if let Some(id) = keys::indexed_contact(&key)
                 && let Some(contact) = self.books.contact(&id).await?
             {

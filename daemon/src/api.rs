@@ -9,12 +9,16 @@ mod accounts;
 mod cases;
 mod matching;
 mod outbox;
+mod plugins;
+mod service;
 mod status;
 mod timers;
 mod why;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use liaison_core::manifest::nearest;
 use liaison_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,6 +29,7 @@ use crate::clock::Clock;
 pub use crate::config::Role;
 use crate::office::Office;
 use crate::outbox::StepError;
+pub use cases::case_kinds;
 
 /// How often a change that lost a race is decided again.
 const TRIES_MAX: u32 = 8;
@@ -70,6 +75,12 @@ pub trait Live: Send + Sync + std::fmt::Debug + 'static {
 
     /// How fresh the sources are, tasks and the like, for `status`.
     fn status(&self) -> Value;
+
+    /// Has the configuration and the plugins read again, soon; tells what the file changes.
+    ///
+    /// # Errors
+    /// Why the file cannot be used, in words; nothing is changed then.
+    fn reload(&self) -> Result<Vec<String>, String>;
 }
 
 /// What the commands work on. Cheap to clone.
@@ -83,6 +94,8 @@ pub struct ApiContext {
     pub clock: Arc<dyn Clock>,
     /// Ourselves.
     pub office: Arc<Office>,
+    /// Kinds of cases that the configured plugins keep.
+    pub case_kinds: Arc<BTreeSet<String>>,
     /// The running daemon; `None` when the caller opened the store itself.
     pub live: Option<Arc<dyn Live>>,
 }
@@ -153,6 +166,15 @@ pub enum ApiError {
         /// The caller's user id.
         uid: u32,
     },
+    /// Only a running daemon can do it.
+    #[error(
+        "no liaison is running, and only a running one can do this: start it with \
+             `liaison run`"
+    )]
+    NotRunning,
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Configuration(String),
     /// The account book refused.
     #[error(transparent)]
     Accounts(AccountsError),
@@ -162,6 +184,9 @@ pub enum ApiError {
     /// The records could not be used.
     #[error(transparent)]
     Books(#[from] BooksError),
+    /// A message breaks the reader.
+    #[error(transparent)]
+    Reader(#[from] crate::reader::ReaderBroke),
 }
 
 impl From<AccountsError> for ApiError {
@@ -203,8 +228,10 @@ impl ApiError {
             ApiError::NotUnique { .. } => "not_unique",
             ApiError::NotNow(_) => "not_now",
             ApiError::NotAllowed { .. } | ApiError::NoRole { .. } => "not_allowed",
+            ApiError::NotRunning => "not_running",
+            ApiError::Configuration(_) => "configuration",
             ApiError::Accounts(_) | ApiError::Import(_) => "refused",
-            ApiError::Books(_) => "failed",
+            ApiError::Books(_) | ApiError::Reader(_) => "failed",
         }
     }
 
@@ -253,15 +280,26 @@ commands! {
     "outbox-show" Observe outbox::show;
     "outbox-approve" Approve outbox::approve;
     "outbox-reject" Approve outbox::reject;
+    "outbox-resolve" Approve outbox::resolve;
+    "outbox-retry" Approve outbox::retry;
+    "outbox-cancel" Approve outbox::cancel;
     "holds-list" Observe outbox::holds;
     "holds-show" Observe outbox::hold_show;
     "holds-release" Approve outbox::hold_release;
     "timers-list" Observe timers::list;
-    "plugins-list" Observe timers::plugins;
+    "plugins-list" Observe plugins::list;
+    "plugin-parked" Observe plugins::parked;
+    "plugin-unpark" Admin plugins::unpark;
+    "plugin-resume" Admin plugins::resume;
+    "plugin-accept" Admin plugins::accept;
     "why" Observe why::of;
     "status" Observe status::status;
     "panic" Admin status::panic;
+    "reload" Admin service::reload;
 }
+
+/// Commands that only a running daemon can carry out.
+pub const NEEDS_DAEMON: [&str; 1] = ["reload"];
 
 /// The role that a command needs; `None` when there is no such command.
 #[must_use]
@@ -317,12 +355,54 @@ struct Id {
     id: String,
 }
 
-/// The list under `name` with its count, cut at [`ANSWER_ROWS_MAX`].
-fn listed(name: &str, mut rows: Vec<Value>) -> Value {
-    let count = rows.len();
-    rows.truncate(ANSWER_ROWS_MAX);
-    let more = count > rows.len();
-    serde_json::json!({ name: rows, "count": count, "more": more })
+/// A list for people: the first [`ANSWER_ROWS_MAX`] rows by their keys, and how many there are.
+/// It holds no more rows than it shows, however many are offered.
+struct Shown<K> {
+    name: &'static str,
+    rows: BTreeMap<(K, u64), Value>,
+    count: u64,
+}
+
+impl<K: Ord> Shown<K> {
+    fn new(name: &'static str) -> Shown<K> {
+        let (rows, count) = (BTreeMap::new(), 0);
+        Shown { name, rows, count }
+    }
+
+    /// Offers a row; of equal keys the one offered first comes first.
+    fn offer(&mut self, key: K, row: impl FnOnce() -> Value) {
+        self.count = self.count.saturating_add(1);
+        let full = self.rows.len() >= ANSWER_ROWS_MAX;
+        let key = (key, self.count);
+        if full
+            && self
+                .rows
+                .last_key_value()
+                .is_some_and(|(last, _)| *last <= key)
+        {
+            return;
+        }
+        self.rows.insert(key, row());
+        if full {
+            self.rows.pop_last();
+        }
+    }
+
+    /// The answer: the rows under their name, `count`, and `more` when not all are there.
+    fn answer(self) -> Value {
+        let rows: Vec<Value> = self.rows.into_values().collect();
+        let more = self.count > rows.len() as u64;
+        serde_json::json!({ self.name: rows, "count": self.count, "more": more })
+    }
+}
+
+/// `there is no state `helt`: did you mean `held`?`, else the known ones.
+fn no_such(what: &str, given: &str, known: &[&str]) -> String {
+    let hint = match nearest(given, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known are {}", known.join(", ")),
+    };
+    format!("there is no {what} `{given}`: {hint}")
 }
 
 /// An object with the fields of a second one added.

@@ -1,5 +1,6 @@
 //! Building the daemon from its configuration. The only place that knows all parts.
 
+pub mod accepted;
 pub mod service;
 
 use std::collections::BTreeMap;
@@ -89,15 +90,20 @@ pub enum StartError {
     /// What a crash left behind could not be recovered.
     #[error("what the last run left behind cannot be recovered")]
     Recover(#[source] crate::outbox::StepError),
+    /// The records cannot be used.
+    #[error("the records of the plugins cannot be used")]
+    Books(#[from] crate::books::BooksError),
 }
 
-/// A plugin that cannot run: named, and nothing else stops.
+/// A plugin that cannot run, or not as it was granted: named, and nothing else stops.
 #[derive(Debug, Clone)]
 pub struct PluginTrouble {
     /// Which.
     pub plugin: PluginName,
     /// Why, and what to do.
     pub why: String,
+    /// It is asked about events all the same.
+    pub runs: bool,
 }
 
 /// Opens the store and the content files under `state_dir`. Blocks: not for an async thread.
@@ -228,7 +234,7 @@ pub struct App {
     pub sources: BTreeMap<MailboxId, MailSource>,
     /// Mirrors calendars.
     pub calendars: Calendars,
-    /// Plugins that cannot run.
+    /// Plugins that cannot run, or not as they were granted.
     pub plugin_troubles: Vec<PluginTrouble>,
     /// Told when the event log grew.
     pub events: Arc<Notify>,
@@ -260,7 +266,10 @@ impl App {
             Arc::new(Notify::new()),
         );
         let calendars = calendars(config)?;
-        let (plugins, plugin_troubles) = load_plugins(config.clone()).await?;
+        let (mut plugins, mut plugin_troubles) = load_plugins(config.clone()).await?;
+        plugin_troubles.extend(
+            accepted::hold_to_accepted(config, &books, clock.as_ref(), &mut plugins).await?,
+        );
         let workers = Arc::new(Workers::start(PLUGIN_THREADS)?);
         let pipeline = Arc::new(Pipeline::new(Parts {
             books: books.clone(),
@@ -509,6 +518,7 @@ async fn load_plugins(
                     troubles.push(PluginTrouble {
                         plugin: wanted.name.clone(),
                         why,
+                        runs: false,
                     });
                 }
             }
@@ -521,7 +531,8 @@ async fn load_plugins(
         .map_err(|error| StartError::Broken(format!("loading the plugins broke: {error}")))?
 }
 
-/// Loads one plugin as the configuration wants it.
+/// Loads one plugin as the configuration wants it; whether its component is the accepted one is
+/// not looked at here, see [`accepted`].
 ///
 /// # Errors
 /// In words for the operator.
@@ -538,15 +549,6 @@ pub fn load_plugin(
             folder.display(),
             plugin.name(),
             wanted.name
-        ));
-    }
-    if let Some(pinned) = &wanted.digest
-        && pinned != plugin.digest()
-    {
-        return Err(format!(
-            "its digest is {}, pinned is {pinned}: if you accept the new component, change \
-             `digest` in [[plugin]]",
-            plugin.digest()
         ));
     }
     let settings = plugin.settings(&wanted.settings).map_err(|problems| {

@@ -1,11 +1,14 @@
 //! The books: typed rows over the store, and nothing that decides.
 //!
 //! One function per key, one `Record` per row. Writers build a [`Batch`] with these keys and
-//! commit it; readers use [`Books`]. Bounds of listings are named here.
+//! commit it; readers use [`Books`]. What a decision rests on is read to its end, page by page:
+//! a list cut in silence would be a wrong answer.
 
+pub(crate) mod chunk;
 pub mod keys;
 pub mod rows;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +18,7 @@ use liaison_core::ids::{
     AccountId, CaseId, ContactId, EffectId, HoldGroupId, MessageKey, PluginName, TaskId, ThreadId,
     TimerId,
 };
+use liaison_core::mail::{Address, Standing, standing_names};
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
@@ -22,21 +26,17 @@ use liaison_core::time::Timestamp;
 use crate::store::codec::Record;
 use crate::store::content::{ContentError, ContentHash, ContentStore};
 use crate::store::{
-    Batch, CommitError, Dir, Expect, Fence, Key, Ns, Range, ReadError, Store, Stored,
+    Batch, CommitError, Dir, Expect, Fence, Key, Ns, PAGE_ROWS_MAX, Range, ReadError, Store,
+    Stored, Versioned,
 };
+use chunk::Chunk;
 use rows::{
     AuditRow, DeliveryRow, EventRow, LedgerRow, OutcomeRow, PluginResultRow, PluginStateRow,
     TimelineRow,
 };
 
-/// Most rows that one listing reads; a longer list says so.
-pub const LIST_ROWS_MAX: usize = 10_000;
-/// Most messages of a thread that are looked at.
+/// Most messages of a thread that are shown.
 pub const THREAD_MESSAGES_MAX: usize = 200;
-/// Most messages with one Message-ID that are compared.
-const SAME_ID_MAX: usize = 32;
-/// Most effects of a thread or message that are looked at.
-pub const EFFECTS_OF_MAX: usize = 500;
 
 /// Why a row could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +129,15 @@ impl Books {
         }
     }
 
+    /// Books that read and commit through `chunk`.
+    pub(crate) fn through(&self, chunk: Arc<Chunk>) -> Books {
+        Books {
+            store: chunk,
+            content: self.content.clone(),
+            fence: self.fence,
+        }
+    }
+
     /// An empty batch under our fence.
     #[must_use]
     pub fn batch(&self) -> Batch {
@@ -175,13 +184,82 @@ impl Books {
         Ok(records)
     }
 
-    /// Keys under a prefix, without their values.
+    /// The first `limit` keys of a range, without their values.
     ///
     /// # Errors
     /// As the store.
     pub async fn keys_under(&self, range: Range, limit: usize) -> Result<Vec<Bytes>, BooksError> {
         let rows = self.store.scan_range(range, Dir::Forward, limit).await?;
         Ok(rows.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Goes through all rows of a range, a page at a time, until `each` breaks.
+    ///
+    /// # Errors
+    /// As the store and `each`.
+    pub async fn each_row(
+        &self,
+        range: Range,
+        dir: Dir,
+        mut each: impl FnMut(Bytes, Versioned) -> Result<ControlFlow<()>, BooksError>,
+    ) -> Result<(), BooksError> {
+        let mut after = None;
+        loop {
+            let page = self
+                .store
+                .scan(range.clone(), dir, PAGE_ROWS_MAX, after)
+                .await?;
+            for (key, row) in page.items {
+                if each(key, row)?.is_break() {
+                    return Ok(());
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes through all records of a range in the order of their keys, a page at a time.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn each<T: Record>(
+        &self,
+        range: Range,
+        mut each: impl FnMut(T),
+    ) -> Result<(), BooksError> {
+        let ns = range.ns;
+        self.each_row(range, Dir::Forward, |key, row| {
+            each(row.record::<T>(&Key::new(ns, key))?.record);
+            Ok(ControlFlow::Continue(()))
+        })
+        .await
+    }
+
+    /// All records of a range.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn every<T: Record>(&self, range: Range) -> Result<Vec<T>, BooksError> {
+        let mut records = Vec::new();
+        self.each(range, |record| records.push(record)).await?;
+        Ok(records)
+    }
+
+    /// All keys of a range.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn every_key(&self, range: Range) -> Result<Vec<Bytes>, BooksError> {
+        let mut keys = Vec::new();
+        self.each_row(range, Dir::Forward, |key, _| {
+            keys.push(key);
+            Ok(ControlFlow::Continue(()))
+        })
+        .await?;
+        Ok(keys)
     }
 }
 
@@ -234,8 +312,7 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn plugin_results(&self, seq: u64) -> Result<Vec<PluginResultRow>, BooksError> {
-        self.list(keys::plugin_results(seq), Dir::Forward, LIST_ROWS_MAX)
-            .await
+        self.every(keys::plugin_results(seq)).await
     }
 
     /// The newest messages of a thread, oldest of them first.
@@ -259,6 +336,43 @@ impl Books {
             }
         }
         Ok(messages)
+    }
+
+    /// What whoever writes from this address is to a thread; an unreadable one is an outsider.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn standing(
+        &self,
+        thread: &ThreadId,
+        email: &str,
+        free_mail: &[String],
+    ) -> Result<Standing, BooksError> {
+        let Ok(address) = Address::parse(email) else {
+            return Ok(Standing::Outsider);
+        };
+        let (own, shared) = standing_names(&address, free_mail);
+        let own = self.standing_of_name(thread, &own).await?;
+        match shared {
+            Some(shared) if own == Standing::Outsider => {
+                self.standing_of_name(thread, &shared).await
+            }
+            _ => Ok(own),
+        }
+    }
+
+    /// The same for one of [`standing_names`].
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn standing_of_name(
+        &self,
+        thread: &ThreadId,
+        name: &str,
+    ) -> Result<Standing, BooksError> {
+        let row = self.store.get_one(keys::thread_party(thread, name)).await?;
+        let code = row.and_then(|row| row.value.first().copied());
+        Ok(code.map_or(Standing::Outsider, Standing::from_code))
     }
 
     /// Ids of the mails and holds of a thread.
@@ -301,7 +415,7 @@ impl Books {
     }
 
     async fn effect_ids(&self, range: Range) -> Result<Vec<EffectId>, BooksError> {
-        let keys = self.keys_under(range, EFFECTS_OF_MAX).await?;
+        let keys = self.every_key(range).await?;
         Ok(keys
             .iter()
             .filter_map(|key| keys::indexed_effect(key))
@@ -317,12 +431,28 @@ impl Books {
         group: &HoldGroupId,
     ) -> Result<Vec<Stored<HoldEffect>>, BooksError> {
         let mut holds = Vec::new();
-        for key in self
-            .keys_under(keys::group_members(group), EFFECTS_OF_MAX)
-            .await?
-        {
+        for key in self.every_key(keys::group_members(group)).await? {
             if let Some(id) = keys::indexed_effect(&key)
                 && let Some(hold) = self.get(keys::hold(&id)).await?
+            {
+                holds.push(hold);
+            }
+        }
+        Ok(holds)
+    }
+
+    /// Holds that still occupy their time: planned, placed, or on their way out. Found by the due
+    /// index, which has an entry for each and none for the others, however many there were.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn open_holds(&self) -> Result<Vec<HoldEffect>, BooksError> {
+        let due = self.every_key(Range::all(Ns::EffectDue)).await?;
+        let mut holds = Vec::new();
+        for (_, kind, id) in due.iter().filter_map(|key| keys::due_effect(key)) {
+            if kind == keys::DueKind::Hold
+                && let Some(hold) = self.hold(&id).await?
+                && !hold.state.is_final()
             {
                 holds.push(hold);
             }
@@ -336,12 +466,9 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn message_by_id(&self, id: &str) -> Result<Option<MessageRecord>, BooksError> {
-        let rows = self
-            .store
-            .scan_range(keys::msgids(id), Dir::Forward, SAME_ID_MAX)
-            .await?;
         let mut best: Option<MessageRecord> = None;
-        for key in rows.iter().filter_map(|(key, _)| keys::msgid_message(key)) {
+        let carriers = self.every_key(keys::msgids(id)).await?;
+        for key in carriers.iter().filter_map(|key| keys::msgid_message(key)) {
             let Some(message) = self.message(&key).await? else {
                 continue;
             };
@@ -358,8 +485,7 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn deliveries(&self, message: &MessageKey) -> Result<Vec<DeliveryRow>, BooksError> {
-        self.list(keys::deliveries(message), Dir::Forward, LIST_ROWS_MAX)
-            .await
+        self.every(keys::deliveries(message)).await
     }
 
     /// What happened to something, oldest first.
@@ -367,8 +493,7 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn audit_of(&self, subject: &str) -> Result<Vec<AuditRow>, BooksError> {
-        self.list(keys::audit_of(subject), Dir::Forward, LIST_ROWS_MAX)
-            .await
+        self.every(keys::audit_of(subject)).await
     }
 
     /// Mails in the ledger of `who` (an address, an account, or everybody) since `from`.
@@ -376,8 +501,7 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn ledger(&self, who: &str, from: Timestamp) -> Result<Vec<LedgerRow>, BooksError> {
-        self.list(keys::ledger_since(who, from), Dir::Forward, LIST_ROWS_MAX)
-            .await
+        self.every(keys::ledger_since(who, from)).await
     }
 
     /// What happened with an account, oldest first.
@@ -385,16 +509,15 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn timeline(&self, account: &AccountId) -> Result<Vec<TimelineRow>, BooksError> {
-        self.list(keys::timeline_of(account), Dir::Forward, LIST_ROWS_MAX)
-            .await
+        self.every(keys::timeline_of(account)).await
     }
 
-    /// Everything of one family, for listings.
+    /// Everything of one family.
     ///
     /// # Errors
     /// As the store.
     pub async fn all<T: Record>(&self, ns: Ns) -> Result<Vec<T>, BooksError> {
-        self.list(Range::all(ns), Dir::Forward, LIST_ROWS_MAX).await
+        self.every(Range::all(ns)).await
     }
 
     /// Whether `liaison panic on` was said.

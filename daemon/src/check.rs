@@ -12,7 +12,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::cli::display::{safe, wrapped};
 use crate::config::{Config, ConfigProblem};
+
+/// Where the details of a finding begin, in columns.
+const DETAIL_INDENT: usize = 13;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -50,6 +54,8 @@ pub struct Finding {
     pub key: String,
     /// What was found.
     pub what: String,
+    /// More of it, a line each.
+    pub details: Vec<String>,
     /// What to do; empty when there is nothing to do.
     pub remedy: String,
     /// Line in the configuration file.
@@ -64,6 +70,7 @@ impl From<ConfigProblem> for Finding {
             level: Level::Problem,
             key: problem.key,
             what: problem.what,
+            details: Vec::new(),
             remedy: problem.remedy,
             line: problem.line,
             column: problem.column,
@@ -98,7 +105,8 @@ impl Report {
         }
     }
 
-    /// Writes one line per finding and a sum.
+    /// Writes one line per finding, its details below it, and a verdict. What the file holds is
+    /// escaped where it could steer a terminal.
     ///
     /// # Errors
     /// When `out` cannot be written.
@@ -113,13 +121,18 @@ impl Report {
                 write!(out, " ")?;
             }
             if !finding.key.is_empty() {
-                write!(out, "{}: ", finding.key)?;
+                write!(out, "{}: ", safe(&finding.key))?;
             }
-            write!(out, "{}", finding.what)?;
+            write!(out, "{}", safe(&finding.what))?;
             if !finding.remedy.is_empty() {
-                write!(out, "; {}", finding.remedy)?;
+                write!(out, "; {}", safe(&finding.remedy))?;
             }
             writeln!(out)?;
+            for detail in &finding.details {
+                let text = wrapped(&safe(detail), DETAIL_INDENT);
+                let body = text.get(DETAIL_INDENT..).unwrap_or(&text);
+                write!(out, "{:1$}- {body}", "", DETAIL_INDENT - 2)?;
+            }
         }
         let count = |level| {
             let same = self
@@ -128,9 +141,14 @@ impl Report {
                 .filter(|finding| finding.level == level);
             same.count()
         };
+        let verdict = match self.level() {
+            Level::Ok | Level::Note => "ready to run",
+            Level::Attention => "it would run, but not all of it works",
+            Level::Problem => "it cannot run",
+        };
         writeln!(
             out,
-            "{}: {} ok, {} to note, {} need attention, {} problems",
+            "{}: {verdict} ({} ok, {} to note, {} need attention, {} problems)",
             self.file.display(),
             count(Level::Ok),
             count(Level::Note),
@@ -191,6 +209,7 @@ impl<'c> Findings<'c> {
         self.list.push(Finding {
             level,
             what: what.into(),
+            details: Vec::new(),
             remedy: remedy.into(),
             line: place.map(|(line, _)| line),
             column: place.map(|(_, column)| column),
@@ -200,6 +219,13 @@ impl<'c> Findings<'c> {
 
     fn ok(&mut self, key: impl Into<String>, what: impl Into<String>) {
         self.add(Level::Ok, key, what, "");
+    }
+
+    fn ok_with(&mut self, key: impl Into<String>, what: String, details: Vec<String>) {
+        self.ok(key, what);
+        if let Some(finding) = self.list.last_mut() {
+            finding.details = details;
+        }
     }
 }
 
@@ -223,7 +249,7 @@ pub fn check(file: &Path, plugin_dir: Option<&Path>) -> (Report, Option<Config>)
         config.plugin_dir = folder.to_owned();
     }
     let mut findings = Findings::of(&config);
-    findings.ok("", "the configuration is complete");
+    findings.ok("", understood(&config));
     files::look(&mut findings);
     plugins::look(&mut findings);
     let report = Report {
@@ -231,6 +257,22 @@ pub fn check(file: &Path, plugin_dir: Option<&Path>) -> (Report, Option<Config>)
         findings: findings.list,
     };
     (report, Some(config))
+}
+
+/// What the file describes.
+fn understood(config: &Config) -> String {
+    let counts = [
+        (config.users.len(), "user", "users"),
+        (config.mailboxes.len(), "mailbox", "mailboxes"),
+        (config.calendars.len(), "calendar", "calendars"),
+        (config.transports.len(), "transport", "transports"),
+        (config.plugins.len(), "plugin", "plugins"),
+    ];
+    let words = counts.map(|(count, one, several)| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {several}"),
+    });
+    format!("the file is understood: {}", words.join(", "))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod inspect;
 mod plugin;
 mod show;
 mod why;
+pub(crate) mod wording;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -21,7 +22,8 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 pub use args::Cli;
-use args::{Accounts, Command, Decide, Holds, Outbox, Show, Switch, Tasks, Timers};
+use args::{Accounts, Command, Decide, Holds, Outbox, Plugin, Show, Switch, Tasks, Timers, Was};
+use wording::Wording;
 
 /// Something went wrong.
 const FAILURE: u8 = 1;
@@ -62,19 +64,56 @@ impl Done {
 pub(crate) struct Failure {
     message: String,
     code: u8,
+    /// A word for programs.
+    word: String,
 }
 
 impl Failure {
     fn new(code: u8, message: impl Into<String>) -> Failure {
+        let word = match code {
+            USAGE => "arguments",
+            CONFIGURATION => "configuration",
+            NOT_RUNNING => "not_running",
+            _ => "failed",
+        };
         Failure {
             message: message.into(),
             code,
+            word: word.to_owned(),
         }
     }
 
     /// A failure with all its causes.
     fn of(code: u8, error: &(dyn std::error::Error + 'static)) -> Failure {
         Failure::new(code, crate::books::chain(error))
+    }
+
+    /// With a more precise word for programs.
+    fn word(self, word: &str) -> Failure {
+        Failure {
+            word: word.to_owned(),
+            ..self
+        }
+    }
+
+    fn reworded(self, wording: &Wording) -> Failure {
+        Failure {
+            message: wording.sentence(&self.message),
+            ..self
+        }
+    }
+
+    /// What is told on the standard error stream.
+    fn told(&self, as_json: bool) -> String {
+        if as_json {
+            let error = json!({
+                "code": self.word,
+                "message": self.message,
+                "exit_code": self.code,
+            });
+            return format!("{:#}\n", json!({ "error": error }));
+        }
+        format!("liaison: {}", display::safe_lines(&self.message, ""))
     }
 }
 
@@ -83,15 +122,9 @@ impl Failure {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors and go to the output.
-            let code = if error.use_stderr() { USAGE } else { 0 };
-            return match error.print() {
-                Ok(()) => code.into(),
-                Err(_) => FAILURE.into(),
-            };
-        }
+        Err(error) => return unread(&error),
     };
+    let as_json = cli.json;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -104,20 +137,46 @@ pub fn main() -> ExitCode {
             Ok(()) => done.code.into(),
             Err(_) => FAILURE.into(),
         },
-        Err(failure) => {
-            let text = display::safe_lines(&failure.message, "");
-            let told = print(io::stderr().lock(), &format!("liaison: {text}"));
-            told.map_or(FAILURE, |()| failure.code).into()
-        }
+        Err(failure) => fail(&failure, as_json),
     }
 }
 
-/// A reader that has seen enough (`| head`) is no trouble.
+fn fail(failure: &Failure, as_json: bool) -> ExitCode {
+    let told = print(io::stderr().lock(), &failure.told(as_json));
+    told.map_or(FAILURE, |()| failure.code).into()
+}
+
+/// A command line that is none, or that asks for help or the version.
+fn unread(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+        return fail(&Failure::new(USAGE, error.to_string()), true);
+    }
+    // Help and version are no errors and go to the output.
+    let code = if error.use_stderr() { USAGE } else { 0 };
+    quiet(error.print()).map_or(FAILURE, |()| code).into()
+}
+
 fn print(mut out: impl Write, text: &str) -> io::Result<()> {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    quiet(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// A reader that has seen enough (`| head`) is no trouble.
+fn quiet(written: io::Result<()>) -> io::Result<()> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// A word for a POSIX shell, quoted where it must be.
+#[must_use]
+pub fn shell_word(word: &std::ffi::OsStr) -> String {
+    let text = word.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 async fn execute(cli: Cli) -> Result<Done, Failure> {
@@ -127,11 +186,18 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         Command::Run => daemon::run(config).await,
         Command::Check { online } => daemon::check(config, online, cli.json).await,
         Command::Inspect(args) => inspect::run(&args, cli.json),
-        Command::Plugin(command) => plugin::run(config, command, cli.json).await,
+        Command::Plugin(
+            command @ (Plugin::List
+            | Plugin::Inspect { .. }
+            | Plugin::Test { .. }
+            | Plugin::Accept { .. }),
+        ) => plugin::run(config, command, cli.json).await,
         command => {
             let asked = asked(command)?;
-            let answer = access::ask(config, asked.command, asked.arguments.clone()).await?;
-            Ok(finish(&asked, &answer, cli.json))
+            let (answer, wording) =
+                access::ask(config, asked.command, asked.arguments.clone()).await?;
+            let wording = Some(&wording).filter(|_| !cli.json);
+            Ok(finish(&asked, &answer, wording))
         }
     }
 }
@@ -149,6 +215,7 @@ fn asks(command: &'static str, arguments: Value) -> Result<Asked, Failure> {
 fn asked(command: Command) -> Result<Asked, Failure> {
     match command {
         Command::Status => asks("status", json!({})),
+        Command::Reload => asks("reload", json!({})),
         Command::Panic { switch, why } => {
             let on = switch == Switch::On;
             asks("panic", json!({ "on": on, "why": why }))
@@ -173,6 +240,15 @@ fn asked(command: Command) -> Result<Asked, Failure> {
             Outbox::Show { id } => asks("outbox-show", json!({ "id": id })),
             Outbox::Approve(on) => asks("outbox-approve", decision(&on)),
             Outbox::Reject(on) => asks("outbox-reject", decision(&on)),
+            Outbox::Resolve { id, was, why } => {
+                let sent = was == Was::Sent;
+                asks(
+                    "outbox-resolve",
+                    json!({ "id": id, "sent": sent, "why": why }),
+                )
+            }
+            Outbox::Retry(on) => asks("outbox-retry", decision(&on)),
+            Outbox::Cancel(on) => asks("outbox-cancel", decision(&on)),
         },
         Command::Holds(command) => match command {
             Holds::List { state } => asks("holds-list", json!({ "state": state })),
@@ -180,6 +256,13 @@ fn asked(command: Command) -> Result<Asked, Failure> {
             Holds::Release(on) => asks("holds-release", decision(&on)),
         },
         Command::Timers(Timers::List) => asks("timers-list", json!({})),
+        Command::Plugin(Plugin::Parked) => asks("plugin-parked", json!({})),
+        Command::Plugin(Plugin::Unpark { id, why }) => {
+            asks("plugin-unpark", json!({ "id": id, "why": why }))
+        }
+        Command::Plugin(Plugin::Resume { plugin, why }) => {
+            asks("plugin-resume", json!({ "name": plugin, "why": why }))
+        }
         other => Err(Failure::new(
             USAGE,
             format!("{other:?} is no command of the API"),
@@ -256,10 +339,11 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn finish(asked: &Asked, answer: &Value, as_json: bool) -> Done {
-    let done = match as_json {
-        true => Done::json(answer),
-        false => Done::text(show::answer(asked.command, answer)),
+/// The answer as text in these words, or as JSON without any.
+fn finish(asked: &Asked, answer: &Value, wording: Option<&Wording>) -> Done {
+    let done = match wording {
+        None => Done::json(answer),
+        Some(wording) => Done::text(show::answer(asked.command, &wording.of(answer), wording)),
     };
     done.code(code_of(asked.command, answer))
 }

@@ -1,8 +1,13 @@
 //! From a decided mail to the bytes that go out. Rendered once, kept, never rebuilt.
 //!
 //! Plain text, format=flowed (RFC 3676), threaded by the answered message (RFC 5322 section
-//! 3.6.4), marked as automatic (RFC 3834 section 5) unless a person will send it. Every string
-//! from outside was cleaned of controls before it comes here, and header values are typed, so no
+//! 3.6.4). Mode `send` is marked as automatic from the start (RFC 3834 section 5: `auto-replied`
+//! when it answers at once, else `auto-generated`). What a person sends from Drafts or releases one
+//! by one after reading it (mode `approve`) is not: the RFC forbids the mark on mail that a person
+//! submits. A mail of mode `send` that a gate laid before a person keeps its mark: its bytes are
+//! what the person said yes to, and at the other end a mark too many costs no more than an
+//! automatic answer. `X-Liaison-Id` is in all of them, so that our own watchers know them again.
+//! Every string from outside was cleaned of controls before it comes here, and header values are typed, so no
 //! line break can reach a header.
 
 use bytes::Bytes;
@@ -11,7 +16,7 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use liaison_core::effect::{Audience, MailMode};
-use liaison_core::mail::{ParseLimits, clean_text, parse_message};
+use liaison_core::mail::clean_text;
 use liaison_core::policy::MailPlan;
 use liaison_core::proposal::Content;
 use liaison_core::time::Timestamp;
@@ -139,8 +144,7 @@ fn headers(
             .in_reply_to(format!("<{id}>"))
             .references(references.join(" "));
     }
-    if effect.mode != MailMode::Draft {
-        // A draft is sent by a person; all else is ours and must say so (RFC 3834 section 5).
+    if effect.mode == MailMode::Send {
         let kind = if plan.is_reply {
             "auto-replied"
         } else {
@@ -211,7 +215,9 @@ async fn quoted(plan: &MailPlan, books: &Books, zone: &str) -> Result<String, Co
     let Some(bytes) = books.bytes(&answered.content).await? else {
         return Ok(String::new());
     };
-    let view = parse_message(&bytes, &ParseLimits::default());
+    let Ok(view) = crate::reader::read(bytes).await else {
+        return Ok(String::new());
+    };
     let written = view.body.reply.trim();
     if written.is_empty() {
         return Ok(String::new());

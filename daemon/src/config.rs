@@ -8,6 +8,7 @@
 //! problem never becomes part of a [`Config`]. Secrets are references and stay so. Relative paths
 //! are relative to the folder of the file.
 
+mod differences;
 mod edges;
 mod load;
 mod problem;

@@ -9,6 +9,7 @@
 //! after it. The crash windows between the two are W8 to W13 of the storage contract.
 
 mod copy;
+mod draft;
 mod facts;
 mod hold;
 mod mail;
@@ -31,7 +32,7 @@ use liaison_core::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::books::keys::{self, DueKind};
-use crate::books::{Books, BooksError, LIST_ROWS_MAX, chain};
+use crate::books::{Books, BooksError, chain};
 use crate::calendars::Calendars;
 use crate::clock::Clock;
 use crate::freshness::Freshness;
@@ -117,7 +118,7 @@ impl Due {
 
     fn work(&self) -> Work {
         match self.kind {
-            DueKind::Mail | DueKind::SentCopy => Work::Mails,
+            DueKind::Mail | DueKind::SentCopy | DueKind::StaleDraft => Work::Mails,
             DueKind::Hold => Work::Holds,
         }
     }
@@ -310,7 +311,7 @@ impl Delivery {
     }
 
     async fn due_in(&self, range: Range) -> Result<Vec<Due>, BooksError> {
-        let rows = self.parts.books.keys_under(range, LIST_ROWS_MAX).await?;
+        let rows = self.parts.books.every_key(range).await?;
         let entry = |key: &bytes::Bytes| {
             let (at, kind, id) = keys::due_effect(key)?;
             Some(Due { at, kind, id })
@@ -364,7 +365,7 @@ impl Delivery {
         let Some(mail) = self.parts.books.mail(&due.id).await? else {
             return Ok(String::new());
         };
-        let own = due.kind == DueKind::SentCopy || mail.state == MailState::Uncertain;
+        let own = due.kind != DueKind::Mail || mail.state == MailState::Uncertain;
         // A leased mail must be in the lane that leased it.
         if own || is_draft(&mail) {
             let mailbox = self.mailbox_of(&mail);
@@ -384,6 +385,7 @@ impl Delivery {
                 DueKind::Mail => self.handle_mail(due).boxed().await,
                 DueKind::Hold => self.handle_hold(due).boxed().await,
                 DueKind::SentCopy => self.handle_copy(due).boxed().await,
+                DueKind::StaleDraft => self.handle_stale_draft(due).boxed().await,
             };
             match done {
                 Ok(true) => handled = handled.saturating_add(1),
@@ -456,6 +458,9 @@ impl Delivery {
             match books.commit(writes).await {
                 Ok(()) => {
                     self.parts.events.notify_one();
+                    if after.state.came_to_nothing() {
+                        self.hold_wake.notify_one();
+                    }
                     return Ok(Some(after));
                 }
                 Err(error) if error.is_conflict() && tries < CONFLICTS_MAX => {

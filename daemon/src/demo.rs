@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use crate::api::ApiError;
 use crate::app::StartError;
 use crate::books::BooksError;
+use crate::cli::shell_word;
 use crate::config::{ConfigErrors, default_plugin_dir};
 use crate::store::CommitError;
 use place::{Place, PlaceError};
@@ -165,16 +166,6 @@ fn program() -> OsString {
     std::env::args_os()
         .next()
         .unwrap_or_else(|| "liaison".into())
-}
-
-/// A word for a POSIX shell, quoted where it must be.
-fn shell_word(word: &std::ffi::OsStr) -> String {
-    let text = word.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.into_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn file_error(path: &Path) -> impl FnOnce(io::Error) -> DemoError + '_ {

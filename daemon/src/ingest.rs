@@ -1,34 +1,55 @@
 //! Taking mail in: read, identify, match, record. Commit C1.
 //!
-//! One message is one atomic commit: message, copy, place, Message-ID, thread, event and open
-//! outcome. The cursor moves in the commit of the last message of a batch (or alone, when all of
-//! it was known), so a crash in between only reads again what the identity gate recognises.
+//! A batch is one atomic commit: of each message its record, copy, place, Message-ID, thread,
+//! event and open outcome, and with the last of them the cursor. A batch that is larger than one
+//! commit may be ([`CHUNK_ROWS_MAX`], [`CHUNK_BYTES_MAX`]) is cut between messages, and one that
+//! meets another writer is taken in halves; the cursor always goes with the last part, so a crash
+//! in between only reads again what the identity gate recognises. Within a part each message sees
+//! the ones before it ([`Chunk`]), so two copies in one batch are one message.
+//!
+//! What cannot be read now is kept in a list with its next try ([`unread`]), in the same commit.
 //! Nothing here reacts; the pipeline does, from the event log.
 
 mod message;
 mod taking;
+mod unread;
 
-pub(crate) use taking::{NewEvent, append_event};
+pub(crate) use taking::{EVENT_NEXT, NewEvent, RECORDED_ONLY, append_event, append_events};
 
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use liaison_core::ids::MailboxId;
-use liaison_core::mail::{MessageView, ParseLimits, parse_message};
+use liaison_core::mail::MessageView;
+use liaison_core::time::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
+use crate::books::chunk::Chunk;
 use crate::books::rows::CursorRow;
 use crate::books::{Books, BooksError, chain, keys, replace};
 use crate::clock::Clock;
 use crate::freshness::Freshness;
 use crate::office::Office;
-use crate::source::{Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError, Taken};
+use crate::reader;
+use crate::source::{
+    Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError, Taken, Unread,
+};
+use crate::store::BATCH_ROWS_MAX;
 use crate::store::content::ContentError;
+use unread::{Again, UnreadList};
 
-/// Commits tried again after somebody else changed a row in between.
+/// Commits of a single message tried again after somebody else changed a row in between.
 const CONFLICTS_MAX: u32 = 8;
 /// Messages of a batch whose bytes are written to content files at the same time.
 const CONTENT_PARALLEL: usize = 8;
+/// Rows (puts, deletes, expectations) from which on a commit takes no further message. A message
+/// with all it touches is about 20 rows, so that a usual batch of 100 is one commit.
+const CHUNK_ROWS_MAX: usize = BATCH_ROWS_MAX - MESSAGE_ROWS_MAX;
+/// Most rows that one message or the cursor adds.
+const MESSAGE_ROWS_MAX: usize = 100;
+/// Bytes of keys and values from which on a commit takes no further message: a tenth of what the
+/// rows could hold, so that the writer thread is soon free for others.
+const CHUNK_BYTES_MAX: usize = 768 * 1024;
 
 /// Takes what mail sources find.
 #[derive(Debug)]
@@ -41,6 +62,8 @@ pub struct Ingest {
     events: Arc<Notify>,
     /// One batch at a time: the event log has one order.
     turn: Mutex<()>,
+    /// [`CHUNK_ROWS_MAX`], less in tests.
+    chunk_rows_max: usize,
 }
 
 impl Ingest {
@@ -60,42 +83,79 @@ impl Ingest {
             freshness,
             events,
             turn: Mutex::new(()),
+            chunk_rows_max: CHUNK_ROWS_MAX,
         }
     }
 
-    async fn take_batch(&self, batch: Batch) -> Result<Taken, BooksError> {
-        let last_look = self
-            .books
-            .get::<CursorRow>(keys::cursor(&batch.folder))
-            .await?;
-        let last_look = last_look.map(|row| row.record.at);
+    async fn take_batch(&self, batch: Batch) -> Result<Taken, TakeError> {
         let prepared = self.prepare(&batch).await?;
         let _turn = self.turn.lock().await;
         let mut taken = Taken::default();
-        for item in &prepared {
-            let taken_one = match self.take_one(&batch, item, last_look).await {
-                // Nothing that a stranger writes may stop a mailbox.
-                Err(error) if error.is_unfit() => {
-                    let why = format!("its record does not fit the store ({})", chain(&error));
-                    let plain = Prepared {
-                        view: Err(why),
-                        ..item.clone()
-                    };
-                    self.take_one(&batch, &plain, last_look).await
+        let mut rest = prepared.as_slice();
+        let (mut most, mut conflicts) = (usize::MAX, 0);
+        loop {
+            let part = rest.get(..most).unwrap_or(rest);
+            match self.take_part(&batch, part, part.len() == rest.len()).await {
+                Ok(part) => {
+                    taken.new = taken.new.saturating_add(part.taken.new);
+                    taken.known = taken.known.saturating_add(part.taken.known);
+                    taken.unread = taken.unread.saturating_add(part.taken.unread);
+                    rest = rest.get(part.messages..).unwrap_or_default();
+                    conflicts = 0;
+                    if part.finished {
+                        return Ok(taken);
+                    }
                 }
-                taken => taken,
-            };
-            if taken_one? {
-                taken.new = taken.new.saturating_add(1);
-            } else {
-                taken.known = taken.known.saturating_add(1);
+                // A smaller part holds what it read for a shorter time.
+                Err(error) if error.is_conflict() && part.len() > 1 => most = part.len() / 2,
+                Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => conflicts += 1,
+                Err(error) => return Err(error),
             }
         }
-        self.move_cursor(&batch).await?;
-        if taken.new > 0 {
+    }
+
+    /// Takes as many of `items` as fit one commit; with the last of the batch the cursor moves.
+    async fn take_part(
+        &self,
+        batch: &Batch,
+        items: &[Prepared],
+        reaches_end: bool,
+    ) -> Result<Part, TakeError> {
+        let chunk = Arc::new(Chunk::new(self.books.store.clone()));
+        let books = self.books.through(chunk.clone());
+        let cursor = books.get::<CursorRow>(keys::cursor(&batch.folder)).await?;
+        let taking = Taking {
+            ingest: self,
+            batch,
+            last_look: cursor.as_ref().map(|row| row.record.at),
+            books,
+        };
+        let mut unread = UnreadList::read(&taking.books, &batch.folder).await?;
+        let mut part = Part::default();
+        for item in items {
+            taking.take(item, &mut unread, &mut part.taken).await?;
+            part.messages = part.messages.saturating_add(1);
+            let size = chunk.size();
+            if size.rows >= self.chunk_rows_max || size.bytes >= CHUNK_BYTES_MAX {
+                break;
+            }
+        }
+        let all = part.messages == items.len() && reaches_end;
+        // What it clears away must fit too; else the cursor gets a commit of its own.
+        let rows = chunk.size().rows.saturating_add(unread.len());
+        part.finished = all && (rows < self.chunk_rows_max || items.is_empty());
+        if part.finished {
+            taking.move_cursor(cursor, &unread).await?;
+        }
+        let mut writes = self.books.batch();
+        chunk.drain(&mut writes);
+        if !writes.is_empty() {
+            self.books.commit(writes).await?;
+        }
+        if part.taken.new > 0 {
             self.events.notify_one();
         }
-        Ok(taken)
+        Ok(part)
     }
 
     /// Reads all messages and makes their bytes durable, before anything refers to them.
@@ -106,15 +166,28 @@ impl Ingest {
                 match &arrived.content {
                     Content::Message(bytes) => self.books.keep(bytes.clone()).await,
                     Content::HeaderOnly { header, .. } => self.books.keep(header.clone()).await,
-                    Content::Unfetchable { .. } => Ok(String::new()),
+                    Content::NotNow { .. } | Content::Vanished | Content::Unfetchable { .. } => {
+                        Ok(String::new())
+                    }
                 }
             }))
             .await;
             for (arrived, content) in chunk.iter().zip(kept) {
                 let view = match &arrived.content {
-                    Content::Message(bytes) => read(bytes.clone()).await,
-                    Content::HeaderOnly { header, .. } => read(header.clone()).await,
-                    Content::Unfetchable { reason } => Err(reason.clone()),
+                    Content::Message(bytes) => Some(bytes),
+                    Content::HeaderOnly { header, .. } => Some(header),
+                    Content::NotNow { .. } | Content::Vanished | Content::Unfetchable { .. } => {
+                        None
+                    }
+                };
+                let view = match (view, &arrived.content) {
+                    (Some(bytes), _) => {
+                        reader::read(bytes.clone()).await.map_err(|e| e.to_string())
+                    }
+                    (None, Content::NotNow { reason } | Content::Unfetchable { reason }) => {
+                        Err(reason.clone())
+                    }
+                    (None, _) => Err(VANISHED.to_owned()),
                 };
                 let (content, view) = match content {
                     Err(BooksError::Content(ContentError::TooLarge { bytes })) => (
@@ -132,24 +205,122 @@ impl Ingest {
         }
         Ok(prepared)
     }
+}
 
-    async fn move_cursor(&self, batch: &Batch) -> Result<(), BooksError> {
-        let key = keys::cursor(&batch.folder);
-        let seen = self.books.get::<CursorRow>(key.clone()).await?;
+/// What is said of a message that was listed and then gone.
+const VANISHED: &str = "it was moved or deleted before it could be read";
+
+/// Why a batch was not taken.
+#[derive(Debug, thiserror::Error)]
+enum TakeError {
+    #[error(transparent)]
+    Books(#[from] BooksError),
+    #[error(
+        "more than {} messages of {folder} cannot be read: the mailbox itself is in trouble; look \
+         at its server or disk, it is tried again",
+        unread::UNREAD_MAX
+    )]
+    TooManyUnread { folder: String },
+}
+
+impl TakeError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, TakeError::Books(error) if error.is_conflict())
+    }
+
+    fn is_unfit(&self) -> bool {
+        matches!(self, TakeError::Books(error) if error.is_unfit())
+    }
+}
+
+/// What one commit took.
+#[derive(Debug, Default)]
+struct Part {
+    messages: usize,
+    taken: Taken,
+    /// The batch is done, and the cursor moved.
+    finished: bool,
+}
+
+/// One part of a batch on its way into one commit; `books` see what was staged so far.
+struct Taking<'a> {
+    ingest: &'a Ingest,
+    batch: &'a Batch,
+    last_look: Option<Timestamp>,
+    books: Books,
+}
+
+impl Taking<'_> {
+    /// Stages one message, whatever can be had of it.
+    async fn take(
+        &self,
+        item: &Prepared,
+        unread: &mut UnreadList,
+        taken: &mut Taken,
+    ) -> Result<(), TakeError> {
+        let mut item = std::borrow::Cow::Borrowed(item);
+        match unread.again(self, &item)? {
+            Again::Later => {
+                taken.unread = taken.unread.saturating_add(1);
+                return self.keep_for_later(&item, unread).await;
+            }
+            Again::Never => return Ok(()),
+            Again::GivenUp(why) => item.to_mut().view = Err(why),
+            Again::Now => {}
+        }
+        let last_look = unread.last_look(&item).or(self.last_look);
+        let new = match self.take_one(&item, last_look).await {
+            // Nothing that a stranger writes may stop a mailbox.
+            Err(error) if error.is_unfit() => {
+                let why = format!("its record does not fit the store ({})", chain(&error));
+                item.to_mut().view = Err(why);
+                self.take_one(&item, last_look).await
+            }
+            other => other,
+        };
+        self.forget_unread(&item, unread).await?;
+        let count = if new? {
+            &mut taken.new
+        } else {
+            &mut taken.known
+        };
+        *count = count.saturating_add(1);
+        Ok(())
+    }
+
+    async fn move_cursor(
+        &self,
+        seen: Option<crate::store::Stored<CursorRow>>,
+        unread: &UnreadList,
+    ) -> Result<(), TakeError> {
         let standing = seen
             .as_ref()
-            .is_some_and(|row| row.record.cursor == batch.cursor);
-        if batch.mode == BatchMode::Rebind && standing {
+            .is_some_and(|row| row.record.cursor == self.batch.cursor);
+        if self.batch.mode == BatchMode::Rebind && standing {
             // Until the walk is done, the last good look stays the one before the change.
             return Ok(());
         }
+        let before = seen.as_ref().map(|row| row.record.cursor);
+        if let (
+            Some(Cursor::Imap {
+                uid_validity: old, ..
+            }),
+            Cursor::Imap {
+                uid_validity: new, ..
+            },
+        ) = (before, self.batch.cursor)
+            && old != new
+        {
+            self.renumbered((old, new), unread).await?;
+        }
         let row = CursorRow {
-            cursor: batch.cursor,
-            at: self.clock.now(),
+            cursor: self.batch.cursor,
+            at: self.ingest.clock.now(),
         };
         let mut writes = self.books.batch();
+        let key = keys::cursor(&self.batch.folder);
         replace(&mut writes, key, seen.map(|row| row.version), &row)?;
-        self.books.commit(writes).await
+        Ok(self.books.commit(writes).await?)
     }
 }
 
@@ -162,15 +333,6 @@ struct Prepared {
     view: Result<MessageView, String>,
 }
 
-/// Reads a message off the async threads; a panic is that message's own trouble.
-async fn read(bytes: bytes::Bytes) -> Result<MessageView, String> {
-    let parse = move || parse_message(&bytes, &ParseLimits::default());
-    // Awaited right here, so it needs no supervisor.
-    tokio::task::spawn_blocking(parse)
-        .await
-        .map_err(|_| "reading this message broke the reader; its bytes are kept".to_owned())
-}
-
 impl Intake for Ingest {
     fn cursor<'a>(
         &'a self,
@@ -179,6 +341,18 @@ impl Intake for Ingest {
         async move {
             let row = self.books.get::<CursorRow>(keys::cursor(folder)).await;
             row.map(|row| row.map(|row| row.record.cursor))
+                .map_err(|error| refused(&folder.mailbox, &error))
+        }
+        .boxed()
+    }
+
+    fn unread<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Vec<Unread>, IntakeError>> {
+        async move {
+            let list = UnreadList::read(&self.books, folder).await;
+            list.map(|list| list.places())
                 .map_err(|error| refused(&folder.mailbox, &error))
         }
         .boxed()
@@ -195,7 +369,7 @@ impl Intake for Ingest {
                 .map(|locator| keys::locator(folder, locator))
                 .collect();
             let rows = self.books.store.get(&wanted).await;
-            let rows = rows.map_err(|error| refused(&folder.mailbox, &error.into()))?;
+            let rows = rows.map_err(|error| refused(&folder.mailbox, &BooksError::from(error)))?;
             let unknown = locators
                 .into_iter()
                 .zip(rows)
@@ -229,7 +403,7 @@ impl Intake for Ingest {
     }
 }
 
-fn refused(mailbox: &MailboxId, error: &BooksError) -> IntakeError {
+fn refused(mailbox: &MailboxId, error: &(dyn std::error::Error + 'static)) -> IntakeError {
     IntakeError {
         mailbox: mailbox.clone(),
         why: chain(error),

@@ -3,7 +3,7 @@
 //! Module map, in reading order: [`clock`], [`supervisor`], [`secret`] and [`tls`] are the one
 //! home of time, tasks, secrets and TLS. [`source`] and [`sink`] are the contracts of the edges and
 //! their implementations. [`store`] is what the daemon remembers, [`books`] its typed rows.
-//! [`ingest`] takes mail in, [`pipeline`] lets the plugins of [`plugin`] propose and the core
+//! [`reader`] reads messages off the async threads. [`ingest`] takes mail in, [`pipeline`] lets the plugins of [`plugin`] propose and the core
 //! decide, [`delivery`] carries out. [`config`], [`control`] and [`cli`] are the operator's side;
 //! [`app`] is the only place that knows all parts.
 #![deny(unsafe_code)]
@@ -30,6 +30,7 @@ pub mod office;
 pub mod outbox;
 pub mod pipeline;
 pub mod plugin;
+pub mod reader;
 pub mod secret;
 pub mod sink;
 pub mod source;

@@ -1,11 +1,13 @@
 //! Moving mails and holds from state to state: record, due index, audit and the event that tells
 //! the plugin, in one commit.
 
+pub mod ledger;
+
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::SettledOutcome;
 use liaison_core::ids::EffectId;
 use liaison_core::message::cut_text;
-use liaison_core::outbox::{IllegalStep, Input, MailState};
+use liaison_core::outbox::{APPROVAL_MS, IllegalStep, Input, MailState};
 use liaison_core::time::Timestamp;
 
 use crate::books::keys::{self, DueKind};
@@ -82,7 +84,17 @@ pub async fn stage_mail(
             why: cut_text(&step.why, WHY_CHARS_MAX),
         },
     )?;
-    if let Some(outcome) = settled(&after) {
+    if after.state.came_to_nothing() {
+        if before.state == MailState::Drafted {
+            let entry = keys::effect_due(now, DueKind::StaleDraft, &after.id);
+            writes.put(entry, Vec::new());
+        }
+        stage_free(books, writes, &after, now).await?;
+    }
+    // That it failed was told when it failed.
+    let told =
+        before.state == MailState::Failed && after.state == (MailState::Resolved { sent: false });
+    if let Some(outcome) = settled(&after).filter(|_| !told) {
         let body = EventBody::Settled {
             effect: after.id.clone(),
             plugin: after.cause.plugin.clone(),
@@ -96,6 +108,59 @@ pub async fn stage_mail(
     Ok(after)
 }
 
+/// Gives up the holds that only this mail offered: nobody will ever hear of these times.
+async fn stage_free(
+    books: &Books,
+    writes: &mut Batch,
+    mail: &MailEffect,
+    now: Timestamp,
+) -> Result<(), BooksError> {
+    let why = format!(
+        "the mail {} that was to offer it is {}",
+        mail.id, mail.state
+    );
+    for id in &mail.requires {
+        let Some(hold) = books.get::<HoldEffect>(keys::hold(id)).await? else {
+            continue;
+        };
+        let open = matches!(hold.record.state, HoldState::Planned | HoldState::Placed);
+        if !open || is_offered_besides(books, id, mail).await? {
+            continue;
+        }
+        let mut after = hold.record.clone();
+        after.state = HoldState::Releasing(cut_text(&why, WHY_CHARS_MAX));
+        after.not_before = now;
+        stage_hold(books, writes, &hold, after, ("liaison", &why), now).await?;
+    }
+    Ok(())
+}
+
+async fn is_offered_besides(
+    books: &Books,
+    hold: &EffectId,
+    mail: &MailEffect,
+) -> Result<bool, BooksError> {
+    for id in books.mails_requiring(hold).await? {
+        let other = books.mail(&id).await?.filter(|other| other.id != mail.id);
+        if other.is_some_and(|other| other.state.counts_as_contact()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// When the index of due effects wants a mail looked at: when it is to be carried out, or when
+/// nobody has decided about it for [`APPROVAL_MS`]. One of which something was tried, and so may be
+/// with its recipient, waits for a person without end.
+#[must_use]
+pub fn due_of(mail: &MailEffect) -> Option<Timestamp> {
+    if mail.state.is_watched() {
+        return Some(mail.not_before);
+    }
+    let expires = mail.state == MailState::Held && mail.attempts == 0;
+    expires.then(|| mail.since.plus_millis(APPROVAL_MS))
+}
+
 /// Replaces a mail and keeps its due entry right; no step, no audit.
 ///
 /// # Errors
@@ -105,10 +170,8 @@ pub fn stage_mail_record(
     before: &Stored<MailEffect>,
     after: &MailEffect,
 ) -> Result<(), BooksError> {
-    let due = |mail: &MailEffect| {
-        let watched = mail.state.is_watched();
-        watched.then(|| keys::effect_due(mail.not_before, DueKind::Mail, &mail.id))
-    };
+    let due =
+        |mail: &MailEffect| due_of(mail).map(|at| keys::effect_due(at, DueKind::Mail, &mail.id));
     stage_due(writes, due(&before.record), due(after));
     replace(writes, keys::mail(&after.id), Some(before.version), after)
 }
@@ -146,11 +209,8 @@ fn settled(mail: &MailEffect) -> Option<SettledOutcome> {
 /// # Errors
 /// When the record cannot be encoded.
 pub fn stage_new_mail(writes: &mut Batch, mail: &MailEffect) -> Result<(), BooksError> {
-    if mail.state.is_watched() {
-        writes.put(
-            keys::effect_due(mail.not_before, DueKind::Mail, &mail.id),
-            Vec::new(),
-        );
+    if let Some(at) = due_of(mail) {
+        writes.put(keys::effect_due(at, DueKind::Mail, &mail.id), Vec::new());
     }
     for hold in &mail.requires {
         writes.put(keys::effect_by("hold", hold.as_str(), &mail.id), Vec::new());

@@ -46,8 +46,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Tries of one event that itself breaks the work (a damaged file, a record that does not fit);
 /// afterwards it is set aside, so that it stops nothing else.
 const EVENT_TRIES_MAX: u32 = 3;
-/// Most waiting events looked at.
-const WAITING_MAX: usize = 10_000;
+/// Name of the counter that says how far the log was worked through.
+pub(crate) const POSITION: &str = "pipeline-next";
 /// Strikes in a row after which a plugin is suspended.
 pub const STRIKES_MAX: u32 = 3;
 /// Tries that a plugin may ask for with `again-later`.
@@ -174,8 +174,9 @@ impl Pipeline {
         loop {
             let now = self.clock.now();
             let fired = self.fire_timers(now).await?;
-            let worked = self.work_events(stop).await?;
-            let retried = self.work_waiting(now).await?;
+            // Boxed: what a pass holds across its waits is large.
+            let worked = Box::pin(self.work_events(stop)).await?;
+            let retried = Box::pin(self.work_waiting(now)).await?;
             done = done
                 .saturating_add(fired)
                 .saturating_add(worked)
@@ -236,19 +237,13 @@ impl Pipeline {
     async fn position(&self) -> Result<u64, BooksError> {
         let row = self
             .books
-            .get::<CounterRow>(keys::setting("pipeline-next"))
+            .get::<CounterRow>(keys::setting(POSITION))
             .await?;
         Ok(row.map_or(0, |row| row.record.next))
     }
 
     async fn waiting(&self) -> Result<Vec<WaitRow>, BooksError> {
-        self.books
-            .list(
-                Range::all(crate::store::Ns::Wait),
-                Dir::Forward,
-                WAITING_MAX,
-            )
-            .await
+        self.books.every(Range::all(crate::store::Ns::Wait)).await
     }
 
     /// How long nothing is due, as far as the clock can be believed.
@@ -261,7 +256,11 @@ impl Pipeline {
                 .and_then(|key| keys::due_timer(key))
                 .map(|(at, _)| at)
         };
-        let first_wait = async { self.waiting().await.ok()?.first().map(|wait| wait.due) };
+        let first_wait = async {
+            let range = Range::all(crate::store::Ns::Wait);
+            let waits: Vec<WaitRow> = self.books.list(range, Dir::Forward, 1).await.ok()?;
+            waits.first().map(|wait| wait.due)
+        };
         let next: Option<Timestamp> = [first_timer.await, first_wait.await]
             .into_iter()
             .flatten()

@@ -120,8 +120,13 @@ pub trait OwnFolders: std::fmt::Debug + Send + Sync + 'static {
         bytes: &'a [u8],
     ) -> BoxFuture<'a, Result<(), FolderError>>;
 
-    /// Removes our own draft with this Message-ID; `Ok(false)` when it is not there any more.
-    fn remove_draft<'a>(&'a self, message_id: &'a str) -> BoxFuture<'a, Result<bool, FolderError>>;
+    /// Removes our own draft with this Message-ID while it still has exactly these bytes;
+    /// `Ok(false)` when it is not there any more, or its owner changed it.
+    fn remove_draft<'a>(
+        &'a self,
+        message_id: &'a str,
+        bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<bool, FolderError>>;
 }
 
 /// One object of a calendar collection (RFC 4791 section 4.1).

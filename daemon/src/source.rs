@@ -78,15 +78,23 @@ pub enum Content {
         /// Size of the whole in bytes.
         size: u64,
     },
-    /// The server or file system would not give it.
+    /// It cannot be had now; the intake keeps the place and has it asked for again.
+    NotNow {
+        /// What the server or file system said.
+        reason: String,
+    },
+    /// It was moved or deleted before it could be read.
+    Vanished,
+    /// It can never be had.
     Unfetchable {
-        /// What it said.
+        /// What the server or file system said.
         reason: String,
     },
 }
 
 /// How the messages of a batch are to be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BatchMode {
     /// New: react.
     Live,
@@ -120,6 +128,19 @@ pub struct Taken {
     pub new: usize,
     /// Copies of, or new places for, messages already known.
     pub known: usize,
+    /// Messages that are asked for again.
+    pub unread: usize,
+}
+
+/// A message that could not be read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Where it is, as [`Arrived::locator`].
+    pub locator: String,
+    /// How it is to be handed in.
+    pub mode: BatchMode,
+    /// When it is to be asked for again.
+    pub due: Timestamp,
 }
 
 /// Why a batch was not taken. Nothing of it is durable; the same batch may be handed in again.
@@ -146,6 +167,13 @@ pub trait Intake: Send + Sync + 'static {
         folder: &'a FolderRef,
         locators: Vec<String>,
     ) -> BoxFuture<'a, Result<Vec<String>, IntakeError>>;
+
+    /// Messages of the folder that were handed in as [`Content::NotNow`] and are not read yet, by
+    /// locator. Those that are due are to be handed in again, as whatever they are by then.
+    fn unread<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Vec<Unread>, IntakeError>>;
 
     /// Records a batch and its cursor: durable when it returns `Ok`. Idempotent.
     fn take(&self, batch: Batch) -> BoxFuture<'_, Result<Taken, IntakeError>>;

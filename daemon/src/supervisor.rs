@@ -9,13 +9,15 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{AbortHandle, JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 /// Delay before the first restart of a task that ended on its own.
 const RESTART_DELAY_FIRST: Duration = Duration::from_millis(500);
 /// Longest delay before a restart.
 const RESTART_DELAY_MAX: Duration = Duration::from_secs(60);
+/// How long an aborted task is waited for: one that never awaits cannot be aborted at all.
+const ABORT_LIMIT: Duration = Duration::from_secs(1);
 /// How long a task may take to heed its stop before it is aborted.
 pub const STOP_LIMIT: Duration = Duration::from_secs(10);
 
@@ -86,7 +88,10 @@ pub struct TaskState {
 #[derive(Debug)]
 struct Task {
     name: String,
+    /// Looks after the work and sees its end.
     handle: JoinHandle<()>,
+    /// The work itself, a task of its own: who ends only `handle` lets it run on.
+    work: Arc<Mutex<Option<AbortHandle>>>,
 }
 
 /// Owns all tasks of the process.
@@ -128,6 +133,8 @@ impl Supervisor {
     {
         let (name, stop, states) = (name.to_owned(), self.stop.child(), self.states.clone());
         let task_name = name.clone();
+        let work = Arc::new(Mutex::new(None));
+        let current = work.clone();
         #[expect(clippy::disallowed_methods, reason = "the one home of spawning")]
         let handle = tokio::spawn(async move {
             let mut delay = RESTART_DELAY_FIRST;
@@ -137,7 +144,10 @@ impl Supervisor {
                     clippy::disallowed_methods,
                     reason = "a task of its own contains a panic"
                 )]
-                let ended = tokio::spawn(make(stop.clone())).await;
+                let running = tokio::spawn(make(stop.clone()));
+                *current.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(running.abort_handle());
+                let ended = running.await;
                 let why = end_words(ended.as_ref().err());
                 note(&states, &name, |state| {
                     state.running = false;
@@ -162,6 +172,7 @@ impl Supervisor {
             .push(Task {
                 name: task_name,
                 handle,
+                work,
             });
     }
 
@@ -174,6 +185,7 @@ impl Supervisor {
         let task_name = name.clone();
         #[expect(clippy::disallowed_methods, reason = "the one home of spawning")]
         let inner = tokio::spawn(task);
+        let work = Arc::new(Mutex::new(Some(inner.abort_handle())));
         #[expect(clippy::disallowed_methods, reason = "the one home of spawning")]
         let handle = tokio::spawn(async move {
             note(&states, &name, |state| state.running = true);
@@ -192,6 +204,7 @@ impl Supervisor {
             .push(Task {
                 name: task_name,
                 handle,
+                work,
             });
     }
 
@@ -203,14 +216,27 @@ impl Supervisor {
             std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
         let deadline = tokio::time::Instant::now() + STOP_LIMIT;
         let mut aborted = Vec::new();
-        for Task { name, mut handle } in handles {
+        for task in handles {
+            let Task {
+                name,
+                mut handle,
+                work,
+            } = task;
             if tokio::time::timeout_at(deadline, &mut handle)
                 .await
                 .is_err()
             {
-                handle.abort();
+                let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(work) = work {
+                    work.abort();
+                }
                 // Awaited again, so that nothing of it still holds the store.
-                drop(handle.await);
+                if tokio::time::timeout(ABORT_LIMIT, &mut handle)
+                    .await
+                    .is_err()
+                {
+                    handle.abort();
+                }
                 aborted.push(name);
             }
         }
@@ -270,5 +296,28 @@ mod tests {
         supervisor.spawn("deaf", |_stop| std::future::pending());
         tokio::task::yield_now().await;
         assert_eq!(supervisor.shut_down().await, ["deaf"]);
+    }
+
+    /// What an aborted task holds (the store) is free when the shutdown is over.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_of_an_aborted_task_runs_on() {
+        let supervisor = Supervisor::new();
+        let held = Arc::new(());
+        let by_restartable = held.clone();
+        supervisor.spawn("deaf", move |_stop| {
+            let held = by_restartable.clone();
+            async move {
+                let _held = held;
+                std::future::pending().await
+            }
+        });
+        let by_single = held.clone();
+        supervisor.spawn_once("deaf too", async move {
+            let _held = by_single;
+            std::future::pending().await
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(supervisor.shut_down().await, ["deaf", "deaf too"]);
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 }

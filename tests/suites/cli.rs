@@ -439,7 +439,7 @@ fn exit_codes_tell_programs_what_happened() {
     let elsewhere = firm.dir().join("elsewhere.toml");
     fs::write(&elsewhere, format!("socket = \"nobody.sock\"\n{text}")).unwrap();
     let elsewhere = elsewhere.display().to_string();
-    let cases: [(&[&str], i32); 8] = [
+    let cases: [(&[&str], i32); 12] = [
         (&["status"], 0),
         (&["--version"], 0),
         (&["why", "nothing@example.com"], 1),
@@ -448,6 +448,10 @@ fn exit_codes_tell_programs_what_happened() {
         (&["inspect", "x.eml", "--to", "2026-01-01"], 2),
         (&["--config", "/nowhere/liaison.toml", "status"], 3),
         (&["--config", &elsewhere, "status"], 5),
+        (&["cases", "frobs", "list"], 2),
+        (&["outbox", "list", "--state", "helt"], 2),
+        (&["reload"], 0),
+        (&["--config", &elsewhere, "reload"], 5),
     ];
     for (words, code) in cases {
         // Clap takes the last of two, so that a case may name its own file.
@@ -467,4 +471,57 @@ fn exit_codes_tell_programs_what_happened() {
         }
     }
     drop(daemon);
+
+    // For programs, a failure is JSON, too, and nothing else.
+    let options = firm.options();
+    for (words, code, word) in [
+        (["reload", "--json"], 5, "not_running"),
+        (["frobnicate", "--json"], 2, "arguments"),
+    ] {
+        let output = cli(&options, words);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert!(output.stdout.is_empty(), "{}", said(&output));
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(error["error"]["code"], word, "{error:#}");
+        assert_eq!(error["error"]["exit_code"], code, "{error:#}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    for words in [["--help"].as_slice(), &["outbox", "--help"], &["--version"]] {
+        let mut command = std::process::Command::new(liaison_tests::daemon::binary());
+        command.args(words).stdout(std::process::Stdio::piped());
+        let mut child = command
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{words:?}: {}",
+            said(&output)
+        );
+        assert!(output.stderr.is_empty(), "{words:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn times_are_told_in_the_firms_zone_and_to_programs_in_utc() {
+    let (_firm, mail, _outgoing, daemon) = desk("approve");
+    mail.deliver(&cast::nda_request(1).build());
+    let held = daemon.eventually("a mail is held", || {
+        daemon.rows(&["outbox", "list", "--state", "held"]).pop()
+    });
+    assert!(text_at(&held, "/since").ends_with('Z'), "{held:#}");
+    let text = daemon.cli(["outbox", "show", text_at(&held, "/id")]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    let since = text
+        .lines()
+        .find(|line| line.starts_with("Since:"))
+        .unwrap();
+    let zone = since.rsplit(' ').next().unwrap();
+    assert!(zone == "UTC" || zone.starts_with(['+', '-']), "{since}");
 }

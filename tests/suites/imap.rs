@@ -132,3 +132,28 @@ fn without_proof_of_the_sender_a_mail_is_a_draft_at_most() {
     let why = daemon.settled("unproven@example.com").to_string();
     assert!(why.contains("draft instead of send"), "{why}");
 }
+
+/// UIDVALIDITY changes: the same messages under other UIDs. Nothing happens again, it is told, and
+/// what comes afterwards is acted on.
+#[test]
+fn new_uids_for_the_same_mail_are_told_and_repeat_nothing() {
+    let (mut servers, daemon) = Servers::start("draft");
+    servers.deliver(&cast::enquiry(1).build());
+    daemon.settled("enquiry-1@example.com");
+    daemon.row(&["outbox", "list"], "the mail is a draft", |mail| {
+        mail["state"] == "drafted"
+    });
+    let known = daemon.status()["events"]["known"].clone();
+    servers.dovecot.reset_uidvalidity(ALICE, "INBOX");
+    daemon.eventually("the new UIDs are told", || {
+        let told = daemon.status()["renumbered"][0]["what"].to_string();
+        told.contains("UIDVALIDITY").then_some(())
+    });
+    assert_eq!(daemon.status()["events"]["known"], known);
+    assert_eq!(daemon.rows(&["cases", "lead", "list"]).len(), 1);
+    assert_eq!(daemon.rows(&["outbox", "list"]).len(), 1);
+    servers.deliver(&cast::enquiry(2).build());
+    let why = daemon.settled("enquiry-2@example.com");
+    assert_eq!(why["message"]["historical"], false, "{why:#}");
+    assert_eq!(daemon.rows(&["cases", "lead", "list"]).len(), 2);
+}

@@ -13,7 +13,7 @@ use liaison_tests::dovecot::{Dovecot, ServerOptions};
 use liaison_tests::firm::{Firm, SALES};
 use liaison_tests::mail::cast;
 use liaison_tests::net::free_port;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A mailbox on a server, as it stands in the file.
 fn imap_section(firm: &Firm, name: &str, (port, ca): (u16, &str), password: &str) -> String {
@@ -200,4 +200,49 @@ fn a_command_in_the_moment_of_the_start_does_not_prevent_it() {
         }
         daemon.wait_ready();
     }
+}
+
+#[test]
+fn a_hangup_reads_the_configuration_again_and_ends_nothing() {
+    let mut firm = Firm::new();
+    firm.maildir(None);
+    let mut daemon = firm.start();
+    daemon.watched(SALES, 2);
+    let pid = daemon.pid();
+    let before = fs::read_to_string(firm.config()).unwrap();
+
+    fs::write(firm.config(), format!("{before}\n[firn]\n")).unwrap();
+    daemon.signal("HUP");
+    // The commands cannot read the file either, so the daemon is asked directly.
+    let ask = || daemon.call("status", &json!({})).unwrap();
+    daemon.eventually("the mistake is told", || {
+        let told = ask()["daemon"]["reload_trouble"].to_string();
+        told.contains("did you mean `firm`").then_some(())
+    });
+    assert_eq!(ask()["daemon"]["pid"], pid, "it goes on as it was");
+    let refused = daemon.cli(["reload"]);
+    assert_eq!(refused.status.code(), Some(3));
+
+    let spare = firm.dir().join("spare");
+    liaison_tests::maildir::Maildir::create(&spare);
+    let more = format!(
+        "{before}\n[[mailbox]]\nname = \"spare\"\nkind = \"maildir\"\npath = \"spare\"\n\
+         owner = \"alice@example.test\"\n"
+    );
+    fs::write(firm.config(), more).unwrap();
+    daemon.signal("HUP");
+    daemon.watched("spare", 1);
+    assert_eq!(daemon.status()["daemon"]["reload_trouble"], Value::Null);
+    assert_eq!(daemon.status()["daemon"]["pid"], pid);
+
+    fs::write(firm.config(), before).unwrap();
+    let reloaded = daemon.cli_json(["reload"]);
+    assert_eq!(reloaded["changed"], "mailbox spare: gone", "{reloaded:#}");
+    daemon.eventually("it is no longer watched", || {
+        (!daemon.status()["daemon"]["sources"]
+            .to_string()
+            .contains("spare"))
+        .then_some(())
+    });
+    daemon.terminate();
 }

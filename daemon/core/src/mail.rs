@@ -4,7 +4,6 @@
 //! its `problems`. Everything that came from outside is cleaned here, once, so that nothing behind
 //! this border meets a control character in a name or a line break in a subject.
 
-use mail_parser::DateTime;
 use mail_parser::parsers::fields::thread::thread_name;
 use serde::{Deserialize, Serialize};
 
@@ -17,12 +16,14 @@ pub mod authenticity;
 pub mod automatic;
 mod body;
 mod charset;
+mod date;
 mod fields;
 mod flowed;
 pub mod forward;
 mod html;
 pub mod inspect;
 mod mime;
+mod octets;
 mod problem;
 pub mod reply;
 pub mod thread;
@@ -35,7 +36,9 @@ pub use forward::ForwardedOriginal;
 pub use inspect::inspect_json;
 pub use problem::{ParseLimits, Problem, ProblemKind};
 pub use reply::{BodyParts, Confidence, Span, SpanKind};
-pub use thread::{ThreadEvidence, find_thread, new_thread_id, thread_candidates};
+pub use thread::{Standing, ThreadEvidence, new_thread_id, standing_names, thread_candidates};
+
+pub(crate) use date::parse_date;
 
 use fields::HeaderSection;
 use mime::Tree;
@@ -153,8 +156,8 @@ const MAX_PROBLEMS: usize = 100;
 /// Reads a message; any bytes give a view.
 #[must_use]
 pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
-    let converted = with_line_feeds(bytes);
-    let bytes = converted.as_deref().unwrap_or(bytes);
+    let (bytes, mut repairs) = octets::readable(bytes);
+    let bytes = bytes.as_ref();
     let too_large = bytes.len() > limits.max_message_bytes;
     let mut tree = if too_large {
         Tree::header_only(bytes, limits)
@@ -162,6 +165,16 @@ pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
         Tree::read(bytes, limits)
     };
     let mut problems = std::mem::take(&mut tree.problems);
+    let read_something = tree
+        .parts
+        .first()
+        .is_some_and(|p| !p.header.fields.is_empty());
+    let told = problems.iter().any(|p| p.kind == ProblemKind::NoHeader);
+    if !read_something && !told {
+        let detail = "there is no header field: all is taken as body";
+        problems.insert(0, Problem::new(ProblemKind::NoHeader, detail));
+    }
+    problems.append(&mut repairs);
     if bytes.is_empty() {
         problems.clear();
         problems.push(Problem::new(ProblemKind::Empty, "the message is empty"));
@@ -224,22 +237,13 @@ fn body_view(
         .header("Content-Type")
         .is_some_and(|kind| kind.to_ascii_lowercase().contains("format=flowed"));
     let answers = answers || flowed;
-    view.body = reply::divide(&body.text, &body.marks, answers);
+    let name = view.from.first().and_then(|from| from.name.as_deref());
+    let writing = reply::Writing { answers, name };
+    view.body = reply::divide(&body.text, &body.marks, &writing);
     view.text = body.text;
     view.attachments = attachment::list(bytes, tree, &body.used, problems);
     view.calendar_parts = attachment::calendars(bytes, tree, problems);
     view.forwarded = forward::originals(bytes, tree, &view.text, &view.body, &view.subject);
-}
-
-/// Messages of old programs end lines in CR alone.
-fn with_line_feeds(bytes: &[u8]) -> Option<Vec<u8>> {
-    let lone = bytes.contains(&b'\r') && !bytes.contains(&b'\n');
-    lone.then(|| {
-        bytes
-            .iter()
-            .map(|&b| if b == b'\r' { b'\n' } else { b })
-            .collect()
-    })
 }
 
 /// BLAKE3 over the body as it travels: every line end counts as CR LF.
@@ -272,13 +276,13 @@ fn header_view(header: &HeaderSection, problems: &mut Vec<Problem>) -> MessageVi
     let from_field_count = header.all("From").count();
     note_missing(header, from_field_count, &from, problems);
     let date_raw = header.first("Date").map(clean_text);
-    let parsed = date_raw.as_deref().and_then(parse_date);
-    if let (Some(raw), None) = (&date_raw, parsed) {
-        problems.push(Problem::new(
-            ProblemKind::BadDate,
-            format!("unreadable Date `{raw}`"),
-        ));
-    }
+    let parsed = date_raw.as_deref().and_then(date::read_date);
+    let wrong = match (&date_raw, &parsed) {
+        (Some(raw), None) => Some(format!("unreadable Date `{raw}`")),
+        (Some(raw), Some(read)) => read.guess.as_ref().map(|why| format!("Date `{raw}` {why}")),
+        (None, _) => None,
+    };
+    problems.extend(wrong.map(|detail| Problem::new(ProblemKind::BadDate, detail)));
     let subject = header.text("Subject").unwrap_or_default();
     let ids = |name| {
         header
@@ -290,8 +294,8 @@ fn header_view(header: &HeaderSection, problems: &mut Vec<Problem>) -> MessageVi
         message_id: header.first("Message-ID").and_then(fields::own_message_id),
         in_reply_to: ids("In-Reply-To"),
         references: ids("References"),
-        date: parsed.map(|(date, _)| date),
-        date_offset_minutes: parsed.map(|(_, offset)| offset),
+        date: parsed.as_ref().map(|read| read.instant),
+        date_offset_minutes: parsed.map(|read| read.offset_minutes),
         date_raw,
         identity_parts: IdentityParts {
             body_hash: [0; 32],
@@ -412,35 +416,6 @@ pub fn base_subject(subject: &str) -> String {
         base = next;
     }
     clean_text(base)
-}
-
-/// An instant and the writer's offset in minutes, from a Date field (RFC 5322 3.3, or RFC 3339).
-pub(crate) fn parse_date(value: &str) -> Option<(Timestamp, i32)> {
-    let line = format!("{}\n", clean_text(value));
-    let parsed = DateTime::parse_rfc822(&line)
-        .filter(|d| d.is_valid() && d.year >= 1970)
-        .or_else(|| DateTime::parse_rfc3339(line.trim()).filter(DateTime::is_valid))?;
-    let civil = jiff::civil::DateTime::new(
-        i16::try_from(parsed.year).ok()?,
-        i8::try_from(parsed.month).ok()?,
-        i8::try_from(parsed.day).ok()?,
-        i8::try_from(parsed.hour).ok()?,
-        i8::try_from(parsed.minute).ok()?,
-        i8::try_from(parsed.second.min(59)).ok()?,
-        0,
-    )
-    .ok()?;
-    let utc = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-    let minutes = i32::from(parsed.tz_hour)
-        .saturating_mul(60)
-        .saturating_add(parsed.tz_minute.into());
-    let offset = if parsed.tz_before_gmt {
-        minutes.saturating_neg()
-    } else {
-        minutes
-    };
-    let instant = Timestamp::from_jiff(utc).minus_millis(i64::from(offset).saturating_mul(60_000));
-    Some((instant, offset))
 }
 
 #[cfg(test)]

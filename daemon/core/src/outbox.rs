@@ -6,10 +6,11 @@
 //! | proposed | holds placed, mode draft or send | scheduled |
 //! | proposed | a hold is lost | cancelled |
 //! | held | approve / reject | approved / rejected |
-//! | approved | | scheduled |
+//! | held | nobody decided for [`APPROVAL_MS`], and nothing of it was tried | expired |
 //! | approved, scheduled, deferred | needs a person | held |
-//! | scheduled, deferred | lease | leased(before-dot) |
+//! | approved, scheduled, deferred | lease | leased(before-dot) |
 //! | leased(before-dot) | draft placed | drafted |
+//! | leased(before-dot) | found in Sent: the owner sent the draft before we knew of it | sent |
 //! | leased(before-dot) | entering the body | leased(after-dot) |
 //! | leased(before-dot) | not sent, refused for now | deferred |
 //! | leased | refused for good | failed |
@@ -18,17 +19,22 @@
 //! | leased(after-dot) | crash | uncertain |
 //! | uncertain, or waiting for a person or another try after it | found in Sent | sent |
 //! | uncertain | not found | held |
-//! | uncertain | a person knows | resolved(sent or not) |
+//! | uncertain, held | a person knows | resolved(sent or not) |
+//! | failed | a person has seen it | resolved(sent or not) |
+//! | failed | a person wants another try | approved |
 //! | drafted | found in Sent | sent |
-//! | any before leased, drafted | overtaken | cancelled, superseded, expired |
+//! | any before leased, drafted | overtaken | cancelled |
 //!
-//! `sent`, `failed`, `resolved`, `rejected`, `cancelled`, `superseded` and `expired` are final.
+//! `sent`, `failed`, `resolved`, `rejected`, `cancelled`, `superseded` and `expired` are final: of
+//! themselves nothing more happens. Only a person takes a mail out of `failed`. Nothing leads to
+//! `superseded` yet: the same wish again has the same effect key and is a repeat, and a mail is not
+//! edited. It is the state of the old mail once `liaison outbox edit` makes a new one of it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::{HOUR_MS, MINUTE_MS, Timestamp};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 /// How far an attempt got, durable before the next part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +84,7 @@ pub enum MailState {
         /// Why.
         why: String,
     },
-    /// Another mail took its place.
+    /// Another mail took its place. Reserved: no step leads here before `liaison outbox edit`.
     Superseded,
     /// Nobody approved it in time.
     Expired,
@@ -152,6 +158,13 @@ impl MailState {
         self.is_due_work() || matches!(self, MailState::Leased(_) | MailState::Uncertain)
     }
 
+    /// Whether nobody will hear of it any more, and nobody did: what was done for it alone can be
+    /// undone.
+    #[must_use]
+    pub fn came_to_nothing(&self) -> bool {
+        self.is_final() && !self.counts_as_contact()
+    }
+
     /// Whether it reached, or may have reached, or may still reach the recipient: what the
     /// frequency cap counts.
     #[must_use]
@@ -179,10 +192,12 @@ impl MailState {
             (S::Proposed, I::Ready { approval: false }) => S::Scheduled,
             (S::Held, I::Approve) => S::Approved,
             (S::Held, I::Reject) => S::Rejected,
+            (S::Held, I::Expire) => S::Expired,
             (S::Approved | S::Scheduled | S::Deferred | S::Leased(_), I::NeedsPerson) => S::Held,
             (S::Approved | S::Scheduled | S::Deferred, I::Lease) => S::Leased(Phase::BeforeDot),
             (S::Leased(Phase::BeforeDot), I::EnterBody) => S::Leased(Phase::AfterDot),
             (S::Leased(Phase::BeforeDot), I::DraftPlaced) => S::Drafted,
+            (S::Leased(Phase::BeforeDot), I::FoundInSent) => S::Sent,
             (S::Leased(_), I::NotSent) => S::Deferred,
             (S::Leased(_), I::Refused { transient: true }) => S::Deferred,
             (S::Leased(_), I::Refused { transient: false } | I::GiveUp) => S::Failed,
@@ -193,7 +208,10 @@ impl MailState {
                 I::FoundInSent,
             ) => S::Sent,
             (S::Uncertain, I::NotFound) => S::Held,
-            (S::Uncertain | S::Held, I::Resolve { sent }) => S::Resolved { sent: *sent },
+            (S::Uncertain | S::Held | S::Failed, I::Resolve { sent }) => {
+                S::Resolved { sent: *sent }
+            }
+            (S::Failed, I::TryAgain) => S::Approved,
             (state, I::Cancel { by, why }) if state.can_be_cancelled() => S::Cancelled {
                 by: by.clone(),
                 why: why.clone(),
@@ -234,6 +252,8 @@ pub enum Input {
     Approve,
     /// A person says no.
     Reject,
+    /// Nobody said anything for [`APPROVAL_MS`].
+    Expire,
     /// It cannot go out by itself: a gate or the configuration stands against it.
     NeedsPerson,
     /// The worker takes it up.
@@ -259,6 +279,8 @@ pub enum Input {
     FoundInSent,
     /// Looked for and not found.
     NotFound,
+    /// A person wants another try of what was refused for good.
+    TryAgain,
     /// A person knows.
     Resolve {
         /// It was sent.
@@ -286,6 +308,9 @@ pub struct IllegalStep {
 /// Most attempts that ended without any answer of the server (a crash, no connection counts too
 /// only while it is the mail itself that may be at fault): then a person looks.
 pub const CRASHED_ATTEMPTS_MAX: u32 = 6;
+/// How long a mail waits for a person's yes: two weeks, after which what it answers has moved on
+/// and a yes would send stale words.
+pub const APPROVAL_MS: i64 = 14 * DAY_MS;
 /// How long transient refusals are tried again.
 pub const RETRY_AGE_MAX_MS: i64 = 48 * HOUR_MS;
 /// Delays between tries, the last one repeated.
@@ -359,6 +384,7 @@ mod tests {
             I::Ready { approval: false },
             I::Approve,
             I::Reject,
+            I::Expire,
             I::NeedsPerson,
             I::Lease,
             I::EnterBody,
@@ -371,6 +397,7 @@ mod tests {
             I::NoVerdict,
             I::FoundInSent,
             I::NotFound,
+            I::TryAgain,
             I::Resolve { sent: false },
             I::Cancel {
                 by: "x".into(),
@@ -380,10 +407,13 @@ mod tests {
     }
 
     #[test]
-    fn final_states_take_no_step() {
+    fn final_states_take_no_step_but_a_persons_out_of_failed() {
         for state in all_states().into_iter().filter(MailState::is_final) {
             for input in all_inputs() {
-                assert!(state.step(input.clone()).is_err(), "{state} took {input:?}");
+                let of_a_person = matches!(input, Input::TryAgain | Input::Resolve { .. });
+                let taken = state.step(input.clone()).is_ok();
+                let allowed = state == MailState::Failed && of_a_person;
+                assert_eq!(taken, allowed, "{state} {input:?}");
             }
         }
     }

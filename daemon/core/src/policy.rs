@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::matching::Match;
 use crate::business_time::BusinessCalendar;
-use crate::effect::{Cause, HoldEffect, MailEffect, MailMode, RecordMode};
+use crate::effect::{Audience, Cause, HoldEffect, MailEffect, MailMode, RecordMode};
 use crate::happening::UserView;
-use crate::ids::{CalendarId, EffectId, MessageKey, TransportId, effect_id};
+use crate::ids::{AccountId, CalendarId, EffectId, MessageKey, TransportId, effect_id};
 use crate::manifest::Manifest;
 use crate::message::{MessageRecord, Person, ThreadRecord};
 use crate::proposal::{Action, Content, Proposal};
@@ -53,6 +53,8 @@ pub struct Limits {
     pub thread_automatic: u32,
     /// Automatic mails to anybody within an hour: the circuit breaker.
     pub automatic_per_hour: u32,
+    /// Notifications by mail to one of our own people within an hour; more are tasks only.
+    pub staff_mails_per_hour: u32,
     /// How long a hold stands, in hours.
     pub hold_hours: u32,
     /// How long before its slot a hold ends at the latest, in hours.
@@ -69,6 +71,7 @@ impl Default for Limits {
             contact_automatic_per_day: 1,
             thread_automatic: 3,
             automatic_per_hour: 60,
+            staff_mails_per_hour: 20,
             hold_hours: 72,
             hold_before_slot_hours: 24,
             holds_open: 20,
@@ -134,10 +137,18 @@ pub struct RecipientFacts {
     pub left: bool,
     /// A contact of the matched account.
     pub of_account: bool,
-    /// Plugin-originated mails within the cap's window, oldest first.
+    /// Names under which mails to this person are counted: the same for all addresses of a
+    /// contact and all `+tag` variants of an address. Two recipients that share one are one
+    /// person to the caps.
+    pub same_as: BTreeSet<String>,
+    /// Plugin-originated mails to the person within the cap's window, oldest first.
     pub mails: Vec<Timestamp>,
-    /// Automatic mails within 24 hours, oldest first.
+    /// Automatic mails to the person within 24 hours, oldest first.
     pub automatic: Vec<Timestamp>,
+    /// Accounts that the recipient (not the event) belongs to.
+    pub accounts: BTreeSet<AccountId>,
+    /// Plugin-originated mails to these accounts within the cap's window, oldest first.
+    pub account_mails: Vec<Timestamp>,
 }
 
 /// How mail leaves the firm for this event.
@@ -160,16 +171,22 @@ pub struct Facts<'a> {
     pub cause: Cause,
     /// The message of the event, for message events.
     pub trigger: Option<&'a MessageRecord>,
+    /// The message that a timer or a settled effect stems from: its class gates what follows as
+    /// if it had triggered it, so that no machine is answered by way of a timer.
+    pub origin: Option<&'a MessageRecord>,
+    /// Sender of that message, where they only wrote into somebody else's thread.
+    pub outsider: Option<String>,
     /// Messages that proposals answer.
     pub answered: BTreeMap<MessageKey, MessageRecord>,
     /// By address.
     pub recipients: BTreeMap<String, RecipientFacts>,
     /// The thread of the event.
     pub thread: Option<&'a ThreadRecord>,
-    /// Addresses that took part in it.
+    /// Those of the recipients who are parties of the thread: people of ours wrote to them there,
+    /// they began it, or they belong to its account. A stranger's To and Cc make nobody one.
     pub participants: BTreeSet<String>,
-    /// Plugin-originated mails to the account within the cap's window, oldest first.
-    pub account_mails: Vec<Timestamp>,
+    /// Notifications by mail within the last hour, by address of our person, oldest first.
+    pub staff_mails: BTreeMap<String, Vec<Timestamp>>,
     /// The match.
     pub matched: &'a Match,
     /// `pass|fail|none|unknown`.
@@ -288,6 +305,30 @@ pub struct Decision {
     pub verdicts: Vec<Verdict>,
     /// What to write.
     pub plans: Vec<Plan>,
+    /// Which mails offer which holds, by label.
+    offers: Vec<(String, String)>,
+}
+
+impl Decision {
+    /// Takes back a mail that turns out not to be possible (it cannot be rendered), and with it
+    /// the holds that no other mail of the answer offers. A notification stays: only its mail goes.
+    pub fn refuse_mail(&mut self, id: &EffectId, why: &str) {
+        let is_it = |plan: &Plan| matches!(plan, Plan::Mail(mail) if mail.effect.id == *id);
+        let Some(index) = self.plans.iter().position(is_it) else {
+            return;
+        };
+        let Plan::Mail(mail) = self.plans.remove(index) else {
+            return;
+        };
+        let mut verdicts = self.verdicts.iter_mut();
+        if let Some(verdict) = verdicts.find(|v| v.label == mail.effect.cause.label) {
+            verdict.reasons.push(why.to_owned());
+            if mail.effect.audience == Audience::Counterpart {
+                verdict.result = VerdictResult::Refused;
+            }
+        }
+        drop_unoffered(self);
+    }
 }
 
 /// Names the effect key and the recipient of each proposal.
@@ -333,11 +374,12 @@ pub fn decide(rules: &Rules<'_>, facts: &Facts<'_>, resolved: Vec<Resolved>) -> 
         rehearsed: BTreeSet::new(),
         counts: BTreeMap::new(),
         mails: Vec::new(),
+        staff_mails: BTreeMap::new(),
         cases: BTreeMap::new(),
     };
     // Mails come after the holds that they require, whatever the plugin's order; verdicts are
     // given back in the plugin's order.
-    let offers = offers(&resolved);
+    desk.decision.offers = offers(&resolved);
     let (mails, others): (Vec<_>, Vec<_>) = resolved
         .into_iter()
         .enumerate()
@@ -368,7 +410,7 @@ pub fn decide(rules: &Rules<'_>, facts: &Facts<'_>, resolved: Vec<Resolved>) -> 
     }
     verdicts.sort_by_key(|(index, _)| *index);
     desk.decision.verdicts = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
-    drop_unoffered(&mut desk.decision, &offers);
+    drop_unoffered(&mut desk.decision);
     desk.decision
 }
 
@@ -390,7 +432,8 @@ fn offers(resolved: &[Resolved]) -> Vec<(String, String)> {
 }
 
 /// A time that is only held to be offered is not held when no mail offers it.
-fn drop_unoffered(decision: &mut Decision, offers: &[(String, String)]) {
+fn drop_unoffered(decision: &mut Decision) {
+    let offers = &decision.offers;
     let refused = |label: &String, verdicts: &[Verdict]| {
         verdicts
             .iter()
@@ -417,6 +460,13 @@ fn drop_unoffered(decision: &mut Decision, offers: &[(String, String)]) {
     });
 }
 
+/// A mail accepted earlier in the same answer, as the caps count it.
+struct Accepted {
+    to: BTreeSet<String>,
+    accounts: BTreeSet<AccountId>,
+    due: Timestamp,
+}
+
 /// Where one answer is judged.
 struct Desk<'a> {
     rules: &'a Rules<'a>,
@@ -428,8 +478,10 @@ struct Desk<'a> {
     rehearsed: BTreeSet<String>,
     /// Accepted proposals, by kind.
     counts: BTreeMap<&'static str, u32>,
-    /// Mails accepted in this answer: to whom, and when they are due.
-    mails: Vec<(String, Timestamp)>,
+    /// Mails accepted in this answer.
+    mails: Vec<Accepted>,
+    /// Notifications by mail in this answer, by address of our person.
+    staff_mails: BTreeMap<String, u32>,
     /// Cases as changed in this answer.
     cases: BTreeMap<String, CaseRecord>,
 }

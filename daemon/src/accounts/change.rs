@@ -102,6 +102,11 @@ fn checked(rules: &DomainRules, draft: &AccountDraft) -> Result<AccountDraft, Ac
             .account_domain(domain.as_str())
             .map_err(|reason| AccountsError::field("domains", domain.as_str(), reason))?;
     }
+    if let Some(owner) = &draft.owner {
+        rules
+            .account_owner(owner)
+            .map_err(|reason| AccountsError::field("owner", &owner.to_string(), reason))?;
+    }
     Ok(draft)
 }
 

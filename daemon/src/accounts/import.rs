@@ -5,6 +5,10 @@
 
 mod columns;
 mod rows;
+mod shared;
+mod split;
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -19,7 +23,7 @@ pub const IMPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const IMPORT_ROWS_MAX: usize = 100_000;
 /// Longest field, in bytes.
 pub const FIELD_BYTES_MAX: usize = 4_096;
-/// Most rejected lines that are listed; all are counted.
+/// Most rejected lines, and most notes, that are listed; all rejected lines are counted.
 pub const REJECTED_MAX: usize = 1_000;
 
 /// Why a file could not be imported at all.
@@ -34,6 +38,9 @@ pub enum ImportError {
     /// There is no first line.
     #[error("the file is empty: its first line must name the columns, at least `name`")]
     Empty,
+    /// The first line is broken.
+    #[error("line 1 must name the columns, and it holds a quote that is not closed")]
+    NoHeader,
     /// A column has a name that is not known.
     #[error("line 1: there is no column `{found}`{}; the columns are {}",
         .nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default(),
@@ -69,6 +76,15 @@ pub struct Rejected {
     pub value: String,
     /// Why it was not taken.
     pub reason: String,
+}
+
+/// Something that was taken, and that somebody may want to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// Line of the file, from 1; `None` for the file as a whole.
+    pub line: Option<u64>,
+    /// What to know.
+    pub text: String,
 }
 
 /// How many records became what.
@@ -107,9 +123,17 @@ pub struct ImportReport {
     pub rejected: Vec<Rejected>,
     /// How many there are.
     pub rejected_count: u64,
+    /// What was taken and may surprise: shared domains and addresses, a guessed encoding.
+    pub notes: Vec<Note>,
 }
 
 impl ImportReport {
+    fn note(&mut self, line: Option<u64>, text: String) {
+        if self.notes.len() < REJECTED_MAX {
+            self.notes.push(Note { line, text });
+        }
+    }
+
     fn reject(&mut self, rejected: Rejected) {
         self.rejected_count = self.rejected_count.saturating_add(1);
         if self.rejected.len() < REJECTED_MAX {
@@ -136,42 +160,75 @@ impl AccountBook {
             dry_run,
             ..ImportReport::default()
         };
+        let mut seen = shared::Seen::default();
         for group in self.read_csv(bytes, &mut report)?.into_groups() {
             self.import_group(&group, by, &mut report).await?;
+            self.note_shared(&group, &mut seen, &mut report).await?;
         }
         report.rejected.sort_by_key(|rejected| rejected.line);
+        report.notes.sort_by_key(|note| note.line);
         Ok(report)
     }
 
     fn read_csv(&self, bytes: &[u8], report: &mut ImportReport) -> Result<Groups, ImportError> {
         let bytes = text_bytes(bytes)?;
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(columns::delimiter(bytes))
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(bytes);
-        let header = reader.byte_headers().map_err(ImportError::Header)?;
-        let columns = Columns::read(header)?;
+        let bytes = decoded(bytes, report);
+        let delimiter = columns::delimiter(&bytes);
+        let split = split::split(&bytes, delimiter);
+        let first = split
+            .segments
+            .first()
+            .map_or(u64::MAX, |segment| segment.line);
+        if split.unclosed.first().is_some_and(|line| *line < first) {
+            return Err(ImportError::NoHeader);
+        }
+        for line in &split.unclosed {
+            let reason = "a quote opens here and is not closed: close it, or double it (\"\") where \
+                          it belongs to the text";
+            report.reject(whole_line(*line, reason.to_owned()));
+        }
+        let mut columns: Option<Columns> = None;
         let mut groups = Groups::default();
-        for (index, record) in reader.byte_records().enumerate() {
-            if index >= IMPORT_ROWS_MAX {
-                let reason = format!("only {IMPORT_ROWS_MAX} rows are read: split the file");
-                report.reject(whole_line(u64::try_from(index).unwrap_or(0) + 2, reason));
-                break;
-            }
-            let taken = match record {
-                Ok(record) => rows::read(&columns, &record, self.rules()),
-                Err(error) => Err(whole_line(
-                    error.position().map_or(0, csv::Position::line),
-                    error.to_string(),
-                )),
-            };
-            match taken.and_then(|taken| groups.add(taken)) {
-                Ok(()) => {}
-                Err(rejected) => report.reject(rejected),
+        let mut rows: usize = 0;
+        for segment in &split.segments {
+            let mut reader = csv::ReaderBuilder::new()
+                .delimiter(delimiter)
+                .has_headers(false)
+                .flexible(true)
+                .trim(csv::Trim::All)
+                .from_reader(bytes.get(segment.bytes.clone()).unwrap_or_default());
+            let text = bytes.get(segment.bytes.clone()).unwrap_or_default();
+            let mut lines = split::Lines::of(text, segment.line);
+            for record in reader.byte_records() {
+                let Some(columns) = &columns else {
+                    columns = Some(Columns::read(&record.map_err(ImportError::Header)?)?);
+                    continue;
+                };
+                rows = rows.saturating_add(1);
+                let position = match &record {
+                    Ok(record) => record.position(),
+                    Err(error) => error.position(),
+                };
+                // The reader's own count is one behind where lines end with CR and LF.
+                let line = lines.at(position.map_or(0, csv::Position::byte));
+                if rows > IMPORT_ROWS_MAX {
+                    let reason = format!("only {IMPORT_ROWS_MAX} rows are read: split the file");
+                    report.reject(whole_line(line, reason));
+                    return Ok(groups);
+                }
+                let taken = match record {
+                    Ok(record) => rows::read(columns, &record, line, self.rules()),
+                    Err(error) => Err(whole_line(line, error.to_string())),
+                };
+                if let Err(rejected) = taken.and_then(|taken| groups.add(taken)) {
+                    report.reject(rejected);
+                }
             }
         }
-        Ok(groups)
+        match columns {
+            Some(_) => Ok(groups),
+            None => Err(ImportError::NoHeader),
+        }
     }
 
     async fn import_group(
@@ -232,6 +289,34 @@ fn whole_line(line: u64, reason: String) -> Rejected {
         value: String::new(),
         reason,
     }
+}
+
+/// The file as UTF-8: one without a single letter beyond ASCII that is UTF-8 is what Windows and
+/// its spreadsheets write.
+fn decoded<'b>(bytes: &'b [u8], report: &mut ImportReport) -> Cow<'b, [u8]> {
+    let is_utf8 = std::str::from_utf8(bytes).is_ok();
+    let some_utf8 = bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii());
+    if is_utf8 || some_utf8 {
+        return Cow::Borrowed(bytes);
+    }
+    let text = "the file is not UTF-8 and was read as Windows-1252 (Western European): look at \
+                the letters with accents, or save it as CSV UTF-8";
+    report.note(None, text.to_owned());
+    let text: String = bytes.iter().copied().map(windows_1252).collect();
+    Cow::Owned(text.into_bytes())
+}
+
+/// A character of Windows-1252; it differs from Latin-1 in 0x80 to 0x9F.
+fn windows_1252(byte: u8) -> char {
+    const HIGH: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
+    ];
+    let high = byte
+        .checked_sub(0x80)
+        .and_then(|at| HIGH.get(usize::from(at)));
+    high.copied().unwrap_or(char::from(byte))
 }
 
 fn text_bytes(bytes: &[u8]) -> Result<&[u8], ImportError> {

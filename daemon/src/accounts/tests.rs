@@ -21,6 +21,8 @@ fn book(dir: &std::path::Path) -> AccountBook {
     let rules = DomainRules {
         free_mail: vec!["freemail.example".to_owned()],
         own: ["ourfirm.example".to_owned()].into(),
+        own_addresses: ["ourfirm@freemail.example".to_owned()].into(),
+        people: ["alice@ourfirm.example".to_owned()].into(),
     };
     AccountBook::new(empty_books(dir), rules)
 }
@@ -130,19 +132,42 @@ async fn a_wrong_line_is_named_and_loses_nothing_else() {
         ),
         ("Bad,,gone,,,,", Some("lifecycle"), "prospect"),
         ("Bad,,,alice,,,", Some("owner"), "alice@example.com"),
+        (
+            "Bad,,,alcie@ourfirm.example,,,",
+            Some("owner"),
+            "did you mean alice@ourfirm.example?",
+        ),
+        (
+            "Bad,,,eve@example.org,,,",
+            Some("owner"),
+            "none of our people",
+        ),
+        (
+            "Bad,,,,,eve@ourfirm.example,",
+            Some("contact_email"),
+            "one of our own addresses",
+        ),
+        (
+            "Bad,,,,,ourfirm@freemail.example,",
+            Some("contact_email"),
+            "one of our own addresses",
+        ),
+        ("\"Bad,,,,,,", None, "a quote opens here"),
         ("Bad,,,,maybe,,", Some("do_not_contact"), "yes or no"),
         ("Bad,,,,,bob@,", Some("contact_email"), "address"),
         ("Bad,,,,,,Bob", Some("contact_email"), "address"),
         ("Bad,a,b,c,d,e,f,g,h", None, "fields"),
         ("Good,,lost,,,,", Some("lifecycle"), "line 2"),
     ];
-    for (line, column, reason) in cases {
+    let both = |case| [(case, "\n"), (case, "\r\n")];
+    for ((line, column, reason), end) in cases.into_iter().flat_map(both) {
         let dir = tempfile::tempdir().unwrap();
         let book = book(dir.path());
         let file = format!(
             "{header}\nGood,good.example.com,active,,,bob@good.example.com,\n{line}\n\
              Fine,,,,,,\n"
         );
+        let file = file.replace('\n', end);
         let report = book
             .import_csv(file.as_bytes(), false, &by(1))
             .await
@@ -170,12 +195,85 @@ async fn a_wrong_line_is_named_and_loses_nothing_else() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_reject_their_line_only() {
+async fn a_quote_that_is_never_closed_loses_its_own_line_only() {
     let dir = tempfile::tempdir().unwrap();
     let book = book(dir.path());
-    let file = b"name,owner\nM\xFCller,\nFine,\n";
+    let file = "name,contact_name,contact_email\r\n\r\nFirst,,\r\nLost,\"Bob,bob@example.net\r\n\
+                Third,\"Carol\r\nthe \"\"second\"\"\",carol@example.net\r\nLast,,dan@example.net\r\n\
+                Bad,,nobody\r\n";
+    for dry_run in [true, false] {
+        let report = book
+            .import_csv(file.as_bytes(), dry_run, &by(1))
+            .await
+            .unwrap();
+        let lines: Vec<u64> = report
+            .rejected
+            .iter()
+            .map(|rejected| rejected.line)
+            .collect();
+        assert_eq!(lines, [4, 8], "{:?}", report.rejected);
+        assert_eq!((report.accounts.created, report.contacts.created), (3, 2));
+    }
+    assert_eq!(book.find("Last").await.unwrap().name, "Last");
+}
+
+#[tokio::test]
+async fn what_two_accounts_share_is_taken_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = book(dir.path());
+    let first = "name,domains,contact_email\nOld,shared.example.com,\n";
+    let report = book
+        .import_csv(first.as_bytes(), false, &by(1))
+        .await
+        .unwrap();
+    assert_eq!(report.notes, []);
+    let file = "name,domains,contact_email\nWest,shared.example.com,bob@example.net\n\
+                East,,BOB@example.net\nEast,two.example.com,\nNorth,two.example.com,\n";
+    for dry_run in [true, false, false] {
+        let report = book
+            .import_csv(file.as_bytes(), dry_run, &by(2))
+            .await
+            .unwrap();
+        assert_eq!(report.rejected, []);
+        let told = |line: u64, what: &str, other: &str| {
+            let found = report.notes.iter().any(|note| {
+                note.line == Some(line) && note.text.contains(what) && note.text.contains(other)
+            });
+            assert!(found, "{line} {what}: {:?}", report.notes);
+        };
+        told(2, "shared.example.com", "Old");
+        told(3, "bob@example.net", "West");
+        told(5, "two.example.com", "East");
+    }
+    assert_eq!(
+        whose(&book, "bob@example.net").await.0,
+        MatchOutcome::Ambiguous
+    );
+    assert_eq!(
+        whose(&book, "x@shared.example.com").await.0,
+        MatchOutcome::Ambiguous
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_an_old_spreadsheet_is_read_and_a_mixed_one_loses_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = book(dir.path());
+    let file = b"Customer;Full name;E-Mail\r\nM\xFCller \x80;Zo\xEB;zoe@example.net\r\n";
     let report = book.import_csv(file, false, &by(1)).await.unwrap();
+    assert_eq!((report.accounts.created, report.contacts.created), (1, 1));
+    assert!(
+        report.notes[0].text.contains("Windows-1252"),
+        "{:?}",
+        report.notes
+    );
+    let account = book.find("Müller €").await.unwrap();
+    let contacts = book.contacts(&account.id).await.unwrap();
+    assert_eq!(contacts[0].name.as_deref(), Some("Zoë"));
+    let mixed = b"name,owner\nM\xFCller AG,\nM\xC3\xBCller SE,\n";
+    let report = book.import_csv(mixed, false, &by(1)).await.unwrap();
     assert_eq!(report.accounts.created, 1);
+    assert_eq!(report.rejected[0].line, 2);
     assert!(report.rejected[0].reason.contains("UTF-8"));
 }
 
@@ -189,6 +287,7 @@ async fn a_header_that_is_not_understood_is_refused_with_help() {
         ("name,qqqqqqqqqqqq\n", "the columns are name, external_id"),
         ("owner\n", "`name` is missing"),
         ("name,company\n", "`name` is there twice"),
+        ("name,\"owner\nAcme,\n", "a quote that is not closed"),
         ("\u{FEFF}", "empty"),
     ] {
         let error = book

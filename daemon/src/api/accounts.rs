@@ -6,21 +6,21 @@ use liaison_core::mail::address::Address;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiContext, ApiError, Caller, Id, Nothing, listed, with};
+use super::{ApiContext, ApiError, Caller, Id, Nothing, Shown, with};
 use crate::accounts::{AccountDraft, Change, ContactDraft};
-use crate::store::Ns;
+use crate::store::{Ns, Range};
 
 pub(super) async fn list(
     context: &ApiContext,
     _caller: &Caller,
     _arguments: Nothing,
 ) -> Result<Value, ApiError> {
-    let mut accounts: Vec<Account> = context.books.all(Ns::Account).await?;
-    accounts.sort_by_key(|account| account.name.to_lowercase());
-    Ok(listed(
-        "accounts",
-        accounts.iter().map(account_json).collect(),
-    ))
+    let mut shown = Shown::new("accounts");
+    let each = |account: Account| {
+        shown.offer(account.name.to_lowercase(), || account_json(&account));
+    };
+    context.books.each(Range::all(Ns::Account), each).await?;
+    Ok(shown.answer())
 }
 
 pub(super) fn account_json(account: &Account) -> Value {

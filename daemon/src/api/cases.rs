@@ -1,15 +1,19 @@
 //! `cases` and `tasks`.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
 use liaison_core::ids::TaskId;
 use liaison_core::proposal::{Fields, Value as FieldValue};
 use liaison_core::records::{CaseRecord, TaskRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiContext, ApiError, Caller, Id, TRIES_MAX, listed, why};
+use super::{ANSWER_ROWS_MAX, ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, no_such, why};
 use crate::accounts::audit;
 use crate::books::rows::AuditRow;
-use crate::books::{LIST_ROWS_MAX, keys, replace};
+use crate::books::{keys, replace};
 use crate::store::{Dir, Ns, Range};
 
 /// What `cases-list` takes; without a kind: all of them.
@@ -25,24 +29,67 @@ pub(super) async fn list(
     _caller: &Caller,
     arguments: List,
 ) -> Result<Value, ApiError> {
+    if let Some(kind) = &arguments.kind {
+        known_kind(context, kind).await?;
+    }
     let range = match &arguments.kind {
         Some(kind) => keys::cases_of_kind(kind),
         None => Range::all(Ns::CaseByKind),
     };
-    let rows = context
-        .books
-        .store
-        .scan_range(range, Dir::Reverse, LIST_ROWS_MAX)
-        .await?;
+    let mut count: u64 = 0;
+    let mut newest = Vec::new();
+    let each = |key: bytes::Bytes, _| {
+        if let Some(id) = keys::indexed_case(&key) {
+            count = count.saturating_add(1);
+            if newest.len() < ANSWER_ROWS_MAX {
+                newest.push(id);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    context.books.each_row(range, Dir::Reverse, each).await?;
     let mut cases = Vec::new();
-    for (key, _) in rows {
-        if let Some(id) = keys::indexed_case(&key)
-            && let Some(case) = context.books.case(&id).await?
-        {
+    for id in newest {
+        if let Some(case) = context.books.case(&id).await? {
             cases.push(case_json(&case));
         }
     }
-    Ok(listed("cases", cases))
+    let more = count > cases.len() as u64;
+    Ok(json!({ "cases": cases, "count": count, "more": more }))
+}
+
+/// Kinds of cases that the configured plugins declare, enabled or not. A manifest that cannot be
+/// read declares none: `check` and `status` name it.
+#[must_use]
+pub fn case_kinds(config: &crate::config::Config) -> Arc<BTreeSet<String>> {
+    let manifests = config.plugins.iter().filter_map(|plugin| {
+        let file = config.plugin_folder(plugin).join("plugin.toml");
+        let text = std::fs::read_to_string(&file).ok()?;
+        crate::plugin::parse_manifest(&text, &file).ok()
+    });
+    Arc::new(
+        manifests
+            .flat_map(|manifest| manifest.cases)
+            .map(|case| case.kind)
+            .collect(),
+    )
+}
+
+/// Refuses a kind that no plugin declares and no case has: an empty list would look like an answer.
+async fn known_kind(context: &ApiContext, kind: &str) -> Result<(), ApiError> {
+    if context.case_kinds.contains(kind) {
+        return Ok(());
+    }
+    let mut known: BTreeSet<String> = context.case_kinds.as_ref().clone();
+    // Cases of plugins that are gone from the configuration stay.
+    let cases: Vec<CaseRecord> = context.books.all(Ns::CaseRecord).await?;
+    known.extend(cases.into_iter().map(|case| case.kind));
+    if known.contains(kind) {
+        return Ok(());
+    }
+    known.insert("all".to_owned());
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Err(ApiError::Arguments(no_such("kind of case", kind, &known)))
 }
 
 pub(super) fn case_json(case: &CaseRecord) -> Value {
@@ -72,9 +119,15 @@ pub(super) async fn show(
     _caller: &Caller,
     arguments: Id,
 ) -> Result<Value, ApiError> {
-    let id = why::resolve(context, Ns::CaseRecord, &arguments.id, "liaison cases list").await?;
+    let id = why::resolve(
+        context,
+        Ns::CaseRecord,
+        &arguments.id,
+        "liaison cases all list",
+    )
+    .await?;
     let Some(case) = context.books.case(&id.as_str().into()).await? else {
-        return Err(gone(&id, "liaison cases list"));
+        return Err(gone(&id, "liaison cases all list"));
     };
     let audit = context.books.audit_of(case.id.as_str()).await?;
     Ok(json!({ "case": case_json(&case), "audit": audit }))
@@ -101,10 +154,15 @@ pub(super) async fn tasks(
     _caller: &Caller,
     arguments: Tasks,
 ) -> Result<Value, ApiError> {
-    let mut tasks: Vec<TaskRecord> = context.books.all(Ns::Task).await?;
-    tasks.retain(|task| arguments.all || task.done.is_none());
-    tasks.sort_by_key(|task| (task.done.is_some(), !task.urgent, task.due, task.created));
-    Ok(listed("tasks", tasks.iter().map(task_json).collect()))
+    let mut shown = Shown::new("tasks");
+    let each = |task: TaskRecord| {
+        if arguments.all || task.done.is_none() {
+            let order = (task.done.is_some(), !task.urgent, task.due, task.created);
+            shown.offer(order, || task_json(&task));
+        }
+    };
+    context.books.each(Range::all(Ns::Task), each).await?;
+    Ok(shown.answer())
 }
 
 pub(super) fn task_json(task: &TaskRecord) -> Value {

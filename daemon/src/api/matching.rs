@@ -1,16 +1,15 @@
 //! `match`: whom an address or a message belongs to.
 
 use base64::Engine as _;
-use liaison_core::account::matching::{Match, Sender, match_sender};
+use liaison_core::account::matching::{Match, Sender, ThreadAffinity, match_sender};
 use liaison_core::ids::{AccountId, ContactId};
 use liaison_core::mail::address::Address;
-use liaison_core::mail::{
-    MessageView, ParseLimits, ThreadEvidence, authenticity, parse_message, thread_candidates,
-};
+use liaison_core::mail::{MessageView, ThreadEvidence, authenticity, thread_candidates};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, with};
+use crate::reader;
 
 /// What `match` takes: one of the two.
 #[derive(Debug, Deserialize)]
@@ -30,20 +29,29 @@ pub(super) async fn of(
 ) -> Result<Value, ApiError> {
     match (arguments.address, arguments.message) {
         (Some(text), None) => {
-            let address =
-                Address::parse(&text).map_err(|error| ApiError::Arguments(error.to_string()))?;
+            let address = Address::parse(without_name(&text))
+                .map_err(|error| ApiError::Arguments(error.to_string()))?;
             of_address(context, &address).await
         }
         (None, Some(message)) => {
             let bytes = base64::engine::general_purpose::STANDARD
                 .decode(&message)
                 .map_err(|error| ApiError::Arguments(format!("message: no base64 ({error})")))?;
-            of_message(context, &bytes).await
+            of_message(context, bytes).await
         }
         _ => Err(ApiError::Arguments(
             "match takes an address or a message".to_owned(),
         )),
     }
+}
+
+/// The address of `Name <address>`, as mail programs copy it.
+fn without_name(text: &str) -> &str {
+    let inner = text.trim().strip_suffix('>').and_then(|text| {
+        let (_, address) = text.rsplit_once('<')?;
+        Some(address)
+    });
+    inner.unwrap_or(text)
 }
 
 async fn of_address(context: &ApiContext, address: &Address) -> Result<Value, ApiError> {
@@ -60,14 +68,16 @@ async fn of_address(context: &ApiContext, address: &Address) -> Result<Value, Ap
     Ok(with(answer, more))
 }
 
-async fn of_message(context: &ApiContext, bytes: &[u8]) -> Result<Value, ApiError> {
-    let view = parse_message(bytes, &ParseLimits::default());
+async fn of_message(context: &ApiContext, bytes: Vec<u8>) -> Result<Value, ApiError> {
+    let view = reader::read(bytes.into()).await?;
     let address = view.from.first().map(|named| &named.address);
     let mut found = match address {
         Some(address) => context.accounts.lookups(address).await?,
         None => Default::default(),
     };
-    found.thread = thread_account(context, &view).await?;
+    if let Some(address) = address {
+        found.thread = thread_affinity(context, &view, address).await?;
+    }
     let automatic = view.class.class.is_automatic();
     let sender = Sender {
         address,
@@ -89,11 +99,12 @@ async fn of_message(context: &ApiContext, bytes: &[u8]) -> Result<Value, ApiErro
     Ok(with(answer, more))
 }
 
-/// The account of the thread that the message answers into.
-async fn thread_account(
+/// The thread that the message answers into, and what its sender is to it.
+async fn thread_affinity(
     context: &ApiContext,
     view: &MessageView,
-) -> Result<Option<(AccountId, String)>, ApiError> {
+    address: &Address,
+) -> Result<Option<ThreadAffinity>, ApiError> {
     for evidence in thread_candidates(view) {
         let (ThreadEvidence::InReplyTo(id) | ThreadEvidence::Reference(id)) = evidence else {
             continue;
@@ -101,11 +112,9 @@ async fn thread_account(
         let Some(message) = context.books.message_by_id(&id).await? else {
             continue;
         };
-        let thread = context.books.thread(&message.thread).await?;
-        if let Some((account, why)) = thread.and_then(|thread| thread.account) {
-            let text = format!("the thread belongs to the account ({why})");
-            return Ok(Some((account, text)));
-        }
+        let free_mail = &context.office.free_mail;
+        let affinity = context.books.affinity(&message.thread, address, free_mail);
+        return Ok(affinity.await?);
     }
     Ok(None)
 }

@@ -1,17 +1,21 @@
 //! `outbox` and `holds`: looking, and the steps that only a person takes.
 
+mod ways_out;
+
+pub(super) use ways_out::{cancel, resolve, retry};
+
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::EffectId;
-use liaison_core::mail::{ParseLimits, parse_message};
 use liaison_core::outbox::{Input, MailState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cases::gone;
-use super::{ApiContext, ApiError, Caller, Id, TRIES_MAX, Wake, listed, why};
+use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, no_such, why};
 use crate::books::keys;
 use crate::outbox::{Step, stage_hold, stage_mail};
-use crate::store::{Ns, Stored};
+use crate::reader;
+use crate::store::{Ns, Range, Stored};
 
 const OUTBOX_LIST: &str = "liaison outbox list";
 const HOLDS_LIST: &str = "liaison holds list";
@@ -25,7 +29,47 @@ pub(super) struct List {
     state: Option<String>,
 }
 
+/// The words of a mail's states, for `outbox list --state`.
+const MAIL_STATES: [&str; 15] = [
+    "proposed",
+    "held",
+    "drafted",
+    "approved",
+    "scheduled",
+    "leased",
+    "sent",
+    "deferred",
+    "failed",
+    "uncertain",
+    "resolved",
+    "rejected",
+    "cancelled",
+    "superseded",
+    "expired",
+];
+/// The words of a hold's states, for `holds list --state`.
+const HOLD_STATES: [&str; 8] = [
+    "planned",
+    "placed",
+    "releasing",
+    "confirmed",
+    "released",
+    "expired",
+    "adopted",
+    "lost",
+];
+
 impl List {
+    /// Refuses a state that there is not: an empty list would look like an answer.
+    fn check(&self, known: &[&str]) -> Result<(), ApiError> {
+        match &self.state {
+            Some(state) if !known.contains(&state.as_str()) => {
+                Err(ApiError::Arguments(no_such("state", state, known)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn wants(&self, state: &str) -> bool {
         self.state.as_ref().is_none_or(|wanted| wanted == state)
     }
@@ -36,10 +80,16 @@ pub(super) async fn list(
     _caller: &Caller,
     arguments: List,
 ) -> Result<Value, ApiError> {
-    let mut mails: Vec<MailEffect> = context.books.all(Ns::Effect).await?;
-    mails.retain(|mail| arguments.wants(mail.state.as_str()));
-    mails.sort_by_key(|mail| (!needs_person(&mail.state), std::cmp::Reverse(mail.created)));
-    Ok(listed("mails", mails.iter().map(mail_json).collect()))
+    arguments.check(&MAIL_STATES)?;
+    let mut shown = Shown::new("mails");
+    let each = |mail: MailEffect| {
+        if arguments.wants(mail.state.as_str()) {
+            let order = (!needs_person(&mail.state), std::cmp::Reverse(mail.created));
+            shown.offer(order, || mail_json(&mail));
+        }
+    };
+    context.books.each(Range::all(Ns::Effect), each).await?;
+    Ok(shown.answer())
 }
 
 /// Whether a mail waits for somebody to decide or to find out.
@@ -88,9 +138,10 @@ pub(super) async fn show(
     let audit = context.books.audit_of(mail.id.as_str()).await?;
     let content = match context.books.bytes(&mail.content).await? {
         Some(bytes) => {
-            let view = parse_message(&bytes, &ParseLimits::default());
+            let size = bytes.len();
+            let view = reader::read(bytes).await?;
             json!({
-                "size": bytes.len(),
+                "size": size,
                 "in_reply_to": view.in_reply_to,
                 "text": view.text,
                 "attachments": view.attachments,
@@ -108,7 +159,7 @@ async fn mail_by(context: &ApiContext, id: &str) -> Result<Stored<MailEffect>, A
     mail.ok_or_else(|| gone(&id, OUTBOX_LIST))
 }
 
-/// What `outbox-approve`, `outbox-reject` and `holds-release` take.
+/// What steps that only need a reason take: `outbox-approve`, `outbox-cancel`, `holds-release` ...
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decide {
@@ -145,6 +196,10 @@ pub(super) async fn reject(
 ) -> Result<Value, ApiError> {
     let mail = decide(context, caller, &arguments, Input::Reject).await?;
     context.wake(Wake::Events);
+    if !mail.requires.is_empty() {
+        // The times that only it would have offered are given up.
+        context.wake(Wake::Holds);
+    }
     Ok(json!({
         "mail": mail_json(&mail),
         "changed": format!("the mail to {} is rejected and will not go out", mail.recipient),
@@ -168,9 +223,7 @@ async fn decide(
             done => return done,
         }
     }
-    Err(ApiError::NotNow(
-        "others changed the same mail meanwhile: look at it again".to_owned(),
-    ))
+    Err(changed_meanwhile("mail"))
 }
 
 async fn decide_once(
@@ -183,7 +236,11 @@ async fn decide_once(
     let now = context.now();
     let word = match &input {
         Input::Approve => "approved",
-        _ => "rejected",
+        Input::Reject => "rejected",
+        Input::Resolve { sent: true } => "resolved as sent",
+        Input::Resolve { sent: false } => "resolved as not sent",
+        Input::Cancel { .. } => "cancelled",
+        _ => "tried again",
     };
     let why = match &arguments.why {
         Some(why) => format!("{word} by {}: {why}", caller.who),
@@ -199,6 +256,12 @@ async fn decide_once(
     let after = stage_mail(&context.books, &mut batch, mail, step, now).await?;
     context.books.commit(batch).await?;
     Ok(after)
+}
+
+fn changed_meanwhile(what: &str) -> ApiError {
+    ApiError::NotNow(format!(
+        "others changed the same {what} meanwhile: look at it again"
+    ))
 }
 
 /// Says who took the mail out of `held`, and when.
@@ -226,10 +289,25 @@ pub(super) async fn holds(
     _caller: &Caller,
     arguments: List,
 ) -> Result<Value, ApiError> {
-    let mut holds: Vec<HoldEffect> = context.books.all(Ns::Hold).await?;
-    holds.retain(|hold| arguments.wants(hold.state.as_str()));
-    holds.sort_by_key(|hold| (hold.state.is_final(), hold.when));
-    Ok(listed("holds", holds.iter().map(hold_json).collect()))
+    arguments.check(&HOLD_STATES)?;
+    let mut shown = Shown::new("holds");
+    let each = |hold: HoldEffect| {
+        if arguments.wants(hold.state.as_str()) {
+            // Open ones by when they are; of the others the newest first.
+            let (start, is_final) = (hold.when.start.0, hold.state.is_final());
+            let order = (
+                is_final,
+                if is_final {
+                    start.saturating_neg()
+                } else {
+                    start
+                },
+            );
+            shown.offer(order, || hold_json(&hold));
+        }
+    };
+    context.books.each(Range::all(Ns::Hold), each).await?;
+    Ok(shown.answer())
 }
 
 pub(super) fn hold_json(hold: &HoldEffect) -> Value {
@@ -317,9 +395,7 @@ pub(super) async fn hold_release(
             }
         }
     }
-    Err(ApiError::NotNow(
-        "others changed the same hold meanwhile: look at it again".to_owned(),
-    ))
+    Err(changed_meanwhile("hold"))
 }
 
 async fn release_once(

@@ -1,17 +1,16 @@
 //! `status` and `panic`.
 
-use std::collections::BTreeMap;
+mod tally;
 
-use liaison_core::effect::{HoldEffect, MailEffect};
-use liaison_core::records::{TaskRecord, TimerRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, outbox, timers};
+use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, plugins};
 use crate::accounts::audit;
-use crate::books::rows::{AuditRow, CallEnd, OutcomeRow, PluginResultRow, WaitRow};
+use crate::books::rows::AuditRow;
 use crate::books::{keys, replace};
-use crate::store::{Ns, StoreState};
+use crate::store::StoreState;
+use tally::{Attention, Events, Tally, parked, renumbered, unread};
 
 pub(super) async fn status(
     context: &ApiContext,
@@ -19,44 +18,36 @@ pub(super) async fn status(
     _arguments: Nothing,
 ) -> Result<Value, ApiError> {
     let books = &context.books;
-    let mails: Vec<MailEffect> = books.all(Ns::Effect).await?;
-    let holds: Vec<HoldEffect> = books.all(Ns::Hold).await?;
-    let tasks: Vec<TaskRecord> = books.all(Ns::Task).await?;
-    let timers: Vec<TimerRecord> = books.all(Ns::Timer).await?;
-    let outcomes: Vec<OutcomeRow> = books.all(Ns::Outcome).await?;
-    let waits: Vec<WaitRow> = books.all(Ns::Wait).await?;
+    let tally = Tally::read(context).await?;
+    let events = Events::read(context).await?;
     let panic = books.panic().await?;
-    let plugins = timers::states(context).await?;
+    let states = plugins::states(context).await?;
     let health = books.store.health();
-    let open_tasks = tasks.iter().filter(|task| task.done.is_none());
-    let mut attention = mail_attention(&mails);
-    attention.extend(plugin_attention(&plugins));
-    attention.extend(parked(context).await?);
+    let mut attention = Attention::default();
+    attention.extend("mails", tally.mail_attention);
+    attention.extend("plugins", plugin_attention(&states));
+    parked(context, &mut attention).await?;
     if let Some(row) = &panic {
-        attention.push(item("panic", "", panic_words(row)));
+        attention.extend("panic", [item("panic", "", panic_words(row))]);
     }
     let live = context.live.as_ref().map(|live| live.status());
-    attention.extend(live.as_ref().map(live_attention).unwrap_or_default());
+    attention.extend("sources", live.iter().flat_map(live_attention));
     Ok(json!({
         "now": context.now(),
         "running": live.is_some(),
         "panic": panic,
         "events": {
-            "known": outcomes.len(),
-            "open": outcomes.iter().filter(|outcome| outcome.closed.is_none()).count(),
-            "waiting": waits.len(),
+            "known": events.known,
+            "open": events.open,
+            "waiting": events.waiting,
         },
-        "mails": by_state(mails.iter().map(|mail| mail.state.as_str())),
-        "holds": by_state(holds.iter().map(|hold| hold.state.as_str())),
-        "tasks": {
-            "open": open_tasks.clone().count(),
-            "urgent": open_tasks.clone().filter(|task| task.urgent).count(),
-        },
-        "timers": {
-            "waiting": timers.len(),
-            "next": timers.iter().map(|timer| timer.due).min(),
-        },
-        "plugins": plugins,
+        "unread": unread(context).await?,
+        "renumbered": renumbered(context).await?,
+        "mails": tally.mails,
+        "holds": tally.holds,
+        "tasks": { "open": tally.tasks_open, "urgent": tally.tasks_urgent },
+        "timers": { "waiting": tally.timers, "next": tally.next_timer },
+        "plugins": states,
         "store": {
             "state": match &health.state {
                 StoreState::Open => "open".to_owned(),
@@ -67,36 +58,13 @@ pub(super) async fn status(
             "queued": health.queued,
             "disk_bytes": health.disk_bytes,
         },
-        "needs_person": attention,
+        "needs_person": attention.0,
         "daemon": live,
     }))
 }
 
-fn by_state<'a>(states: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, u64> {
-    let mut counts = BTreeMap::new();
-    for state in states {
-        *counts.entry(state).or_insert(0_u64) += 1;
-    }
-    counts
-}
-
 fn item(kind: &str, id: &str, text: String) -> Value {
     json!({ "kind": kind, "id": id, "text": text })
-}
-
-fn mail_attention(mails: &[MailEffect]) -> Vec<Value> {
-    let waiting = mails
-        .iter()
-        .filter(|mail| outbox::needs_person(&mail.state));
-    waiting
-        .map(|mail| {
-            let text = format!(
-                "mail to {} ({}) is {} since {}",
-                mail.recipient, mail.subject_line, mail.state, mail.since
-            );
-            item(mail.state.as_str(), mail.id.as_str(), text)
-        })
-        .collect()
 }
 
 fn plugin_attention(plugins: &[Value]) -> Vec<Value> {
@@ -106,11 +74,11 @@ fn plugin_attention(plugins: &[Value]) -> Vec<Value> {
     suspended
         .map(|plugin| {
             let (name, why) = (text(plugin, "/plugin"), text(plugin, "/suspended/why"));
-            item(
-                "suspended",
-                name,
-                format!("plugin {name} is suspended: {why}"),
-            )
+            let text = format!(
+                "plugin {name} is suspended: {why}; when that is mended, `liaison plugin resume \
+                 {name}`"
+            );
+            item("suspended", name, text)
         })
         .collect()
 }
@@ -122,36 +90,32 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// Sources that need a person, from what the daemon tells of them.
+/// What needs a person, from what the daemon tells of itself: sources, plugins, a reload.
 fn live_attention(live: &Value) -> Vec<Value> {
-    let sources = live.get("sources").and_then(Value::as_array);
-    let sources = sources.map(Vec::as_slice);
-    let troubled = sources
-        .unwrap_or_default()
-        .iter()
-        .filter(|source| source.get("needs_person") == Some(&json!(true)));
-    troubled
-        .map(|source| {
-            let (name, trouble) = (text(source, "/source"), text(source, "/trouble"));
-            item("source", name, format!("{name}: {trouble}"))
-        })
-        .collect()
-}
-
-/// Events that were set aside for a plugin.
-async fn parked(context: &ApiContext) -> Result<Vec<Value>, ApiError> {
-    let results: Vec<PluginResultRow> = context.books.all(Ns::Proposal).await?;
-    Ok(results
-        .iter()
-        .filter_map(|result| match &result.end {
-            CallEnd::Parked(why) => Some(item(
-                "parked",
-                result.plugin.as_str(),
-                format!("an event was set aside for {}: {why}", result.plugin),
-            )),
-            _ => None,
-        })
-        .collect())
+    let rows = |key: &str| {
+        live.get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let troubled = rows("sources").filter(|row| row.get("needs_person") == Some(&json!(true)));
+    let sources = troubled.map(|source| {
+        let (name, trouble) = (text(source, "/source"), text(source, "/trouble"));
+        item("source", name, format!("{name}: {trouble}"))
+    });
+    let plugins = rows("plugin_troubles").map(|trouble| {
+        let (name, why) = (text(trouble, "/plugin"), text(trouble, "/why"));
+        match trouble.get("runs") == Some(&json!(true)) {
+            true => item("new_component", name, format!("plugin {name}: {why}")),
+            false => item("plugin", name, format!("plugin {name} cannot run: {why}")),
+        }
+    });
+    let reload = live.get("reload_trouble").and_then(Value::as_str);
+    let reload = reload.map(|why| {
+        let text = format!("the last reload changed nothing: {why}; mend it, `liaison reload`");
+        item("reload", "", text)
+    });
+    sources.chain(plugins).chain(reload).collect()
 }
 
 fn panic_words(row: &AuditRow) -> String {

@@ -1,3 +1,5 @@
+mod recovery;
+
 use std::sync::Mutex;
 
 use liaison_core::business_time::{BusinessCalendar, WorkInterval};
@@ -24,8 +26,8 @@ use crate::store::{Fence, ShardId};
 
 const NOW: Timestamp = Timestamp(1_772_000_000_000);
 
-#[derive(Debug, Default)]
-struct Woken(Mutex<Vec<Wake>>);
+#[derive(Debug)]
+struct Woken(Mutex<Vec<Wake>>, Result<Vec<String>, String>);
 
 impl Live for Woken {
     fn wake(&self, what: Wake) {
@@ -33,7 +35,19 @@ impl Live for Woken {
     }
 
     fn status(&self) -> Value {
-        json!({ "sources": [{ "source": "sales", "needs_person": true, "trouble": "login refused" }] })
+        json!({
+            "sources": [{ "source": "sales", "needs_person": true, "trouble": "login refused" }],
+            "plugins": [{ "name": "new-bytes", "digest": "sha256:new" }],
+            "plugin_troubles": [
+                { "plugin": "torn", "why": "no component", "runs": false },
+                { "plugin": "other", "why": "another component", "runs": true },
+            ],
+            "reload_trouble": "liaison.toml:3:1: prot",
+        })
+    }
+
+    fn reload(&self) -> Result<Vec<String>, String> {
+        self.1.clone()
     }
 }
 
@@ -76,13 +90,18 @@ pub(crate) fn desk() -> Desk {
     };
     let content = ContentStore::open(dir.path()).unwrap();
     let books = Books::new(Arc::new(MemoryStore::new()), content, fence);
-    let (clock, woken) = (ManualClock::at(NOW), Arc::new(Woken::default()));
+    let changes = vec!["mailbox sales: changed".to_owned()];
+    let (clock, woken) = (
+        ManualClock::at(NOW),
+        Arc::new(Woken(Mutex::default(), Ok(changes))),
+    );
     Desk {
         context: ApiContext {
             accounts: AccountBook::new(books.clone(), DomainRules::default()),
             books,
             clock: Arc::new(clock.clone()),
             office: Arc::new(office()),
+            case_kinds: Arc::new(["lead".to_owned()].into()),
             live: Some(woken.clone()),
         },
         clock,
@@ -349,9 +368,10 @@ async fn of_two_who_decide_at_once_one_wins_and_the_other_is_told_by_whom_and_wh
 
 #[tokio::test]
 async fn an_approved_mail_is_due_now_and_a_rejected_one_never() {
-    for (command, state, due) in [
-        ("outbox-approve", "approved", true),
-        ("outbox-reject", "rejected", false),
+    for (command, state, due, woken) in [
+        ("outbox-approve", "approved", true, 1),
+        // The holds too: what it offered is given up.
+        ("outbox-reject", "rejected", false, 2),
     ] {
         let desk = desk();
         let mail = desk.mail(MailState::Held).await;
@@ -362,7 +382,7 @@ async fn an_approved_mail_is_due_now_and_a_rejected_one_never() {
         assert_eq!(answer["mail"]["state"], state);
         assert!(answer["changed"].is_string() && answer["undo"].is_string());
         assert_eq!(desk.due().await.contains(&mail.id), due, "{command}");
-        assert_eq!(desk.woken.0.lock().unwrap().len(), 1);
+        assert_eq!(desk.woken.0.lock().unwrap().len(), woken);
         let listed = desk
             .ask("outbox-list", json!({ "state": state }))
             .await
@@ -523,7 +543,13 @@ async fn status_counts_states_and_names_what_needs_a_person() {
         .iter()
         .map(|item| item["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds, ["uncertain", "panic", "source"]);
+    let live = ["source", "plugin", "new_component", "reload"];
+    assert_eq!(kinds, [["uncertain", "panic"].as_slice(), &live].concat());
+    let first = status["needs_person"][0]["text"].as_str().unwrap();
+    assert!(
+        first.contains("`liaison outbox resolve aaaaaa1111 sent|not-sent`"),
+        "{first}"
+    );
     desk.ask("panic", json!({ "on": false })).await.unwrap();
     assert!(desk.context.books.panic().await.unwrap().is_none());
     assert_eq!(desk.context.books.audit_of("panic").await.unwrap().len(), 2);
@@ -543,6 +569,8 @@ async fn accounts_are_added_shown_and_matched() {
     for (address, outcome, name) in [
         ("bob@example.net", "account", json!("Acme")),
         ("x@mail.acme.example.com", "account", json!("Acme")),
+        ("Bob <bob@example.net>", "account", json!("Acme")),
+        ("\"A, B\" <bob@example.net>", "account", json!("Acme")),
         ("alice@ourfirm.example", "own", Value::Null),
         ("eve@example.org", "unknown", Value::Null),
     ] {
@@ -573,6 +601,26 @@ async fn wrong_arguments_and_unknown_commands_are_named() {
         ("why", json!({ "idd": 1 }), "idd"),
         ("match", json!({}), "address"),
         ("accounts-import", json!({ "csv": "*" }), "base64"),
+        (
+            "cases-list",
+            json!({ "kind": "leads" }),
+            "did you mean `lead`?",
+        ),
+        (
+            "cases-list",
+            json!({ "kind": "frobs" }),
+            "known are all, lead",
+        ),
+        (
+            "outbox-list",
+            json!({ "state": "helt" }),
+            "did you mean `held`?",
+        ),
+        (
+            "holds-list",
+            json!({ "state": "held" }),
+            "known are planned",
+        ),
     ] {
         let error = desk.ask(command, arguments).await.unwrap_err();
         assert!(error.to_string().contains(says), "{command}: {error}");
@@ -594,3 +642,5 @@ fn roles_allow_what_they_should() {
         assert_eq!(allow(role, command).is_ok(), allowed, "{role:?} {command}");
     }
 }
+
+mod status;

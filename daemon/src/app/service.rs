@@ -1,19 +1,26 @@
 //! `liaison run`: the daemon as a service, from the first lock to the last flush.
+//!
+//! `liaison reload` and SIGHUP read the configuration and the plugins again: all parts are built
+//! anew beside the running ones, which end in order only when that succeeded. The store stays open
+//! and locked all the while. What cannot be used is told, and everything goes on as it was.
 
-use std::sync::Arc;
+mod reload;
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use super::{App, StartError, open_books};
 use crate::accounts::{AccountBook, DomainRules};
 use crate::api::{ApiContext, Live, Wake};
 use crate::books::Books;
-use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
-use crate::control::server::{BindError, ControlSocket};
+use crate::config::{Config, Control};
+use crate::control::server::{BindError, ControlSocket, Counter};
 use crate::store::StoreState;
 use crate::store::sled::OpenError;
 use crate::supervisor::{Stop, Supervisor, Waited};
@@ -51,9 +58,9 @@ pub enum RunError {
 /// When it cannot start, or the store fails; everything else is repaired or shown by `status`.
 pub async fn run(config: &Config) -> Result<(), RunError> {
     // From here on, so that an end during the start is in order, too: it comes after the start.
-    let signals = EndSignals::listen()?;
+    let mut signals = Signals::listen()?;
     let books = open_store(config).await?;
-    let result = serve(config, &books, signals).await;
+    let result = serve(config, &books, &mut signals).await;
     if let Err(error) = books.store.close().await {
         tracing::error!(%error, "the store did not close in order");
     }
@@ -80,34 +87,96 @@ async fn open_store(config: &Config) -> Result<Books, StartError> {
     }
 }
 
-async fn serve(config: &Config, books: &Books, signals: EndSignals) -> Result<(), RunError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let app = Arc::new(App::build(config, books.clone(), clock).await?);
+async fn serve(config: &Config, books: &Books, signals: &mut Signals) -> Result<(), RunError> {
+    let mut config = config.clone();
+    let mut round = Round::of(&config, reload::build(&config, books).await?);
     // After the plugins are compiled: who can connect is also answered.
     let socket = ControlSocket::bind(&config.socket).await?;
-    let supervisor = Supervisor::new();
-    let live = Arc::new(Running {
-        app: app.clone(),
-        supervisor: supervisor.clone(),
-    });
-    let context = api_context(config, &app, Some(live));
-    let access = config.control.clone();
-    let stop = supervisor.stop().child();
-    supervisor.spawn_once("control", async move {
-        if let Err(error) = socket.serve(context, access, stop).await {
+    let (context, access) = round.served(&config);
+    let (counter, control) = (Counter::new(context, access), Supervisor::new());
+    let (served, stop) = (counter.clone(), control.stop().child());
+    control.spawn_once("control", async move {
+        if let Err(error) = socket.serve(served, stop).await {
             tracing::error!(%error, "the control socket ended");
         }
     });
-    app.start(&supervisor).await?;
-    feed_watchdog(&supervisor, books);
-    tell_systemd(&[NotifyState::Ready]);
-    tracing::info!(socket = %config.socket.display(), "liaison runs");
-    let ended = signals.wait_for_end(books).await;
-    tell_systemd(&[NotifyState::Stopping]);
+    loop {
+        round.live.app.start(&round.tasks).await?;
+        feed_watchdog(&round.tasks, books);
+        tell_systemd(&[NotifyState::Ready]);
+        tracing::info!(socket = %config.socket.display(), "liaison runs");
+        match round.until_next(&config, books, signals).await {
+            Next::End(ended) => {
+                tell_systemd(&[NotifyState::Stopping]);
+                tokio::join!(shut_down(&round.tasks), shut_down(&control));
+                return ended;
+            }
+            Next::Round(new) => {
+                let (new_config, app) = *new;
+                shut_down(&round.tasks).await;
+                config = new_config;
+                round = Round::of(&config, app);
+                let (context, access) = round.served(&config);
+                counter.replace(context, access);
+            }
+        }
+    }
+}
+
+async fn shut_down(supervisor: &Supervisor) {
     for name in supervisor.shut_down().await {
         tracing::warn!(task = %name, "task did not stop in time and was aborted");
     }
-    ended
+}
+
+/// What follows a round.
+enum Next {
+    /// The end.
+    End(Result<(), RunError>),
+    /// Another round with these.
+    Round(Box<(Config, Arc<App>)>),
+}
+
+/// The daemon with one reading of its configuration.
+struct Round {
+    live: Arc<Running>,
+    tasks: Supervisor,
+}
+
+impl Round {
+    fn of(config: &Config, app: Arc<App>) -> Round {
+        let tasks = Supervisor::new();
+        let live = Arc::new(Running {
+            app,
+            supervisor: tasks.clone(),
+            config: config.clone(),
+            reload: Arc::new(Notify::new()),
+            reload_trouble: Mutex::new(None),
+        });
+        Round { live, tasks }
+    }
+
+    /// What commands work on, and who may use it.
+    fn served(&self, config: &Config) -> (ApiContext, Control) {
+        let context = api_context(config, &self.live.app, Some(self.live.clone()));
+        (context, config.control.clone())
+    }
+
+    /// Until the end, or until the configuration was read again and can be used.
+    async fn until_next(&self, config: &Config, books: &Books, signals: &mut Signals) -> Next {
+        loop {
+            match signals.next(books, &self.live.reload).await {
+                Asked::End(ended) => return Next::End(ended),
+                Asked::Reload => match reload::read_again(config, books).await {
+                    Ok(new) => return Next::Round(Box::new(new)),
+                    Err(why) => {
+                        tracing::error!(%why, "reload: nothing is changed");
+                        *self.live.trouble() = Some(why);
+                    }
+                },
+            }
+        }
+    }
 }
 
 /// What the commands work on.
@@ -115,43 +184,55 @@ async fn serve(config: &Config, books: &Books, signals: EndSignals) -> Result<()
 pub fn api_context(config: &Config, app: &App, live: Option<Arc<dyn Live>>) -> ApiContext {
     ApiContext {
         books: app.books.clone(),
-        accounts: account_book(config, &app.books),
+        accounts: AccountBook::new(app.books.clone(), DomainRules::of(&app.office)),
         clock: app.clock.clone(),
         office: app.office.clone(),
+        case_kinds: crate::api::case_kinds(config),
         live,
     }
 }
 
-/// The account book with the firm's rules.
-#[must_use]
-pub fn account_book(config: &Config, books: &Books) -> AccountBook {
-    let rules = DomainRules {
-        own: config.firm.domains.clone(),
-        free_mail: config.firm.free_mail.clone(),
-    };
-    AccountBook::new(books.clone(), rules)
+/// What somebody wants of the service.
+enum Asked {
+    /// It ends.
+    End(Result<(), RunError>),
+    /// It reads its configuration again.
+    Reload,
 }
 
-/// The signals that end the service in order.
-struct EndSignals {
+/// The signals of the service.
+struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+    /// It was started at a terminal: SIGHUP may tell that this is gone.
+    at_terminal: bool,
 }
 
-impl EndSignals {
-    fn listen() -> Result<EndSignals, RunError> {
+impl Signals {
+    fn listen() -> Result<Signals, RunError> {
         let listen = |kind| signal(kind).map_err(RunError::Signals);
-        Ok(EndSignals {
+        Ok(Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+            at_terminal: std::io::stderr().is_terminal(),
         })
     }
 
-    async fn wait_for_end(mut self, books: &Books) -> Result<(), RunError> {
+    async fn next(&mut self, books: &Books, reload: &Notify) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => Ok(()),
-            _ = self.interrupt.recv() => Ok(()),
-            why = books.store.failed() => Err(RunError::Store(why.to_string())),
+            _ = self.terminate.recv() => Asked::End(Ok(())),
+            _ = self.interrupt.recv() => Asked::End(Ok(())),
+            _ = self.hangup.recv() => {
+                // A window that was closed takes its foreground program with it, in order.
+                match self.at_terminal && !std::io::stderr().is_terminal() {
+                    true => Asked::End(Ok(())),
+                    false => Asked::Reload,
+                }
+            }
+            () = reload.notified() => Asked::Reload,
+            why = books.store.failed() => Asked::End(Err(RunError::Store(why.to_string()))),
         }
     }
 }
@@ -193,9 +274,28 @@ fn tell_systemd(states: &[NotifyState<'_>]) {
 struct Running {
     app: Arc<App>,
     supervisor: Supervisor,
+    config: Config,
+    reload: Arc<Notify>,
+    // A short lock without await: why the last reload changed nothing.
+    reload_trouble: Mutex<Option<String>>,
+}
+
+impl Running {
+    fn trouble(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.reload_trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Live for Running {
+    fn reload(&self) -> Result<Vec<String>, String> {
+        let new = reload::usable(&self.config)?;
+        let differences = self.config.differences(&new);
+        self.reload.notify_one();
+        Ok(differences)
+    }
+
     fn wake(&self, what: Wake) {
         match what {
             Wake::Events => self.app.events.notify_one(),
@@ -234,6 +334,12 @@ impl Live for Running {
                     "name": plugin.name(),
                     "version": plugin.plugin.manifest().plugin.version,
                     "digest": plugin.plugin.digest(),
+                    "modes": {
+                        "mail": plugin.modes.mail.as_str(),
+                        "records": plugin.modes.records.as_str(),
+                        "tasks": plugin.modes.tasks.as_str(),
+                        "holds": plugin.modes.holds.as_str(),
+                    },
                 })
             })
             .collect();
@@ -241,7 +347,9 @@ impl Live for Running {
             .app
             .plugin_troubles
             .iter()
-            .map(|trouble| json!({ "plugin": trouble.plugin, "why": trouble.why }))
+            .map(|trouble| {
+                json!({ "plugin": trouble.plugin, "why": trouble.why, "runs": trouble.runs })
+            })
             .collect();
         let tasks: Vec<Value> = self
             .supervisor
@@ -262,6 +370,7 @@ impl Live for Running {
             "plugins": plugins,
             "plugin_troubles": troubles,
             "tasks": tasks,
+            "reload_trouble": *self.trouble(),
         })
     }
 }

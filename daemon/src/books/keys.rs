@@ -118,6 +118,38 @@ pub fn cursor(folder: &FolderRef) -> Key {
         .key(Ns::Cursor)
 }
 
+/// A place in a folder whose message could not be read yet.
+#[must_use]
+pub fn unread(folder: &FolderRef, locator: &str) -> Key {
+    Tuple::new()
+        .text(folder.mailbox.as_str())
+        .text(&folder.folder)
+        .text(locator)
+        .key(Ns::Unread)
+}
+
+/// Places in a folder whose messages could not be read yet.
+#[must_use]
+pub fn unread_in(folder: &FolderRef) -> Range {
+    Tuple::new()
+        .text(folder.mailbox.as_str())
+        .text(&folder.folder)
+        .range(Ns::Unread)
+}
+
+/// An event that was set aside for a plugin.
+#[must_use]
+pub fn parked(seq: u64, plugin: &PluginName) -> Key {
+    Tuple::new().u64(seq).text(plugin.as_str()).key(Ns::Parked)
+}
+
+/// Event and plugin in a key of [`parked`].
+#[must_use]
+pub fn parked_event(key: &[u8]) -> Option<(u64, PluginName)> {
+    let mut parts = Parts::new(key);
+    Some((parts.u64().ok()?, PluginName(parts.text().ok()?)))
+}
+
 /// A Message-ID and the message that carries it.
 #[must_use]
 pub fn msgid(id: &str, message: &MessageKey) -> Key {
@@ -154,6 +186,16 @@ pub fn thread_member(thread: &ThreadId, at: Timestamp, message: &MessageKey) -> 
         .time(at)
         .text(message.as_str())
         .key(Ns::ThreadMember)
+}
+
+/// What an address or an organisation (`@example.com`) is to a thread.
+#[must_use]
+pub fn thread_party(thread: &ThreadId, name: &str) -> Key {
+    let name = liaison_core::ids::derive("liaison thread party 1", &[name.as_bytes()]);
+    Tuple::new()
+        .text(thread.as_str())
+        .text(&name)
+        .key(Ns::ThreadParty)
 }
 
 /// Messages of a thread by time.
@@ -224,6 +266,8 @@ pub enum DueKind {
     Hold,
     /// A sent mail whose copy is still to be filed into Sent.
     SentCopy,
+    /// A draft that was overtaken and is still to be taken out of Drafts.
+    StaleDraft,
 }
 
 /// When an effect is to be looked at next.
@@ -233,6 +277,7 @@ pub fn effect_due(at: Timestamp, kind: DueKind, effect: &EffectId) -> Key {
         DueKind::Mail => 0,
         DueKind::Hold => 1,
         DueKind::SentCopy => 2,
+        DueKind::StaleDraft => 3,
     };
     Tuple::new()
         .time(at)
@@ -260,6 +305,7 @@ pub fn due_effect(key: &[u8]) -> Option<(Timestamp, DueKind, EffectId)> {
         0 => DueKind::Mail,
         1 => DueKind::Hold,
         2 => DueKind::SentCopy,
+        3 => DueKind::StaleDraft,
         _ => return None,
     };
     Some((at, kind, EffectId(parts.text().ok()?)))
@@ -370,6 +416,12 @@ pub fn audit(subject: &str, at: Timestamp, nth: u64) -> Key {
 #[must_use]
 pub fn audit_of(subject: &str) -> Range {
     Tuple::new().text(subject).range(Ns::Audit)
+}
+
+/// The subject under which steps in the life of a mailbox are kept.
+#[must_use]
+pub fn mailbox_subject(mailbox: &MailboxId) -> String {
+    format!("mailbox {mailbox}")
 }
 
 /// A mail in the ledger of an address, an account (`account:ID`) or of everybody (`*`).

@@ -11,7 +11,7 @@ use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Cursor, FolderRole};
+use crate::source::{BatchMode, Cursor, FolderRole};
 use crate::store::codec::Record;
 
 /// One copy of a message.
@@ -38,6 +38,29 @@ pub struct CursorRow {
     pub cursor: Cursor,
     /// When the folder was last read up to it.
     pub at: Timestamp,
+}
+
+/// A message that could not be read when it was asked for, and is asked for again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadRow {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Folder in it.
+    pub folder: String,
+    /// Where in it.
+    pub locator: String,
+    /// How the message is to be taken when it can be read.
+    pub mode: BatchMode,
+    /// The last good look before the first try, for messages of a renumbered folder.
+    pub last_look: Option<Timestamp>,
+    /// When it was first tried.
+    pub since: Timestamp,
+    /// Tries so far.
+    pub tries: u32,
+    /// When it is tried again.
+    pub due: Timestamp,
+    /// What was said at the last try.
+    pub reason: String,
 }
 
 /// One thing to react to.
@@ -260,4 +283,5 @@ records! {
     29 ByDomainRow;
     30 CounterRow;
     31 WaitRow;
+    32 UnreadRow;
 }

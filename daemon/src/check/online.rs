@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::{Calendar, Config, Mailbox, MailboxKind, Transport};
 use crate::sink::{CalendarStore, MailTransport, OwnFolder, OwnFolders};
 use crate::source::imap::{ImapSettings, ImapSource};
-use crate::source::{Batch, Cursor, FolderRef, Intake, IntakeError, Taken};
+use crate::source::{Batch, Cursor, FolderRef, Intake, IntakeError, Taken, Unread};
 
 /// How long one login may take: name, connect, handshake and three commands at their limits.
 const PROBE_LIMIT: Duration = Duration::from_secs(90);
@@ -161,6 +161,13 @@ impl Intake for NoIntake {
         folder: &'a FolderRef,
         _locators: Vec<String>,
     ) -> BoxFuture<'a, Result<Vec<String>, IntakeError>> {
+        Box::pin(async { Err(refused(folder)) })
+    }
+
+    fn unread<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Vec<Unread>, IntakeError>> {
         Box::pin(async { Err(refused(folder)) })
     }
 

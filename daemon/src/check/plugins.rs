@@ -91,13 +91,8 @@ fn one(findings: &mut Findings<'_>, engine: &Engine, configured: &PluginConfig) 
     let wrong = findings.list.iter().skip(before);
     if wrong.filter(|found| found.level > Level::Note).count() == 0 {
         let identity = &plugin.manifest().plugin;
-        let what = format!(
-            "{} loads ({}); it {}",
-            identity.version,
-            plugin.digest(),
-            plugin.manifest().capabilities().join(", ")
-        );
-        findings.ok(key, what);
+        let what = format!("{} loads ({})", identity.version, plugin.digest());
+        findings.ok_with(key, what, plugin.manifest().capabilities());
     }
 }
 
@@ -118,13 +113,21 @@ fn digest(findings: &mut Findings<'_>, configured: &PluginConfig, plugin: &Plugi
     let key = format!("{}.digest", key(configured));
     match &configured.digest {
         Some(pinned) if pinned != plugin.digest() => {
-            let what = format!("the component is another than pinned: {}", plugin.digest());
-            let remedy = "put the old one back, or look at the new one and pin it";
+            let what = format!(
+                "the component is another than pinned: {}; it only rehearses",
+                plugin.digest()
+            );
+            let remedy = format!(
+                "put the old one back, or look at this one (`liaison plugin inspect {}`) and \
+                 accept it: digest = \"{}\"",
+                configured.name,
+                plugin.digest()
+            );
             findings.add(Level::Attention, key, what, remedy);
         }
         None if configured.modes.mail > MailMode::Draft => {
             let mode = configured.modes.mail.as_str();
-            let what = format!("mode.mail = \"{mode}\" holds for whatever component lies there");
+            let what = format!("mode.mail = \"{mode}\" is for the component of the first start");
             let remedy = format!("pin this one: digest = \"{}\"", plugin.digest());
             findings.add(Level::Note, key, what, remedy);
         }

@@ -123,6 +123,24 @@ fn a_complete_configuration_is_ok() {
     assert!(config.is_some());
 }
 
+#[test]
+fn a_key_cannot_steer_the_terminal_and_a_verdict_ends_the_check() {
+    let home = Home::with("\"\\u001b[2Jtrap\" = 1\n");
+    let (report, _) = home.check();
+    let said = text(&report);
+    assert!(said.contains("\\u{1b}[2Jtrap"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+    assert!(said.contains("it cannot run (0 ok,"), "{said}");
+
+    let home = Home::with("[[plugin]]\nname = \"gone\"\n");
+    let said = text(&home.check().0);
+    assert!(
+        said.contains("the file is understood: 1 user, 0 mailboxes"),
+        "{said}"
+    );
+    assert!(said.contains("not all of it works (1 ok,"), "{said}");
+}
+
 fn plugin_folder(home: &Home, name: &str, manifest: &str) {
     let folder = home.path("plugins").join(name);
     fs::create_dir_all(&folder).unwrap();
@@ -273,6 +291,16 @@ fn a_real_plugin_is_loaded_and_held_against_its_pin_and_settings() {
 
     let (code, said) = said_of("mode.mail = \"send\"\n");
     assert_eq!(code, 0, "{said}");
+    let (_, list) = said.split_once("plugin.flood: 0.1.0 loads").unwrap();
+    let listed = list
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with("           "));
+    assert!(listed.clone().count() >= 2, "{said}");
+    assert!(
+        listed.clone().all(|line| line.chars().count() <= 100),
+        "{said}"
+    );
     let pin = said
         .split("pin this one: ")
         .nth(1)

@@ -1,15 +1,18 @@
 //! Where a command is carried out: by the running daemon, else on the store itself.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use liaison_core::business_time::{BusinessCalendar, WorkInterval};
 use liaison_core::policy::{Firm, Limits};
 use serde_json::{Value, json};
 
-use super::{CONFIGURATION, FAILURE, Failure, NOT_RUNNING, USAGE};
+use super::wording::Wording;
+use super::{CONFIGURATION, FAILURE, Failure, NOT_RUNNING, USAGE, shell_word};
 use crate::accounts::{AccountBook, DomainRules};
-use crate::api::{ApiContext, ApiError, Caller, Role, call, role_of};
+use crate::api::{ApiContext, Caller, NEEDS_DAEMON, Role, call, role_of};
 use crate::app::StartError;
 use crate::books::Books;
 use crate::clock::SystemClock;
@@ -21,23 +24,33 @@ use crate::store::memory::MemoryStore;
 use crate::store::sled::OpenError;
 use crate::store::{Fence, ShardId, Store};
 
-/// Has a command carried out.
+/// Has a command carried out; answers with how to put it for people, too.
 pub(super) async fn ask(
     config: Option<&Path>,
     command: &str,
     arguments: Value,
-) -> Result<Value, Failure> {
+) -> Result<(Value, Wording), Failure> {
     let named = config.is_some() || std::env::var_os(CONFIG_VARIABLE).is_some();
     let file = config_path(config);
+    let mut wording = Wording {
+        zone: TimeZone::UTC,
+        config: config.map(|file| shell_word(file.as_os_str())),
+    };
     if command == "match" && !named && !file.exists() {
-        return match_without_records(&file, arguments).await;
+        return Ok((match_without_records(&file, arguments).await?, wording));
     }
     let config = load(&file)?;
-    match Client::new(&config.socket).call(command, &arguments).await {
-        Err(ClientError::NotRunning(_)) => on_store(&config, command, arguments).await,
+    wording.zone = config.firm.business.zone().clone();
+    let asked = Client::new(&config.socket).call(command, &arguments).await;
+    let answer = match asked {
+        Err(ClientError::NotRunning(_)) if !NEEDS_DAEMON.contains(&command) => {
+            on_store(&config, command, arguments).await
+        }
         Err(error) => Err(client_failure(&error)),
         Ok(answer) => Ok(answer),
-    }
+    };
+    let answer = answer.map_err(|failure| failure.reworded(&wording))?;
+    Ok((answer, wording))
 }
 
 /// Reads the configuration; all its problems are one failure.
@@ -46,12 +59,23 @@ pub(super) fn load(file: &Path) -> Result<Config, Failure> {
 }
 
 fn client_failure(error: &ClientError) -> Failure {
-    let code = match error {
-        ClientError::NotRunning(_) => NOT_RUNNING,
-        ClientError::Daemon { code, .. } if code == "arguments" => USAGE,
+    match error {
+        ClientError::NotRunning(_) => Failure::of(NOT_RUNNING, error),
+        ClientError::Daemon { code, message } => {
+            Failure::new(exit_code(code), message.as_str()).word(code)
+        }
+        _ => Failure::of(FAILURE, error),
+    }
+}
+
+/// The exit code for a word of [`crate::api::ApiError::code`].
+fn exit_code(word: &str) -> u8 {
+    match word {
+        "arguments" => USAGE,
+        "configuration" => CONFIGURATION,
+        "not_running" => NOT_RUNNING,
         _ => FAILURE,
-    };
-    Failure::of(code, error)
+    }
 }
 
 async fn on_store(config: &Config, command: &str, arguments: Value) -> Result<Value, Failure> {
@@ -100,25 +124,25 @@ async fn call_here(
     command: &str,
     arguments: Value,
 ) -> Result<Value, Failure> {
-    let office = Arc::new(crate::app::office(config));
-    call_with(office, books, command, arguments).await
+    let ourselves = (
+        Arc::new(crate::app::office(config)),
+        crate::api::case_kinds(config),
+    );
+    call_with(ourselves, books, command, arguments).await
 }
 
 async fn call_with(
-    office: Arc<Office>,
+    (office, case_kinds): (Arc<Office>, Arc<BTreeSet<String>>),
     books: Books,
     command: &str,
     arguments: Value,
 ) -> Result<Value, Failure> {
-    let rules = DomainRules {
-        free_mail: office.free_mail.clone(),
-        own: office.firm.own_domains.clone(),
-    };
     let context = ApiContext {
-        accounts: AccountBook::new(books.clone(), rules),
+        accounts: AccountBook::new(books.clone(), DomainRules::of(&office)),
         books,
         clock: Arc::new(SystemClock),
         office,
+        case_kinds,
         live: None,
     };
     let caller = Caller {
@@ -128,19 +152,16 @@ async fn call_with(
     };
     let answer = call(&context, &caller, command, arguments).await;
     answer.map_err(|error| {
-        let code = match &error {
-            ApiError::Arguments(_) => USAGE,
-            _ => FAILURE,
-        };
-        Failure::new(code, error.chain())
+        let word = error.code();
+        Failure::new(exit_code(word), error.chain()).word(word)
     })
 }
 
 /// `match` says what can be said of an address without any records.
 async fn match_without_records(file: &Path, arguments: Value) -> Result<Value, Failure> {
     let empty = Empty::new()?;
-    let office = Arc::new(nobody()?);
-    let mut answer = call_with(office, empty.books.clone(), "match", arguments).await?;
+    let ourselves = (Arc::new(nobody()?), Arc::default());
+    let mut answer = call_with(ourselves, empty.books.clone(), "match", arguments).await?;
     if let Some(answer) = answer.as_object_mut() {
         let note = format!(
             "there is no configuration ({}): no account and no address of ours is known",

@@ -34,6 +34,8 @@ pub enum Command {
     },
     /// How fresh, what waits, what needs a person
     Status,
+    /// Have the running daemon read its configuration and plugins again
+    Reload,
     /// Stop everything outgoing now, or let it go again
     Panic {
         /// On or off
@@ -45,7 +47,7 @@ pub enum Command {
     },
     /// Whom an address or a message belongs to, with the evidence
     Match {
-        /// Address, or file with a message (- reads one from the input)
+        /// Address, also as `Name <address>`, or file with a message (- reads one from the input)
         #[arg(value_name = "ADDRESS|FILE.eml")]
         target: String,
     },
@@ -250,6 +252,30 @@ pub enum Outbox {
     Approve(Decide),
     /// Never send a held mail
     Reject(Decide),
+    /// Say what became of a mail in doubt: it went out, or it did not
+    Resolve {
+        /// Its id (the first 6 characters are enough)
+        id: String,
+        /// What you found out
+        #[arg(value_enum, value_name = "sent|not-sent")]
+        was: Was,
+        /// How you know, for the audit
+        #[arg(long)]
+        why: Option<String>,
+    },
+    /// Try at once what waits, again what failed, and with your yes what is in doubt
+    Retry(Decide),
+    /// Call off a mail that is not handed over yet
+    Cancel(Decide),
+}
+
+/// What became of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Was {
+    /// It reached the server.
+    Sent,
+    /// It did not.
+    NotSent,
 }
 
 /// `holds`.
@@ -294,5 +320,32 @@ pub enum Plugin {
         /// A case file or a folder of them (else tests/cases, or cases, in its folder)
         #[arg(long, value_name = "FILE|DIR")]
         cases: Option<PathBuf>,
+    },
+    /// Events that were set aside, with the reason
+    Parked,
+    /// Have events that were set aside tried again
+    Unpark {
+        /// A plugin, for all of its events, or one event (Message-ID or as `parked` lists it)
+        #[arg(value_name = "PLUGIN|EVENT")]
+        id: String,
+        /// Why, for the audit
+        #[arg(long)]
+        why: Option<String>,
+    },
+    /// Lift a suspension: the plugin is asked about new events again
+    Resume {
+        /// Its name
+        plugin: String,
+        /// Why, for the audit
+        #[arg(long)]
+        why: Option<String>,
+    },
+    /// Give the plugin's grants to the component that lies there now
+    Accept {
+        /// Its name in the configuration
+        plugin: String,
+        /// Why, for the audit
+        #[arg(long)]
+        why: Option<String>,
     },
 }

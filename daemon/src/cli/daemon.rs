@@ -1,5 +1,6 @@
 //! The commands that start the daemon's own parts.
 
+use std::io;
 use std::path::Path;
 
 use super::access::load;
@@ -8,7 +9,7 @@ use crate::app::RealEdges;
 use crate::app::service;
 use crate::check::{check as look, online};
 use crate::config::config_path;
-use crate::demo::DemoOptions;
+use crate::demo::{DemoError, DemoOptions};
 
 pub(super) async fn demo(dir: Option<&Path>, stay: bool) -> Result<Done, Failure> {
     let options = DemoOptions {
@@ -18,7 +19,13 @@ pub(super) async fn demo(dir: Option<&Path>, stay: bool) -> Result<Done, Failure
     };
     // Printed as it happens.
     let played = Box::pin(crate::demo::run(options, &mut std::io::stdout())).await;
-    let end = played.map_err(|error| Failure::of(FAILURE, &error))?;
+    let end = match played {
+        // Whoever watched has seen enough (`| head`).
+        Err(DemoError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return Ok(Done::text(String::new()));
+        }
+        played => played.map_err(|error| Failure::of(FAILURE, &error))?,
+    };
     if stay {
         return run(Some(&end.config)).await;
     }

@@ -48,13 +48,14 @@ fn is_dangerous(c: char) -> bool {
             | '\u{E0000}'..='\u{E007F}')
 }
 
-/// `text` broken between words at [`COLUMNS`], each line indented; already escaped text only.
+/// `text` broken between words at [`COLUMNS`], each line indented; already escaped text only. A
+/// command in backquotes stays on one line where it fits, so that it can be copied.
 #[must_use]
 pub fn wrapped(text: &str, indent: usize) -> String {
     let room = COLUMNS.saturating_sub(indent).max(20);
     let (mut out, mut line) = (String::new(), String::new());
     let pad = " ".repeat(indent);
-    for word in text.split(' ') {
+    for word in chunks(text, room) {
         let long = line.chars().count() + 1 + word.chars().count();
         if !line.is_empty() && long > room {
             let _ = writeln!(out, "{pad}{line}");
@@ -63,10 +64,26 @@ pub fn wrapped(text: &str, indent: usize) -> String {
         if !line.is_empty() {
             line.push(' ');
         }
-        line.push_str(word);
+        line.push_str(&word);
     }
     let _ = writeln!(out, "{pad}{line}");
     out
+}
+
+/// Words, and what stands between two backquotes as one of them while it fits into a line.
+fn chunks(text: &str, room: usize) -> Vec<String> {
+    let (mut chunks, mut open) = (Vec::<String>::new(), false);
+    for word in text.split(' ') {
+        match chunks.last_mut() {
+            Some(last) if open && last.chars().count() + 1 + word.chars().count() <= room => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => chunks.push(word.to_owned()),
+        }
+        open ^= word.matches('`').count() % 2 == 1;
+    }
+    chunks
 }
 
 /// A value as one escaped line: text as it is, nothing as `-`, lists joined, times shortened.
@@ -216,6 +233,28 @@ mod tests {
             "A       WHEN                     L\n\
              x       2026-03-02 09:00:00 UTC  p, q\n\
              longer  -                        -\n"
+        );
+    }
+
+    #[test]
+    fn a_command_is_not_torn_apart() {
+        let command = "`liaison --config /etc/liaison/liaison.toml plugin resume lead-triage`";
+        for before in 0..40 {
+            let text = format!(
+                "{}{command} and more words behind it",
+                "word ".repeat(before)
+            );
+            let text = wrapped(&text, 2);
+            assert!(text.contains(command), "{text}");
+            assert!(
+                text.lines().all(|line| line.chars().count() <= COLUMNS),
+                "{text}"
+            );
+        }
+        let lost = wrapped(&format!("a ` {}", "word ".repeat(60)), 2);
+        assert!(
+            lost.lines().all(|line| line.chars().count() <= COLUMNS),
+            "{lost}"
         );
     }
 

@@ -1,4 +1,4 @@
-//! `plugin list|inspect|test`.
+//! `plugin list|inspect|test|accept`.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::args::Plugin as Command;
-use super::display::{at, facts, items, safe, safe_lines, table};
-use super::{ATTENTION, Done, FAILURE, Failure, access};
+use super::display::{at, facts, items, safe, safe_lines, table, wrapped};
+use super::{ATTENTION, Done, FAILURE, Failure, USAGE, access};
 use crate::config::{Config, config_path};
 use crate::plugin::{Engine, LoadError, Plugin, cases, parse_manifest};
 
@@ -38,7 +38,56 @@ pub(super) async fn run(
             };
             Ok(done.code(if failed == 0 { 0 } else { FAILURE }))
         }
+        Command::Accept { plugin, why } => accept(config, &file, plugin, why, as_json).await,
+        Command::Parked | Command::Unpark { .. } | Command::Resume { .. } => Err(Failure::new(
+            USAGE,
+            "this is a command of the API".to_owned(),
+        )),
     }
+}
+
+/// Accepts the component that lies in the folder now, after showing what it may do.
+async fn accept(
+    config: Option<&Path>,
+    file: &Path,
+    name: String,
+    why: Option<String>,
+    as_json: bool,
+) -> Result<Done, Failure> {
+    let loaded = access::load(file)?;
+    let wanted = loaded.plugin(&liaison_core::ids::PluginName::from(name.as_str()));
+    let Some(wanted) = wanted else {
+        let file = loaded.file.display();
+        let message = format!("{file} has no [[plugin]] named `{name}`");
+        return Err(Failure::new(FAILURE, message));
+    };
+    let folder = loaded.plugin_folder(wanted);
+    let value = blocking(move || inspect(&folder)).await?;
+    let digest = at(&value, "/digest");
+    if let Some(pinned) = &wanted.digest {
+        let message = match *pinned == digest {
+            true => format!("{digest} is the component that the configuration pins"),
+            false => format!(
+                "the configuration pins {pinned}: set digest = \"{digest}\" in [[plugin]] {name} \
+                 of {}, then run `liaison reload`",
+                loaded.file.display()
+            ),
+        };
+        return Err(Failure::new(FAILURE, message));
+    }
+    let arguments = json!({ "name": name, "digest": digest, "why": why });
+    let (answer, wording) = access::ask(config, "plugin-accept", arguments).await?;
+    if as_json {
+        return Ok(Done::json(&answer));
+    }
+    let mut out = format!("{name} {}\n", at(&value, "/version"));
+    out.push_str(&capabilities(&value));
+    out.push_str(&super::show::answer(
+        "plugin-accept",
+        &wording.of(&answer),
+        &wording,
+    ));
+    Ok(Done::text(out))
 }
 
 async fn blocking<T: Send + 'static>(
@@ -50,7 +99,7 @@ async fn blocking<T: Send + 'static>(
 
 async fn list(config: Option<&Path>, file: &Path, as_json: bool) -> Result<Done, Failure> {
     let loaded = access::load(file)?;
-    let states = access::ask(config, "plugins-list", json!({})).await?;
+    let (states, wording) = access::ask(config, "plugins-list", json!({})).await?;
     let rows: Vec<Value> = loaded
         .plugins
         .iter()
@@ -63,7 +112,7 @@ async fn list(config: Option<&Path>, file: &Path, as_json: bool) -> Result<Done,
     let done = match as_json {
         true => Done::json(&value),
         false => Done::text(table(
-            items(&value, "/plugins"),
+            items(&wording.of(&value), "/plugins"),
             &[
                 ("PLUGIN", "/plugin"),
                 ("VERSION", "/version"),
@@ -81,23 +130,30 @@ async fn list(config: Option<&Path>, file: &Path, as_json: bool) -> Result<Done,
 
 fn row(config: &Config, plugin: &crate::config::PluginConfig, states: &Value) -> Value {
     let folder = config.plugin_folder(plugin);
-    let state = items(states, "/plugins")
-        .iter()
-        .find(|state| at(state, "/plugin") == plugin.name.as_str());
+    let of_it = |list: &str, key: &str| {
+        let mut rows = items(states, list).iter();
+        rows.find(|row| at(row, key) == plugin.name.as_str())
+    };
+    let state = of_it("/plugins", "/plugin");
     let (version, problem) = match manifest(&folder) {
         Ok(manifest) => (Some(manifest.plugin.version), None),
         Err(failure) => (None, Some(failure.message)),
     };
+    let trouble = of_it("/troubles", "/plugin").and_then(|row| row.get("why"));
+    let problem = trouble.cloned().or(problem.map(Value::from));
+    let granted = json!({
+        "mail": plugin.modes.mail.as_str(),
+        "records": plugin.modes.records.as_str(),
+        "tasks": plugin.modes.tasks.as_str(),
+        "holds": plugin.modes.holds.as_str(),
+    });
+    let running = of_it("/running", "/name").and_then(|row| row.get("modes"));
     json!({
         "plugin": plugin.name,
         "version": version,
         "enabled": plugin.enabled,
-        "modes": {
-            "mail": plugin.modes.mail.as_str(),
-            "records": plugin.modes.records.as_str(),
-            "tasks": plugin.modes.tasks.as_str(),
-            "holds": plugin.modes.holds.as_str(),
-        },
+        "modes": running.unwrap_or(&granted),
+        "granted": granted,
         "folder": folder,
         "strikes": state.and_then(|state| state.get("strikes")),
         "suspended": state.and_then(|state| state.get("suspended")),
@@ -164,6 +220,7 @@ fn inspect(folder: &Path) -> Result<Value, Failure> {
         "imports": plugin.imports(),
         "component_bytes": plugin.component_bytes(),
         "folder": plugin.folder(),
+        "capabilities": plugin.manifest().capabilities(),
         "manifest": plugin.manifest(),
     }))
 }
@@ -183,7 +240,17 @@ fn inspected(value: &Value) -> String {
     );
     let manifest = value.get("manifest").cloned().unwrap_or_default();
     let asks = serde_json::to_string_pretty(&manifest).unwrap_or_default();
-    format!("{head}\nWhat it asks for\n{}", safe_lines(&asks, "  "))
+    let capabilities = capabilities(value);
+    format!(
+        "{head}\nIn plain words\n{capabilities}\nIts manifest\n{}",
+        safe_lines(&asks, "  ")
+    )
+}
+
+fn capabilities(value: &Value) -> String {
+    let each = items(value, "/capabilities").iter();
+    each.map(|said| wrapped(&format!("- {}", at(said, "")), 2))
+        .collect()
 }
 
 fn test(folder: &Path, cases: Option<PathBuf>) -> Result<Vec<cases::CaseResult>, Failure> {

@@ -6,16 +6,17 @@ use serde_json::Value;
 
 use super::display::{at, facts, items, safe, safe_lines, table, wrapped};
 use super::why;
+use super::wording::Wording;
 
-/// The text of an answer to `command`.
-pub(super) fn answer(command: &str, value: &Value) -> String {
+/// The text of an answer to `command`, reworded already.
+pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String {
     match command {
         "why" => why::text(value),
         "status" => status(value),
         "match" => matched(value),
         "accounts-import" => imported(value),
         "accounts-show" => account(value),
-        "outbox-show" => mail(value),
+        "outbox-show" => mail(value, wording),
         "holds-show" => hold(value),
         "cases-show" => case(value),
         "timeline" => timeline(value),
@@ -80,6 +81,15 @@ fn list_of(command: &str) -> Option<(&'static str, Columns)> {
                 ("TITLE", "/title"),
             ],
         ),
+        "plugin-parked" => (
+            "parked",
+            &[
+                ("EVENT", "/event"),
+                ("PLUGIN", "/plugin"),
+                ("SINCE", "/at"),
+                ("WHY", "/why"),
+            ],
+        ),
         "timers-list" => (
             "timers",
             &[
@@ -97,13 +107,31 @@ fn list_of(command: &str) -> Option<(&'static str, Columns)> {
 fn list(value: &Value, name: &str, columns: Columns) -> String {
     let rows = items(value, &format!("/{name}"));
     if rows.is_empty() {
-        return format!("no {name}\n");
+        return match name {
+            "parked" => "nothing is set aside\n".to_owned(),
+            name => format!("no {name}\n"),
+        };
     }
     let mut out = table(rows, columns);
     if value.get("more") == Some(&Value::Bool(true)) {
-        let _ = writeln!(out, "... {} of {} shown", rows.len(), at(value, "/count"));
+        let _ = writeln!(
+            out,
+            "... {} of {} shown{}",
+            rows.len(),
+            at(value, "/count"),
+            narrow(name)
+        );
     }
     out
+}
+
+/// How to see what a cut list leaves out.
+fn narrow(name: &str) -> &'static str {
+    match name {
+        "mails" | "holds" => "; see others with --state STATE",
+        "cases" => "; see others by naming a KIND",
+        _ => "",
+    }
 }
 
 /// What a change did, and how to take it back.
@@ -170,6 +198,18 @@ fn imported(value: &Value) -> String {
             out.push_str(&wrapped(&format!("{place}: {reason}"), 2));
         }
     }
+    let notes = items(value, "/notes");
+    if !notes.is_empty() {
+        out.push_str("to note:\n");
+        for note in notes {
+            let text = at(note, "/text");
+            let line = match at(note, "/line").as_str() {
+                "-" => text,
+                line => format!("line {line}: {text}"),
+            };
+            out.push_str(&wrapped(&line, 2));
+        }
+    }
     out.push_str(&format!("changed: {}\n", count("/changed")));
     out.push_str(&wrapped(&format!("undo: {}", count("/undo")), 0));
     out
@@ -227,7 +267,7 @@ pub(super) fn step(row: &Value) -> String {
     format!("{when}  {what}, by {who}{why}")
 }
 
-fn mail(value: &Value) -> String {
+fn mail(value: &Value, wording: &Wording) -> String {
     let mut out = facts(
         value,
         &[
@@ -254,12 +294,23 @@ fn mail(value: &Value) -> String {
         let _ = writeln!(out, "  attached: {}", safe(&attachment.to_string()));
     }
     out.push_str(&audit(value));
-    if value.pointer("/mail/state").and_then(Value::as_str) == Some("held") {
-        let id = at(value, "/mail/id");
-        let _ = write!(
-            out,
-            "\nIt waits for a person:\n  liaison outbox approve {id}\n  liaison outbox reject {id}\n"
-        );
+    let ways: &[&str] = match value.pointer("/mail/state").and_then(Value::as_str) {
+        Some("held") => &["approve", "reject"],
+        Some("uncertain") => &["resolve ID sent", "resolve ID not-sent", "retry"],
+        Some("failed") => &["retry", "resolve ID not-sent"],
+        _ => &[],
+    };
+    if !ways.is_empty() {
+        out.push_str("\nIt waits for a person:\n");
+    }
+    let id = at(value, "/mail/id");
+    for way in ways {
+        let words = match way.contains("ID") {
+            true => way.replace("ID", &id),
+            false => format!("{way} {id}"),
+        };
+        let command = wording.commands(&format!("liaison outbox {words}"));
+        let _ = writeln!(out, "  {command}");
     }
     out
 }
@@ -392,14 +443,39 @@ fn status(value: &Value) -> String {
         at(value, "/timers/next"),
         at(value, "/store/state"),
     );
+    for folder in items(value, "/unread") {
+        let text = format!(
+            "Unread:  {} of {} {} cannot be read yet ({}); tried {} times since {}, next {}",
+            at(folder, "/count"),
+            at(folder, "/mailbox"),
+            at(folder, "/folder"),
+            at(folder, "/reason"),
+            at(folder, "/tries"),
+            at(folder, "/since"),
+            at(folder, "/next"),
+        );
+        out.push_str(&wrapped(&text, 0));
+    }
+    for told in items(value, "/renumbered") {
+        let (when, what, why) = (at(told, "/at"), at(told, "/what"), at(told, "/why"));
+        out.push_str(&wrapped(&format!("{when}  {what}: {why}"), 0));
+    }
     let attention = items(value, "/needs_person");
     if attention.is_empty() {
         out.push_str("\nNothing needs a person.\n");
     } else {
-        let _ = writeln!(out, "\n{} need a person:", attention.len());
+        let need = if attention.len() == 1 {
+            "needs"
+        } else {
+            "need"
+        };
+        let _ = writeln!(out, "\n{} {need} a person:", attention.len());
         for item in attention {
-            let (id, text) = (at(item, "/id"), at(item, "/text"));
-            out.push_str(&wrapped(&format!("{text}  [{id}]"), 2));
+            let text = match (at(item, "/text"), at(item, "/id").as_str()) {
+                (text, "-") => text,
+                (text, id) => format!("{text}  [{id}]"),
+            };
+            out.push_str(&wrapped(&text, 2));
         }
     }
     out

@@ -30,6 +30,10 @@ fn every_command_of_the_issue_is_understood() {
         "outbox show abcdef",
         "outbox approve abcdef --why yes",
         "outbox reject abcdef",
+        "outbox resolve abcdef not-sent --why asked",
+        "outbox retry abcdef",
+        "outbox cancel abcdef",
+        "reload",
         "holds list",
         "holds show abcdef",
         "holds release abcdef",
@@ -37,6 +41,10 @@ fn every_command_of_the_issue_is_understood() {
         "plugin list",
         "plugin inspect follow-up",
         "plugin test follow-up --cases cases",
+        "plugin parked --json",
+        "plugin unpark follow-up",
+        "plugin resume follow-up --why mended",
+        "plugin accept follow-up",
     ] {
         let words = std::iter::once("liaison").chain(line.split(' '));
         assert!(Cli::try_parse_from(words).is_ok(), "{line}");
@@ -73,6 +81,13 @@ fn commands_become_arguments_that_the_api_knows() {
         "outbox show x",
         "outbox approve x",
         "outbox reject x",
+        "outbox resolve x sent",
+        "outbox retry x",
+        "outbox cancel x",
+        "reload",
+        "plugin parked",
+        "plugin unpark x",
+        "plugin resume x",
         "holds list",
         "holds show x",
         "holds release x",
@@ -95,6 +110,10 @@ async fn answers_of_all_commands_read_well() {
     )
     .await
     .unwrap();
+    let wording = Wording {
+        zone: TimeZone::get("Europe/Berlin").unwrap(),
+        config: Some("x.toml".to_owned()),
+    };
     for (line, says) in [
         ("status", "1 held"),
         ("match x@acme.example.com", "is a domain of the account"),
@@ -103,15 +122,21 @@ async fn answers_of_all_commands_read_well() {
         ("accounts list", "acme.example.com"),
         ("accounts show acme.example.com", "created"),
         ("outbox list", "bob@example.net"),
-        ("outbox show aaaaaa", "liaison outbox approve aaaaaa1111"),
-        ("outbox reject aaaaaa", "Undo: cannot be undone"),
+        (
+            "outbox show aaaaaa",
+            "  liaison --config x.toml outbox approve aaaaaa1111",
+        ),
+        ("holds list", "07:13:20 +01:00"),
+        ("outbox cancel aaaaaa --why drill", "will not go out"),
+        ("plugin parked", "nothing is set aside"),
+        ("cases all list", "no cases"),
         ("holds list", "Call with Bob"),
         ("holds show bbbbbb", "Offered in"),
         ("holds release bbbbbb", "Undo"),
         ("timers list", "no answer yet"),
         ("tasks list", "no tasks"),
         ("timeline acme.example.com", "0 entries"),
-        ("panic on", "Undo: liaison panic off"),
+        ("panic on", "Undo: liaison --config x.toml panic off"),
     ] {
         let words = std::iter::once("liaison").chain(line.split(' '));
         let asked = asked(Cli::try_parse_from(words).unwrap().command).unwrap();
@@ -119,12 +144,12 @@ async fn answers_of_all_commands_read_well() {
             .ask(asked.command, asked.arguments.clone())
             .await
             .unwrap();
-        let done = finish(&asked, &answer, false);
+        let done = finish(&asked, &answer, Some(&wording));
         assert!(done.text.contains(says), "{line}:\n{}", done.text);
         assert!(!done.text.contains('\u{1b}'), "{line}");
         let longest = done.text.lines().map(|line| line.chars().count()).max();
         assert!(longest <= Some(120), "{line}:\n{}", done.text);
-        let json = finish(&asked, &answer, true);
+        let json = finish(&asked, &answer, None);
         assert_eq!(serde_json::from_str::<Value>(&json.text).unwrap(), answer);
         assert_eq!(
             json.code,
@@ -178,6 +203,21 @@ fn calendars_are_known_by_extension_and_by_content() {
             "{extension:?}"
         );
     }
+}
+
+#[test]
+fn a_failure_is_told_to_people_and_to_programs() {
+    let failure = access::load(Path::new("/nowhere/liaison.toml")).unwrap_err();
+    assert!(failure.told(false).starts_with("liaison: /nowhere"));
+    let told: Value = serde_json::from_str(&failure.told(true)).unwrap();
+    assert_eq!(told["error"]["code"], "configuration");
+    assert_eq!(told["error"]["exit_code"], 3);
+    assert!(
+        told["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("--config")
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ const SECRET_KEYS: [&str; 1] = ["password"];
 /// The kinds of a secret reference.
 const SECRET_KINDS: [&str; 4] = ["file", "env", "command", "credential"];
 /// serde's names of types, and words for them.
-const TYPES: [(&str, &str); 7] = [
+const TYPES: [(&str, &str); 10] = [
     ("a string", "a text in quotes"),
     ("path string", "a path in quotes"),
     ("a boolean", "true or false"),
@@ -28,6 +28,25 @@ const TYPES: [(&str, &str); 7] = [
     ("u16", "a whole number from 0 to 65535"),
     ("u32", "a whole number from 0 to 4294967295"),
     ("u64", "a whole number, 0 or more"),
+    ("a sequence", "a list in [ ]"),
+    ("a map", "a table of keys in { }"),
+    ("any valid TOML value", "a value"),
+];
+/// Keys that hold a table and are often given a single value, and how they are written.
+const TABLES: [(&str, &str); 3] = [
+    (
+        "mode",
+        "write mode = { mail = \"draft\", holds = \"apply\" }: mail is off, rehearse, notify, draft, \
+         approve or send; records, tasks and holds are off, rehearse or apply",
+    ),
+    (
+        "working_hours",
+        "write a list per day: working_hours = { mon = [\"09:00-17:00\"], tue = [\"09:00-17:00\"] }",
+    ),
+    (
+        "tls",
+        "write tls = { mode = \"implicit\" } or { mode = \"starttls\" }, with ca_file where needed",
+    ),
 ];
 /// Where a stand-in is: nowhere in the file.
 const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
@@ -268,9 +287,15 @@ impl<'i> Section<'i> {
         let words = TYPES.iter().find(|(name, _)| *name == type_name);
         let what = match words {
             Some((_, words)) => format!("{given}expected {words}"),
+            // The name of one of our types says nothing to anybody.
+            None if type_name.starts_with("struct ") || type_name.starts_with("enum ") => {
+                format!("{given}expected a table of keys in {{ }}")
+            }
             None => message.to_owned(),
         };
-        (what, "correct the value".to_owned())
+        let remedy = TABLES.iter().find(|(name, _)| *name == key);
+        let remedy = remedy.map_or("correct the value", |(_, remedy)| remedy);
+        (what, remedy.to_owned())
     }
 
     fn name_of_table(&self) -> &str {

@@ -188,6 +188,7 @@ pub(super) struct RawLimits {
     pub contact_automatic_per_day: Option<u32>,
     pub thread_automatic: Option<u32>,
     pub automatic_per_hour: Option<u32>,
+    pub staff_mails_per_hour: Option<u32>,
     pub hold_hours: Option<u32>,
     pub hold_before_slot_hours: Option<u32>,
     pub holds_open: Option<u32>,

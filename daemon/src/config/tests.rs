@@ -556,3 +556,77 @@ fn a_damaged_example_is_a_configuration_or_a_list_of_problems() {
     }
     assert!(refusals > 300, "{refusals}");
 }
+
+#[test]
+fn a_value_of_the_wrong_shape_is_told_in_words_of_the_file() {
+    let plugin = |more: &str| format!("{BASE}[[plugin]]\nname = \"one\"\n{more}\n");
+    for (text, says) in [
+        (
+            plugin("mode = \"draft\""),
+            "mail is off, rehearse, notify, draft, approve or send",
+        ),
+        (plugin("mode = 1"), "expected a table of keys"),
+        (plugin("settings = \"x\""), "expected a table of keys"),
+        (
+            plugin("mode.mail = \"sned\""),
+            "approve, send; did you mean `send`?",
+        ),
+        (plugin("mode.holds = \"yes\""), "use off, rehearse, apply"),
+        (
+            BASE.replace("domains =", "working_hours = \"9-17\"\ndomains ="),
+            "write a list per day",
+        ),
+        (
+            BASE.replace("domains =", "holidays = [\"2026-12-25\"]\ndomains ="),
+            "expected a table of keys",
+        ),
+        (
+            BASE.replace("password =", "tls = \"starttls\"\npassword ="),
+            "{ mode = \"starttls\" }",
+        ),
+        (
+            BASE.replace("[\"example.com\"]", "\"example.com\""),
+            "expected a list in [ ]",
+        ),
+    ] {
+        let said = refused(&text);
+        assert!(said.contains(says), "{text}\n{said}");
+        assert!(!said.contains("Raw") && !said.contains("struct"), "{said}");
+    }
+}
+
+#[test]
+fn differences_are_named_by_section() {
+    let plugin = "[[plugin]]\nname = \"nda-desk\"\nmode.mail = \"approve\"\n";
+    let before = parse(&format!("{BASE}{plugin}")).unwrap();
+    for (text, differences, restart) in [
+        (format!("{BASE}{plugin}"), vec![], vec![]),
+        (format!("# a comment\n{BASE}{plugin}"), vec![], vec![]),
+        (
+            format!("{BASE}{plugin}").replace("approve", "send"),
+            vec!["plugin nda-desk: changed"],
+            vec![],
+        ),
+        (
+            format!("{BASE}[[plugin]]\nname = \"lead-triage\"\n"),
+            vec!["plugin lead-triage: new", "plugin nda-desk: gone"],
+            vec![],
+        ),
+        (
+            format!("{BASE}{plugin}")
+                .replace("\"state\"", "\"elsewhere\"")
+                .replace("Europe/Berlin", "Europe/Paris"),
+            vec![
+                "state_dir: changed",
+                "socket: changed",
+                "firm: changed",
+                "user alice@example.com: changed",
+            ],
+            vec!["state_dir", "socket"],
+        ),
+    ] {
+        let after = parse(&text).unwrap();
+        assert_eq!(before.differences(&after), differences, "{text}");
+        assert_eq!(before.needs_restart(&after), restart, "{text}");
+    }
+}

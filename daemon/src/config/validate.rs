@@ -403,6 +403,9 @@ impl Validation<'_, '_> {
                 .unwrap_or(usual.contact_automatic_per_day),
             thread_automatic: raw.thread_automatic.unwrap_or(usual.thread_automatic),
             automatic_per_hour: raw.automatic_per_hour.unwrap_or(usual.automatic_per_hour),
+            staff_mails_per_hour: raw
+                .staff_mails_per_hour
+                .unwrap_or(usual.staff_mails_per_hour),
             hold_hours: raw.hold_hours.unwrap_or(usual.hold_hours),
             hold_before_slot_hours: raw
                 .hold_before_slot_hours

@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use axum::extract::connect_info::{ConnectInfo, Connected};
@@ -50,6 +50,34 @@ pub enum BindError {
         #[source]
         source: io::Error,
     },
+}
+
+/// What commands work on and who may use it; a reload puts other ones in their place while the
+/// socket stays open. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Counter(Arc<RwLock<(Arc<ApiContext>, Control)>>);
+
+impl Counter {
+    /// One for these.
+    #[must_use]
+    pub fn new(context: ApiContext, access: Control) -> Counter {
+        Counter(Arc::new(RwLock::new((Arc::new(context), access))))
+    }
+
+    /// From here on with these; commands under way end with what they began with.
+    pub fn replace(&self, context: ApiContext, access: Control) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(context), access);
+    }
+
+    fn context(&self) -> Arc<ApiContext> {
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        held.0.clone()
+    }
+
+    fn role(&self, uid: u32, gid: u32, own_uid: u32) -> Option<Role> {
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        held.1.role(uid, gid, own_uid)
+    }
 }
 
 /// A socket that is listened on; its file goes when this is dropped.
@@ -104,14 +132,14 @@ impl ControlSocket {
     ///
     /// # Errors
     /// As the listener.
-    pub async fn serve(self, context: ApiContext, access: Control, stop: Stop) -> io::Result<()> {
+    pub async fn serve(self, counter: Counter, stop: Stop) -> io::Result<()> {
         let router = Router::new()
             .route("/v1/status", get(status).post(post_status))
             .route("/v1/{command}", post(command))
-            .with_state(Arc::new(context));
+            .with_state(counter.clone());
         let guarded = Guarded {
             socket: self,
-            access,
+            counter,
             slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             stop: stop.clone(),
         };
@@ -176,7 +204,7 @@ impl Connected<IncomingStream<'_, Guarded>> for Peer {
 /// Accepts at most [`CONNECTIONS_MAX`] connections, each for at most [`CONNECTION_LASTS`].
 struct Guarded {
     socket: ControlSocket,
-    access: Control,
+    counter: Counter,
     slots: Arc<Semaphore>,
     stop: Stop,
 }
@@ -201,7 +229,7 @@ impl Listener for Guarded {
                     let peer = Peer {
                         uid,
                         pid: peer.pid(),
-                        role: self.access.role(uid, gid, self.socket.own_uid),
+                        role: self.counter.role(uid, gid, self.socket.own_uid),
                     };
                     return (Bounded::new(stream, slot), peer);
                 }
@@ -275,32 +303,29 @@ impl AsyncWrite for Bounded {
     }
 }
 
-async fn status(
-    State(context): State<Arc<ApiContext>>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-) -> Response {
+async fn status(State(counter): State<Counter>, ConnectInfo(peer): ConnectInfo<Peer>) -> Response {
     let answer = match peer.caller() {
-        Ok(caller) => call(&context, &caller, "status", Value::Null).await,
+        Ok(caller) => call(&counter.context(), &caller, "status", Value::Null).await,
         Err(error) => Err(error),
     };
     respond(answer)
 }
 
 async fn post_status(
-    State(context): State<Arc<ApiContext>>,
+    State(counter): State<Counter>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
-    respond(carry_out(&context, &peer, "status", request).await)
+    respond(carry_out(&counter.context(), &peer, "status", request).await)
 }
 
 async fn command(
-    State(context): State<Arc<ApiContext>>,
+    State(counter): State<Counter>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     UrlPath(command): UrlPath<String>,
     request: Request,
 ) -> Response {
-    respond(carry_out(&context, &peer, &command, request).await)
+    respond(carry_out(&counter.context(), &peer, &command, request).await)
 }
 
 async fn carry_out(
@@ -344,10 +369,13 @@ fn status_of(error: &ApiError) -> StatusCode {
     match error {
         ApiError::NoCommand(_) | ApiError::NotFound { .. } => StatusCode::NOT_FOUND,
         ApiError::NotAllowed { .. } | ApiError::NoRole { .. } => StatusCode::FORBIDDEN,
-        ApiError::NotNow(_) | ApiError::NotUnique { .. } => StatusCode::CONFLICT,
+        ApiError::NotNow(_) | ApiError::NotUnique { .. } | ApiError::Configuration(_) => {
+            StatusCode::CONFLICT
+        }
+        ApiError::NotRunning => StatusCode::SERVICE_UNAVAILABLE,
         ApiError::Arguments(_) | ApiError::Accounts(_) | ApiError::Import(_) => {
             StatusCode::BAD_REQUEST
         }
-        ApiError::Books(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        ApiError::Books(_) | ApiError::Reader(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

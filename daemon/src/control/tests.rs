@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::net::UnixListener;
 
 use super::client::{Client, ClientError};
-use super::server::{BindError, ControlSocket};
+use super::server::{BindError, ControlSocket, Counter};
 use super::*;
 use crate::api::tests::desk;
 use crate::config::{Control, Role};
@@ -40,7 +40,8 @@ fn roles_follow_the_credentials_of_the_peer() {
 async fn served<T>(socket: &Path, asks: impl Future<Output = T>) -> T {
     let desk = desk();
     let (stop, bound) = (Stop::new(), ControlSocket::bind(socket).await.unwrap());
-    let serving = bound.serve(desk.context.clone(), access(), stop.clone());
+    let counter = Counter::new(desk.context.clone(), access());
+    let serving = bound.serve(counter, stop.clone());
     let asking = async {
         let answer = asks.await;
         stop.trigger();

@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 
 use liaison_core::account::ContactStatus;
-use liaison_core::account::matching::AddressHit;
 use liaison_core::effect::{Audience, MailEffect, MailMode};
 use liaison_core::ids::EffectId;
-use liaison_core::mail::address::Address;
 use liaison_core::outbox::MailState;
 use liaison_core::policy::{CAP_WINDOW_MS, RecheckFacts, RecipientFacts};
 use liaison_core::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use super::Delivery;
 use crate::books::rows::LedgerRow;
-use crate::books::{BooksError, LIST_ROWS_MAX, keys};
-use crate::store::Dir;
+use crate::books::{BooksError, keys};
+use crate::outbox::ledger::{EVERYBODY, Recipient};
 
 /// How far back ledgers are read: a mail goes out up to some weeks after it was decided, and the
 /// ledger knows when it was decided.
@@ -52,13 +50,10 @@ impl Delivery {
             Some(key) => books.message(key).await?,
             None => None,
         };
-        let account_mails = match &subject.account {
-            Some(account) => {
-                let who = format!("account:{account}");
-                self.touches(&[who], mail, now).await?.mails
-            }
-            None => Vec::new(),
-        };
+        let free_mail = &self.parts.office.free_mail;
+        let supposed = subject.account.as_ref();
+        let recipient = Recipient::of(books, &mail.recipient, supposed, free_mail).await?;
+        let recipient = self.recipient_facts(mail, &recipient, now).await?;
         let sent_last_hour = match mail.mode {
             MailMode::Send => self.sent_last_hour(breaker, now).await?,
             _ => 0,
@@ -67,9 +62,7 @@ impl Delivery {
             now,
             firm: &self.parts.office.firm,
             limits: &self.parts.office.limits,
-            panic: false,
-            recipient: self.recipient_facts(mail, now).await?,
-            account_mails,
+            recipient,
             thread,
             answered,
             sent_last_hour,
@@ -79,47 +72,37 @@ impl Delivery {
     async fn recipient_facts(
         &self,
         mail: &MailEffect,
+        recipient: &Recipient,
         now: Timestamp,
     ) -> Result<RecipientFacts, BooksError> {
         let books = &self.parts.books;
         let subject = &mail.cause.subject;
-        let mut facts = RecipientFacts::default();
-        let mut ledgers = vec![mail.recipient.clone()];
-        let mut hits: Vec<AddressHit> = Vec::new();
-        if let Ok(address) = Address::parse(&mail.recipient) {
-            let found = books
-                .lookups(&address, &self.parts.office.free_mail)
-                .await?;
-            hits.extend(found.addresses.into_iter().flat_map(|(_, hits)| hits));
-            if address.key() != mail.recipient {
-                ledgers.push(address.key());
-            }
-        }
-        let of_subject = |account| AddressHit {
-            account,
-            contact: subject.contact.clone(),
+        let mut facts = RecipientFacts {
+            same_as: recipient.same_as(),
+            accounts: recipient.accounts.clone(),
+            ..RecipientFacts::default()
         };
-        hits.extend(subject.account.clone().map(of_subject));
-        for hit in hits {
-            facts.of_account |= subject.account.as_ref() == Some(&hit.account);
-            if let Some(account) = books.account(&hit.account).await? {
-                facts.do_not_contact |= account.do_not_contact;
-            }
-            let Some(contact) = hit.contact else {
-                continue;
-            };
-            // The subject's contact need not be the recipient.
-            if let Some(contact) = books.contact(&contact).await?
-                && (contact.addresses.iter().any(|own| ledgers.contains(own))
-                    || subject.counterpart.as_ref() == Some(&mail.recipient))
-            {
-                facts.do_not_contact |= contact.do_not_contact;
-                facts.left |= contact.status == ContactStatus::Left;
-            }
+        for account in &recipient.related {
+            let account = books.account(account).await?;
+            facts.do_not_contact |= account.is_some_and(|account| account.do_not_contact);
         }
-        let touches = self.touches(&ledgers, mail, now).await?;
+        let mut contacts = recipient.contacts.clone();
+        // The subject's contact need not be the recipient.
+        if subject.counterpart.as_ref() == Some(&mail.recipient)
+            && let Some(contact) = &subject.contact
+        {
+            contacts.extend(books.contact(contact).await?);
+        }
+        for contact in &contacts {
+            facts.of_account |= subject.account.as_ref() == Some(&contact.account);
+            facts.do_not_contact |= contact.do_not_contact;
+            facts.left |= contact.status == ContactStatus::Left;
+        }
+        let touches = self.touches(&facts.same_as, mail, now).await?;
         facts.mails = touches.mails;
         facts.automatic = touches.automatic;
+        let ledgers = recipient.account_ledgers();
+        facts.account_mails = self.touches(&ledgers, mail, now).await?.mails;
         Ok(facts)
     }
 
@@ -127,14 +110,14 @@ impl Delivery {
     /// to go out only the ones decided before it count: else two would wait for each other.
     async fn touches(
         &self,
-        ledgers: &[String],
+        ledgers: &BTreeSet<String>,
         mail: &MailEffect,
         now: Timestamp,
     ) -> Result<Touches, BooksError> {
         let mut touches = Touches::default();
         let mut seen: BTreeSet<EffectId> = BTreeSet::from([mail.id.clone()]);
         for ledger in ledgers {
-            for row in self.newest_of_ledger(ledger, now).await? {
+            for row in self.ledger_of(ledger, now).await? {
                 if !seen.insert(row.effect.clone()) {
                     continue;
                 }
@@ -162,14 +145,10 @@ impl Delivery {
         Ok(touches)
     }
 
-    async fn newest_of_ledger(
-        &self,
-        who: &str,
-        now: Timestamp,
-    ) -> Result<Vec<LedgerRow>, BooksError> {
+    async fn ledger_of(&self, who: &str, now: Timestamp) -> Result<Vec<LedgerRow>, BooksError> {
         let range = keys::ledger_since(who, now.minus_millis(LEDGER_MS));
         let books = &self.parts.books;
-        books.list(range, Dir::Reverse, LIST_ROWS_MAX).await
+        books.every(range).await
     }
 
     async fn sent_last_hour(
@@ -179,7 +158,7 @@ impl Delivery {
     ) -> Result<u32, BooksError> {
         if breaker.0.is_none() {
             let mut times = Vec::new();
-            for row in self.newest_of_ledger("*", now).await? {
+            for row in self.ledger_of(EVERYBODY, now).await? {
                 let mail = self.parts.books.mail(&row.effect).await?;
                 let automatic = mail.filter(|mail| {
                     mail.mode == MailMode::Send && mail.audience == Audience::Counterpart

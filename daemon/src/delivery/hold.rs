@@ -401,16 +401,8 @@ impl Delivery {
                 continue;
             };
             let proposed = |state: &MailState| *state == MailState::Proposed;
-            let cancels = matches!(turn.input, Input::Cancel { .. });
             self.advance(&id, proposed, turn).await?;
             self.mail_wake.notify_one();
-            if cancels {
-                // Nobody will ever hear of the other times: they are free again.
-                let why = format!("the mail {id} that was to offer it is cancelled");
-                for other in mail.requires.iter().filter(|other| **other != hold.id) {
-                    self.give_up(other, &why).await?;
-                }
-            }
         }
         Ok(())
     }

@@ -9,14 +9,16 @@ use liaison_core::effect::{Audience, HoldState, MailEffect, MailMode};
 use liaison_core::ids::EffectId;
 use liaison_core::mail::address::Address;
 use liaison_core::message::ThreadRecord;
-use liaison_core::outbox::{CRASHED_ATTEMPTS_MAX, Input, MailState, Phase, next_attempt};
+use liaison_core::outbox::{
+    APPROVAL_MS, CRASHED_ATTEMPTS_MAX, Input, MailState, Phase, next_attempt,
+};
 use liaison_core::policy::{Recheck, recheck};
-use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp};
+use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 use super::{Delivery, Due, Turn, WHO, is_draft};
 use crate::books::rows::AuditRow;
 use crate::books::{BooksError, chain, keys, replace};
-use crate::outbox::{StepError, stage_audit, stage_mail_record};
+use crate::outbox::{StepError, due_of, stage_audit, stage_mail_record};
 use crate::sink::{MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome};
 use crate::store::{Batch, Stored};
 
@@ -49,13 +51,14 @@ impl Delivery {
             return Ok(self.drop_due(due, None).await?);
         };
         let mail = &stored.record;
-        if !mail.state.is_watched() || mail.not_before != due.at {
+        if due_of(mail) != Some(due.at) {
             return Ok(self.drop_due(due, Some((key, stored.version))).await?);
         }
         match mail.state {
             // Nobody works in its lane but us.
             MailState::Leased(phase) => self.recover_mail(mail, phase).await.map(|()| true),
             MailState::Uncertain => self.look_for(&stored).await,
+            MailState::Held => self.expire(mail).await,
             _ => self.carry_out(&stored).await,
         }
     }
@@ -124,6 +127,16 @@ impl Delivery {
             Way::Send(transport) => self.send(&leased, &*transport, ready.bytes).await?,
         }
         Ok(true)
+    }
+
+    /// Nobody decided about it in time.
+    async fn expire(&self, mail: &MailEffect) -> Result<bool, StepError> {
+        if self.parts.books.panic().await?.is_some() {
+            return Ok(false);
+        }
+        let days = APPROVAL_MS / DAY_MS;
+        let why = format!("nobody approved or rejected it within {days} days");
+        self.due_step(mail, Turn::new(Input::Expire, why)).await
     }
 
     /// The mail as the gates see it: what a person approved is not automatic.
@@ -220,28 +233,6 @@ impl Delivery {
         }
     }
 
-    async fn place_draft(
-        &self,
-        mail: &MailEffect,
-        folders: &dyn OwnFolders,
-        bytes: &[u8],
-    ) -> Result<(), StepError> {
-        let placed = folders.place(OwnFolder::Drafts, &mail.message_id, bytes);
-        let turn = match placed.await {
-            Ok(()) => Turn::new(Input::DraftPlaced, ""),
-            Err(error) => {
-                let name = self.mailbox_of(mail).map(|id| id.0).unwrap_or_default();
-                if error.needs_person {
-                    self.trouble(&name, &error.to_string(), true);
-                }
-                self.retry(mail, Input::NotSent, error.to_string(), error.needs_person)
-                    .await?
-            }
-        };
-        self.advance(&mail.id, is_leased, turn).await?;
-        Ok(())
-    }
-
     async fn send(
         &self,
         mail: &MailEffect,
@@ -317,7 +308,7 @@ impl Delivery {
     }
 
     /// Another try later, or the end of trying.
-    async fn retry(
+    pub(super) async fn retry(
         &self,
         mail: &MailEffect,
         input: Input,
@@ -485,7 +476,7 @@ impl Delivery {
     }
 }
 
-fn is_leased(state: &MailState) -> bool {
+pub(super) fn is_leased(state: &MailState) -> bool {
     matches!(state, MailState::Leased(_))
 }
 

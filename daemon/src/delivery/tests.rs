@@ -1,3 +1,4 @@
+mod ends;
 mod fakes;
 mod holds;
 mod mails;

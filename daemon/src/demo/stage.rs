@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use super::samples::{self, Days, MAILBOX, SENT, Sample};
 use super::{DemoError, file_error};
-use crate::accounts::{AccountBook, DomainRules};
 use crate::api::{ApiContext, Caller, Role, call};
+use crate::app::service::api_context;
 use crate::app::{App, MailSource, StartError, open_books};
 use crate::books::rows::CursorRow;
 use crate::books::{BooksError, keys};
@@ -63,16 +63,9 @@ impl Stage {
                 dir: config.plugin_dir.clone(),
             });
         }
-        let rules = DomainRules {
-            free_mail: app.office.free_mail.clone(),
-            own: app.office.firm.own_domains.clone(),
-        };
         let api = ApiContext {
-            accounts: AccountBook::new(books.clone(), rules),
-            books,
             clock: Arc::new(clock.clone()),
-            office: app.office.clone(),
-            live: None,
+            ..api_context(&config, &app, None)
         };
         Ok(Stage {
             dir: dir.to_owned(),

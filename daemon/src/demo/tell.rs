@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use super::DemoError;
 use super::samples::{DRAFTS, OUTGOING};
 use super::stage::Stage;
+use crate::cli::wording::with_instants;
 use crate::config::Config;
 use crate::store::Ns;
 
@@ -66,7 +67,8 @@ impl<'a> Tell<'a> {
     }
 
     fn lines(&mut self, label: &str, text: &str, most: usize) -> io::Result<()> {
-        for (n, line) in broken(text, most).iter().enumerate() {
+        let text = with_instants(text, |at| self.moment(at));
+        for (n, line) in broken(&text, most).iter().enumerate() {
             let label = if n == 0 { label } else { "" };
             self.line(&format!("  {label:<width$}{line}", width = INDENT - 2))?;
         }

@@ -1,18 +1,21 @@
 //! From a message's view to what is remembered of it.
 
-use liaison_core::account::matching::{Match, Sender, address_keys, domain_keys, match_sender};
+use liaison_core::account::matching::{
+    Match, Sender, ThreadAffinity, address_keys, domain_keys, match_sender,
+};
 use liaison_core::ids::{MessageKey, ThreadId, derive};
 use liaison_core::mail::address::{Address, NamedAddress};
 use liaison_core::mail::{
-    MessageView, ThreadEvidence, Verdict, authenticity, new_thread_id, thread_candidates,
+    MessageView, Standing, ThreadEvidence, Verdict, authenticity, new_thread_id, thread_candidates,
 };
 use liaison_core::message::{
     ADDRESSES_MAX, MESSAGE_ID_BYTES_MAX, MessageRecord, Person, SUBJECT_CHARS_MAX, ThreadRecord,
     cut, cut_references, cut_text,
 };
+use liaison_core::outbox::MailState;
 use liaison_core::time::{DAY_MS, Timestamp};
 
-use super::{Ingest, Prepared};
+use super::{Prepared, Taking};
 use crate::books::BooksError;
 use crate::source::{Batch, Content, FolderRole};
 use crate::store::{VALUE_BYTES_MAX, codec};
@@ -20,13 +23,13 @@ use crate::store::{VALUE_BYTES_MAX, codec};
 /// Most problems and evidence lines kept of a message, and the longest in characters.
 const LINES_MAX: (usize, usize) = (5, 160);
 
-impl Ingest {
+impl Taking<'_> {
     /// What is remembered of a message; `historical` and `effect` are the caller's to set.
     pub(super) async fn describe(
         &self,
-        batch: &Batch,
         item: &Prepared,
     ) -> Result<(MessageRecord, Option<Match>), BooksError> {
+        let (batch, office) = (self.batch, &self.ingest.office);
         let view = match &item.view {
             Ok(view) => view,
             Err(reason) => return Ok((unreadable(batch, item, reason), None)),
@@ -37,7 +40,7 @@ impl Ingest {
             .matched(view, outbound, &thread, thread_evidence.as_ref())
             .await?;
         let mut record = record(batch, item, view, thread);
-        record.authenticity = match authenticity(view, &self.office.authserv_ids).verdict {
+        record.authenticity = match authenticity(view, &office.authserv_ids).verdict {
             Verdict::Pass => "pass",
             Verdict::Fail => "fail",
             Verdict::None => "none",
@@ -46,7 +49,7 @@ impl Ingest {
         .to_owned();
         record.out_of_office = view.class.out_of_office.as_ref().map(|ooo| {
             let returns = ooo.returns_on.as_deref().and_then(|date| date.parse().ok());
-            let business = &self.office.firm.business;
+            let business = &office.firm.business;
             (
                 returns.map(|date| business.start_of(date)),
                 ooo.left_company,
@@ -103,23 +106,29 @@ impl Ingest {
     ) -> Result<Match, BooksError> {
         let named = if outbound {
             let recipients = view.to.iter().chain(&view.cc).chain(&view.bcc);
-            let mut outside = recipients.filter(|to| !self.office.owns(&to.address));
+            let mut outside = recipients.filter(|to| !self.ingest.office.owns(&to.address));
             outside.next().or(view.to.first())
         } else {
             view.from.first()
         };
         let address = named.map(|named| &named.address);
         let mut found = match address {
-            Some(address) => self.books.lookups(address, &self.office.free_mail).await?,
+            Some(address) => {
+                self.books
+                    .lookups(address, &self.ingest.office.free_mail)
+                    .await?
+            }
             None => Default::default(),
         };
-        if evidence.is_some()
-            && let Some((account, why)) = self.books.thread(thread).await?.and_then(|t| t.account)
-        {
-            found.thread = Some((
-                account,
-                format!("the thread belongs to the account ({why})"),
-            ));
+        if evidence.is_some() {
+            let by_person = outbound && !self.is_automatic_of_ours(view).await?;
+            let free_mail = &self.ingest.office.free_mail;
+            found.thread = match address {
+                Some(address) if !by_person => {
+                    self.books.affinity(thread, address, free_mail).await?
+                }
+                _ => self.books.affinity_of_ours(thread).await?,
+            };
         }
         let automatic = view.class.class.is_automatic() && !outbound;
         let sender = Sender {
@@ -129,17 +138,68 @@ impl Ingest {
             } else {
                 view.from.len().max(view.from_field_count)
             },
-            own: address.is_some_and(|address| self.office.owns(address)),
+            own: address.is_some_and(|address| self.ingest.office.owns(address)),
             automatic: automatic.then(|| {
                 let why = view.class.evidence.first().map_or("", String::as_str);
                 format!("class {}: {why}", view.class.class.as_str())
             }),
         };
-        Ok(match_sender(&sender, &found, &self.office.free_mail))
+        Ok(match_sender(&sender, &found, &self.ingest.office.free_mail))
+    }
+}
+
+impl Taking<'_> {
+    /// Whether mail of ours went out by itself: to whom it went proves nothing then.
+    async fn is_automatic_of_ours(&self, view: &MessageView) -> Result<bool, BooksError> {
+        let Some(id) = &view.message_id else {
+            return Ok(false);
+        };
+        let Some(effect) = self.books.mail_by_message_id(id).await? else {
+            return Ok(false);
+        };
+        let mail = self.books.mail(&effect).await?;
+        Ok(mail.is_some_and(|mail| mail.state != MailState::Drafted))
     }
 }
 
 impl crate::books::Books {
+    /// What a thread says of whoever writes from an address; `None` when it is not known.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn affinity(
+        &self,
+        thread: &ThreadId,
+        address: &Address,
+        free_mail: &[String],
+    ) -> Result<Option<ThreadAffinity>, BooksError> {
+        let standing = self.standing(thread, &address.key(), free_mail).await?;
+        let affinity = self.affinity_of_ours(thread).await?;
+        Ok(affinity.map(|affinity| ThreadAffinity {
+            standing,
+            ..affinity
+        }))
+    }
+
+    /// What a thread says of mail that one of us wrote into it.
+    pub(crate) async fn affinity_of_ours(
+        &self,
+        thread: &ThreadId,
+    ) -> Result<Option<ThreadAffinity>, BooksError> {
+        let Some(record) = self.thread(thread).await? else {
+            return Ok(None);
+        };
+        let text = match &record.account {
+            Some((_, why)) => format!("the thread belongs to the account ({why})"),
+            None => format!("\"{}\"", record.subject),
+        };
+        Ok(Some(ThreadAffinity {
+            account: record.account.map(|(account, _)| account),
+            text,
+            standing: Standing::Party,
+        }))
+    }
+
     /// What the records know of an address.
     ///
     /// # Errors
@@ -181,7 +241,7 @@ fn record(batch: &Batch, item: &Prepared, view: &MessageView, thread: ThreadId) 
     let size = match &item.arrived.content {
         Content::Message(bytes) => bytes.len() as u64,
         Content::HeaderOnly { size, .. } => *size,
-        Content::Unfetchable { .. } => 0,
+        Content::NotNow { .. } | Content::Vanished | Content::Unfetchable { .. } => 0,
     };
     let mut problems: Vec<String> = view
         .problems
@@ -318,11 +378,14 @@ fn unreadable(batch: &Batch, item: &Prepared, reason: &str) -> MessageRecord {
 }
 
 /// The thread after `message` joined it.
+///
+/// Whoever only knows a Message-ID (`standing`) may write into it, and that is all: it is no answer,
+/// it does not begin the count of automatic mails anew, and it gives the thread no account.
 pub(super) fn joined(
     thread: Option<ThreadRecord>,
     message: &MessageRecord,
     by_person_of_ours: bool,
-    matched: Option<&Match>,
+    (matched, standing): (Option<&Match>, Standing),
 ) -> ThreadRecord {
     let mut thread = thread.unwrap_or_else(|| ThreadRecord {
         id: message.thread.clone(),
@@ -342,12 +405,13 @@ pub(super) fn joined(
         thread.automatic_since_human = 0;
     } else if !message.outbound && message.is_human() && message.from.is_some() {
         let own = matched.is_some_and(|m| m.outcome.as_str() == "own");
-        if !own && message.authenticity != "fail" {
+        if !own && standing.may_answer() {
             thread.last_human_inbound = later(thread.last_human_inbound);
             thread.automatic_since_human = 0;
         }
     }
     if thread.account.is_none()
+        && standing.may_answer()
         && let Some(account) = matched.and_then(|matched| matched.account.clone())
     {
         let by = message

@@ -1,62 +1,50 @@
-//! One message, one commit.
+//! One message: what is staged of it, in one commit to the chunk.
+
+use std::collections::BTreeMap;
 
 use liaison_core::account::matching::Match;
 use liaison_core::effect::MailEffect;
-use liaison_core::message::{MessageRecord, ThreadRecord, cut_text};
+use liaison_core::mail::{Address, Standing, standing_names};
+use liaison_core::message::{MessageRecord, Person, ThreadRecord, cut_text};
 use liaison_core::outbox::{Input, MailState};
 use liaison_core::time::Timestamp;
 
 use super::message::{is_new_after_rebind, joined};
-use super::{CONFLICTS_MAX, Ingest, Prepared};
+use super::{Prepared, TakeError, Taking};
 use crate::books::rows::{
     AuditRow, CounterRow, DeliveryRow, EventBody, EventRow, OutcomeRow, TimelineRow,
 };
 use crate::books::{Books, BooksError, keys, replace};
-use crate::source::{Batch, BatchMode, FolderRole};
+use crate::source::{BatchMode, Content, FolderRole};
 use crate::store::{Batch as Writes, Expect, Stored};
 
-impl Ingest {
-    /// Records one message; `true` when it was not known before.
+impl Taking<'_> {
+    /// Stages one message; `true` when it was not known before.
     pub(super) async fn take_one(
         &self,
-        batch: &Batch,
         item: &Prepared,
         last_look: Option<Timestamp>,
-    ) -> Result<bool, BooksError> {
-        let mut tries = 0;
-        loop {
-            match self.try_one(batch, item, last_look).await {
-                Err(error) if error.is_conflict() && tries < CONFLICTS_MAX => {
-                    tries = tries.saturating_add(1);
-                }
-                result => return result,
-            }
-        }
-    }
-
-    async fn try_one(
-        &self,
-        batch: &Batch,
-        item: &Prepared,
-        last_look: Option<Timestamp>,
-    ) -> Result<bool, BooksError> {
-        let (mut message, matched) = self.describe(batch, item).await?;
+    ) -> Result<bool, TakeError> {
+        let (mut message, matched) = self.describe(item).await?;
         let mut writes = self.books.batch();
-        let place = keys::locator(&batch.folder, &item.arrived.locator);
-        writes.put(place, message.key.0.clone());
+        // A file that vanished may come back under its name, and is to be read then.
+        if !matches!(item.arrived.content, Content::Vanished) {
+            let place = keys::locator(&self.batch.folder, &item.arrived.locator);
+            writes.put(place, message.key.0.clone());
+        }
         let known = self
             .books
             .get::<MessageRecord>(keys::message(&message.key))
             .await?;
-        self.write_copy(&mut writes, batch, item, &message, known.is_some())
+        self.write_copy(&mut writes, item, &message, known.is_some())
             .await?;
         if let Some(known) = known {
-            self.known_again(&mut writes, batch, known, (&message, matched))
+            self.known_again(&mut writes, known, (&message, matched))
                 .await?;
             self.books.commit(writes).await?;
             return Ok(false);
         }
-        message.historical = match batch.mode {
+        message.historical = match self.batch.mode {
             BatchMode::Live => false,
             BatchMode::History => true,
             BatchMode::Rebind => !is_new_after_rebind(&message, last_look),
@@ -65,7 +53,7 @@ impl Ingest {
         if let Some(mail) = &ours {
             message.effect = Some(mail.record.id.clone());
             message.plugin = Some(mail.record.cause.plugin.clone());
-            seen_in_sent(&mut writes, mail, self.clock.now())?;
+            seen_in_sent(&mut writes, mail, self.ingest.clock.now())?;
         }
         self.write_thread(
             &mut writes,
@@ -87,11 +75,11 @@ impl Ingest {
     async fn write_copy(
         &self,
         writes: &mut Writes,
-        batch: &Batch,
         item: &Prepared,
         message: &MessageRecord,
         known: bool,
     ) -> Result<(), BooksError> {
+        let batch = self.batch;
         let key = keys::delivery(&message.key, &batch.folder.mailbox);
         let before = self.books.get::<DeliveryRow>(key.clone()).await?;
         let version = before.as_ref().map(|row| row.version);
@@ -100,7 +88,7 @@ impl Ingest {
             folder: String::new(),
             role: batch.folder.role,
             locator: String::new(),
-            seen: self.clock.now(),
+            seen: self.ingest.clock.now(),
             copy: known,
         });
         row.folder.clone_from(&batch.folder.folder);
@@ -113,10 +101,10 @@ impl Ingest {
     async fn known_again(
         &self,
         writes: &mut Writes,
-        batch: &Batch,
         known: Stored<MessageRecord>,
         (fresh, matched): (&MessageRecord, Option<Match>),
     ) -> Result<(), BooksError> {
+        let batch = self.batch;
         let mut message = known.record;
         if message.outbound || batch.folder.role != FolderRole::Sent {
             return Ok(());
@@ -129,7 +117,7 @@ impl Ingest {
         if let Some(mail) = &ours {
             message.effect = Some(mail.record.id.clone());
             message.plugin = Some(mail.record.cause.plugin.clone());
-            seen_in_sent(writes, mail, self.clock.now())?;
+            seen_in_sent(writes, mail, self.ingest.clock.now())?;
         }
         self.write_thread(writes, &message, ours.as_ref(), (matched.as_ref(), false))
             .await?;
@@ -179,18 +167,89 @@ impl Ingest {
         let key = keys::thread(&message.thread);
         let seen = self.books.get::<ThreadRecord>(key.clone()).await?;
         let version = seen.as_ref().map(|row| row.version);
+        let before = seen.map(|row| row.record);
+        let fresh = before.is_none();
+        let standing = self.standing(message, before.as_ref(), matched).await?;
         // A draft of ours that a person sent is a person's message.
         let by_person = match ours {
             None => true,
             Some(mail) => mail.record.state == MailState::Drafted,
         };
-        let mut thread = joined(seen.map(|row| row.record), message, by_person, matched);
+        let mut thread = joined(before, message, by_person, (matched, standing));
+        self.write_parties(writes, message, standing, (by_person, fresh))
+            .await?;
         if !joins {
             thread.messages = thread.messages.saturating_sub(1).max(1);
         }
         replace(writes, key, version, &thread)?;
         let member = keys::thread_member(&message.thread, message.received, &message.key);
         writes.put(member, Vec::new());
+        Ok(())
+    }
+
+    /// What the sender is to the thread, this message included.
+    async fn standing(
+        &self,
+        message: &MessageRecord,
+        thread: Option<&ThreadRecord>,
+        matched: Option<&Match>,
+    ) -> Result<Standing, BooksError> {
+        let Some(thread) = thread else {
+            return Ok(Standing::Began);
+        };
+        let Some(from) = message.from.as_ref().filter(|_| !message.outbound) else {
+            return Ok(Standing::Party);
+        };
+        if message.authenticity == "fail" {
+            return Ok(Standing::Outsider);
+        }
+        let of_thread = thread.account.as_ref().map(|(account, _)| account);
+        let of_sender = matched.and_then(|matched| matched.account.as_ref());
+        if of_thread.is_some() && of_thread == of_sender {
+            return Ok(Standing::Party);
+        }
+        let free_mail = &self.ingest.office.free_mail;
+        self.books
+            .standing(&message.thread, &from.email, free_mail)
+            .await
+    }
+
+    /// Remembers who took part: those to whom a person of ours wrote, who began the thread, and
+    /// senders who belong to its account. To and Cc of others make nobody a party.
+    async fn write_parties(
+        &self,
+        writes: &mut Writes,
+        message: &MessageRecord,
+        standing: Standing,
+        (by_person, fresh): (bool, bool),
+    ) -> Result<(), BooksError> {
+        let (people, standing) = match (message.outbound, by_person, fresh) {
+            (true, true, _) => (written_to(message), Standing::Party),
+            (true, false, true) => (written_to(message), Standing::Began),
+            (true, false, false) => return Ok(()),
+            (false, ..) if message.authenticity == "fail" => return Ok(()),
+            (false, ..) => (message.from.iter().collect(), standing),
+        };
+        let mut names: BTreeMap<String, Standing> = BTreeMap::new();
+        for person in people {
+            let Ok(address) = Address::parse(&person.email) else {
+                continue;
+            };
+            if standing < Standing::Began || self.ingest.office.owns(&address) {
+                continue;
+            }
+            let (own, shared) = standing_names(&address, &self.ingest.office.free_mail);
+            names.insert(own, standing);
+            if let Some(shared) = shared {
+                names.insert(shared, Standing::Colleague);
+            }
+        }
+        for (name, standing) in names {
+            if fresh || self.books.standing_of_name(&message.thread, &name).await? < standing {
+                let key = keys::thread_party(&message.thread, &name);
+                writes.put(key, vec![standing.code()]);
+            }
+        }
         Ok(())
     }
 
@@ -230,7 +289,7 @@ impl Ingest {
             message: Some(message.key.clone()),
             matched: matched.clone(),
             summary,
-            closed: Some(self.clock.now()),
+            closed: Some(self.ingest.clock.now()),
         };
         let row = if message.historical {
             closed("nothing done: it is from before the first start, recorded only".to_owned())
@@ -246,7 +305,17 @@ impl Ingest {
                 .append_event(writes, message.key.0.clone(), body, message_key, matched)
                 .await;
         };
+        self.count_recorded(writes).await?;
         replace(writes, keys::outcome(&row.event_key), None, &row)
+    }
+
+    /// Counts a message that never becomes an event; `status` adds the events.
+    async fn count_recorded(&self, writes: &mut Writes) -> Result<(), BooksError> {
+        let key = keys::setting(RECORDED_ONLY);
+        let seen = self.books.get::<CounterRow>(key.clone()).await?;
+        let version = seen.as_ref().map(|row| row.version);
+        let next = seen.map_or(0, |row| row.record.next).saturating_add(1);
+        replace(writes, key, version, &CounterRow { next })
     }
 
     async fn append_event(
@@ -266,10 +335,19 @@ impl Ingest {
                 message,
                 matched,
             },
-            self.clock.now(),
+            self.ingest.clock.now(),
         )
         .await
     }
+}
+
+/// Name of the counter of messages that were recorded and never became an event.
+pub(crate) const RECORDED_ONLY: &str = "recorded-only";
+/// Name of the counter that gives the next event its place in the log.
+pub(crate) const EVENT_NEXT: &str = "event-next";
+
+fn written_to(message: &MessageRecord) -> Vec<&Person> {
+    message.to.iter().chain(&message.cc).collect()
 }
 
 /// An event to be appended to the log.
@@ -292,18 +370,40 @@ pub(crate) async fn append_event(
     event: NewEvent,
     now: Timestamp,
 ) -> Result<(), BooksError> {
-    let counter = keys::setting("event-next");
+    append_events(books, writes, vec![event], now).await
+}
+
+/// The same for several events, in this order; once per commit, for all take their place from one
+/// counter.
+pub(crate) async fn append_events(
+    books: &Books,
+    writes: &mut Writes,
+    events: Vec<NewEvent>,
+    now: Timestamp,
+) -> Result<(), BooksError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let counter = keys::setting(EVENT_NEXT);
     let next = books.get::<CounterRow>(counter.clone()).await?;
     let version = next.as_ref().map(|row| row.version);
-    let seq = next.map_or(0, |row| row.record.next);
-    replace(
-        writes,
-        counter,
-        version,
-        &CounterRow {
-            next: seq.saturating_add(1),
-        },
-    )?;
+    let first = next.map_or(0, |row| row.record.next);
+    let next = CounterRow {
+        next: first.saturating_add(events.len() as u64),
+    };
+    replace(writes, counter, version, &next)?;
+    for (seq, event) in (first..).zip(events) {
+        append_at(writes, seq, event, now)?;
+    }
+    Ok(())
+}
+
+fn append_at(
+    writes: &mut Writes,
+    seq: u64,
+    event: NewEvent,
+    now: Timestamp,
+) -> Result<(), BooksError> {
     let seen = keys::event_seen(&event.key);
     writes
         .expect(seen.clone(), Expect::Absent)

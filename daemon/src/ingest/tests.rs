@@ -278,3 +278,6 @@ async fn mailboxes_that_hand_in_at_once_lose_nothing_and_double_nothing() {
     let key = house.message("m7").await.key;
     assert_eq!(house.books.deliveries(&key).await.unwrap().len(), 3);
 }
+
+mod commits;
+mod unread;

@@ -7,7 +7,7 @@ use liaison_core::effect::{Cause, HoldState};
 use liaison_core::happening::Subject;
 use liaison_core::ids::{CaseId, MessageKey, TaskId, TimerId, derive};
 use liaison_core::message::{MessageRecord, TAGS_MAX, cut_text};
-use liaison_core::policy::{Decision, MailPlan, Plan, VerdictResult};
+use liaison_core::policy::{Decision, MailPlan, Plan};
 use liaison_core::proposal::TagMessage;
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
@@ -16,44 +16,37 @@ use super::call::{Called, Strike};
 use super::facts::Told;
 use super::{ActivePlugin, Pipeline};
 use crate::books::rows::{
-    AuditRow, EventRow, LedgerRow, PluginResultRow, PluginStateRow, TimelineRow, WaitRow,
+    AuditRow, CallEnd, EventRow, PluginResultRow, PluginStateRow, TimelineRow, WaitRow,
 };
 use crate::books::{BooksError, keys, replace};
 use crate::compose::compose;
+use crate::outbox::ledger::stage_ledgers;
 use crate::outbox::{stage_audit, stage_hold, stage_new_hold, stage_new_mail};
 use crate::plugin::KvScope;
 use crate::store::{Batch, VALUE_BYTES_MAX, codec};
 
 impl Pipeline {
-    /// Renders the mails of a decision; one that cannot be rendered is refused with the reason.
+    /// Renders the mails of a decision; one that cannot be rendered is refused with the reason, and
+    /// the times that only it would offer are not held.
     pub(super) async fn rendered(
         &self,
         plugin: &ActivePlugin,
         mut decision: Decision,
         now: Timestamp,
     ) -> Decision {
-        let mut plans = Vec::with_capacity(decision.plans.len());
-        for plan in decision.plans {
-            let Plan::Mail(mut mail) = plan else {
-                plans.push(plan);
+        let mut refused = Vec::new();
+        for plan in &mut decision.plans {
+            let Plan::Mail(mail) = plan else {
                 continue;
             };
-            match self.render(plugin, &mail, now).await {
-                Ok(content) => {
-                    mail.effect.content = content;
-                    plans.push(Plan::Mail(mail));
-                }
-                Err(why) => {
-                    let label = &mail.effect.cause.label;
-                    let verdict = decision.verdicts.iter_mut().find(|v| v.label == *label);
-                    if let Some(verdict) = verdict {
-                        verdict.result = VerdictResult::Refused;
-                        verdict.reasons.push(why);
-                    }
-                }
+            match self.render(plugin, mail, now).await {
+                Ok(content) => mail.effect.content = content,
+                Err(why) => refused.push((mail.effect.id.clone(), why)),
             }
         }
-        decision.plans = plans;
+        for (id, why) in refused {
+            decision.refuse_mail(&id, &why);
+        }
         decision
     }
 
@@ -85,7 +78,7 @@ impl Pipeline {
         let mut writes = self.books.batch();
         let mut row = called.row;
         row.verdicts = called.decision.verdicts;
-        self.stage_plans(&mut writes, called.decision.plans, event, now)
+        self.stage_plans(&mut writes, called.decision.plans, (event, told), now)
             .await?;
         for write in called.kv_writes {
             let scope = match write.scope {
@@ -108,6 +101,11 @@ impl Pipeline {
         }
         self.stage_standing(&mut writes, &plugin_name, &called.strike, now)
             .await?;
+        let parked = keys::parked(event.seq, &plugin_name);
+        match &row.end {
+            CallEnd::Parked(_) => writes.put(parked, Vec::new()),
+            _ => writes.del(parked),
+        };
         let key = keys::plugin_result(event.seq, &plugin_name);
         let before = self.books.get::<PluginResultRow>(key.clone()).await?;
         replace(
@@ -125,7 +123,7 @@ impl Pipeline {
         &self,
         writes: &mut Batch,
         plans: Vec<Plan>,
-        event: &EventRow,
+        (event, told): (&EventRow, &Told),
         now: Timestamp,
     ) -> Result<(), BooksError> {
         let mut releases = BTreeMap::new();
@@ -135,7 +133,7 @@ impl Pipeline {
         let mut tasks: BTreeMap<TaskId, TaskRecord> = BTreeMap::new();
         for plan in plans {
             match plan {
-                Plan::Mail(mail) => self.stage_mail_plan(writes, &mail, now)?,
+                Plan::Mail(mail) => self.stage_mail_plan(writes, &mail, now).await?,
                 Plan::Hold(hold) => {
                     let row = decided(now, &hold.cause, "planned");
                     stage_audit(writes, hold.id.as_str(), now, row)?;
@@ -166,7 +164,7 @@ impl Pipeline {
             }
         }
         for (id, timer) in timers {
-            self.stage_timer(writes, &id, timer).await?;
+            self.stage_timer(writes, &id, (timer, told)).await?;
         }
         for (message, tags) in tags {
             self.stage_tags(writes, &message, tags).await?;
@@ -193,7 +191,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn stage_mail_plan(
+    async fn stage_mail_plan(
         &self,
         writes: &mut Batch,
         plan: &MailPlan,
@@ -205,32 +203,25 @@ impl Pipeline {
         stage_audit(writes, mail.id.as_str(), now, row)?;
         // A mail that may only go out later counts from then on.
         let at = mail.not_before.max(now);
-        let ledger = LedgerRow {
-            at,
-            effect: mail.id.clone(),
-        };
-        let mut books = vec![mail.recipient.clone(), "*".to_owned()];
-        books.extend(
-            mail.cause
-                .subject
-                .account
-                .as_ref()
-                .map(|id| format!("account:{id}")),
-        );
-        for who in books {
-            writes.put_record(keys::ledger(&who, at, &mail.id), &ledger)?;
-        }
-        Ok(())
+        let free_mail = self.office.free_mail.as_slice();
+        stage_ledgers(&self.books, writes, mail, (at, free_mail)).await
     }
 
     async fn stage_timer(
         &self,
         writes: &mut Batch,
         id: &TimerId,
-        timer: Option<TimerRecord>,
+        (mut timer, told): (Option<TimerRecord>, &Told),
     ) -> Result<(), BooksError> {
         let key = keys::timer(id);
         let before = self.books.get::<TimerRecord>(key.clone()).await?;
+        // A machine or an outsider may move a timer (an absence does); it stems from what it stemmed
+        // from all the same, and what follows is decided by that.
+        if let (Some(timer), Some(before)) = (&mut timer, &before)
+            && told.only_moves()
+        {
+            timer.subject = before.record.subject.clone();
+        }
         let version = before.as_ref().map(|row| row.version);
         let old_due = before.map(|row| keys::timer_due(row.record.due, id));
         let new_due = timer.as_ref().map(|timer| keys::timer_due(timer.due, id));
@@ -405,7 +396,8 @@ fn suspended_task(plugin: &Arc<ActivePlugin>, why: &str, now: Timestamp) -> Task
         title: format!("The plugin {name} is suspended"),
         body: format!(
             "{why}\nIts events are kept as parked; other plugins go on.\n\
-             See `liaison plugin inspect {name}` and the parked events in `liaison status`."
+             See `liaison plugin parked`; when it is mended, `liaison plugin resume {name}` and \
+             `liaison plugin unpark {name}`."
         ),
         checklist: Vec::new(),
         due: None,

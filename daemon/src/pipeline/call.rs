@@ -166,13 +166,7 @@ impl Pipeline {
         };
         let call = Call {
             plugin: plugin.plugin.clone(),
-            event: PluginEvent {
-                id: event.key.clone(),
-                at: now,
-                attempt,
-                happening: told.happening.clone(),
-                context: told.context.clone(),
-            },
+            event: plugin_event(event, told, attempt),
             settings: plugin.settings.clone(),
             world: Box::new(world),
         };
@@ -343,6 +337,18 @@ impl Called {
             strike,
             wait,
         }
+    }
+}
+
+/// What the plugin is given. Its time is the event's, so that a late call, a second try and a
+/// replay are the same call.
+pub(super) fn plugin_event(event: &EventRow, told: &Told, attempt: u32) -> PluginEvent {
+    PluginEvent {
+        id: event.key.clone(),
+        at: event.at,
+        attempt,
+        happening: told.happening.clone(),
+        context: told.context.clone(),
     }
 }
 

@@ -7,20 +7,18 @@ use liaison_core::account::matching::{Match, MatchOutcome};
 use liaison_core::effect::{Audience, Cause, MailMode};
 use liaison_core::happening::{EventContext, Happening, MatchView, Subject};
 use liaison_core::ids::{MailboxId, MessageKey};
-use liaison_core::mail::Address;
+use liaison_core::mail::Standing;
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::policy::{CAP_WINDOW_MS, Facts, OwnerFacts, RecipientFacts, Resolved, Route};
 use liaison_core::proposal::{Action, PlainAddress, Proposal};
 use liaison_core::records::CaseRecord;
-use liaison_core::time::{DAY_MS, Timestamp};
+use liaison_core::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use super::world::{account_entity, contact_entity, plugin_message};
 use super::{ActivePlugin, Pipeline};
 use crate::books::BooksError;
 use crate::books::rows::{EventBody, EventRow};
-
-/// Most messages of a thread whose addresses count as taking part.
-const PARTICIPANT_MESSAGES_MAX: usize = 100;
+use crate::outbox::ledger::{Recipient, staff_ledger};
 
 /// An event as plugins are told it, with what the decision needs besides.
 #[derive(Debug)]
@@ -31,7 +29,21 @@ pub(super) struct Told {
     pub matched: Match,
     pub authenticity: String,
     pub message: Option<MessageRecord>,
+    /// The message that a timer or a settled effect stems from.
+    pub origin: Option<MessageRecord>,
+    /// Sender of either, where they only wrote into somebody else's thread.
+    pub outsider: Option<String>,
     pub thread: Option<ThreadRecord>,
+}
+
+impl Told {
+    /// A machine or an outsider made it happen: they may move what waits, and begin nothing in the
+    /// name of others.
+    pub(super) fn only_moves(&self) -> bool {
+        let because_of = self.message.as_ref().or(self.origin.as_ref());
+        let machine = because_of.is_some_and(|m| !m.outbound && !m.is_human());
+        machine || self.outsider.is_some()
+    }
 }
 
 impl Pipeline {
@@ -135,6 +147,8 @@ impl Pipeline {
             matched,
             authenticity,
             message: Some(message.clone()),
+            origin: None,
+            outsider: self.outsider(message).await?,
             thread,
         }))
     }
@@ -164,6 +178,10 @@ impl Pipeline {
         };
         let context = self.context(&matched, &authenticity, subject).await?;
         let subject = subject.clone();
+        let outsider = match &message {
+            Some(message) => self.outsider(message).await?,
+            None => None,
+        };
         Ok(Told {
             happening,
             context,
@@ -171,8 +189,16 @@ impl Pipeline {
             matched,
             authenticity,
             message: None,
+            outsider,
+            origin: message,
             thread,
         })
+    }
+
+    async fn outsider(&self, message: &MessageRecord) -> Result<Option<String>, BooksError> {
+        let from = message.from.as_ref().map(|from| from.email.clone());
+        let outside = self.standing_of(message).await? == Standing::Outsider;
+        Ok(from.filter(|from| outside && !self.office.firm.owns(from)))
     }
 
     async fn match_of_message(&self, message: &MessageRecord) -> Result<Match, BooksError> {
@@ -278,19 +304,15 @@ impl Pipeline {
         answered: BTreeMap<MessageKey, MessageRecord>,
         resolved: &[Resolved],
     ) -> Result<Facts<'a>, BooksError> {
-        let account = told.matched.account.as_ref();
-        let account_mails = match account {
-            Some(id) => {
-                self.mails_since(&format!("account:{id}"), now, CAP_WINDOW_MS)
-                    .await?
-                    .0
-            }
-            None => Vec::new(),
-        };
         let mut recipients = BTreeMap::new();
+        let mut participants = BTreeSet::new();
         for to in resolved.iter().filter_map(|item| item.recipient.as_ref()) {
-            let facts = self.recipient_facts(&to.person.email, told, now).await?;
-            recipients.insert(to.person.email.clone(), facts);
+            let email = &to.person.email;
+            let facts = self.recipient_facts(email, told, now).await?;
+            recipients.insert(email.clone(), facts);
+            if self.takes_part(email, told).await? {
+                participants.insert(email.clone());
+            }
         }
         let mut seen = BTreeMap::new();
         for item in resolved {
@@ -319,11 +341,13 @@ impl Pipeline {
             now,
             cause,
             trigger: told.message.as_ref(),
+            origin: told.origin.as_ref(),
+            outsider: told.outsider.clone(),
             answered,
             recipients,
             thread: told.thread.as_ref(),
-            participants: self.participants(told).await?,
-            account_mails,
+            participants,
+            staff_mails: self.staff_mails(resolved, now).await?,
             matched: &told.matched,
             authenticity: &told.authenticity,
             owner,
@@ -340,18 +364,13 @@ impl Pipeline {
         self.office.mailboxes.get(&mailbox)?.route.clone()
     }
 
-    async fn participants(&self, told: &Told) -> Result<BTreeSet<String>, BooksError> {
+    async fn takes_part(&self, email: &str, told: &Told) -> Result<bool, BooksError> {
         let Some(thread) = &told.subject.thread else {
-            return Ok(BTreeSet::new());
+            return Ok(false);
         };
-        let messages = self
-            .books
-            .thread_messages(thread, PARTICIPANT_MESSAGES_MAX)
-            .await?;
-        Ok(messages
-            .iter()
-            .flat_map(|m| m.participants().map(str::to_owned))
-            .collect())
+        let free_mail = &self.office.free_mail;
+        let standing = self.books.standing(thread, email, free_mail).await?;
+        Ok(standing >= Standing::Began)
     }
 
     async fn recipient_facts(
@@ -360,57 +379,77 @@ impl Pipeline {
         told: &Told,
         now: Timestamp,
     ) -> Result<RecipientFacts, BooksError> {
-        let mut facts = RecipientFacts::default();
-        if let Ok(address) = Address::parse(email) {
-            let found = self.books.lookups(&address, &self.office.free_mail).await?;
-            for hit in found.addresses.iter().flat_map(|(_, hits)| hits) {
-                facts.of_account |= Some(&hit.account) == told.matched.account.as_ref();
-                if let Some(contact) = &hit.contact
-                    && let Some(contact) = self.books.contact(contact).await?
-                {
-                    facts.do_not_contact |= contact.do_not_contact;
-                    facts.left |= contact.status == ContactStatus::Left;
-                }
-                facts.do_not_contact |= self.account_refuses(&hit.account).await?;
-            }
-            for account in found.domains.iter().flat_map(|(_, accounts)| accounts) {
-                facts.do_not_contact |= self.account_refuses(account).await?;
-            }
+        let account = told.matched.account.as_ref();
+        let recipient = Recipient::of(&self.books, email, account, &self.office.free_mail).await?;
+        let mut facts = RecipientFacts {
+            same_as: recipient.same_as(),
+            ..RecipientFacts::default()
+        };
+        for contact in &recipient.contacts {
+            facts.of_account |= Some(&contact.account) == account;
+            facts.do_not_contact |= contact.do_not_contact;
+            facts.left |= contact.status == ContactStatus::Left;
         }
-        (facts.mails, facts.automatic) = self.mails_since(email, now, CAP_WINDOW_MS).await?;
+        for id in &recipient.related {
+            let record = self.books.account(id).await?;
+            facts.do_not_contact |= record.is_some_and(|record| record.do_not_contact);
+        }
+        (facts.mails, facts.automatic) = self.mails_since(&facts.same_as, now).await?;
+        let ledgers = recipient.account_ledgers();
+        (facts.account_mails, _) = self.mails_since(&ledgers, now).await?;
+        facts.accounts = recipient.accounts;
         Ok(facts)
     }
 
-    async fn account_refuses(&self, id: &liaison_core::ids::AccountId) -> Result<bool, BooksError> {
-        Ok(self
-            .books
-            .account(id)
-            .await?
-            .is_some_and(|account| account.do_not_contact))
-    }
-
-    /// Plugin-originated mails in a ledger that count as contact, and those of them that were
+    /// Plugin-originated mails in some ledgers that count as contact, and those of them that were
     /// automatic within 24 hours.
     async fn mails_since(
         &self,
-        who: &str,
+        ledgers: &BTreeSet<String>,
         now: Timestamp,
-        window_ms: i64,
     ) -> Result<(Vec<Timestamp>, Vec<Timestamp>), BooksError> {
         let (mut all, mut automatic) = (Vec::new(), Vec::new());
-        for row in self.books.ledger(who, now.minus_millis(window_ms)).await? {
-            let Some(mail) = self.books.mail(&row.effect).await? else {
-                continue;
-            };
-            if mail.audience != Audience::Counterpart || !mail.state.counts_as_contact() {
-                continue;
-            }
-            all.push(row.at);
-            if mail.mode == MailMode::Send && now.since(row.at) < DAY_MS {
-                automatic.push(row.at);
+        let mut seen = BTreeSet::new();
+        let since = now.minus_millis(CAP_WINDOW_MS);
+        for who in ledgers {
+            for row in self.books.ledger(who, since).await? {
+                if !seen.insert(row.effect.clone()) {
+                    continue;
+                }
+                let Some(mail) = self.books.mail(&row.effect).await? else {
+                    continue;
+                };
+                if mail.audience != Audience::Counterpart || !mail.state.counts_as_contact() {
+                    continue;
+                }
+                all.push(row.at);
+                if mail.mode == MailMode::Send && now.since(row.at) < DAY_MS {
+                    automatic.push(row.at);
+                }
             }
         }
+        all.sort();
+        automatic.sort();
         Ok((all, automatic))
+    }
+
+    /// Notifications by mail within the last hour, where one may be added.
+    async fn staff_mails(
+        &self,
+        resolved: &[Resolved],
+        now: Timestamp,
+    ) -> Result<BTreeMap<String, Vec<Timestamp>>, BooksError> {
+        let mut mails = BTreeMap::new();
+        let notifies = |item: &Resolved| matches!(item.proposal.action, Action::Notify(_));
+        if self.office.staff_route.is_none() || !resolved.iter().any(notifies) {
+            return Ok(mails);
+        }
+        for address in self.office.people.keys() {
+            let since = now.minus_millis(HOUR_MS);
+            let rows = self.books.ledger(&staff_ledger(address), since).await?;
+            mails.insert(address.clone(), rows.iter().map(|row| row.at).collect());
+        }
+        Ok(mails)
     }
 
     async fn holds_open(
@@ -420,11 +459,8 @@ impl Pipeline {
         let Some(calendar) = calendar else {
             return Ok(0);
         };
-        let holds: Vec<liaison_core::effect::HoldEffect> =
-            self.books.all(crate::store::Ns::Hold).await?;
-        let open = holds
-            .iter()
-            .filter(|hold| hold.calendar == *calendar && !hold.state.is_final());
+        let holds = self.books.open_holds().await?;
+        let open = holds.iter().filter(|hold| hold.calendar == *calendar);
         Ok(u32::try_from(open.count()).unwrap_or(u32::MAX))
     }
 

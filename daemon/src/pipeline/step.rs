@@ -2,58 +2,79 @@
 
 use std::sync::Arc;
 
+use liaison_core::effect::{MailEffect, MailMode};
 use liaison_core::happening::Happening;
+use liaison_core::ids::EffectId;
+use liaison_core::mail::{Address, Standing, standing_names};
 use liaison_core::message::MessageRecord;
 use liaison_core::outbox::{Input, MailState};
 use liaison_core::records::TimerRecord;
 use liaison_core::time::Timestamp;
 
-use super::{ActivePlugin, Pipeline};
+use super::{ActivePlugin, POSITION, Pipeline};
 use crate::books::rows::{
-    CallEnd, CounterRow, EventBody, EventRow, OutcomeRow, PluginResultRow, WaitRow,
+    AuditRow, CallEnd, CounterRow, EventBody, EventRow, OutcomeRow, PluginResultRow, WaitRow,
 };
 use crate::books::{BooksError, keys, replace};
-use crate::ingest::{NewEvent, append_event};
-use crate::outbox::{Step, StepError, stage_mail};
+use crate::ingest::{NewEvent, append_events};
+use crate::outbox::{Step, StepError, stage_audit, stage_mail};
 use crate::store::Stored;
 
-/// Timers fired in one pass.
-const TIMERS_MAX: usize = 500;
+/// Timers fired in one pass and commit. Few, so that after a long silence the mail that arrives
+/// meanwhile is not worked on behind thousands of them.
+const TIMERS_PER_PASS: usize = 32;
+/// Tries of one commit that meets others; every event of the log meets the same counter.
+const CONFLICTS_MAX: u32 = 100;
+
+/// What a message of a person means for a mail that waits in its thread.
+enum Meaning {
+    /// Nothing.
+    None,
+    /// Its answer: the mail is called off.
+    Answer,
+    /// Somebody who took no part in the thread wrote into it.
+    Aside,
+}
 
 impl Pipeline {
-    /// Turns due timers into events. Each fires once, however late.
+    /// Turns some of the due timers into events. Each fires once, however late. Returns how many
+    /// were looked at.
     pub(super) async fn fire_timers(&self, now: Timestamp) -> Result<usize, BooksError> {
-        let due = self
-            .books
-            .keys_under(keys::timers_due(now), TIMERS_MAX)
-            .await?;
-        let mut fired: usize = 0;
+        let mut conflicts = 0;
+        loop {
+            match self.fire_some(now).await {
+                Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => {
+                    conflicts = conflicts.saturating_add(1);
+                    tokio::task::yield_now().await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn fire_some(&self, now: Timestamp) -> Result<usize, BooksError> {
+        let range = keys::timers_due(now);
+        let due = self.books.keys_under(range, TIMERS_PER_PASS).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let mut writes = self.books.batch();
+        let mut events = Vec::new();
         for (at, id) in due.iter().filter_map(|key| keys::due_timer(key)) {
-            let mut writes = self.books.batch();
             writes.del(keys::timer_due(at, &id));
             let timer = self.books.get::<TimerRecord>(keys::timer(&id)).await?;
-            if let Some(timer) = timer.filter(|timer| timer.record.due == at) {
-                let record = timer.record;
-                let event = NewEvent {
-                    key: format!("timer {} {}", record.id, record.generation),
-                    body: EventBody::Timer {
-                        timer: record.id.clone(),
-                        plugin: record.plugin.clone(),
-                        name: record.name.clone(),
-                        due: record.due,
-                        payload: record.payload.clone(),
-                        subject: record.subject.clone(),
-                    },
-                    message: record.subject.message.clone(),
-                    matched: None,
-                };
-                append_event(&self.books, &mut writes, event, now).await?;
-                writes.del(keys::timer(&id));
-                fired = fired.saturating_add(1);
+            let Some(timer) = timer.filter(|timer| timer.record.due == at) else {
+                continue;
+            };
+            writes.del(keys::timer(&id));
+            let event = firing(timer.record);
+            if self.books.outcome(&event.key).await?.is_none() {
+                events.push(event);
             }
-            self.books.commit(writes).await?;
         }
-        Ok(fired)
+        append_events(&self.books, &mut writes, events, now).await?;
+        self.books.commit(writes).await?;
+        Ok(due.len())
     }
 
     /// Everything for one event; afterwards the position is behind it.
@@ -119,12 +140,15 @@ impl Pipeline {
         if let Some(result) = self.books.get::<PluginResultRow>(key.clone()).await? {
             let mut row = result.record;
             row.end = CallEnd::Parked("the plugin is no longer configured".to_owned());
+            writes.put(keys::parked(wait.seq, &wait.plugin), Vec::new());
             replace(&mut writes, key, Some(result.version), &row)?;
         }
         self.books.commit(writes).await
     }
 
-    /// A person's answer cancels what would have gone out without it.
+    /// A person's answer cancels what would have gone out without it. Whoever only knows a
+    /// Message-ID answers nothing: a mail that would have left by itself is then laid before a
+    /// person, because somebody may have answered from an address that nobody knows.
     async fn close_the_loop(&self, message: &MessageRecord) -> Result<(), BooksError> {
         let firm = &self.office.firm;
         let outside = |email: &str| !firm.owns(email);
@@ -146,52 +170,140 @@ impl Pipeline {
         if !from_us && !from_them {
             return Ok(());
         }
-        let who = message
-            .from
-            .as_ref()
-            .map_or("somebody", |from| from.email.as_str());
+        let standing = self.standing_of(message).await?;
         for id in self.books.effects_of_thread(&message.thread).await? {
-            let Some(mail) = self.books.get(keys::mail(&id)).await? else {
-                continue;
-            };
-            if self.is_overtaken(&mail, message).await? {
-                let why = format!("{who} answered in the thread on {}", message.received);
-                self.cancel_mail(&mail, "a reply", why).await?;
+            let mut conflicts = 0;
+            loop {
+                match self.react(&id, message, standing).await {
+                    Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => {
+                        conflicts = conflicts.saturating_add(1);
+                        tokio::task::yield_now().await;
+                    }
+                    result => break result?,
+                }
             }
         }
         Ok(())
     }
 
-    async fn is_overtaken(
+    /// What the sender of a message is to its thread; of ours: a party.
+    pub(super) async fn standing_of(
         &self,
-        mail: &Stored<liaison_core::effect::MailEffect>,
         message: &MessageRecord,
-    ) -> Result<bool, BooksError> {
-        let mail = &mail.record;
-        // A draft lies with its owner, who sees the answer too.
-        let waits = mail.state.can_be_cancelled() && mail.state != MailState::Drafted;
+    ) -> Result<Standing, BooksError> {
+        let Some(from) = message.from.as_ref().filter(|_| !message.outbound) else {
+            return Ok(Standing::Party);
+        };
+        let free_mail = &self.office.free_mail;
+        self.books
+            .standing(&message.thread, &from.email, free_mail)
+            .await
+    }
+
+    async fn react(
+        &self,
+        id: &EffectId,
+        message: &MessageRecord,
+        standing: Standing,
+    ) -> Result<(), BooksError> {
+        let Some(mail) = self.books.get::<MailEffect>(keys::mail(id)).await? else {
+            return Ok(());
+        };
+        let from = message.from.as_ref();
+        let who = from.map_or("somebody", |from| from.email.as_str());
+        let when = message.received;
+        match self.meaning(&mail.record, message, standing).await? {
+            Meaning::None => Ok(()),
+            Meaning::Answer => {
+                let why = format!("{who} answered in the thread on {when}");
+                let by = "a reply".to_owned();
+                let input = Input::Cancel {
+                    by,
+                    why: why.clone(),
+                };
+                self.step_mail(&mail, input, why).await
+            }
+            Meaning::Aside => {
+                let why = format!(
+                    "{who} wrote into the thread on {when}, but took no part in it: not taken for \
+                     an answer; look at it, then approve or reject"
+                );
+                let by_itself = mail.record.mode == MailMode::Send
+                    && matches!(
+                        mail.record.state,
+                        MailState::Scheduled | MailState::Deferred
+                    );
+                if by_itself {
+                    return self.step_mail(&mail, Input::NeedsPerson, why).await;
+                }
+                let now = self.clock.now();
+                let mut writes = self.books.batch();
+                let row = AuditRow {
+                    at: now,
+                    who: "liaison".to_owned(),
+                    what: "not cancelled".to_owned(),
+                    why,
+                };
+                stage_audit(&mut writes, id.as_str(), now, row)?;
+                self.books.commit(writes).await
+            }
+        }
+    }
+
+    async fn meaning(
+        &self,
+        mail: &MailEffect,
+        message: &MessageRecord,
+        standing: Standing,
+    ) -> Result<Meaning, BooksError> {
+        let waits = mail.state.can_be_cancelled();
         if !waits || !mail.cancel_on_reply || mail.answers.as_ref() == Some(&message.key) {
-            return Ok(false);
+            return Ok(Meaning::None);
+        }
+        if mail.state == MailState::Drafted && self.owner_wrote(mail, message).await? {
+            return Ok(Meaning::None);
         }
         let answered = match &mail.answers {
             Some(key) => self.books.message(key).await?,
             None => None,
         };
-        Ok(answered.is_none_or(|answered| message.received > answered.received))
+        if answered.is_some_and(|answered| message.received <= answered.received) {
+            return Ok(Meaning::None);
+        }
+        let of_account = message.account.is_some() && message.account == mail.cause.subject.account;
+        let is_recipient = message
+            .from
+            .as_ref()
+            .is_some_and(|from| same_person(&from.email, &mail.recipient));
+        Ok(match standing.may_answer() || of_account || is_recipient {
+            true => Meaning::Answer,
+            false => Meaning::Aside,
+        })
     }
 
-    async fn cancel_mail(
+    /// Whether one of us wrote in the thread since the draft lies there: it may have been this very
+    /// draft under another Message-ID, as some mail readers give it, so it is left alone.
+    async fn owner_wrote(
         &self,
-        mail: &Stored<liaison_core::effect::MailEffect>,
-        by: &str,
+        draft: &MailEffect,
+        message: &MessageRecord,
+    ) -> Result<bool, BooksError> {
+        if message.outbound {
+            return Ok(true);
+        }
+        let thread = self.books.thread(&message.thread).await?;
+        let wrote = thread.and_then(|thread| thread.last_human_outbound);
+        Ok(wrote.is_some_and(|at| at >= draft.created))
+    }
+
+    async fn step_mail(
+        &self,
+        mail: &Stored<MailEffect>,
+        input: Input,
         why: String,
     ) -> Result<(), BooksError> {
         let now = self.clock.now();
         let mut writes = self.books.batch();
-        let input = Input::Cancel {
-            by: by.to_owned(),
-            why: why.clone(),
-        };
         let step = Step {
             input,
             who: "liaison",
@@ -241,7 +353,7 @@ impl Pipeline {
             row.closed = Some(self.clock.now());
             replace(&mut writes, key, Some(outcome.version), &row)?;
         }
-        let key = keys::setting("pipeline-next");
+        let key = keys::setting(POSITION);
         let seen = self.books.get::<CounterRow>(key.clone()).await?;
         let next = CounterRow {
             next: event.seq.saturating_add(1),
@@ -274,7 +386,7 @@ impl Pipeline {
             replace(&mut writes, key, Some(outcome.version), &row)?;
         }
         if advance {
-            let key = keys::setting("pipeline-next");
+            let key = keys::setting(POSITION);
             let seen = self.books.get::<CounterRow>(key.clone()).await?;
             let next = CounterRow {
                 next: event.seq.saturating_add(1),
@@ -286,6 +398,28 @@ impl Pipeline {
         } else {
             self.books.commit(writes).await
         }
+    }
+}
+
+/// Whether two addresses are one but for their `+tag`.
+fn same_person(one: &str, other: &str) -> bool {
+    let bare = |email: &str| Some(standing_names(&Address::parse(email).ok()?, &[]).0);
+    one == other || (bare(one).is_some() && bare(one) == bare(other))
+}
+
+fn firing(timer: TimerRecord) -> NewEvent {
+    NewEvent {
+        key: format!("timer {} {}", timer.id, timer.generation),
+        message: timer.subject.message.clone(),
+        matched: None,
+        body: EventBody::Timer {
+            timer: timer.id,
+            plugin: timer.plugin,
+            name: timer.name,
+            due: timer.due,
+            payload: timer.payload,
+            subject: timer.subject,
+        },
     }
 }
 

@@ -3,6 +3,8 @@
 mod hostile;
 pub(crate) mod house;
 mod once;
+mod told;
+mod trust;
 
 use liaison_core::effect::MailMode;
 use liaison_core::outbox::MailState;

@@ -9,23 +9,23 @@ use liaison_core::happening::{
     Entity, PluginAttachment, PluginCalendarEvent, PluginMessage, PluginOutOfOffice,
 };
 use liaison_core::ids::{AccountId, CaseId, ContactId, MessageKey, PluginName, ThreadId};
-use liaison_core::mail::{Address, NamedAddress, ParseLimits, parse_message};
+use liaison_core::mail::{Address, NamedAddress};
 use liaison_core::message::{MessageRecord, Person};
 use liaison_core::proposal::{Fields, PlainAddress, Value};
 use liaison_core::records::CaseRecord;
 use liaison_core::time::{Timestamp, Window};
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::books::{Books, BooksError, chain, keys};
 use crate::calendars::Calendars;
 use crate::office::Office;
 use crate::plugin::{Condition, KvScope, PluginWorld, SlotRequest};
-use crate::store::{Dir, Ns, Range};
+use crate::reader;
+use crate::store::{Dir, PAGE_ROWS_MAX, Range};
 
-/// Most cases of a kind that one query looks through.
-const CASES_SCANNED_MAX: usize = 2_000;
 /// Slots begin at multiples of this, ...
 const SLOT_STEP_MINUTES: u32 = 30;
 /// ... with this much free time around them.
@@ -66,7 +66,7 @@ impl BooksWorld {
     fn busy_spans(&self, owner: &str, span: Window) -> Result<Vec<BusySpan>, String> {
         let person = self.person(owner)?;
         let mut spans = self.calendars.busy_of(&person.calendars, span, &[])?;
-        let holds: Vec<HoldEffect> = self.wait(self.books.all(Ns::Hold))?;
+        let holds: Vec<HoldEffect> = self.wait(self.books.open_holds())?;
         let open = holds.iter().filter(|hold| {
             matches!(hold.state, HoldState::Planned | HoldState::Placed)
                 && person.calendars.contains(&hold.calendar)
@@ -136,27 +136,33 @@ impl PluginWorld for BooksWorld {
     ) -> Result<Vec<Entity>, String> {
         self.wait(async {
             let range = keys::cases_of_kind(kind);
-            let rows = self
-                .books
-                .store
-                .scan_range(range, Dir::Reverse, CASES_SCANNED_MAX)
-                .await?;
+            let mut after = None;
             let mut found = Vec::new();
-            for (key, _) in rows {
-                let Some(id) = keys::indexed_case(&key) else {
-                    continue;
-                };
-                let Some(case) = self.books.case(&id).await? else {
-                    continue;
-                };
-                if case.plugin == self.plugin && conditions.iter().all(|c| holds(&case, c)) {
-                    found.push(case_entity(&case));
+            loop {
+                let page = self
+                    .books
+                    .store
+                    .scan(range.clone(), Dir::Reverse, PAGE_ROWS_MAX, after)
+                    .await?;
+                for (key, _) in page.items {
+                    let Some(id) = keys::indexed_case(&key) else {
+                        continue;
+                    };
+                    let Some(case) = self.books.case(&id).await? else {
+                        continue;
+                    };
+                    if case.plugin == self.plugin && conditions.iter().all(|c| holds(&case, c)) {
+                        found.push(case_entity(&case));
+                    }
+                    if found.len() >= limit {
+                        return Ok(found);
+                    }
                 }
-                if found.len() >= limit {
-                    break;
+                after = page.next;
+                if after.is_none() {
+                    return Ok(found);
                 }
             }
-            Ok(found)
         })
     }
 
@@ -252,24 +258,20 @@ impl PluginWorld for BooksWorld {
 
     fn kv_keys(&mut self, scope: KvScope, prefix: &str) -> Result<Vec<String>, String> {
         let range = keys::plugin_kv_scope(&self.plugin, self.scope(scope));
-        let names = self.wait(self.books.keys_under(range, CASES_SCANNED_MAX))?;
+        let names = self.wait(self.books.every_key(range))?;
         let names = names.iter().filter_map(|key| keys::kv_name(key));
         Ok(names.filter(|name| name.starts_with(prefix)).collect())
     }
 
     fn kv_size(&mut self, scope: KvScope) -> Result<u64, String> {
         let range: Range = keys::plugin_kv_scope(&self.plugin, self.scope(scope));
-        self.wait(async {
-            let rows = self
-                .books
-                .store
-                .scan_range(range, Dir::Forward, CASES_SCANNED_MAX)
-                .await?;
-            let sizes = rows
-                .iter()
-                .map(|(key, row)| key.len().saturating_add(row.value.len()));
-            Ok(sizes.map(|size| size as u64).sum())
-        })
+        let mut bytes: u64 = 0;
+        self.wait(self.books.each_row(range, Dir::Forward, |key, row| {
+            let row = key.len().saturating_add(row.value.len());
+            bytes = bytes.saturating_add(row as u64);
+            Ok(ControlFlow::Continue(()))
+        }))?;
+        Ok(bytes)
     }
 
     fn working_time(&mut self, at: Timestamp, days: u32) -> Result<Timestamp, String> {
@@ -399,7 +401,11 @@ pub(super) async fn plugin_message(
         }
         other => other?,
     };
-    let view = bytes.map(|bytes| parse_message(&bytes, &ParseLimits::default()));
+    let held = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+    let view = match bytes {
+        Some(bytes) => reader::read(bytes).await.ok(),
+        None => None,
+    };
     let nobody = PlainAddress {
         name: None,
         email: String::new(),
@@ -418,7 +424,8 @@ pub(super) async fn plugin_message(
         headers: Vec::new(),
         text: String::new(),
         signature: String::new(),
-        truncated: false,
+        // Of a message too large to be fetched only the header is kept, and of a lost one nothing.
+        truncated: view.is_none() || held < record.size,
         attachments: Vec::new(),
         tags: record.tags.clone(),
         class: record.class.clone(),
@@ -431,7 +438,7 @@ pub(super) async fn plugin_message(
         message.cc = view.cc.iter().map(named).collect();
         message.text = view.body.reply.clone();
         message.signature = view.body.signature.clone();
-        message.truncated = view.truncated;
+        message.truncated |= view.truncated;
         message.headers.clone_from(&view.headers);
         message.attachments = view
             .attachments

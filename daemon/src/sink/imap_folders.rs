@@ -95,7 +95,8 @@ struct Job<'a> {
 enum Action<'a> {
     Look,
     Put(&'a [u8]),
-    TakeOut,
+    /// While it still has these bytes.
+    TakeOut(&'a [u8]),
 }
 
 impl Job<'_> {
@@ -108,7 +109,7 @@ impl Job<'_> {
         match self.action {
             Action::Look => format!("looking for <{id}> in the {folder}"),
             Action::Put(_) => format!("placing <{id}> in the {folder}"),
-            Action::TakeOut => format!("removing <{id}> from the {folder}"),
+            Action::TakeOut(_) => format!("removing <{id}> from the {folder}"),
         }
     }
 }
@@ -148,7 +149,7 @@ impl ImapFolders {
             let done = match job.action {
                 Action::Look => self.look(&mut connection, job).await?,
                 Action::Put(bytes) => self.put(&mut connection, job, bytes).await?,
-                Action::TakeOut => self.take_out(&mut connection, job).await?,
+                Action::TakeOut(bytes) => self.take_out(&mut connection, job, bytes).await?,
             };
             *kept = Some(Kept {
                 connection,
@@ -222,7 +223,12 @@ impl ImapFolders {
         }
     }
 
-    async fn take_out(&self, connection: &mut Connection, job: &Job<'_>) -> Result<bool, Failure> {
+    async fn take_out(
+        &self,
+        connection: &mut Connection,
+        job: &Job<'_>,
+        bytes: &[u8],
+    ) -> Result<bool, Failure> {
         let name = self.name(connection, job.folder).await?;
         let name = name.ok_or(Failure::NoMailbox)?;
         opened(select(connection, &name).await?)?;
@@ -232,6 +238,7 @@ impl ImapFolders {
             .filter(|message| message.is_draft)
             .map(|message| message.uid)
             .collect();
+        let uids = unchanged(connection, &uids, bytes).await?;
         if uids.is_empty() {
             return Ok(false);
         }
@@ -253,6 +260,35 @@ impl ImapFolders {
         } else {
             Err(refused("UID EXPUNGE", &removed))
         }
+    }
+}
+
+/// Those of the messages that still have exactly these bytes.
+async fn unchanged(
+    connection: &mut Connection,
+    uids: &[u32],
+    bytes: &[u8],
+) -> Result<Vec<u32>, Failure> {
+    let mut same = Vec::new();
+    if uids.is_empty() {
+        return Ok(same);
+    }
+    let command = Command::new(format!("UID FETCH {} (UID BODY.PEEK[])", uid_set(uids)));
+    let answer = connection
+        .exec(command, COMMAND_LIMIT, |answer| {
+            if let Untagged::Fetch(row) = answer
+                && let (Some(uid), Some(body)) = (row.uid, row.body)
+                && uids.contains(&uid)
+                && body == bytes
+            {
+                same.push(uid);
+            }
+        })
+        .await?;
+    if answer.is_ok() {
+        Ok(same)
+    } else {
+        Err(refused("UID FETCH", &answer))
     }
 }
 
@@ -376,9 +412,13 @@ impl OwnFolders for ImapFolders {
         Box::pin(async move { self.run_job(&job).await.map(|_| ()) })
     }
 
-    fn remove_draft<'a>(&'a self, message_id: &'a str) -> BoxFuture<'a, Result<bool, FolderError>> {
+    fn remove_draft<'a>(
+        &'a self,
+        message_id: &'a str,
+        bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<bool, FolderError>> {
         let job = Job {
-            action: Action::TakeOut,
+            action: Action::TakeOut(bytes),
             folder: OwnFolder::Drafts,
             message_id,
         };

@@ -180,11 +180,15 @@ impl OwnFolders for MaildirFolders {
 
     /// Only the very file that we placed; a mail reader that saves an edited draft makes a new
     /// file, and that one is the person's.
-    fn remove_draft<'a>(&'a self, message_id: &'a str) -> BoxFuture<'a, Result<bool, FolderError>> {
-        let id = message_id.to_owned();
+    fn remove_draft<'a>(
+        &'a self,
+        message_id: &'a str,
+        bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<bool, FolderError>> {
+        let (id, bytes) = (message_id.to_owned(), bytes.to_vec());
         Box::pin(
             self.act("removing a draft from", OwnFolder::Drafts, move |path| {
-                deliver::remove(&path, &stem(&[id.as_bytes()]))
+                deliver::remove(&path, &stem(&[id.as_bytes()]), &bytes)
             }),
         )
     }

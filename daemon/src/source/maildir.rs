@@ -4,17 +4,20 @@
 //! changed flag is not news. Files are never changed, moved or renamed. inotify hints when to
 //! look; each look lists the folders and is the proof; `rescan_secs` bounds what a lost hint costs.
 //!
-//! **The line.** The first visit takes all that lies there as history and records, with the first
-//! batch, the time at which it began ([`Cursor::Maildir`]). From then on a file that was never
+//! **The line.** The first visit makes the time at which it began durable ([`Cursor::Maildir`])
+//! before it reads anything, and takes all that lies there as history: the newest
+//! `history_messages_max` are recorded, some at each look, behind new mail. From then on a file that was never
 //! taken is judged by its times ([`Times::before_line`]): so a crash in the middle of the history
 //! leaves the rest of it history, mail that arrived meanwhile live, and old mail that a person
 //! files here later history. This needs a machine clock that agrees with the file system's.
+//!
+//! A file that cannot be read now is the intake's to remember; it is read again when it is due.
 
 pub(crate) mod content;
 pub(crate) mod listing;
 mod settings;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,20 +25,24 @@ use std::time::Duration;
 use liaison_core::ids::MailboxId;
 use liaison_core::time::{MINUTE_MS, Timestamp};
 
-use self::content::Fresh;
+use self::content::{Fresh, Judged};
 use self::listing::{Listed, Subfolders};
 pub use self::settings::MaildirSettings;
 use crate::clock::Clock;
 use crate::hint::FolderHints;
-use crate::source::{Batch, BatchMode, Cursor, FolderRef, FolderRole, Intake, IntakeError};
+use crate::source::{
+    Arrived, Batch, BatchMode, Content, Cursor, FolderRef, FolderRole, Intake, IntakeError, Unread,
+};
 use crate::supervisor::Stop;
 
 /// Largest message taken whole, in bytes (the parser's limit); of larger ones the header.
 pub const MESSAGE_BYTES_MAX: u64 = 50 * 1024 * 1024;
 /// Most names asked for at once, so that a first visit to a huge folder stays small in memory.
 const NAMES_ASKED_MAX: usize = 1000;
-/// Wait after a look that failed.
+/// Wait after a look that failed, and shortest wait for a file that is to be read again.
 const RETRY: Duration = Duration::from_secs(5);
+/// Portions of history recorded in one look, so that new mail is never far behind.
+const HISTORY_PORTIONS_PER_LOOK: usize = 10;
 /// A delivery may have begun this long before the line was drawn and still be new mail.
 const DELIVERY_MS: i64 = 10 * MINUTE_MS;
 /// File times lag behind the clock by up to a kernel tick (10 ms at 100 Hz).
@@ -76,8 +83,36 @@ struct Watched {
     folder: FolderRef,
     path: PathBuf,
     line: Option<Timestamp>,
-    /// Hashes of names that are known to be taken, so that a look asks only for new ones.
+    /// Hashes of names that are known to be taken or wait in `history`, so that a look asks only
+    /// for new ones.
     seen: HashSet<[u8; 16]>,
+    /// History to be recorded, oldest first.
+    history: VecDeque<Fresh>,
+}
+
+impl Watched {
+    /// After a failed look nothing is believed but what the intake says.
+    fn forget(&mut self) {
+        self.seen.clear();
+        self.history.clear();
+    }
+}
+
+/// What a look leaves to be done.
+#[derive(Debug, Default)]
+struct Left {
+    /// More history than one look records.
+    history: bool,
+    /// When a file that could not be read is read again.
+    again: Option<Timestamp>,
+}
+
+/// New names of a look.
+struct New {
+    fresh: Vec<Fresh>,
+    unjudged: Option<String>,
+    /// Files to be read again that are not listed any more.
+    gone: Vec<Unread>,
 }
 
 /// When a file came.
@@ -113,6 +148,10 @@ enum LookError {
     Intake(#[from] IntakeError),
     #[error("reading the Maildir ended early ({0})")]
     Reader(#[from] tokio::task::JoinError),
+    #[error("no file of the Maildir can be read now ({0}); raise LimitNOFILE, or free memory")]
+    Shortage(std::io::Error),
+    #[error("{0}; it is looked at again, the other messages were taken")]
+    Unjudged(String),
 }
 
 impl LookError {
@@ -165,15 +204,31 @@ impl MaildirSource {
         while !stop.is_set() {
             let mut interval = Duration::from_secs(self.settings.rescan_secs.max(1));
             for watched in &mut folders {
-                if let Err(error) = self.look(watched, &stop).await {
-                    self.intake
-                        .trouble(&self.mailbox, error.to_string(), error.needs_person());
-                    interval = interval.min(RETRY);
-                    break; // Sent is not looked at while the Maildir itself is in trouble.
+                match self.look(watched, &stop).await {
+                    Ok(left) if left.history => interval = Duration::ZERO,
+                    Ok(left) => {
+                        let wait = left.again.map(|at| self.until(at));
+                        interval = wait.map_or(interval, |wait| interval.min(wait));
+                    }
+                    Err(error) => {
+                        watched.forget();
+                        self.intake
+                            .trouble(&self.mailbox, error.to_string(), error.needs_person());
+                        interval = interval.min(RETRY);
+                        break; // Sent is not looked at while the Maildir itself is in trouble.
+                    }
                 }
             }
-            self.hints.wait(interval, &stop).await;
+            if !interval.is_zero() {
+                self.hints.wait(interval, &stop).await;
+            }
         }
+    }
+
+    /// Time until `at`, at least [`RETRY`].
+    fn until(&self, at: Timestamp) -> Duration {
+        let millis = u64::try_from(at.since(self.clock.now())).unwrap_or(0);
+        Duration::from_millis(millis).max(RETRY)
     }
 
     fn folders(&self) -> Vec<Watched> {
@@ -186,6 +241,7 @@ impl MaildirSource {
             path,
             line: None,
             seen: HashSet::new(),
+            history: VecDeque::new(),
         };
         let mut folders = vec![watched(
             "INBOX",
@@ -203,37 +259,121 @@ impl MaildirSource {
         folders
     }
 
-    /// One look at one folder: everything that was never taken is taken, oldest first.
-    async fn look(&self, watched: &mut Watched, stop: &Stop) -> Result<(), LookError> {
+    /// One look at one folder: everything that was never taken is taken, new mail first, history
+    /// in turns, each oldest first.
+    async fn look(&self, watched: &mut Watched, stop: &Stop) -> Result<Left, LookError> {
         let cursor = self.intake.cursor(&watched.folder).await?;
         let now = self.clock.now();
         let first_visit = !matches!(cursor, Some(Cursor::Maildir { .. }));
+        let first_look = watched.line.is_none();
         let line = match (cursor, watched.line) {
             (Some(Cursor::Maildir { .. }), Some(line)) => line,
             // A line in the future was drawn by a wrong clock and would swallow new mail.
             (Some(Cursor::Maildir { drawn_at }), None) => drawn_at.min(now),
             _ => now,
         };
-        watched.line = Some(line);
         let listed = self.list(watched).await?;
-        let fresh = self.never_taken(watched, listed).await?;
-        let (history, live) = fresh
-            .into_iter()
-            .partition(|fresh: &Fresh| first_visit || fresh.times.before_line(line));
-        if first_visit && Vec::is_empty(&history) {
-            self.take(watched, BatchMode::History, Vec::new(), line)
+        if first_visit {
+            self.hand_in(watched, BatchMode::History, Vec::new(), line)
                 .await?;
         }
-        for (mode, fresh) in [(BatchMode::History, history), (BatchMode::Live, live)] {
-            for part in content::portions(fresh) {
-                if stop.is_set() {
-                    return Ok(());
+        watched.line = Some(line);
+        let oldest = match first_look {
+            true => self.oldest_recorded(watched, &listed, line).await?,
+            false => None,
+        };
+        let unread = self.unread(watched).await?;
+        let new = self.never_taken(watched, listed, &unread, now).await?;
+        for gone in new.gone {
+            let gone_file = content::vanished(gone.locator, now);
+            self.hand_in(watched, gone.mode, vec![gone_file], line)
+                .await?;
+        }
+        let mut live = Vec::new();
+        for fresh in new.fresh {
+            let mode = unread.get(&fresh.file.locator).map(|unread| unread.mode);
+            let old = || first_visit || fresh.times.before_line(line);
+            if mode.map_or_else(old, |mode| mode != BatchMode::Live) {
+                watched.seen.insert(hash(&fresh.file.locator));
+                if oldest.is_none_or(|oldest| fresh.times.modified >= oldest) {
+                    watched.history.push_back(fresh);
                 }
-                self.take(watched, mode, part, line).await?;
+            } else {
+                live.push(fresh);
             }
         }
+        for part in content::portions(live) {
+            if stop.is_set() {
+                return Ok(Left::default());
+            }
+            self.take(watched, BatchMode::Live, part, line).await?;
+        }
+        self.record_history(watched, line, stop).await?;
+        if let Some(what) = new.unjudged {
+            return Err(LookError::Unjudged(what));
+        }
         self.intake.proven_fresh(&watched.folder, "rescan");
+        let unread = self.unread(watched).await?;
+        Ok(Left {
+            history: !watched.history.is_empty(),
+            again: unread.values().map(|unread| unread.due).min(),
+        })
+    }
+
+    /// Records the next portions of history.
+    async fn record_history(
+        &self,
+        watched: &mut Watched,
+        line: Timestamp,
+        stop: &Stop,
+    ) -> Result<(), LookError> {
+        let most = HISTORY_PORTIONS_PER_LOOK.saturating_mul(crate::source::BATCH_MESSAGES_MAX);
+        let turn: Vec<Fresh> = watched
+            .history
+            .drain(..most.min(watched.history.len()))
+            .collect();
+        for part in content::portions(turn) {
+            if stop.is_set() {
+                break;
+            }
+            self.take(watched, BatchMode::History, part, line).await?;
+        }
         Ok(())
+    }
+
+    async fn unread(&self, watched: &Watched) -> Result<BTreeMap<String, Unread>, LookError> {
+        let unread = self.intake.unread(&watched.folder).await?;
+        let named = unread.into_iter().map(|one| (one.locator.clone(), one));
+        Ok(named.collect())
+    }
+
+    /// The time of the oldest message of the history that is recorded, when there is more of it
+    /// than that. Known and unknown files count, so that it is the same after each start.
+    async fn oldest_recorded(
+        &self,
+        watched: &Watched,
+        listed: &[Listed],
+        line: Timestamp,
+    ) -> Result<Option<Timestamp>, LookError> {
+        let most = self.settings.history_messages_max;
+        if listed.len() <= most {
+            return Ok(None);
+        }
+        let mut history = self.times(watched, listed.to_vec()).await?.fresh;
+        history.retain(|fresh| fresh.times.before_line(line));
+        let left_out = history.len().saturating_sub(most);
+        Ok(match history.get(left_out) {
+            _ if left_out == 0 => None,
+            Some(oldest) => Some(oldest.times.modified),
+            None => Some(Timestamp(i64::MAX)),
+        })
+    }
+
+    async fn times(&self, watched: &Watched, files: Vec<Listed>) -> Result<Judged, LookError> {
+        let path = watched.path.clone();
+        tokio::task::spawn_blocking(move || content::with_times(&path, files))
+            .await?
+            .map_err(|error| LookError::folder(watched, &error))
     }
 
     /// What lies in the folder; watched from before it is listed, so that nothing falls between.
@@ -262,8 +402,29 @@ impl MaildirSource {
         line: Timestamp,
     ) -> Result<(), LookError> {
         let path = watched.path.clone();
-        let arrived = tokio::task::spawn_blocking(move || content::read(&path, part)).await?;
-        let names: Vec<[u8; 16]> = arrived.iter().map(|one| hash(&one.locator)).collect();
+        let arrived = tokio::task::spawn_blocking(move || content::read(&path, part))
+            .await?
+            .map_err(LookError::Shortage)?;
+        self.hand_in(watched, mode, arrived, line).await
+    }
+
+    async fn hand_in(
+        &self,
+        watched: &mut Watched,
+        mode: BatchMode,
+        arrived: Vec<Arrived>,
+        line: Timestamp,
+    ) -> Result<(), LookError> {
+        let mut names = Vec::with_capacity(arrived.len());
+        for one in &arrived {
+            let name = hash(&one.locator);
+            match one.content {
+                Content::NotNow { .. } | Content::Vanished => {
+                    watched.seen.remove(&name);
+                }
+                _ => names.push(name),
+            }
+        }
         self.intake
             .take(Batch {
                 folder: watched.folder.clone(),
@@ -276,22 +437,30 @@ impl MaildirSource {
         Ok(())
     }
 
-    /// Of `listed`, what the intake does not know, with times, oldest first.
+    /// Of `listed`, what the intake does not know and is not to be read later, with times, oldest
+    /// first.
     async fn never_taken(
         &self,
         watched: &mut Watched,
         listed: Vec<Listed>,
-    ) -> Result<Vec<Fresh>, LookError> {
+        unread: &BTreeMap<String, Unread>,
+        now: Timestamp,
+    ) -> Result<New, LookError> {
+        let waits = |locator: &String| unread.get(locator).is_some_and(|one| one.due > now);
+        let mut gone: BTreeMap<&String, &Unread> = unread.iter().collect();
+        gone.retain(|locator, _| !waits(locator));
         let seen = std::mem::take(&mut watched.seen);
         let mut unseen = Vec::new();
         for file in listed {
+            gone.remove(&file.locator);
             let name = hash(&file.locator);
             if seen.contains(&name) {
                 watched.seen.insert(name);
-            } else {
+            } else if !waits(&file.locator) {
                 unseen.push(file);
             }
         }
+        let gone = gone.into_values().cloned().collect();
         let mut fresh = Vec::new();
         while !unseen.is_empty() {
             let asked = unseen.split_off(unseen.len().saturating_sub(NAMES_ASKED_MAX));
@@ -310,10 +479,12 @@ impl MaildirSource {
                 }
             }
         }
-        let path = watched.path.clone();
-        tokio::task::spawn_blocking(move || content::with_times(&path, fresh))
-            .await?
-            .map_err(|error| LookError::folder(watched, &error))
+        let judged = self.times(watched, fresh).await?;
+        Ok(New {
+            fresh: judged.fresh,
+            unjudged: judged.unjudged,
+            gone,
+        })
     }
 }
 

@@ -88,6 +88,9 @@ families! {
     32 Ledger "ledger" "What was sent and when: frequency caps.";
     33 Proposal "proposal" "What plugins proposed, with the verdict.";
     34 Setting "setting" "Switches set at run time, such as panic.";
+    35 Unread "unread" "Messages that could not be read yet, and when they are tried again.";
+    36 Parked "parked" "Events that were set aside for a plugin (index).";
+    37 ThreadParty "thread_party" "Who is what to a conversation.";
 }
 
 impl fmt::Display for Ns {

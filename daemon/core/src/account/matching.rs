@@ -1,6 +1,6 @@
 //! Whom a message belongs to, with the evidence.
 //!
-//! The order (`thread`, exact address, address without `+tag`, domain from the longest to the
+//! The order (`thread` for those who belong to it, exact address, address without `+tag`, domain from the longest to the
 //! shortest that is no public suffix) is fixed here; the lookups are done by the caller with the
 //! keys that [`address_keys`] and [`domain_keys`] name, so that this stays pure. Two accounts with
 //! equal evidence are never rounded to one: the result is [`MatchOutcome::Ambiguous`].
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, ContactId};
 use crate::mail::address::{Address, Domain};
+use crate::mail::thread::Standing;
 
 /// Providers whose customers share a domain: it says nothing about the account. Exact addresses
 /// at these domains match like any other.
@@ -152,16 +153,42 @@ pub struct AddressHit {
     pub contact: Option<ContactId>,
 }
 
+/// The thread that a message answers into.
+///
+/// Whoever knows a Message-ID can write into its thread, so a thread says whose a message is only
+/// for its [parties](Standing::Party), and for those whose own records name its account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadAffinity {
+    /// Its account, where one is known.
+    pub account: Option<AccountId>,
+    /// The message that told so.
+    pub text: String,
+    /// What the sender is to it; for mail that a person of ours wrote: [`Standing::Party`].
+    pub standing: Standing,
+}
+
 /// What was found in the records.
 #[derive(Debug, Clone, Default)]
 pub struct Lookups {
-    /// Account of the thread, with the message that tells so.
-    pub thread: Option<(AccountId, String)>,
+    /// The thread, when the message names one that is known.
+    pub thread: Option<ThreadAffinity>,
     /// Hits for each key of [`address_keys`], in its order.
     pub addresses: Vec<(String, Vec<AddressHit>)>,
     /// Accounts for each key of [`domain_keys`], in its order.
     pub domains: Vec<(String, Vec<AccountId>)>,
 }
+
+impl Lookups {
+    /// Whether the address itself, or its domain, is recorded for the account.
+    fn names(&self, account: &AccountId) -> bool {
+        let mut hits = self.addresses.iter().flat_map(|(_, hits)| hits);
+        let mut domains = self.domains.iter().flat_map(|(_, accounts)| accounts);
+        hits.any(|hit| hit.account == *account) || domains.any(|of_domain| of_domain == account)
+    }
+}
+
+/// Confidence of an account that is known by the thread.
+const THREAD_CONFIDENCE: u8 = 95;
 
 /// Whose address it is and how it arrived.
 #[derive(Debug, Clone)]
@@ -272,12 +299,33 @@ fn match_known(address: &Address, found: &Lookups, free_mail: &[String]) -> Matc
             .find(|hit| hit.account == *account)
             .and_then(|hit| hit.contact.clone())
     };
-    if let Some((account, text)) = &found.thread {
-        evidence.push(Evidence::new("thread", text.clone()));
-        let contact = contact_of(account);
-        let mut matched = finish(MatchOutcome::Account, Some((account.clone(), 95)), evidence);
-        matched.contact = contact;
-        return matched;
+    if let Some(thread) = &found.thread {
+        match &thread.account {
+            Some(account) if thread.standing == Standing::Party || found.names(account) => {
+                evidence.push(Evidence::new("thread", thread.text.clone()));
+                let contact = contact_of(account);
+                let account = (account.clone(), THREAD_CONFIDENCE);
+                let mut matched = finish(MatchOutcome::Account, Some(account), evidence);
+                matched.contact = contact;
+                return matched;
+            }
+            _ if thread.standing == Standing::Outsider => {
+                let text = format!(
+                    "weak, not counted: it answers into a known thread ({}), but {address} took \
+                     no part in it",
+                    thread.text
+                );
+                evidence.push(Evidence::new("thread-outsider", text));
+            }
+            Some(_) => {
+                let text = format!(
+                    "weak, not counted: {}, but nothing says that {address} does",
+                    thread.text
+                );
+                evidence.push(Evidence::new("thread-weak", text));
+            }
+            None => {}
+        }
     }
     for step in steps(address, found) {
         let mut accounts: Vec<AccountId> =

@@ -105,6 +105,9 @@ fn decode_caret(text: &str) -> String {
 /// Says in words why the line is no property.
 pub fn read_property(line: &ContentLine) -> Result<Property, String> {
     let shown: String = line.text.chars().take(40).collect();
+    if let Some(property) = read_bare_zone(line) {
+        return Ok(property);
+    }
     let mut reader = Reader { rest: &line.text };
     let name = reader.until(&[';', ':']).trim().to_ascii_uppercase();
     if name.is_empty()
@@ -136,6 +139,53 @@ pub fn read_property(line: &ContentLine) -> Result<Property, String> {
         name,
         params,
         value: reader.rest.to_owned(),
+    })
+}
+
+/// Whether a line names its zone as [`read_property`] reads it though RFC 5545 asks for quotes.
+pub(crate) fn has_bare_zone(line: &ContentLine) -> bool {
+    read_bare_zone(line).is_some()
+}
+
+/// A date whose TZID holds colons or commas and has no quotes:
+/// `DTSTART;TZID=tzone://Microsoft/Utc:20260302T090000`. The value begins behind the last colon.
+fn read_bare_zone(line: &ContentLine) -> Option<Property> {
+    const DATES: &[&str] = &[
+        "DTSTART",
+        "DTEND",
+        "RECURRENCE-ID",
+        "EXDATE",
+        "RDATE",
+        "DUE",
+    ];
+    let (name, rest) = line.text.split_once(';')?;
+    let name = name.trim().to_ascii_uppercase();
+    if !DATES.contains(&name.as_str()) || rest.contains('"') {
+        return None;
+    }
+    let (head, value) = rest.rsplit_once(':')?;
+    let digits = value.bytes().take(8).filter(u8::is_ascii_digit).count();
+    if digits != 8 || !head.contains([':', ',']) {
+        return None;
+    }
+    let at = head.to_ascii_uppercase().find("TZID=")?;
+    let (before, zone) = head.split_at_checked(at)?;
+    let (tzid, after) = match zone.split_once(';') {
+        Some((tzid, after)) => (tzid, after),
+        None => (zone, ""),
+    };
+    let (_, tzid) = tzid.split_once('=')?;
+    let others = before.split(';').chain(after.split(';'));
+    let mut params: Vec<(String, Vec<String>)> = others
+        .filter_map(|param| param.split_once('='))
+        .map(|(key, value)| (key.trim().to_ascii_uppercase(), vec![value.to_owned()]))
+        .collect();
+    params.push(("TZID".to_owned(), vec![tzid.to_owned()]));
+    Some(Property {
+        line: line.number,
+        name,
+        params,
+        value: value.to_owned(),
     })
 }
 

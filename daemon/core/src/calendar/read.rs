@@ -7,8 +7,8 @@ use super::event::{
     Transparency,
 };
 use super::gate::{RawComponent, gate};
-use super::property::{Property, read_property};
-use super::value::{property_time, read_duration, read_time};
+use super::property::{Property, has_bare_zone, read_property};
+use super::value::{oddity, property_time, read_duration, read_time};
 use super::{CalendarObject, Problem, note};
 
 /// Dates kept of all EXDATE or RDATE lines of one event; a decade of daily exceptions is fewer.
@@ -85,7 +85,16 @@ pub(crate) fn properties(component: &RawComponent, problems: &mut Vec<Problem>) 
     let mut out = Vec::with_capacity(component.lines.len());
     for line in &component.lines {
         match read_property(line) {
-            Ok(property) => out.push(property),
+            Ok(property) => {
+                if has_bare_zone(line) {
+                    let what = format!(
+                        "{} names its zone without quotes, which it needs: it was read",
+                        property.name
+                    );
+                    note(problems, Problem::at(line.number, what));
+                }
+                out.push(property);
+            }
             Err(what) => note(problems, Problem::at(line.number, what)),
         }
     }
@@ -195,6 +204,7 @@ fn take_time(property: &Property, event: &mut CalendarEvent, problems: &mut Vec<
         Some(time) => *slot = Some(time),
         None => unreadable(property, problems),
     }
+    note_oddity(property, &property.value, problems);
     if property.name == "RECURRENCE-ID" {
         let range = property.param("RANGE").unwrap_or_default();
         event.this_and_future = range.eq_ignore_ascii_case("THISANDFUTURE");
@@ -203,6 +213,16 @@ fn take_time(property: &Property, event: &mut CalendarEvent, problems: &mut Vec<
             note(problems, Problem::at(property.line, what));
         }
     }
+}
+
+/// Names what was read though RFC 5545 does not allow it.
+fn note_oddity(property: &Property, value: &str, problems: &mut Vec<Problem>) {
+    let Some(what) = oddity(value).filter(|_| read_time(value, None).is_some()) else {
+        return;
+    };
+    let shown: String = value.chars().take(40).collect();
+    let what = format!("{} `{shown}` {what}", property.name);
+    note(problems, Problem::at(property.line, what));
 }
 
 fn unreadable(property: &Property, problems: &mut Vec<Problem>) {
@@ -238,14 +258,15 @@ fn take_dates(property: &Property, event: &mut CalendarEvent, problems: &mut Vec
         .split(',')
         .filter(|item| !item.trim().is_empty())
     {
-        let (start, end) = match item.split_once('/') {
+        let (start_text, end) = match item.split_once('/') {
             Some((start, end)) => (start, Some(end)),
             None => (item, None),
         };
-        let Some(start) = read_time(start, tzid) else {
+        let Some(start) = read_time(start_text, tzid) else {
             unreadable(property, problems);
             continue;
         };
+        note_oddity(property, start_text, problems);
         if event.exdates.len().max(event.rdates.len()) >= MAX_LISTED_DATES {
             let what = format!("more than {MAX_LISTED_DATES} dates: the rest was left out");
             return note(problems, Problem::at(property.line, what));

@@ -1,7 +1,7 @@
 //! Dates, times, durations and offsets of RFC 5545 section 3.3.
 
-use jiff::Span;
 use jiff::civil::{Date, DateTime, Time};
+use jiff::{SignedDuration, Span};
 
 use super::property::Property;
 
@@ -62,27 +62,44 @@ impl EventDuration {
 /// About two thousand years: a longer event is a slip of the pen.
 const MAX_DAYS: i64 = 730_000;
 
-/// Reads `20260302` or `20260302T090000[Z]`, also with dashes and colons as some writers do.
+/// Reads `20260302` or `20260302T090000[Z]`, also with dashes and colons as some writers do, with a
+/// UTC offset, parts of seconds, or 24:00; [`oddity`] says which of the latter it was.
 #[must_use]
 pub fn read_time(text: &str, tzid: Option<&str>) -> Option<EventTime> {
-    let text: String = text
-        .trim()
-        .chars()
-        .filter(|c| !matches!(c, '-' | ':'))
-        .collect();
+    let text = text.trim();
     let (body, utc) = match text.strip_suffix(['Z', 'z']) {
         Some(body) => (body, true),
-        None => (text.as_str(), false),
+        None => (text, false),
     };
-    let (date, time) = match body.split_once(['T', 't']) {
-        Some((date, time)) => (date, Some(time)),
+    let (date, time) = match body.split_once(['T', 't', ' ']) {
+        Some((date, time)) => (date, Some(time.trim())),
         None => (body, None),
     };
-    let date = read_date(date)?;
+    let bare =
+        |text: &str| -> String { text.chars().filter(|c| !matches!(c, '-' | ':')).collect() };
+    let date = read_date(&bare(date))?;
     let Some(time) = time else {
         return Some(EventTime::Date(date));
     };
-    let local = date.to_datetime(read_clock(time)?);
+    let (clock, offset) = match time.find(['+', '-']) {
+        Some(at) => {
+            let (clock, offset) = time.split_at_checked(at)?;
+            (clock, Some(read_offset(offset)?))
+        }
+        None => (time, None),
+    };
+    let clock = bare(clock.split(['.', ',']).next()?);
+    // The end of a day, which ISO 8601 knows and RFC 5545 does not.
+    let midnight = matches!(clock.as_str(), "240000" | "2400");
+    let clock = if midnight { "000000" } else { &clock };
+    let mut local = date.to_datetime(read_clock(clock)?);
+    if midnight {
+        local = local.checked_add(Span::new().days(1)).ok()?;
+    }
+    if let Some(offset) = offset.filter(|_| !utc) {
+        let offset = SignedDuration::from_secs(i64::from(offset));
+        return Some(EventTime::Utc(local.checked_sub(offset).ok()?));
+    }
     Some(match tzid {
         _ if utc => EventTime::Utc(local),
         Some(tzid) if !tzid.trim().is_empty() => EventTime::Zoned {
@@ -91,6 +108,25 @@ pub fn read_time(text: &str, tzid: Option<&str>) -> Option<EventTime> {
         },
         _ => EventTime::Floating(local),
     })
+}
+
+/// What a time that [`read_time`] reads has that RFC 5545 does not allow, and how it was read.
+#[must_use]
+pub fn oddity(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    let (date, time) = text.split_once(['T', 't', ' '])?;
+    let digits: String = time.chars().filter(char::is_ascii_digit).take(4).collect();
+    if time.contains(['+', '-']) {
+        Some("has a UTC offset: read as that instant")
+    } else if digits == "2400" {
+        Some("is the 24th hour: read as midnight of the next day")
+    } else if time.contains(['.', ',']) {
+        Some("has parts of seconds: they were left out")
+    } else if date.contains('-') || time.contains(':') {
+        Some("is written as in ISO 8601")
+    } else {
+        None
+    }
 }
 
 fn read_date(text: &str) -> Option<Date> {
@@ -122,10 +158,20 @@ fn read_clock(text: &str) -> Option<Time> {
     .ok()
 }
 
-/// The value of a date or date-time property with its TZID.
+/// The value of a date or date-time property with its TZID; midnight is a day where `VALUE=DATE`
+/// says so.
 #[must_use]
 pub fn property_time(property: &Property) -> Option<EventTime> {
-    read_time(&property.value, property.param("TZID"))
+    let read = read_time(&property.value, property.param("TZID"))?;
+    let is_day = property
+        .param("VALUE")
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case("DATE"));
+    let wall = read.wall();
+    Some(if is_day && wall.time() == Time::midnight() {
+        EventTime::Date(wall.date())
+    } else {
+        read
+    })
 }
 
 /// Reads `P1DT2H`, `-PT15M`, `P2W`; also `P1DT` and lower case.

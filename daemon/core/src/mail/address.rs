@@ -195,10 +195,32 @@ const NO_REPLY_ANYWHERE: &[&str] = &[
     "maildaemon",
     "svarainte",
     "svarikke",
+    "ikkesvar",
+    "alavastaa",
+    "neodpovidat",
+    "neodpovidejte",
+    "nieodpowiadaj",
+    "nieodpowiadac",
+    "nevalaszolj",
+    "nuraspunde",
+    "cevaplamayin",
+    "nietbeantwoorden",
+    "norispondere",
 ];
 
 /// Only as the first word: `bounce-77`, but not `bouncer`.
-const NO_REPLY_FIRST: &[&str] = &["bounce", "bounces", "postmaster", "nobody", "autoreply"];
+const NO_REPLY_FIRST: &[&str] = &[
+    "bounce",
+    "bounces",
+    "postmaster",
+    "nobody",
+    "autoreply",
+    "autoresponder",
+    "autoresponse",
+    "automailer",
+    "notification",
+    "notifications",
+];
 
 fn parse_local(local: &str) -> Option<String> {
     if local.len() > MAX_LOCAL_BYTES || local.chars().any(is_unsafe) {

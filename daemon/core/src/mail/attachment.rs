@@ -140,8 +140,8 @@ pub fn attachment_bytes(bytes: &[u8], limits: &ParseLimits, index: usize) -> Opt
     if bytes.len() > limits.max_message_bytes {
         return None;
     }
-    let converted = super::with_line_feeds(bytes);
-    let bytes = converted.as_deref().unwrap_or(bytes);
+    let (bytes, _) = super::octets::readable(bytes);
+    let bytes = bytes.as_ref();
     let tree = Tree::read(bytes, limits);
     let used = super::body::text(bytes, &tree, limits, &mut Vec::new()).used;
     let part = tree.parts.get(*indexes(&tree, &used).get(index)?)?;

@@ -135,22 +135,18 @@ pub(crate) struct Decoded {
 }
 
 /// Decodes `bytes` as `label` says; where the label is missing, unknown or wrong: UTF-8 when the
-/// bytes are, else windows-1252.
+/// bytes are, or are but for a few, else windows-1252.
 pub(crate) fn decode_charset(bytes: &[u8], label: Option<&str>) -> Decoded {
-    let label = label.map(|l| l.trim().trim_matches(['"', '\'']).to_ascii_lowercase());
-    let label = label.as_deref().filter(|l| !l.is_empty());
-    let unlabelled = label.is_none_or(|l| {
-        matches!(
-            l,
-            "us-ascii"
-                | "ascii"
-                | "ansi_x3.4-1968"
-                | "unknown-8bit"
-                | "x-unknown"
-                | "utf-8"
-                | "utf8"
-        )
-    });
+    decode_labelled(bytes, label, None)
+}
+
+/// The same with a second label, that of the HTML, which counts where the first says nothing.
+pub(crate) fn decode_labelled(bytes: &[u8], label: Option<&str>, html: Option<&str>) -> Decoded {
+    let label = label.map(canonical).filter(|l| !l.is_empty());
+    let html = html.map(canonical).filter(|l| !l.is_empty());
+    let label = label.filter(|l| !says_little(l) || html.is_none()).or(html);
+    let label = label.as_deref();
+    let unlabelled = label.is_none_or(|l| says_little(l) || l == "utf-8");
     // Escape-based charsets look like ASCII; all others that do need no table.
     if unlabelled && bytes.is_ascii() {
         return Decoded {
@@ -165,20 +161,86 @@ pub(crate) fn decode_charset(bytes: &[u8], label: Option<&str>) -> Decoded {
         };
     }
     let said = label.unwrap_or("no charset");
-    match std::str::from_utf8(bytes) {
-        Ok(text) => {
-            let repair = (!matches!(said, "utf-8" | "utf8"))
-                .then(|| format!("labelled {said}, read as UTF-8"));
-            Decoded {
-                text: text.to_owned(),
-                repair,
-            }
-        }
-        Err(_) => Decoded {
-            text: windows_1252(bytes),
-            repair: Some(format!("labelled {said}, read as windows-1252")),
-        },
+    let (text, repair) = match std::str::from_utf8(bytes) {
+        Ok(text) if said == "utf-8" => (text.to_owned(), None),
+        Ok(text) => (text.to_owned(), Some("UTF-8")),
+        Err(_) if is_mostly_utf8(bytes) => (
+            String::from_utf8_lossy(bytes).into_owned(),
+            Some("UTF-8 with some bytes that are not"),
+        ),
+        Err(_) => (windows_1252(bytes), Some("windows-1252")),
+    };
+    Decoded {
+        text,
+        repair: repair.map(|read| format!("labelled {said}, read as {read}")),
     }
+}
+
+/// Labels that programs write without looking.
+fn says_little(label: &str) -> bool {
+    matches!(
+        label,
+        "us-ascii" | "ascii" | "ansi_x3.4-1968" | "unknown-8bit" | "x-unknown"
+    )
+}
+
+/// A label as the table of charsets knows it; some programs write names of their own.
+fn canonical(label: &str) -> String {
+    let lower = label.trim().to_ascii_lowercase();
+    let bare = lower.trim_matches(['"', '\'', ';', ' ']);
+    let bare = bare.trim_start_matches("charset=");
+    let bare = bare.split([';', ' ']).next().unwrap_or_default();
+    let digits: String = bare.chars().filter(char::is_ascii_digit).collect();
+    let known = match bare {
+        "utf8" | "utf_8" | "utf-8-sig" | "utf8mb4" | "unicode-utf-8" | "x-utf-8" => "utf-8",
+        "cp932" | "ms932" | "windows-932" | "sjis" | "x-sjis" => "shift_jis",
+        "cp949" | "ms949" | "windows-949" | "uhc" => "euc-kr",
+        "cp950" | "ms950" | "windows-950" => "big5",
+        "cp936" | "ms936" | "windows-936" | "gb-2312" | "x-gbk" => "gbk",
+        "cp874" | "ms874" => "windows-874",
+        "latin-1" | "latin_1" | "ansi" | "western" | "iso-latin-1" => "windows-1252",
+        _ if digits.len() == 4 && digits.starts_with("125") && !bare.starts_with("cp") => {
+            return format!("windows-{digits}");
+        }
+        _ => bare,
+    };
+    known.to_owned()
+}
+
+/// Text that was spoiled in a few places: it has more whole characters beyond ASCII than bytes
+/// that belong to none.
+fn is_mostly_utf8(bytes: &[u8]) -> bool {
+    let (mut whole, mut broken) = (0usize, 0usize);
+    for chunk in bytes.utf8_chunks() {
+        let beyond = chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        whole = whole.saturating_add(beyond);
+        broken = broken.saturating_add(usize::from(!chunk.invalid().is_empty()));
+    }
+    whole > broken.saturating_mul(2)
+}
+
+/// What `<meta charset=...>` or `<meta ... content="text/html; charset=...">` says.
+pub(crate) fn html_charset(html: &[u8]) -> Option<String> {
+    /// Octets at the start of a document in which browsers look.
+    const MAX_SEARCHED_BYTES: usize = 2_048;
+    let head = html.get(..html.len().min(MAX_SEARCHED_BYTES))?;
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let mut rest = head.as_str();
+    while let Some((_, meta)) = rest.split_once("<meta") {
+        let (tag, after) = meta.split_once('>').unwrap_or((meta, ""));
+        if let Some((_, value)) = tag.split_once("charset=") {
+            let value = value.trim_start_matches(['"', '\'', ' ']);
+            let named = value
+                .split(['"', '\'', ' ', ';', '/'])
+                .next()
+                .unwrap_or_default();
+            // What stands here as ASCII is no UTF-16, whatever it says.
+            let believed = !named.is_empty() && !named.starts_with("utf-16");
+            return believed.then(|| named.to_owned());
+        }
+        rest = after;
+    }
+    None
 }
 
 /// Every byte string is windows-1252; the five free places become U+FFFD.

@@ -19,6 +19,8 @@ const MAX_IDS: usize = 1_000;
 const MAX_WORD_BYTES: usize = 2_000;
 /// Octets of a header section; servers refuse more than a tenth of it.
 const MAX_SECTION_BYTES: usize = 4 * 1024 * 1024;
+/// Blank lines inside a folded field that are looked over.
+const MAX_FOLDS: usize = 20;
 /// Octets of a field name that anybody really uses.
 const MAX_NAME_BYTES: usize = 128;
 
@@ -109,10 +111,14 @@ pub(crate) fn scan(
                 at = next;
                 continue;
             }
-            if line.is_empty() || !leads_to_field(bytes, next) {
+            if !line.contains(&b' ') && !line.contains(&b'\t') || !header_goes_on(bytes, next) {
                 section.body = next;
                 break;
             }
+            let detail = "a line of blanks stands inside the header";
+            section
+                .problems
+                .push(Problem::new(ProblemKind::BadHeaderLine, detail));
             at = next;
             continue;
         }
@@ -184,8 +190,25 @@ fn snippet(line: &[u8]) -> String {
     clean_text(&String::from_utf8_lossy(line.get(..60).unwrap_or(line)))
 }
 
+/// Whether a field follows, behind the rest of a folded one (RFC 5322 4.2: folds may be blank).
+fn header_goes_on(bytes: &[u8], at: usize) -> bool {
+    let mut at = at;
+    for _ in 0..MAX_FOLDS {
+        match line_at(bytes, at) {
+            Some((line, next)) if matches!(line.first(), Some(b' ' | b'\t')) => at = next,
+            _ => break,
+        }
+    }
+    leads_to_field(bytes, at)
+}
+
 /// Whether a field that mail really has starts at `at`; decides what stray lines mean.
 fn leads_to_field(bytes: &[u8], at: usize) -> bool {
+    line_at(bytes, at).is_some_and(|(line, _)| is_known_field(line))
+}
+
+/// Whether a line is a field that mail really has.
+pub(crate) fn is_known_field(line: &[u8]) -> bool {
     static KNOWN: LazyLock<Vec<&str>> = LazyLock::new(|| {
         "\
         from|to|cc|bcc|subject|date|message-id|received|return-path|mime-version|content-type|\
@@ -195,12 +218,10 @@ fn leads_to_field(bytes: &[u8], at: usize) -> bool {
             .split('|')
             .collect()
     });
-    line_at(bytes, at)
-        .and_then(|(line, _)| split_field(line))
-        .is_some_and(|(name, _)| {
-            let name = name.to_ascii_lowercase();
-            name.starts_with("x-") || name.starts_with("arc-") || KNOWN.contains(&name.as_str())
-        })
+    split_field(line).is_some_and(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        name.starts_with("x-") || name.starts_with("arc-") || KNOWN.contains(&name.as_str())
+    })
 }
 
 fn split_field(line: &[u8]) -> Option<(String, &[u8])> {
@@ -357,24 +378,84 @@ pub(crate) fn addresses(name: &str, value: &str, problems: &mut Vec<Problem>) ->
         ));
     }
     let mut out = Vec::new();
+    // The part before an unquoted comma in a name: `Example, Bob <bob@example.net>`.
+    let mut surname: Option<String> = None;
     for entry in entries.into_iter().take(MAX_ADDRESSES) {
         let text = entry
             .address
             .as_deref()
             .or(entry.name.as_deref())
             .unwrap_or_default();
-        match Address::parse(text) {
+        let error = match Address::parse(text) {
             Ok(address) => {
                 let shown = entry.address.as_ref().and(entry.name.as_deref());
-                out.push(NamedAddress::new(shown, address));
+                let whole = surname
+                    .take()
+                    .zip(shown)
+                    .map(|(surname, first)| format!("{surname}, {first}"));
+                out.push(NamedAddress::new(whole.as_deref().or(shown), address));
+                continue;
             }
-            Err(error) => problems.push(Problem::new(
-                ProblemKind::BadAddress,
-                format!("{name}: {error}"),
-            )),
-        }
+            Err(error) => error,
+        };
+        let is_name = !text.contains(['@', '<', ':', ';']) && text.contains(char::is_alphabetic);
+        surname = is_name.then(|| text.to_owned());
+        let detail = match mended_address(&entry) {
+            Some(mended) => {
+                let detail = format!(
+                    "{name}: `{}` was read as {}",
+                    clean_text(text),
+                    mended.address
+                );
+                out.push(mended);
+                detail
+            }
+            None => format!("{name}: {error}"),
+        };
+        problems.push(Problem::new(ProblemKind::BadAddress, detail));
     }
     out
+}
+
+/// `"a@b"@example.com`, which the parsing crate takes apart, and `Bob bob@example.net` without
+/// brackets, if only one word can be an address.
+fn mended_address(entry: &Addr<'_>) -> Option<NamedAddress> {
+    let address = entry.address.as_deref().unwrap_or_default();
+    let name = entry.name.as_deref().unwrap_or_default();
+    // An obsolete route (RFC 5322 4.4): `<@relay.example:bob@example.net>`.
+    if let Some((_, last)) = address
+        .rsplit_once(':')
+        .filter(|_| address.starts_with('@'))
+    {
+        return Some(NamedAddress::new(Some(name), Address::parse(last).ok()?));
+    }
+    if address.starts_with('@') && !name.is_empty() {
+        let quoted = Address::parse(&format!("\"{name}\"{address}")).ok()?;
+        return Some(NamedAddress::new(None, quoted));
+    }
+    let text = format!("{name} {address}");
+    let is_address = |word: &&str| word.contains('@');
+    let bare = |word: &str| -> String {
+        let ends = ['<', '>', '(', ')', '[', ']', ',', ';', '\'', '"'];
+        word.trim_matches(ends)
+            .trim_start_matches("mailto:")
+            .to_owned()
+    };
+    let mut found: Vec<String> = text
+        .split_whitespace()
+        .filter(is_address)
+        .map(bare)
+        .collect();
+    found.dedup();
+    let [one] = found.as_slice() else {
+        return None;
+    };
+    let address = Address::parse(one).ok()?;
+    let rest: Vec<&str> = text
+        .split_whitespace()
+        .filter(|w| !is_address(w) && w.contains(char::is_alphanumeric))
+        .collect();
+    Some(NamedAddress::new(Some(&rest.join(" ")), address))
 }
 
 /// Message ids without brackets; `Your message of ... <x@y>` gives `x@y`.

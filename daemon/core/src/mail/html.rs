@@ -63,6 +63,8 @@ struct Open {
     pre: bool,
     quote: bool,
     spaced: bool,
+    /// Whether letters vanished outside, where this element changed it.
+    outer_vanish: Option<bool>,
     /// Mark to go back to.
     outer_mark: Option<Mark>,
     /// A list, numbered (with the last number) or not.
@@ -81,6 +83,8 @@ struct Renderer {
     open: Vec<Open>,
     counts: HashMap<String, usize>,
     hidden: usize,
+    /// Letters have no size here.
+    vanish: bool,
     pre: usize,
     quotes: usize,
     mark: Mark,
@@ -255,6 +259,10 @@ impl Renderer {
             open.outer_mark = Some(self.mark);
             self.mark = mark;
         }
+        if let Some(vanish) = attributes.letters_vanish() {
+            open.outer_vanish = Some(self.vanish);
+            self.vanish = vanish;
+        }
         match name.as_str() {
             "ol" => open.list = Some(Some(0)),
             "ul" => open.list = Some(None),
@@ -314,13 +322,16 @@ impl Renderer {
         self.hidden = self.hidden.saturating_sub(usize::from(open.hidden));
         self.pre = self.pre.saturating_sub(usize::from(open.pre));
         self.quotes = self.quotes.saturating_sub(usize::from(open.quote));
+        if let Some(vanish) = open.outer_vanish {
+            self.vanish = vanish;
+        }
         if let Some(mark) = open.outer_mark {
             self.mark = mark;
         }
     }
 
     fn text(&mut self, text: &str) {
-        if self.hidden > 0 || text.is_empty() {
+        if self.hidden > 0 || self.vanish || text.is_empty() {
             return;
         }
         let decoded = entities(text);

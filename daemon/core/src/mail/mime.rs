@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::charset::{TransferEncoding, decode_charset};
+use super::charset::{TransferEncoding, decode_labelled, html_charset};
 use super::fields::{HeaderSection, Parameterised, decode_words, line_at, scan};
 use super::{ParseLimits, Problem, ProblemKind};
 
@@ -13,6 +13,11 @@ use super::{ParseLimits, Problem, ProblemKind};
 const MAX_DEPTH: usize = 50;
 /// Octets of a boundary that are compared; RFC 2046 5.1.1 allows 70.
 const MAX_BOUNDARY_BYTES: usize = 256;
+
+/// Lines before the first part in which a boundary that nobody named is looked for.
+const MAX_PREAMBLE_LINES: usize = 200;
+/// How fields of a part's header begin.
+const CONTENT: &[u8] = b"content-";
 
 /// One node of the tree; `parts[0]` is the message itself.
 #[derive(Debug)]
@@ -47,7 +52,13 @@ impl Part {
 
     /// The body as text with `\n` line ends; repairs are noted.
     pub(crate) fn text(&self, bytes: &[u8], problems: &mut Vec<Problem>) -> String {
-        let decoded = decode_charset(&self.decoded(bytes), self.content_type.param("charset"));
+        let octets = self.decoded(bytes);
+        let html = self
+            .is("text/html")
+            .then(|| html_charset(&octets))
+            .flatten();
+        let named = self.content_type.param("charset");
+        let decoded = decode_labelled(&octets, named, html.as_deref());
         if let Some(repair) = decoded.repair {
             problems.push(Problem::new(ProblemKind::Charset, format!("text {repair}")));
         }
@@ -100,6 +111,7 @@ impl Tree {
             open: Vec::new(),
         };
         walk.run();
+        walk.read_undivided();
         walk.tree
     }
 
@@ -177,12 +189,21 @@ impl Walk<'_> {
         let body = start..self.bytes.len();
         let part = make_part(header, parent, in_digest, body, &mut self.tree.problems);
         let index = self.tree.parts.len();
+        let multipart = part.is_multipart();
         let boundary = part
             .content_type
             .param("boundary")
             .map(str::trim_end)
-            .map(str::to_owned);
-        let multipart = part.is_multipart();
+            .map(str::to_owned)
+            .filter(|b| !b.is_empty());
+        let boundary = match boundary {
+            None if multipart => self.guessed_boundary(start),
+            // A wrong name costs a search through the message, so only the outermost is checked.
+            Some(named) if multipart && index == 0 && !self.occurs(start, &named) => {
+                self.guessed_boundary(start).or(Some(named))
+            }
+            boundary => boundary,
+        };
         self.tree.parts.push(part);
         if let Some(parent) = parent.and_then(|p| self.tree.parts.get_mut(p)) {
             parent.children.push(index);
@@ -190,7 +211,7 @@ impl Walk<'_> {
         if !multipart {
             return (Some(index), start);
         }
-        match boundary.filter(|b| !b.is_empty() && b.len() <= MAX_BOUNDARY_BYTES) {
+        match boundary.filter(|b| b.len() <= MAX_BOUNDARY_BYTES) {
             Some(boundary) if self.open.len() < MAX_DEPTH => {
                 self.open.push(Open {
                     boundary: boundary.into_bytes(),
@@ -218,6 +239,66 @@ impl Walk<'_> {
                 }
                 (Some(index), start)
             }
+        }
+    }
+
+    /// Whether a delimiter with this name stands anywhere behind `start`.
+    fn occurs(&self, start: usize, boundary: &str) -> bool {
+        let open = [Open {
+            boundary: boundary.as_bytes().to_vec(),
+            part: 0,
+        }];
+        let mut at = start;
+        while let Some((line, next)) = line_at(self.bytes, at) {
+            if delimiter_of(&open, line).is_some() {
+                return true;
+            }
+            at = next;
+        }
+        false
+    }
+
+    /// The boundary that the body shows: a line `--...` with the header of a part right below.
+    fn guessed_boundary(&mut self, start: usize) -> Option<String> {
+        let mut at = start;
+        for _ in 0..MAX_PREAMBLE_LINES {
+            let (line, next) = line_at(self.bytes, at)?;
+            if delimiter_of(&self.open, line).is_some() {
+                return None;
+            }
+            let name = line.strip_prefix(b"--").map(<[u8]>::trim_ascii_end);
+            let below = line_at(self.bytes, next).map(|(below, _)| below);
+            let part_begins = below.is_some_and(|below| {
+                below
+                    .get(..CONTENT.len())
+                    .is_some_and(|head| head.eq_ignore_ascii_case(CONTENT))
+            });
+            if let Some(name) = name.filter(|n| !n.is_empty() && part_begins) {
+                let boundary = String::from_utf8(name.to_vec()).ok()?;
+                let shown = super::address::clean_text(&boundary);
+                let detail =
+                    format!("a multipart names no boundary that occurs: read with `{shown}`");
+                self.note(ProblemKind::NoBoundary, detail);
+                return Some(boundary);
+            }
+            at = next;
+        }
+        None
+    }
+
+    /// Multiparts in which no delimiter was found are text, and not lost.
+    fn read_undivided(&mut self) {
+        let cut = self.tree.cut;
+        let mut undivided = 0usize;
+        for part in &mut self.tree.parts {
+            if !cut && part.is_multipart() && part.children.is_empty() && !part.body.is_empty() {
+                part.content_type.value = "text/plain".to_owned();
+                undivided = undivided.saturating_add(1);
+            }
+        }
+        if undivided > 0 {
+            let detail = "the boundary of a multipart never occurs: it was read as text";
+            self.note(ProblemKind::NoBoundary, detail.to_owned());
         }
     }
 

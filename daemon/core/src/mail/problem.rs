@@ -79,6 +79,8 @@ pub enum ProblemKind {
     Charset,
     Encrypted,
     Tnef,
+    ByteOrderMark,
+    BareCarriageReturn,
 }
 
 /// One thing that was wrong with a message.

@@ -2,11 +2,21 @@
 //!
 //! Every line gets one class; nothing is deleted, and in doubt a line is reply: losing what a
 //! customer wrote is the worst error here.
+//!
+//! A closing (`Best regards`) and the name below it are reply. The signature begins behind a
+//! delimiter (`-- `, a long rule above contact data), with the contact data below closing and
+//! name, or with the writer's own name or a line of parts (`Name | Title | Company`) above contact
+//! data where there is no closing. Lines that apps add (`Sent from my iPhone`), footers of lists
+//! and legal notices belong to it wherever they stand.
 
 use serde::{Deserialize, Serialize};
 
 use super::html::Mark;
 
+mod apps;
+mod attribution;
+mod block;
+mod contact;
 mod phrases;
 mod quote;
 mod signature;
@@ -80,6 +90,8 @@ pub(crate) struct Line<'a> {
     pub(crate) text: &'a str,
     pub(crate) mark: Mark,
     pub(crate) kind: SpanKind,
+    /// Quoted by another sign than `>`.
+    pub(crate) foreign: bool,
 }
 
 impl Line<'_> {
@@ -88,8 +100,49 @@ impl Line<'_> {
     }
 
     pub(crate) fn is_prefixed(&self) -> bool {
-        self.mark != Mark::Written && is_prefixed(self.text)
+        self.mark != Mark::Written && (self.foreign || is_prefixed(self.text))
     }
+}
+
+/// Text as phrases are compared: lower case, one kind of blank and of digit, no accents that
+/// stand as characters of their own.
+pub(crate) fn folded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{300}'..='\u{36f}' => {}
+            c if c.is_whitespace() => out.push(' '),
+            '’' | '‘' | 'ʼ' => out.push('\''),
+            c => match digit(c).or_else(|| full_width_letter(c)) {
+                Some(plain) => out.push(plain),
+                None => out.extend(c.to_lowercase().filter(|c| *c != '\u{307}')),
+            },
+        }
+    }
+    out
+}
+
+fn full_width_letter(c: char) -> Option<char> {
+    let first = match c {
+        '\u{ff21}'..='\u{ff3a}' => 0xff21,
+        '\u{ff41}'..='\u{ff5a}' => 0xff41,
+        _ => return None,
+    };
+    let place = u32::from(c).saturating_sub(first);
+    char::from_u32(u32::from('a').saturating_add(place))
+}
+
+/// The digits that mail programs write dates with, in ASCII.
+fn digit(c: char) -> Option<char> {
+    let zero = match c {
+        '\u{660}'..='\u{669}' => 0x660,
+        '\u{6f0}'..='\u{6f9}' => 0x6f0,
+        '\u{966}'..='\u{96f}' => 0x966,
+        '\u{e50}'..='\u{e59}' => 0xe50,
+        '\u{ff10}'..='\u{ff19}' => 0xff10,
+        _ => return None,
+    };
+    char::from_digit(u32::from(c).saturating_sub(zero), 10)
 }
 
 /// A line with a `>` mark; `>From` is what mbox files make of `From`.
@@ -98,11 +151,18 @@ fn is_prefixed(text: &str) -> bool {
     text.starts_with('>') && !text.starts_with(">From ")
 }
 
+/// What the header says about the text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Writing<'a> {
+    /// The message answers or forwards another: without that, only what no writer types counts as
+    /// a quote.
+    pub(crate) answers: bool,
+    /// The writer's display name, which begins a signature.
+    pub(crate) name: Option<&'a str>,
+}
+
 /// Divides `text`; `marks` are those of its lines, where HTML told any.
-///
-/// `answers` says that the message answers or forwards another: without that, only what no
-/// writer types counts as a quote.
-pub(crate) fn divide(text: &str, marks: &[Mark], answers: bool) -> BodyParts {
+pub(crate) fn divide(text: &str, marks: &[Mark], writing: &Writing<'_>) -> BodyParts {
     let mut lines: Vec<Line<'_>> = text
         .split('\n')
         .enumerate()
@@ -110,11 +170,12 @@ pub(crate) fn divide(text: &str, marks: &[Mark], answers: bool) -> BodyParts {
             text,
             mark: marks.get(at).copied().unwrap_or_default(),
             kind: SpanKind::Reply,
+            foreign: false,
         })
         .collect();
     mark_fenced(&mut lines);
-    let quote = quote::classify(&mut lines, answers);
-    let signature = signature::classify(&mut lines);
+    let quote = quote::classify(&mut lines, writing.answers);
+    let signature = signature::classify(&mut lines, writing.name);
     give_blanks_to_neighbours(&mut lines);
     assemble(text, &lines, quote.min(signature))
 }
@@ -122,7 +183,11 @@ pub(crate) fn divide(text: &str, marks: &[Mark], answers: bool) -> BodyParts {
 /// Divides plain text that comes without marks.
 #[must_use]
 pub fn divide_text(text: &str) -> BodyParts {
-    divide(text, &[], true)
+    let writing = Writing {
+        answers: true,
+        name: None,
+    };
+    divide(text, &[], &writing)
 }
 
 /// Lines between two fences are the writer's own, whatever they begin with.
@@ -191,11 +256,17 @@ fn assemble(text: &str, lines: &[Line<'_>], confidence: Confidence) -> BodyParts
         at = end;
     }
     let collect = |kind| {
-        let pieces: Vec<&str> = spans
-            .iter()
-            .filter(|s| s.kind == kind)
-            .filter_map(|s| text.get(s.start..s.end))
-            .collect();
+        let mut pieces: Vec<&str> = Vec::new();
+        let mut before = None;
+        for span in &spans {
+            if span.kind == kind {
+                if before == Some(SpanKind::Signature) {
+                    pieces.push("");
+                }
+                pieces.extend(text.get(span.start..span.end));
+            }
+            before = Some(span.kind);
+        }
         join(&pieces)
     };
     let (reply, quoted, signature) = (

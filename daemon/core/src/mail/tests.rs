@@ -2,6 +2,8 @@ use serde_json::Value;
 
 use super::*;
 
+mod malformed;
+
 macro_rules! fixtures {
     ($($name:literal)*) => {
         &[$(($name, include_bytes!(concat!("../../fixtures/mail/", $name, ".eml")))),*]

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::MessageView;
+use super::address::Address;
+use crate::account::matching::{is_free_mail, registrable};
 use crate::ids::{ThreadId, derive};
 
 /// Ids kept from either end of a long References field.
@@ -10,8 +12,6 @@ pub const MAX_REFERENCES_PER_END: usize = 20;
 /// Base64 characters of the 22 bytes that name a conversation in Outlook's Thread-Index; the last
 /// two of them depend on what follows and are left out.
 const THREAD_INDEX_CHARS: usize = 28;
-/// Days within which an equal base subject may join; callers check it with the participants.
-pub const MAX_SUBJECT_DAYS: i64 = 14;
 
 /// One thing by which a thread may be found, strongest first in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,17 +23,69 @@ pub enum ThreadEvidence {
     Reference(String),
     /// The prefix of Thread-Index that all messages of an Outlook conversation share.
     ThreadIndex(String),
-    /// The base subject (RFC 5256 2.1): weak, holds only with the same participants and within
-    /// [`MAX_SUBJECT_DAYS`].
+    /// The base subject (RFC 5256 2.1): too weak to join by, shown only.
     BaseSubject(String),
 }
 
-impl ThreadEvidence {
-    /// Whether it may only pause, never join for good.
+/// What an address is to a conversation.
+///
+/// To know a Message-ID is enough to write into a thread, and anybody can name anybody in To and
+/// Cc. So nobody becomes a party by writing or by being named: only by what we did, or by records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Wrote into it, and that is all.
+    Outsider,
+    /// Of the same organisation as somebody below (never at a free-mail provider): an answer of
+    /// theirs is an answer, their account is their own matter.
+    Colleague,
+    /// Began it, or it began with a mail of ours to them.
+    Began,
+    /// A person of ours wrote to them there, or they were matched to the account of the thread.
+    Party,
+}
+
+impl Standing {
+    /// Whether what they write there counts as an answer.
     #[must_use]
-    pub fn is_weak(&self) -> bool {
-        matches!(self, ThreadEvidence::BaseSubject(_))
+    pub fn may_answer(self) -> bool {
+        self != Standing::Outsider
     }
+
+    /// The byte under which it is kept.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Standing::Outsider => 0,
+            Standing::Colleague => 1,
+            Standing::Began => 2,
+            Standing::Party => 3,
+        }
+    }
+
+    /// What a byte stands for; an unknown one gives no standing.
+    #[must_use]
+    pub fn from_code(code: u8) -> Standing {
+        match code {
+            1 => Standing::Colleague,
+            2 => Standing::Began,
+            3 => Standing::Party,
+            _ => Standing::Outsider,
+        }
+    }
+}
+
+/// Under which names the standing of an address is kept: itself without its `+tag`, and for
+/// colleagues its organisation (`@example.com`, the registrable domain), which a free-mail
+/// provider is not.
+#[must_use]
+pub fn standing_names(address: &Address, free_mail: &[String]) -> (String, Option<String>) {
+    let own = address
+        .without_tag()
+        .map_or_else(|| address.key(), |base| base.key());
+    let domain = registrable(address.domain().as_str());
+    let shared = domain.filter(|domain| !is_free_mail(domain, free_mail));
+    (own, shared.map(|domain| format!("@{domain}")))
 }
 
 /// Cuts a list of ids to its first and last [`MAX_REFERENCES_PER_END`].
@@ -79,18 +131,6 @@ pub fn thread_candidates(view: &MessageView) -> Vec<ThreadEvidence> {
         ));
     }
     out
-}
-
-/// The first candidate that `known` finds, with its thread.
-///
-/// `known` must answer for weak evidence only where participants and time fit.
-pub fn find_thread(
-    view: &MessageView,
-    mut known: impl FnMut(&ThreadEvidence) -> Option<ThreadId>,
-) -> Option<(ThreadId, ThreadEvidence)> {
-    thread_candidates(view)
-        .into_iter()
-        .find_map(|evidence| Some((known(&evidence)?, evidence)))
 }
 
 /// The id of the thread that this message starts, or would have started.

@@ -37,7 +37,7 @@ pub struct CaseField {
     /// Values of a `choice`.
     #[serde(default)]
     pub choices: Vec<String>,
-    /// Cases can be looked up by it.
+    /// Reserved for a later contract; a manifest that sets it is refused.
     #[serde(default)]
     pub index: bool,
 }
@@ -209,6 +209,10 @@ impl CaseKind {
                     place,
                     "a field needs a name other than `state`",
                 ));
+            } else if field.index {
+                let said = "`index` is not offered by plugin API 0.1: take it out. Cases can be \
+                            queried by every field without it";
+                problems.push(Problem::new(place, said));
             } else if (field.kind == FieldType::Choice) == field.choices.is_empty() {
                 let said = "`choices` belongs to the type `choice`, which needs at least one";
                 problems.push(Problem::new(place, said));

@@ -178,6 +178,11 @@ fn each_problem_is_named_with_its_place() {
                                "field": [{ "name": "heat", "type": "choice" }] }] }),
             "case.lead.field.heat: `choices` belongs to the type `choice`",
         ),
+        (
+            json!({ "case": [{ "kind": "lead", "title": "Lead",
+                               "field": [{ "name": "heat", "type": "text", "index": true }] }] }),
+            "case.lead.field.heat: `index` is not offered by plugin API 0.1",
+        ),
     ];
     for (changes, expected) in cases {
         let problems: Vec<String> = manifest(changes.clone())

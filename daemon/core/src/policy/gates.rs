@@ -7,37 +7,25 @@ use super::{CAP_WINDOW_MS, Facts, Firm, Limits, RecipientFacts};
 use crate::effect::{Audience, MailEffect, MailMode};
 use crate::mail::address::Address;
 use crate::message::{MessageRecord, ThreadRecord};
-use crate::time::{DAY_MS, HOUR_MS, Timestamp};
+use crate::time::{DAY_MS, Timestamp};
 
-/// Refuses what must never be answered by a machine (H-LOOP, RFC 3834 section 2).
+/// Refuses what must never be answered by a machine (H-LOOP, RFC 3834 section 2): because of the
+/// message of the event, the one that a timer or a settled effect stems from, or the one answered.
 pub(super) fn loop_guard(
     facts: &Facts<'_>,
     answered: Option<&MessageRecord>,
     recipient: &str,
     firm: &Firm,
 ) -> Result<(), String> {
-    let inbound = [facts.trigger, answered]
-        .into_iter()
-        .flatten()
-        .filter(|m| !m.outbound);
-    for message in inbound {
-        if !message.is_human() {
-            return Err(format!(
-                "never answers automatic mail: the message is of class {} ({})",
-                message.class,
-                message.class_evidence.first().map_or("", String::as_str)
-            ));
-        }
-        if message.no_automatic_answer {
-            return Err("the message says that no machine may answer it".to_owned());
-        }
-        if message.historical {
-            return Err("the message is from before the first start".to_owned());
-        }
-        if message.from_count > 1 {
-            return Err(
-                "the message has several From addresses: nobody can say whose it is".into(),
-            );
+    let messages = [
+        ("the message", facts.trigger),
+        ("the message that this stems from", facts.origin),
+        ("the message", answered),
+    ];
+    for (name, message) in messages {
+        match message {
+            Some(message) if !message.outbound => answerable(name, message)?,
+            _ => {}
         }
     }
     if firm.owns(recipient) {
@@ -50,6 +38,41 @@ pub(super) fn loop_guard(
         }
         Ok(_) => Ok(()),
     }
+}
+
+fn answerable(name: &str, message: &MessageRecord) -> Result<(), String> {
+    if !message.is_human() {
+        return Err(format!(
+            "never answers automatic mail: {name} is of class {} ({})",
+            message.class,
+            message.class_evidence.first().map_or("", String::as_str)
+        ));
+    }
+    if message.no_automatic_answer {
+        return Err(format!("{name} says that no machine may answer it"));
+    }
+    if message.historical {
+        return Err(format!("{name} is from before the first start"));
+    }
+    if message.from_count > 1 {
+        return Err(format!(
+            "{name} has several From addresses: nobody can say whose it is"
+        ));
+    }
+    Ok(())
+}
+
+/// The worse of two verdicts on a sender: `fail`, then `unknown` (nobody looked), then `none` (no
+/// signature to look at), then `pass`. A word from elsewhere counts as `unknown`.
+#[must_use]
+pub(super) fn worse<'a>(one: &'a str, other: &'a str) -> &'a str {
+    let rank = |verdict: &str| match verdict {
+        "pass" => 0,
+        "none" => 1,
+        "fail" => 3,
+        _ => 2,
+    };
+    if rank(other) > rank(one) { other } else { one }
 }
 
 /// Refuses what a person already took up.
@@ -136,12 +159,8 @@ pub struct RecheckFacts<'a> {
     pub firm: &'a Firm,
     /// Ceilings.
     pub limits: &'a Limits,
-    /// `liaison panic on`.
-    pub panic: bool,
-    /// The recipient; its `mails` and `automatic` without this one.
+    /// The recipient; its mails without this one.
     pub recipient: RecipientFacts,
-    /// Mails to the account within the cap's window, without this one.
-    pub account_mails: Vec<Timestamp>,
     /// The thread as it is now.
     pub thread: Option<ThreadRecord>,
     /// The message being answered.
@@ -166,15 +185,10 @@ pub enum Recheck {
 /// Whether a mail that is due may be carried out now.
 ///
 /// Drafts and mails that a person approved are checked for consent, for being overtaken and against
-/// the frequency cap; hour and loop are the person's to judge. The panic switch stops all of them.
+/// the frequency cap; hour and loop are the person's to judge. The panic switch is the caller's: it
+/// stops everything, before anything is looked at here.
 #[must_use]
 pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
-    if facts.panic {
-        return Recheck::Wait(
-            facts.now.plus_millis(PANIC_RECHECK_MS),
-            "panic is on".to_owned(),
-        );
-    }
     if mail.audience == Audience::Staff {
         return Recheck::Go;
     }
@@ -190,7 +204,7 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
         && let Some((at, why)) = frequency_cap(
             facts.limits,
             &facts.recipient.mails,
-            &facts.account_mails,
+            &facts.recipient.account_mails,
             facts.now,
         )
     {
@@ -225,9 +239,6 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
     }
     Recheck::Go
 }
-
-/// How soon a mail looks again while panic is on; `panic off` wakes them at once.
-const PANIC_RECHECK_MS: i64 = HOUR_MS;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,10 @@
 //! Judging mails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::gates::{consent, frequency_cap, loop_guard, taken_up};
+use super::gates::{consent, frequency_cap, loop_guard, taken_up, worse};
 use super::other::task_id;
-use super::{Desk, Firm, MailPlan, Plan, Recipient, Resolved, Route, VerdictResult};
+use super::{Accepted, Desk, Firm, MailPlan, Plan, Recipient, Resolved, Route, VerdictResult};
 use crate::account::matching::{is_free_mail, registrable};
 use crate::effect::{Audience, MailEffect, MailMode};
 use crate::ids::{MessageKey, outgoing_message_id};
@@ -50,10 +50,8 @@ pub(super) fn recipient(
                 name,
                 email: address.key(),
             };
-            Ok(Recipient {
-                person,
-                draft_only: None,
-            })
+            let draft_only = answered.and_then(|message| unproven_reply_to(message, &person.email));
+            Ok(Recipient { person, draft_only })
         }
         (several, _) => Err(format!(
             "it names {} recipients: one mail has one",
@@ -82,37 +80,53 @@ fn reply_recipient(message: &MessageRecord, firm: &Firm) -> Result<Recipient, St
         .from
         .as_ref()
         .ok_or("the message has no readable sender address")?;
-    let domain = |email: &str| {
-        let domain = email
-            .rsplit_once('@')
-            .map(|(_, domain)| domain)
-            .unwrap_or_default();
-        registrable(domain).unwrap_or(domain).to_owned()
-    };
     let robot = Address::parse(&from.email).is_ok_and(|from| from.is_no_reply_like());
     match message.reply_to.first() {
-        // At a free-mail provider an equal domain says nothing about who is behind it.
-        Some(reply_to)
-            if domain(&reply_to.email) == domain(&from.email)
-                && !is_free_mail(&domain(&from.email), &[]) =>
-        {
-            Ok(Recipient {
-                person: reply_to.clone(),
-                draft_only: None,
-            })
-        }
+        Some(reply_to) if same_organisation(&reply_to.email, &from.email) => Ok(Recipient {
+            person: reply_to.clone(),
+            draft_only: None,
+        }),
         Some(reply_to) if robot => Ok(Recipient {
             person: reply_to.clone(),
-            draft_only: Some(format!(
-                "{} wrote for somebody named only in Reply-To: a person checks the address",
-                from.email
-            )),
+            draft_only: unproven_reply_to(message, &reply_to.email),
         }),
         _ => Ok(Recipient {
             person: from.clone(),
             draft_only: None,
         }),
     }
+}
+
+/// At a free-mail provider an equal domain says nothing about who is behind it.
+fn same_organisation(one: &str, other: &str) -> bool {
+    let domain = |email: &str| {
+        let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
+        registrable(domain).unwrap_or(domain).to_owned()
+    };
+    domain(one) == domain(other) && !is_free_mail(&domain(one), &[])
+}
+
+/// Why nothing beyond a draft goes to an address that only Reply-To of an inbound message names,
+/// and another organisation at that: the sender's proven name says nothing about it.
+fn unproven_reply_to(message: &MessageRecord, to: &str) -> Option<String> {
+    let from = message.from.as_ref().filter(|_| !message.outbound)?;
+    let named = message.reply_to.iter().any(|person| person.email == to);
+    (named && to != from.email && !same_organisation(to, &from.email)).then(|| {
+        format!(
+            "{} wrote for somebody named only in Reply-To: a person checks the address",
+            from.email
+        )
+    })
+}
+
+/// Whom a message itself proves to take part: its sender and those whom its Reply-To names, or,
+/// when it is ours, those to whom we wrote. Whom a stranger puts into To and Cc proves nothing.
+fn takes_part(message: &MessageRecord, to: &str) -> bool {
+    if message.outbound {
+        return message.participants().any(|part| part == to);
+    }
+    let mut people = message.from.iter().chain(&message.reply_to);
+    people.any(|person| person.email == to)
 }
 
 impl Desk<'_> {
@@ -176,7 +190,8 @@ impl Desk<'_> {
             Some(at) if effect.state == MailState::Deferred => VerdictResult::Deferred(item.id, at),
             _ => VerdictResult::Effect(item.id),
         };
-        self.mails.push((address.to_owned(), effect.not_before));
+        let accepted = self.accepted(address, effect.not_before);
+        self.mails.push(accepted);
         self.decision.plans.push(Plan::Mail(Box::new(MailPlan {
             effect,
             recipient_name: to.person.name.clone(),
@@ -188,15 +203,29 @@ impl Desk<'_> {
         Ok(result)
     }
 
-    /// Authenticity of the person who would be answered, whatever event reminds of it.
-    /// The worse of the two counts.
+    /// The authenticity that a mail is judged by (section 7 of the design: a policy with
+    /// consequences needs `pass`): the worse of two senders, because either may have lied the mail
+    /// into being. One is the sender of the message that set it off (for timers and settled effects
+    /// the message that they stem from), the other the sender of the message that is answered. Mail
+    /// of ours counts as `pass` in both places: it was found in our own Sent folder, and an answer
+    /// to it goes to those whom we wrote to. Without any message it is `unknown`, so that mode
+    /// `send` is lowered to a draft.
     fn authenticity<'m>(&'m self, answered: Option<&'m MessageRecord>) -> &'m str {
         let inbound = answered.filter(|message| !message.outbound);
         let answered = inbound.map_or("pass", |message| message.authenticity.as_str());
-        match (self.facts.authenticity, answered) {
-            ("fail", _) | (_, "fail") => "fail",
-            ("pass", other) | (other, _) => other,
+        worse(self.facts.authenticity, answered)
+    }
+
+    /// A mail of this answer as the caps count it.
+    fn accepted(&self, address: &str, due: Timestamp) -> Accepted {
+        let known = self.facts.recipients.get(address);
+        let mut to = known.map_or_else(BTreeSet::new, |known| known.same_as.clone());
+        to.insert(address.to_owned());
+        let mut accounts = known.map_or_else(BTreeSet::new, |known| known.accounts.clone());
+        if accounts.is_empty() {
+            accounts.extend(self.facts.cause.subject.account.clone());
         }
+        Accepted { to, accounts, due }
     }
 
     /// A mail that may only go out after its times are given up offers what nobody holds.
@@ -223,10 +252,7 @@ impl Desk<'_> {
         let grant = self.rules.manifest.grant("email");
         let scope = grant.and_then(|grant| grant.recipients).unwrap_or_default();
         let in_thread = self.facts.participants.contains(to)
-            || answered.is_some_and(|message| {
-                let replies = message.reply_to.iter().map(|person| person.email.as_str());
-                message.participants().chain(replies).any(|part| part == to)
-            });
+            || answered.is_some_and(|message| takes_part(message, to));
         let of_account = self
             .facts
             .recipients
@@ -307,14 +333,15 @@ impl Desk<'_> {
             .cloned()
             .unwrap_or_default();
         let mut mails = known.mails;
-        let mut account_mails = self.facts.account_mails.clone();
+        let mut account_mails = known.account_mails;
         // What this very answer already writes counts as well.
-        for (to, at) in &self.mails {
-            if to == address {
-                mails.push(*at);
+        let this = self.accepted(address, self.facts.now);
+        for other in &self.mails {
+            if !other.to.is_disjoint(&this.to) {
+                mails.push(other.due);
             }
-            if self.facts.cause.subject.account.is_some() {
-                account_mails.push(*at);
+            if !other.accounts.is_disjoint(&this.accounts) {
+                account_mails.push(other.due);
             }
         }
         let mut due = email.not_before.filter(|at| *at > self.facts.now);

@@ -50,12 +50,13 @@ impl Desk<'_> {
         if hold.when.millis() > HOLD_LENGTH_MAX_MS || hold.when.start.since(now) > HORIZON_MS {
             return Err("the time to hold is longer than 12 hours or over 400 days ahead".into());
         }
-        if let Some(trigger) = self.facts.trigger
-            && (!trigger.is_human() || trigger.historical)
+        let because_of = self.facts.trigger.or(self.facts.origin);
+        if let Some(message) = because_of
+            && (!message.is_human() || message.historical)
         {
             return Err(format!(
                 "no holds because of a message of class {}",
-                trigger.class
+                message.class
             ));
         }
         let owner = self.owner(hold.owner.as_deref())?.clone();
@@ -132,7 +133,9 @@ impl Desk<'_> {
         wished.map_or(default, |wished| wished.min(default))
     }
 
-    /// Holds of one group in one thread are alternatives; without a thread, of one cause.
+    /// Holds of one group in one thread are alternatives; without a thread, of one cause. Whoever
+    /// only wrote into somebody else's thread has groups of their own there, and so neither offers
+    /// nor releases the times of those whose thread it is.
     fn group(&self, name: &str) -> HoldGroupId {
         let cause = &self.facts.cause;
         let about = cause
@@ -140,10 +143,9 @@ impl Desk<'_> {
             .thread
             .as_ref()
             .map_or(cause.cause.as_str(), |t| t.as_str());
-        HoldGroupId(derive(
-            "liaison hold group 1",
-            &[cause.plugin.0.as_bytes(), about.as_bytes(), name.as_bytes()],
-        ))
+        let mut parts = vec![cause.plugin.0.as_bytes(), about.as_bytes(), name.as_bytes()];
+        parts.extend(self.facts.outsider.as_ref().map(|who| who.as_bytes()));
+        HoldGroupId(derive("liaison hold group 1", &parts))
     }
 
     pub(super) fn judge_release(
@@ -359,6 +361,21 @@ impl Desk<'_> {
         if self.facts.seen.contains_key(&id) {
             return;
         }
+        let max = self.rules.limits.staff_mails_per_hour;
+        let count = self.staff_mails_of(owner);
+        if count >= max {
+            reasons.push(format!(
+                "no staff mail: {owner} got {count} within the hour \
+                 (limits.staff_mails_per_hour); it is in `liaison tasks list` only"
+            ));
+            return;
+        }
+        let here = self.staff_mails.entry(owner.to_owned()).or_default();
+        *here = here.saturating_add(1);
+        let mut text = text.to_owned();
+        if count.saturating_add(1) == max {
+            text.push_str(&last_of_the_hour(max));
+        }
         reasons.push(format!("staff mail to {owner}"));
         let now = self.facts.now;
         let effect = MailEffect {
@@ -387,11 +404,22 @@ impl Desk<'_> {
         self.decision.plans.push(Plan::Mail(Box::new(MailPlan {
             effect,
             recipient_name: None,
-            content: Content::Text(text.to_owned()),
+            content: Content::Text(text),
             attach: Vec::new(),
             answers: None,
             is_reply: false,
         })));
+    }
+
+    /// Notifications by mail to one of our people within the hour, those of this answer included.
+    fn staff_mails_of(&self, owner: &str) -> u32 {
+        let since = self.facts.now.minus_millis(HOUR_MS);
+        let before = self.facts.staff_mails.get(owner).into_iter().flatten();
+        let before = before.filter(|at| **at > since).count();
+        let here = self.staff_mails.get(owner).copied().unwrap_or_default();
+        u32::try_from(before)
+            .unwrap_or(u32::MAX)
+            .saturating_add(here)
     }
 
     pub(super) fn judge_timer(
@@ -451,6 +479,14 @@ impl Desk<'_> {
         self.decision.plans.push(Plan::Tag(tag));
         Ok(VerdictResult::Applied(words))
     }
+}
+
+/// What the last mail of an hour says, so that silence afterwards is not taken for peace.
+fn last_of_the_hour(max: u32) -> String {
+    format!(
+        "\n\nThis is the last of {max} notifications by mail within an hour. More of them are in \
+         `liaison tasks list` only."
+    )
 }
 
 /// The task that stands for an effect.

@@ -18,7 +18,7 @@ pub(super) const NAMES: [&str; 9] = [
 ];
 
 /// What else the columns are called in exports of other programs.
-const SYNONYMS: [(&str, &str); 20] = [
+const SYNONYMS: [(&str, &str); 36] = [
     ("account", "name"),
     ("account_name", "name"),
     ("company", "name"),
@@ -39,6 +39,22 @@ const SYNONYMS: [(&str, &str); 20] = [
     ("e_mail", "contact_email"),
     ("role", "contact_role"),
     ("title", "contact_role"),
+    ("customer", "name"),
+    ("customer_name", "name"),
+    ("client", "name"),
+    ("client_name", "name"),
+    ("customer_id", "external_id"),
+    ("domain_name", "domains"),
+    ("email_domain", "domains"),
+    ("status", "lifecycle"),
+    ("account_manager", "owner"),
+    ("owner_email", "owner"),
+    ("contact_person", "contact_name"),
+    ("full_name", "contact_name"),
+    ("email_address", "contact_email"),
+    ("contact_e_mail", "contact_email"),
+    ("job_title", "contact_role"),
+    ("position", "contact_role"),
 ];
 
 /// Where each known column lies.

@@ -26,9 +26,9 @@ pub(super) struct Taken {
 pub(super) fn read(
     columns: &Columns,
     record: &ByteRecord,
+    line: u64,
     rules: &DomainRules,
 ) -> Result<Taken, Rejected> {
-    let line = record.position().map_or(0, csv::Position::line);
     let reject = |column: Option<&str>, value: &str, reason: String| Rejected {
         line,
         column: column.map(str::to_owned),
@@ -96,11 +96,17 @@ impl Fields {
                 let parsed = Lifecycle::parse(value);
                 draft.lifecycle = Some(parsed.ok_or_else(|| format!("write one of {words}"))?);
             }
-            "owner" => draft.owner = Some(Address::parse(value).map_err(|e| e.to_string())?),
+            "owner" => {
+                let owner = Address::parse(value).map_err(|e| e.to_string())?;
+                rules.account_owner(&owner)?;
+                draft.owner = Some(owner);
+            }
             "do_not_contact" => draft.do_not_contact = Some(yes_or_no(value)?),
             "contact_name" => self.contact_name = Some(text(value)?),
             "contact_email" => {
-                self.email = Some(Address::parse(value).map_err(|e| e.to_string())?);
+                let email = Address::parse(value).map_err(|e| e.to_string())?;
+                rules.contact_address(&email)?;
+                self.email = Some(email);
             }
             _ => self.contact_role = Some(text(value)?),
         }
@@ -160,6 +166,8 @@ pub(super) struct Group {
     pub draft: AccountDraft,
     /// Rows with a contact.
     pub contacts: Vec<Taken>,
+    /// Each domain with the line that says so.
+    pub domains: Vec<(String, u64)>,
 }
 
 /// The accounts of a file, in its order.
@@ -182,6 +190,7 @@ impl Groups {
                     line: taken.line,
                     draft: AccountDraft::default(),
                     contacts: Vec::new(),
+                    domains: Vec::new(),
                 });
                 self.groups.len() - 1
             }
@@ -190,6 +199,9 @@ impl Groups {
             return Ok(());
         };
         join(&mut group.draft, &taken, group.line)?;
+        let domains = taken.draft.domains.iter();
+        let said = domains.map(|domain| (domain.as_str().to_owned(), taken.line));
+        group.domains.extend(said);
         if let Some(external) = external {
             self.by_id.insert(external, index);
         }

@@ -220,7 +220,7 @@ fn nothing(given: &str) -> ApiError {
     ApiError::NotFound {
         id: given.to_owned(),
         hint: "give a Message-ID, or an id of `liaison outbox list`, `holds list`, `tasks list`, \
-               `cases list` or `timers list`; of an id at least its first 6 characters. A message \
+               `cases all list` or `timers list`; of an id at least its first 6 characters. A message \
                that is not there was not found in a watched mailbox yet: see `liaison status`"
             .to_owned(),
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Validation;
 use crate::config::PluginConfig;
-use crate::config::read::Section;
+use crate::config::read::{Section, did_you_mean};
 use crate::config::schema::{RawMode, RawPlugin};
 
 const MAIL_MODES: [MailMode; 6] = [
@@ -90,7 +90,12 @@ impl Validation<'_, '_> {
         let remedy = if text == "propose" && key != "mail" {
             "it comes with the review of proposals; use rehearse or apply".to_owned()
         } else {
-            format!("use {}", known.join(", "))
+            match did_you_mean(text, known) {
+                near if near.starts_with("did you mean") => {
+                    format!("use {}; {near}", known.join(", "))
+                }
+                _ => format!("use {}", known.join(", ")),
+            }
         };
         self.problems
             .add(section, &format!("mode.{key}"), what, remedy);

@@ -206,8 +206,14 @@ impl OwnFolders for FakeFolders {
         std::future::ready(placed).boxed()
     }
 
-    fn remove_draft<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<bool, FolderError>> {
-        std::future::ready(Ok(false)).boxed()
+    fn remove_draft<'a>(
+        &'a self,
+        message_id: &'a str,
+        _bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<bool, FolderError>> {
+        let draft = (false, message_id.to_owned());
+        let taken = || self.held.lock().unwrap().remove(&draft);
+        std::future::ready(self.check().map(|()| taken())).boxed()
     }
 }
 

@@ -346,10 +346,14 @@ async fn the_loop_guard_holds_and_a_persons_yes_overrules_it_for_good() {
 }
 
 async fn approve(world: &World, id: &EffectId) {
+    take_step(world, id, Input::Approve).await;
+}
+
+pub(super) async fn take_step(world: &World, id: &EffectId, input: Input) {
     let stored = world.books.get(keys::mail(id)).await.unwrap().unwrap();
     let mut writes = world.books.batch();
     let step = Step {
-        input: Input::Approve,
+        input,
         who: "alice@example.com",
         why: String::new(),
         not_before: None,

@@ -17,13 +17,13 @@ use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp, Window};
 use tokio::sync::Notify;
 
 use super::fakes::{FakeCalendar, FakeFolders, FakeTransport, MortalStore};
-use crate::books::rows::LedgerRow;
 use crate::books::{Books, keys, replace};
 use crate::calendars::{CalendarMirror, Calendars};
 use crate::clock::{Clock, ManualClock};
 use crate::delivery::{Delivery, Parts};
 use crate::freshness::Freshness;
 use crate::office::{MailboxRoute, Office, Person};
+use crate::outbox::ledger::stage_ledgers;
 use crate::outbox::{stage_new_hold, stage_new_mail};
 use crate::store::content::ContentStore;
 use crate::store::{Fence, ShardId};
@@ -148,15 +148,10 @@ impl World {
         change(&mut mail);
         let mut writes = self.books.batch();
         stage_new_mail(&mut writes, &mail).unwrap();
-        for who in [mail.recipient.as_str(), "*"] {
-            let row = LedgerRow {
-                at: mail.created,
-                effect: mail.id.clone(),
-            };
-            writes
-                .put_record(keys::ledger(who, row.at, &mail.id), &row)
-                .unwrap();
-        }
+        let at = (mail.created, [].as_slice());
+        stage_ledgers(&self.books, &mut writes, &mail, at)
+            .await
+            .unwrap();
         self.books.commit(writes).await.unwrap();
         mail.id
     }

@@ -77,6 +77,8 @@ pub(crate) struct House {
     pub ingest: Ingest,
     calendars: Calendars,
     next_uid: u32,
+    /// Where templates are looked for instead of with the plugin.
+    pub templates: Option<std::path::PathBuf>,
     _dir: tempfile::TempDir,
 }
 
@@ -124,6 +126,7 @@ impl House {
                 mirrors: [("sam".into(), Arc::new(mirror))].into(),
             },
             next_uid: 1,
+            templates: None,
             _dir: dir,
         }
     }
@@ -132,7 +135,8 @@ impl House {
         let active = |name: &&str| {
             let plugin = plugin(name);
             let settings = plugin.settings(&serde_json::Map::new()).unwrap();
-            let templates = Templates::new(None, Some(&folder(name).join("templates")));
+            let own = folder(name).join("templates");
+            let templates = Templates::new(None, Some(self.templates.as_ref().unwrap_or(&own)));
             ActivePlugin {
                 plugin,
                 settings,

@@ -99,14 +99,24 @@ async fn a_message_is_placed_once_and_its_mailbox_made_when_missing() {
 }
 
 #[tokio::test]
-async fn only_our_own_draft_is_removed() {
-    let (result, heard) = run(job(Action::TakeOut), &[LIST, OPEN, FOUND, OURS, OK, OK]).await;
+async fn only_our_own_draft_is_removed_and_only_unchanged() {
+    const WHOLE: &str = "* 2 FETCH (UID 2 BODY[] {3}\r\nx\r\n)\r\n{tag} OK\r\n";
+    let ours: &[&str] = &[LIST, OPEN, FOUND, OURS, WHOLE, OK, OK];
+    let (result, heard) = run(job(Action::TakeOut(b"x\r\n")), ours).await;
     assert_eq!(result, Ok(true));
     assert_eq!(
         heard[5..],
-        ["UID STORE 2 +FLAGS.SILENT (\\Deleted)", "UID EXPUNGE 2"]
+        [
+            "UID FETCH 2 (UID BODY.PEEK[])",
+            "UID STORE 2 +FLAGS.SILENT (\\Deleted)",
+            "UID EXPUNGE 2"
+        ]
     );
+    let changed = &ours[..5];
+    let (result, heard) = run(job(Action::TakeOut(b"y\r\n")), changed).await;
+    assert_eq!((result, heard.len()), (Ok(false), 6));
     let sent_by_hand = OURS.replace("\\Draft", "\\Seen");
-    let (result, heard) = run(job(Action::TakeOut), &[LIST, OPEN, FOUND, &sent_by_hand]).await;
+    let answers: &[&str] = &[LIST, OPEN, FOUND, &sent_by_hand];
+    let (result, heard) = run(job(Action::TakeOut(b"x\r\n")), answers).await;
     assert_eq!((result, heard.len()), (Ok(false), 5));
 }

@@ -87,10 +87,15 @@ pub(super) fn file(filing: &Filing<'_>) -> io::Result<PathBuf> {
 }
 
 /// Removes the message with this unique name; `false` when it is not there.
-pub(super) fn remove(folder: &Path, stem: &str) -> io::Result<bool> {
+pub(super) fn remove(folder: &Path, stem: &str, bytes: &[u8]) -> io::Result<bool> {
     // A reader may change its flags between the look and the removal: then it is looked for again.
     while let Some(place) = find(folder, stem)? {
         let path = folder.join(place);
+        match fs::read(&path) {
+            Ok(found) if found != bytes => return Ok(false),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             removed => removed?,

@@ -106,8 +106,9 @@ async fn drafts_and_sent_hold_one_copy_under_any_flags() {
         assert!(folders.contains(folder, ID).await.unwrap());
         assert!(path.join("maildirfolder").exists());
     }
-    assert!(folders.remove_draft(ID).await.unwrap());
-    assert!(!folders.remove_draft(ID).await.unwrap());
+    assert!(!folders.remove_draft(ID, b"changed").await.unwrap());
+    assert!(folders.remove_draft(ID, MAIL).await.unwrap());
+    assert!(!folders.remove_draft(ID, MAIL).await.unwrap());
     assert!(!folders.contains(OwnFolder::Drafts, ID).await.unwrap());
     assert!(folders.contains(OwnFolder::Sent, ID).await.unwrap());
 }
@@ -127,7 +128,7 @@ async fn a_copy_that_another_program_filed_counts_and_is_not_ours_to_remove() {
     assert!(folders.contains(OwnFolder::Drafts, ID).await.unwrap());
     folders.place(OwnFolder::Drafts, ID, MAIL).await.unwrap();
     assert_eq!(files(&root.path().join(".Drafts")), ["cur/2:2,D"]);
-    assert!(!folders.remove_draft(ID).await.unwrap());
+    assert!(!folders.remove_draft(ID, MAIL).await.unwrap());
 }
 
 #[tokio::test]

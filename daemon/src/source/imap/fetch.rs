@@ -19,7 +19,7 @@ const CHUNK_BYTES: u64 = 1024 * 1024;
 const BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most header bytes kept of a message above the size cap.
 const HEADER_BYTES_MAX: u64 = CHUNK_BYTES;
-/// Other messages asked for before a refusal is laid on the message and not on the server.
+/// Other messages asked for before a refusal is laid on the server and not on the message.
 const WITNESSES: usize = 5;
 /// UIDs remembered of one look; what is beyond is found by the next.
 pub(crate) const ROWS_MAX: usize = 20_000;
@@ -113,7 +113,7 @@ impl Fetcher<'_> {
         count
     }
 
-    /// Fetches a batch; what is gone meanwhile is left out.
+    /// Fetches a batch, one answer for each row.
     pub(crate) async fn batch(&mut self, rows: &[Row]) -> Result<Vec<Arrived>, SyncError> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             return Ok(Vec::new());
@@ -128,19 +128,14 @@ impl Fetcher<'_> {
     }
 
     /// After a refusal: finds the messages that it is about, and tells a server that withholds
-    /// one message from a server that has trouble with all of them.
+    /// some messages from a server that has trouble with all of them.
     async fn one_by_one(&mut self, rows: &[Row]) -> Result<Vec<Arrived>, SyncError> {
         let mut arrived = Vec::new();
         for row in rows {
             self.suspects.begin(self.place, row.uid, row.uid);
             match self.together(std::slice::from_ref(row)).await {
                 Err(SyncError::Refused { what, text }) => {
-                    if !self.another_is_readable(row.uid).await? {
-                        self.suspects.forget_running();
-                        return Err(SyncError::Refused { what, text });
-                    }
-                    let content = Content::Unfetchable { reason: text };
-                    arrived.push(self.arrived(row.uid, FetchRow::default(), content));
+                    arrived.push(self.refused_alone(row.uid, what, text).await?);
                 }
                 other => arrived.extend(other?),
             }
@@ -148,17 +143,59 @@ impl Fetcher<'_> {
         Ok(arrived)
     }
 
-    async fn another_is_readable(&mut self, uid: u32) -> Result<bool, SyncError> {
+    /// Asks once more, alone, for a message that could not be read before. One more lost
+    /// connection is enough to report it again.
+    pub(crate) async fn once_more(&mut self, row: Row) -> Result<Vec<Arrived>, SyncError> {
+        self.suspects.begin_again(self.place, row.uid);
+        let arrived = match self.together(&[row]).await {
+            Err(SyncError::Refused { what, text }) => {
+                vec![self.refused_alone(row.uid, what, text).await?]
+            }
+            other => other?,
+        };
+        self.suspects.end();
+        Ok(arrived)
+    }
+
+    /// What a refusal of one message means: it is gone, or is to be asked for again. An error
+    /// when the server refuses others too.
+    async fn refused_alone(
+        &mut self,
+        uid: u32,
+        what: &'static str,
+        text: String,
+    ) -> Result<Arrived, SyncError> {
+        let content = if !self.is_there(uid).await? {
+            Content::Vanished
+        } else if self.others_are_refused(uid).await? {
+            self.suspects.forget_running();
+            return Err(SyncError::Refused { what, text });
+        } else {
+            Content::NotNow { reason: text }
+        };
+        Ok(self.arrived(uid, FetchRow::default(), content))
+    }
+
+    /// A message that is not there any more.
+    pub(crate) fn vanished(&self, uid: u32) -> Arrived {
+        self.arrived(uid, FetchRow::default(), Content::Vanished)
+    }
+
+    /// Whether none of the newest other messages can be read either. Without others there is
+    /// nothing to tell by.
+    async fn others_are_refused(&mut self, uid: u32) -> Result<bool, SyncError> {
         let rows = discover(self.connection, "1:*", Keep::Newest(WITNESSES)).await?;
+        let mut asked = false;
         for row in rows.iter().filter(|row| row.uid != uid) {
+            asked = true;
             let set = row.uid.to_string();
             match fetch(self.connection, &set, "UID BODY.PEEK[HEADER]").await {
-                Ok(fetched) if fetched.values().any(|row| row.body.is_some()) => return Ok(true),
+                Ok(fetched) if fetched.values().any(|row| row.body.is_some()) => return Ok(false),
                 Ok(_) | Err(SyncError::Refused { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(false)
+        Ok(asked)
     }
 
     /// The small ones with one command, each of the others with its own.
@@ -166,13 +203,11 @@ impl Fetcher<'_> {
         let mut found = self.small_bodies(rows).await?;
         let mut arrived = Vec::with_capacity(rows.len());
         for row in rows {
-            let content = match found.remove(&row.uid) {
-                Some(fetched) => Some(fetched),
+            let (fetched, content) = match found.remove(&row.uid) {
+                Some(fetched) => fetched,
                 None => self.single(*row).await?,
             };
-            if let Some((fetched, content)) = content {
-                arrived.push(self.arrived(row.uid, fetched, content));
-            }
+            arrived.push(self.arrived(row.uid, fetched, content));
         }
         Ok(arrived)
     }
@@ -207,13 +242,13 @@ impl Fetcher<'_> {
     }
 
     /// One message by itself: large, over the cap, difficult, or missing from an answer.
-    async fn single(&mut self, row: Row) -> Result<Option<(FetchRow, Content)>, SyncError> {
+    async fn single(&mut self, row: Row) -> Result<(FetchRow, Content), SyncError> {
         let items = match self.suspects.level(self.place, row.uid) {
             Level::Everything => "UID FLAGS INTERNALDATE RFC822.SIZE ",
             Level::BodyOnly => "UID ",
             Level::Nothing(reason) => {
-                let content = Content::Unfetchable { reason };
-                return Ok(Some((FetchRow::default(), content)));
+                self.suspects.report(self.place, row.uid);
+                return Ok((FetchRow::default(), Content::NotNow { reason }));
             }
         };
         if row.size > self.bytes_max {
@@ -242,20 +277,16 @@ impl Fetcher<'_> {
             }
         }
         let content = capped(whole.freeze(), self.bytes_max);
-        Ok(kept.map(|fetched| (fetched, content)))
+        Ok((kept.unwrap_or_default(), content))
     }
 
-    async fn header_of(
-        &mut self,
-        row: Row,
-        items: &str,
-    ) -> Result<Option<(FetchRow, Content)>, SyncError> {
+    async fn header_of(&mut self, row: Row, items: &str) -> Result<(FetchRow, Content), SyncError> {
         let section = format!("{items}BODY.PEEK[HEADER]<0.{HEADER_BYTES_MAX}>");
         match self.one(row.uid, &section).await? {
             Some(mut fetched) => match fetched.body.take() {
                 Some(header) => {
                     let size = row.size;
-                    Ok(Some((fetched, Content::HeaderOnly { header, size })))
+                    Ok((fetched, Content::HeaderOnly { header, size }))
                 }
                 None => self.missing(row.uid).await,
             },
@@ -278,13 +309,15 @@ impl Fetcher<'_> {
         Ok(fetched.remove(&uid))
     }
 
-    /// A message without an answer or without a body: gone, or kept from us.
-    async fn missing(&mut self, uid: u32) -> Result<Option<(FetchRow, Content)>, SyncError> {
-        if !self.is_there(uid).await? {
-            return Ok(None);
-        }
-        let reason = "the server lists the message but does not give its body".to_owned();
-        Ok(Some((FetchRow::default(), Content::Unfetchable { reason })))
+    /// A message without an answer or without a body: gone, or kept from us for now.
+    async fn missing(&mut self, uid: u32) -> Result<(FetchRow, Content), SyncError> {
+        let content = if self.is_there(uid).await? {
+            let reason = "the server lists the message but does not give its body".to_owned();
+            Content::NotNow { reason }
+        } else {
+            Content::Vanished
+        };
+        Ok((FetchRow::default(), content))
     }
 
     async fn is_there(&mut self, uid: u32) -> Result<bool, SyncError> {

@@ -2,7 +2,8 @@
 //! no parser survives does not stop the mailbox for ever.
 //!
 //! A range that fails [`STRIKES`] times is read message by message; a message that fails as often
-//! is asked for with its body only; then it is reported as unfetchable. The memory outlives a
+//! is asked for with its body only; then it is reported as one that cannot be read now, and the
+//! intake has it asked for again later. The memory outlives a
 //! panic of the task, because it belongs to the source and not to the connection.
 
 use std::collections::BTreeMap;
@@ -85,6 +86,26 @@ impl Suspects {
                     running: true,
                 });
             }
+        }
+    }
+
+    /// A message that was reported is asked for once more: one failure is enough to report it
+    /// again.
+    pub(crate) fn begin_again(&self, place: &Place, uid: u32) {
+        self.lock().attempt = Some(Attempt {
+            place: place.clone(),
+            first: uid,
+            last: uid,
+            strikes: STRIKES.saturating_sub(1),
+            running: true,
+        });
+    }
+
+    /// A message of which nothing may be asked is reported; the next time its body may be.
+    pub(crate) fn report(&self, place: &Place, uid: u32) {
+        let mut state = self.lock();
+        if let Some(level) = state.difficult.get_mut(&(place.clone(), uid)) {
+            *level = Level::BodyOnly;
         }
     }
 

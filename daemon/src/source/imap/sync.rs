@@ -8,14 +8,18 @@
 //! **Rebinding.** When UIDs lost their meaning the old cursor stays until the whole folder was
 //! handed in, so that a crash starts the walk again instead of taking the rest for history.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join;
+use liaison_core::time::Timestamp;
 
 use super::fetch::{Fetcher, Keep, ROWS_MAX, Row, discover, locator};
 use super::folders::{Opened, examine};
 use super::suspects::Place;
+use super::wire::uid_set;
 use super::{ImapSource, SyncError};
 use crate::source::imap::connection::Connection;
-use crate::source::{Batch, BatchMode, Cursor, FolderRef};
+use crate::source::{BATCH_MESSAGES_MAX, Batch, BatchMode, Cursor, FolderRef, Unread};
 
 /// Batches of history until the other folder is looked at again.
 const HISTORY_BATCHES_PER_TURN: usize = 10;
@@ -31,6 +35,8 @@ pub(super) struct Folder {
     history: Option<Vec<Row>>,
     /// UIDVALIDITY and UIDNEXT at the last complete look.
     pub(super) seen: Option<(u32, u32)>,
+    /// When the next message that could not be read is asked for again.
+    pub(super) again: Option<Timestamp>,
 }
 
 impl Folder {
@@ -44,6 +50,7 @@ impl Folder {
             next_uid: 1,
             history: None,
             seen: None,
+            again: None,
         }
     }
 
@@ -159,13 +166,7 @@ impl ImapSource {
         mode: BatchMode,
         after: impl Fn(&Place, &[Row]) -> Cursor + Send,
     ) -> Result<(), SyncError> {
-        let mut fetcher = Fetcher {
-            connection,
-            place: &folder.place,
-            suspects: &self.suspects,
-            bytes_max: self.settings.message_bytes_max,
-            now: self.clock.now(),
-        };
+        let mut fetcher = self.fetcher(connection, &folder.place);
         let mut rest = rows;
         let mut ready: Option<Batch> = None;
         while !rest.is_empty() {
@@ -194,6 +195,67 @@ impl ImapSource {
         Ok(())
     }
 
+    fn fetcher<'a>(&'a self, connection: &'a mut Connection, place: &'a Place) -> Fetcher<'a> {
+        Fetcher {
+            connection,
+            place,
+            suspects: &self.suspects,
+            bytes_max: self.settings.message_bytes_max,
+            now: self.clock.now(),
+        }
+    }
+
+    /// Asks again for messages that could not be read and are due. The folder must be open.
+    pub(super) async fn read_again(
+        &self,
+        connection: &mut Connection,
+        folder: &mut Folder,
+    ) -> Result<(), SyncError> {
+        let mut unread = self.intake.unread(&folder.reference).await?;
+        let now = self.clock.now();
+        unread.retain(|place| place.due <= now);
+        unread.truncate(BATCH_MESSAGES_MAX);
+        if !unread.is_empty() {
+            self.ask_again(connection, folder, &unread).await?;
+        }
+        let left = self.intake.unread(&folder.reference).await?;
+        folder.again = left.iter().map(|place| place.due).min();
+        Ok(())
+    }
+
+    async fn ask_again(
+        &self,
+        connection: &mut Connection,
+        folder: &Folder,
+        unread: &[Unread],
+    ) -> Result<(), SyncError> {
+        let uid_of = |place: &Unread| {
+            let (validity, uid) = place.locator.split_once('/')?;
+            let current = validity.parse() == Ok(folder.place.uid_validity);
+            uid.parse::<u32>().ok().filter(|_| current)
+        };
+        let mut uids: Vec<u32> = unread.iter().filter_map(uid_of).collect();
+        uids.sort_unstable();
+        let there = match uids.is_empty() {
+            true => Vec::new(),
+            false => discover(connection, &uid_set(&uids), Keep::Oldest(uids.len())).await?,
+        };
+        let mut fetcher = self.fetcher(connection, &folder.place);
+        for place in unread {
+            let row = uid_of(place).and_then(|uid| there.iter().find(|row| row.uid == uid));
+            let mut arrived = match row {
+                Some(row) => fetcher.once_more(*row).await?,
+                None => vec![fetcher.vanished(uid_of(place).unwrap_or_default())],
+            };
+            for arrived in &mut arrived {
+                arrived.locator.clone_from(&place.locator);
+            }
+            let batch = self.batch_of(folder, place.mode, arrived);
+            self.intake.take(batch).await?;
+        }
+        Ok(())
+    }
+
     /// Records some more old messages, newest first. The folder must be open.
     pub(super) async fn record_history(
         &self,
@@ -207,7 +269,7 @@ impl ImapSource {
             let Some(rows) = folder.history.as_ref().filter(|rows| !rows.is_empty()) else {
                 return Ok(());
             };
-            let from = rows.len().saturating_sub(crate::source::BATCH_MESSAGES_MAX);
+            let from = rows.len().saturating_sub(BATCH_MESSAGES_MAX);
             let newest = rows.get(from..).unwrap_or_default().to_vec();
             let cursor = folder.cursor();
             self.carry(connection, folder, &newest, BatchMode::History, |_, _| {
@@ -247,7 +309,7 @@ impl ImapSource {
             let place = |row: &Row| locator(folder.place.uid_validity, row.uid);
             let locators = some.iter().map(place).collect();
             let left = self.intake.unknown(&folder.reference, locators).await?;
-            let left: std::collections::BTreeSet<String> = left.into_iter().collect();
+            let left: BTreeSet<String> = left.into_iter().collect();
             unknown.extend(some.iter().filter(|row| left.contains(&place(row))));
         }
         Ok(unknown)
@@ -281,7 +343,7 @@ impl ImapSource {
                 false => self.unknown(folder, rows).await?,
             };
             rows.reverse();
-            for group in rows.chunks(crate::source::BATCH_MESSAGES_MAX) {
+            for group in rows.chunks(BATCH_MESSAGES_MAX) {
                 let mut ascending = group.to_vec();
                 ascending.reverse();
                 self.carry(connection, folder, &ascending, BatchMode::Rebind, |_, _| {

@@ -378,7 +378,7 @@ async fn a_message_that_no_parser_survives_stops_nothing() {
 }
 
 #[tokio::test]
-async fn a_message_that_the_server_withholds_is_reported_and_an_outage_waited_out() {
+async fn a_message_that_the_server_withholds_is_asked_for_again_and_an_outage_waited_out() {
     let ledger = Arc::new(Ledger::default());
     let source = source(&ledger);
     let mut peer = peer(FakeMailbox::with(7, 0));
@@ -395,9 +395,67 @@ async fn a_message_that_the_server_withholds_is_reported_and_an_outage_waited_ou
     assert!(ledger.table().first.is_empty(), "an outage loses nothing");
     peer.boxes.get_mut("INBOX").unwrap().refused = vec![2];
     session(&source, &mut peer).await;
+    let place = ("INBOX".to_owned(), "7/2".to_owned());
+    let known = || ledger.table().first.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(known(), ["after", "before"]);
+    let tries = |table: &ledger::Table| table.unread.get(&place).map(|row| row.2);
+    assert!(tries(&ledger.table()) >= Some(1), "kept for another try");
+    // What comes meanwhile is taken, and the message when it can be had, at its old place.
+    peer.boxes.get_mut("INBOX").unwrap().deliver("meanwhile");
+    session(&source, &mut peer).await;
+    assert_eq!(known(), ["after", "before", "meanwhile"]);
+    peer.boxes.get_mut("INBOX").unwrap().refused.clear();
+    session(&source, &mut peer).await;
+    assert_eq!(known(), ["after", "before", "meanwhile", "withheld"]);
+    assert_eq!(ledger.table().first["withheld"], BatchMode::Live);
+    assert_eq!(tries(&ledger.table()), None);
+}
+
+/// One message of which the server dies: it costs some connections and a place in the list, and
+/// nothing else waits.
+#[tokio::test]
+async fn a_message_on_which_the_server_dies_is_asked_for_again_later() {
+    let ledger = Arc::new(Ledger::default());
+    let source = source(&ledger);
+    let mut peer = peer(FakeMailbox::with(7, 0));
+    session(&source, &mut peer).await;
+    let inbox = peer.boxes.get_mut("INBOX").unwrap();
+    for subject in ["before", "deadly", "after"] {
+        inbox.deliver(subject);
+    }
+    inbox.fatal = vec![2];
+    let place = ("INBOX".to_owned(), "7/2".to_owned());
+    let mut tries = Vec::new();
+    for _ in 0..16 {
+        session(&source, &mut peer).await;
+        tries.extend(ledger.table().unread.get(&place).map(|row| row.2));
+    }
+    let known = || ledger.table().first.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(known(), ["after", "before"]);
+    assert!(tries.is_sorted() && tries.last() >= Some(&3), "{tries:?}");
+    peer.boxes.get_mut("INBOX").unwrap().fatal.clear();
+    for _ in 0..3 {
+        session(&source, &mut peer).await;
+    }
+    assert_eq!(known(), ["after", "before", "deadly"]);
+    assert!(ledger.table().unread.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_is_gone_when_it_is_asked_for_is_told_apart() {
+    let ledger = Arc::new(Ledger::default());
+    let source = source(&ledger);
+    let mut peer = peer(FakeMailbox::with(7, 0));
+    session(&source, &mut peer).await;
+    let inbox = peer.boxes.get_mut("INBOX").unwrap();
+    inbox.deliver("here");
+    inbox.deliver("gone");
+    inbox.expunged = vec![2];
+    session(&source, &mut peer).await;
     let table = ledger.table();
     let known: Vec<&String> = table.first.keys().collect();
-    assert_eq!(known, ["after", "before", "unfetchable 7/2"]);
+    assert_eq!(known, ["here", "vanished 7/2"]);
+    assert!(table.unread.is_empty());
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use liaison_core::time::Timestamp;
 use tokio::time::Instant;
 
 use super::answer::Untagged;
@@ -28,6 +29,9 @@ const PASSWORD_LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How long a connection must have worked to count as good. Shorter, and a server that drops us
 /// after each look would be dialled without end.
 const SURVIVED: Duration = Duration::from_secs(60);
+
+/// Shortest wait before messages that could not be read are asked for again.
+const AGAIN_MIN: Duration = Duration::from_secs(1);
 
 /// The folders of one source while it runs; they outlive connections.
 pub(super) struct Folders {
@@ -138,7 +142,8 @@ impl ImapSource {
             let busy = session.connection.news
                 || folders.inbox.history_left()
                 || folders.sent.as_ref().is_some_and(Folder::history_left);
-            if !busy && session.wait(stop).await? == Waited::Stopped {
+            let again = folders.again().map(|at| self.until(at));
+            if !busy && session.wait(stop, again).await? == Waited::Stopped {
                 session.connection.log_out().await;
                 return Ok(());
             }
@@ -170,6 +175,12 @@ impl ImapSource {
         Ok(())
     }
 
+    /// Time until `at`, at least [`AGAIN_MIN`].
+    fn until(&self, at: Timestamp) -> Duration {
+        let millis = u64::try_from(at.since(self.clock.now())).unwrap_or(0);
+        Duration::from_millis(millis).max(AGAIN_MIN)
+    }
+
     fn folder(&self, role: FolderRole, name: &str) -> Folder {
         Folder::new(FolderRef {
             mailbox: self.mailbox.clone(),
@@ -183,6 +194,14 @@ impl ImapSource {
             inbox: self.folder(FolderRole::Inbox, &self.settings.inbox),
             sent: None,
         }
+    }
+}
+
+impl Folders {
+    /// When a message that could not be read is asked for again.
+    fn again(&self) -> Option<Timestamp> {
+        let sent = self.sent.as_ref().and_then(|sent| sent.again);
+        self.inbox.again.into_iter().chain(sent).min()
     }
 }
 
@@ -203,8 +222,10 @@ impl Session<'_> {
         if !self.inbox_open {
             self.look_at_inbox(&mut folders.inbox).await?;
         }
+        let inbox = &mut folders.inbox;
+        self.source.read_again(&mut self.connection, inbox).await?;
         self.source
-            .record_history(&mut self.connection, &mut folders.inbox)
+            .record_history(&mut self.connection, inbox)
             .await
     }
 
@@ -228,7 +249,8 @@ impl Session<'_> {
     async fn look_at_sent(&mut self, sent: &mut Folder) -> Result<(), SyncError> {
         let name = &sent.reference.folder;
         let now = status(&mut self.connection, name).await?;
-        if now.is_some() && now == sent.seen && !sent.history_left() {
+        let due = sent.again.is_some_and(|at| at <= self.source.clock.now());
+        if now.is_some() && now == sent.seen && !sent.history_left() && !due {
             self.source
                 .intake
                 .proven_fresh(&sent.reference, "UIDNEXT compared");
@@ -236,12 +258,14 @@ impl Session<'_> {
         }
         self.inbox_open = false;
         self.source.visit(&mut self.connection, sent).await?;
+        self.source.read_again(&mut self.connection, sent).await?;
         self.source.record_history(&mut self.connection, sent).await
     }
 
-    /// Waits for news, the next poll, a poke or the stop.
-    async fn wait(&mut self, stop: &Stop) -> Result<Waited, SyncError> {
+    /// Waits for news, the next poll, a message that is due again, a poke or the stop.
+    async fn wait(&mut self, stop: &Stop, again: Option<Duration>) -> Result<Waited, SyncError> {
         let settings = &self.source.settings;
+        let at_most = |usual: Duration| again.map_or(usual, |again| usual.min(again));
         if self.idle_works {
             let wake = async {
                 tokio::select! {
@@ -249,11 +273,14 @@ impl Session<'_> {
                     () = stop.stopped() => {}
                 }
             };
-            let end = self.connection.idle(settings.idle_length(), wake).await?;
+            let end = self
+                .connection
+                .idle(at_most(settings.idle_length()), wake)
+                .await?;
             self.idle_works = end != IdleEnd::Refused;
         } else {
             tokio::select! {
-                _ = stop.sleep(settings.poll_interval()) => {}
+                _ = stop.sleep(at_most(settings.poll_interval())) => {}
                 () = self.source.poked.notified() => {}
             }
         }

@@ -20,33 +20,57 @@ const HEADER_BYTES_MAX: u64 = 256 * 1024;
 /// A file that was never taken.
 #[derive(Debug, Clone)]
 pub(super) struct Fresh {
-    file: Listed,
+    pub(super) file: Listed,
     pub(super) times: Times,
     size: u64,
 }
 
-/// Adds times and sizes, and sorts by time, then name. Files that were deleted meanwhile are left
-/// out.
+/// Files with their times and sizes, and what was in the way of others.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// By time, then name. Files that were deleted meanwhile are left out.
+    pub(super) fresh: Vec<Fresh>,
+    /// The first file that may not be judged, and why: it is looked at again by the next look.
+    pub(super) unjudged: Option<String>,
+}
+
+/// Adds times and sizes.
 ///
 /// # Errors
 /// When the folder may be listed but not searched: then nothing in it can be judged.
-pub(super) fn with_times(folder: &Path, files: Vec<Listed>) -> io::Result<Vec<Fresh>> {
-    let mut fresh = Vec::with_capacity(files.len());
+pub(super) fn with_times(folder: &Path, files: Vec<Listed>) -> io::Result<Judged> {
+    let mut judged = Judged::default();
+    let mut first = None;
     for (file, metadata) in relisted(folder, files, |path| std::fs::symlink_metadata(path)) {
         match metadata {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-            Ok(metadata) => fresh.push(Fresh {
+            Err(error) => {
+                first.get_or_insert((unreadable(folder, &file, &error), error));
+            }
+            Ok(metadata) => judged.fresh.push(Fresh {
                 times: times(&metadata),
                 size: metadata.len(),
                 file,
             }),
         }
     }
-    fresh.sort_by(|a, b| {
+    if let Some((text, error)) = first {
+        if judged.fresh.is_empty() {
+            return Err(error);
+        }
+        judged.unjudged = Some(text);
+    }
+    judged.fresh.sort_by(|a, b| {
         (a.times.modified, &a.file.locator).cmp(&(b.times.modified, &b.file.locator))
     });
-    Ok(fresh)
+    Ok(judged)
+}
+
+fn unreadable(folder: &Path, file: &Listed, error: &io::Error) -> String {
+    format!(
+        "{} cannot be read: {error}",
+        folder.join(&file.place).display()
+    )
 }
 
 /// Cuts into portions of at most [`BATCH_MESSAGES_MAX`] messages and [`BATCH_BYTES_MAX`] bytes.
@@ -72,34 +96,75 @@ pub(super) fn portions(fresh: Vec<Fresh>) -> Vec<Vec<Fresh>> {
     portions
 }
 
-/// Reads the files. One that was deleted meanwhile is left out: it is not news.
-pub(super) fn read(folder: &Path, fresh: Vec<Fresh>) -> Vec<Arrived> {
+/// Reads the files, one answer for each.
+///
+/// # Errors
+/// When this process or machine is short of something (descriptors, memory): that says nothing
+/// of any file, and none of them is answered.
+pub(super) fn read(folder: &Path, fresh: Vec<Fresh>) -> io::Result<Vec<Arrived>> {
     let times: std::collections::HashMap<String, Times> = fresh
         .iter()
         .map(|one| (one.file.locator.clone(), one.times))
         .collect();
     let files = fresh.into_iter().map(|one| one.file).collect();
-    relisted(folder, files, read_file)
-        .into_iter()
-        .filter_map(|(file, content)| {
-            let content = match content {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-                Err(error) => Content::Unfetchable {
-                    reason: format!(
-                        "{} cannot be read: {error}",
-                        folder.join(&file.place).display()
-                    ),
+    let mut arrived = Vec::new();
+    for (file, content) in relisted(folder, files, read_file) {
+        let content = match content {
+            Ok(content) => content,
+            Err(error) => match meaning(&error) {
+                Meaning::Gone => Content::Vanished,
+                Meaning::Shortage => return Err(error),
+                Meaning::NotNow => Content::NotNow {
+                    reason: unreadable(folder, &file, &error),
                 },
-                Ok(content) => content,
-            };
-            Some(Arrived {
-                received_at: times.get(&file.locator)?.modified,
+                Meaning::Never => Content::Unfetchable {
+                    reason: unreadable(folder, &file, &error),
+                },
+            },
+        };
+        if let Some(times) = times.get(&file.locator) {
+            arrived.push(Arrived {
+                received_at: times.modified,
                 flags: listing::flags(&file.place),
                 locator: file.locator,
                 content,
-            })
-        })
-        .collect()
+            });
+        }
+    }
+    Ok(arrived)
+}
+
+/// What a failed read says of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// It is not there any more.
+    Gone,
+    /// Nothing: we are short of something.
+    Shortage,
+    /// Nothing for good: rights are given, disks come back.
+    NotNow,
+    /// It is no message file, and does not become one.
+    Never,
+}
+
+pub(super) fn meaning(error: &io::Error) -> Meaning {
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => Meaning::Gone,
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Meaning::Shortage,
+        // A link in its place (O_NOFOLLOW), or our own words of a FIFO or folder.
+        Some(libc::ELOOP | libc::ENXIO) | None => Meaning::Never,
+        Some(_) => Meaning::NotNow,
+    }
+}
+
+/// A message that was waited for and is not listed any more.
+pub(super) fn vanished(locator: String, now: Timestamp) -> Arrived {
+    Arrived {
+        locator,
+        received_at: now,
+        flags: Vec::new(),
+        content: Content::Vanished,
+    }
 }
 
 /// Does `look` for each file. Those that are not where they were listed are looked for once more

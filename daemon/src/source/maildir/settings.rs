@@ -7,6 +7,10 @@ use serde::Deserialize;
 /// Shortest time between two looks without a hint, in seconds: a look lists the whole folder.
 const RESCAN_SECS_MIN: u64 = 1;
 
+/// Old messages recorded of each folder at first start where the configuration does not say: a
+/// few years of a person's mail, read within a minute.
+const HISTORY_MESSAGES_MAX_DEFAULT: usize = 10_000;
+
 /// A Maildir that is watched, and whose Sent and Drafts folders are ours (Maildir++ layout).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +26,9 @@ pub struct MaildirSettings {
     /// Seconds between two looks when nothing hints at a change.
     #[serde(default = "default_rescan_secs")]
     pub rescan_secs: u64,
+    /// How many of the newest old messages of each folder are recorded at first start.
+    #[serde(default = "default_history_messages_max")]
+    pub history_messages_max: usize,
 }
 
 fn default_sent() -> String {
@@ -36,6 +43,10 @@ fn default_rescan_secs() -> u64 {
     60
 }
 
+fn default_history_messages_max() -> usize {
+    HISTORY_MESSAGES_MAX_DEFAULT
+}
+
 impl MaildirSettings {
     /// The settings of a Maildir at `path`, everything else as by default.
     #[must_use]
@@ -45,6 +56,7 @@ impl MaildirSettings {
             sent: default_sent(),
             drafts: default_drafts(),
             rescan_secs: default_rescan_secs(),
+            history_messages_max: default_history_messages_max(),
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::source::{Content, Taken};
+use crate::source::{Content, Taken, Unread};
 
 /// Remembers what it was given; refuses after `takes_left` batches, as a crash would.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ struct Table {
     takes_left: Mutex<usize>,
     looks: watch::Sender<usize>,
     trouble: Mutex<Vec<String>>,
+    unread: Mutex<BTreeMap<String, Unread>>,
 }
 
 impl Table {
@@ -29,6 +30,7 @@ impl Table {
             takes_left: Mutex::new(usize::MAX),
             looks: watch::channel(0).0,
             trouble: Mutex::default(),
+            unread: Mutex::default(),
         })
     }
 
@@ -61,6 +63,16 @@ impl Intake for Table {
         Box::pin(async move { Ok(unknown) })
     }
 
+    fn unread<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Vec<Unread>, IntakeError>> {
+        let unread = self.unread.lock().unwrap();
+        let of_folder = unread.values().filter(|_| folder.role == FolderRole::Inbox);
+        let of_folder = of_folder.cloned().collect();
+        Box::pin(async move { Ok(of_folder) })
+    }
+
     fn take(&self, batch: Batch) -> BoxFuture<'_, Result<Taken, IntakeError>> {
         assert!(batch.arrived.len() <= crate::source::BATCH_MESSAGES_MAX);
         let mut left = self.takes_left.lock().unwrap();
@@ -72,7 +84,16 @@ impl Intake for Table {
         let mut cursors = self.cursors.lock().unwrap();
         cursors.insert(batch.folder.folder.clone(), batch.cursor);
         for arrived in batch.arrived {
+            let mut unread = self.unread.lock().unwrap();
+            unread.remove(&arrived.locator);
             let bytes = match arrived.content {
+                Content::NotNow { .. } => {
+                    let (locator, mode, due) = (arrived.locator, batch.mode, Timestamp(0));
+                    let place = locator.clone();
+                    unread.insert(place, Unread { locator, mode, due });
+                    continue;
+                }
+                Content::Vanished => b"vanished".to_vec(),
                 Content::Message(bytes) => bytes.to_vec(),
                 Content::HeaderOnly { header, .. } => header.to_vec(),
                 Content::Unfetchable { reason } => reason.into_bytes(),
@@ -162,7 +183,7 @@ async fn a_crash_in_the_middle_of_history_neither_revives_old_mail_nor_loses_new
     for number in 0..250 {
         put(root.path(), &format!("new/old{number:03}"), 3600);
     }
-    *table.takes_left.lock().unwrap() = 1;
+    *table.takes_left.lock().unwrap() = 2; // the line, and one portion
     look_once(root.path(), &table).await;
     assert_eq!(table.taken(BatchMode::History).len(), 100);
     assert!(table.trouble.lock().unwrap()[0].contains("crash"));
@@ -286,22 +307,112 @@ fn what_moved_is_found_and_what_cannot_be_read_is_named() {
         put(root.path(), place, 5);
     }
     let listed = listing::list(root.path(), Subfolders::MustExist).unwrap();
-    let fresh = content::with_times(root.path(), listed).unwrap();
+    let fresh = content::with_times(root.path(), listed).unwrap().fresh;
     let at = |place: &str| root.path().join(place);
     fs::rename(at("new/moved"), at("cur/moved:2,RS")).unwrap();
     fs::remove_file(at("new/deleted")).unwrap();
     fs::remove_file(at("new/odd")).unwrap();
     fs::create_dir(at("new/odd")).unwrap();
     fs::set_permissions(at("new/denied"), fs::Permissions::from_mode(0o000)).unwrap();
-    let arrived = content::read(root.path(), fresh);
+    let arrived = content::read(root.path(), fresh).unwrap();
     let of = |locator: &str| arrived.iter().find(|one| one.locator == locator);
     assert_eq!(of("moved").unwrap().flags, ["R", "S"]);
     assert!(matches!(of("moved").unwrap().content, Content::Message(_)));
-    assert!(of("deleted").is_none());
+    assert!(matches!(of("deleted").unwrap().content, Content::Vanished));
     let Content::Unfetchable { reason } = &of("odd").unwrap().content else {
         panic!("a folder is no message");
     };
     assert!(reason.contains("new/odd"), "{reason}");
+}
+
+/// What an error says of a file, and what of us.
+#[test]
+fn errors_of_a_read_are_told_apart() {
+    use content::{Meaning, meaning};
+    let error = std::io::Error::from_raw_os_error;
+    for (error, expected) in [
+        (error(libc::ENOENT), Meaning::Gone),
+        (error(libc::EMFILE), Meaning::Shortage),
+        (error(libc::ENFILE), Meaning::Shortage),
+        (error(libc::ENOMEM), Meaning::Shortage),
+        (error(libc::EIO), Meaning::NotNow),
+        (error(libc::EACCES), Meaning::NotNow),
+        (error(libc::ESTALE), Meaning::NotNow),
+        (error(libc::ELOOP), Meaning::Never),
+        (std::io::Error::other("it is no plain file"), Meaning::Never),
+    ] {
+        assert_eq!(meaning(&error), expected, "{error}");
+    }
+}
+
+/// A file that is waited for: read when it can be, in the mode of its first try, and told when it
+/// is gone for good. One that is not due is left alone.
+#[tokio::test]
+async fn what_could_not_be_read_is_read_again_when_it_is_due() {
+    let (root, table) = (maildir(), Table::new());
+    look_once(root.path(), &table).await;
+    for place in ["new/due", "new/later", "new/gone"] {
+        put(root.path(), place, 0);
+    }
+    let now = SystemClock.now();
+    let hour = |hours: i64| now.plus_millis(hours * 60 * MINUTE_MS);
+    for (locator, mode, due) in [
+        ("due", BatchMode::History, hour(-1)),
+        ("later", BatchMode::Live, hour(1)),
+        ("gone", BatchMode::Live, hour(-1)),
+    ] {
+        let locator = locator.to_owned();
+        let (place, unread) = (locator.clone(), Unread { locator, mode, due });
+        table.unread.lock().unwrap().insert(place, unread);
+    }
+    fs::remove_file(root.path().join("new/gone")).unwrap();
+    look_once(root.path(), &table).await;
+    assert_eq!(table.taken(BatchMode::History), ["due"]);
+    let taken = table.taken.lock().unwrap();
+    let gone: Vec<_> = taken
+        .iter()
+        .filter(|(.., bytes)| bytes == b"vanished")
+        .collect();
+    assert!(matches!(&gone[..], [(BatchMode::Live, name, _)] if name == "gone"));
+    assert!(table.unread.lock().unwrap().contains_key("later"));
+}
+
+#[tokio::test]
+async fn the_line_is_drawn_before_anything_is_read_and_only_the_newest_history_is_recorded() {
+    let (root, table) = (maildir(), Table::new());
+    for number in 0..30 {
+        put(
+            root.path(),
+            &format!("new/old{number:02}"),
+            3_000 - number * 10,
+        );
+    }
+    let look = async |root: &Path| {
+        let (stop, mut looks) = (Stop::new(), table.looks.subscribe());
+        looks.mark_unchanged();
+        let mut settings = MaildirSettings::at(root);
+        settings.history_messages_max = 5;
+        let clock = Arc::new(SystemClock);
+        let source = MaildirSource::new("team".into(), settings, table.clone(), clock);
+        tokio::join!(Arc::new(source).run(stop.clone()), async {
+            looks.changed().await.unwrap();
+            stop.trigger();
+        });
+    };
+    *table.takes_left.lock().unwrap() = 1;
+    look(root.path()).await;
+    assert_eq!(table.cursors.lock().unwrap().len(), 1, "the line alone");
+    assert!(table.taken.lock().unwrap().is_empty());
+    *table.takes_left.lock().unwrap() = usize::MAX;
+    let newest = ["old25", "old26", "old27", "old28", "old29"];
+    for _ in 0..2 {
+        look(root.path()).await;
+        assert_eq!(table.taken(BatchMode::History), newest);
+    }
+    put(root.path(), "new/fresh", 0);
+    look(root.path()).await;
+    assert_eq!(table.taken(BatchMode::History), newest);
+    assert_eq!(table.taken(BatchMode::Live), ["fresh"]);
 }
 
 #[test]
@@ -314,8 +425,8 @@ fn a_message_over_the_cap_gives_its_header() {
         .unwrap();
     file.set_len(MESSAGE_BYTES_MAX + 1).unwrap();
     let listed = listing::list(root.path(), Subfolders::MustExist).unwrap();
-    let fresh = content::with_times(root.path(), listed).unwrap();
-    let arrived = content::read(root.path(), fresh);
+    let fresh = content::with_times(root.path(), listed).unwrap().fresh;
+    let arrived = content::read(root.path(), fresh).unwrap();
     let Content::HeaderOnly { header, size } = &arrived[0].content else {
         panic!("over the cap");
     };

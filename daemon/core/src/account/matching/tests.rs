@@ -110,20 +110,109 @@ fn an_ambiguous_address_names_its_candidates_in_a_fixed_order() {
     );
 }
 
+/// A thread of acme's: who is taken for acme's because of it.
 #[test]
-fn the_thread_comes_first_and_keeps_the_contact() {
-    let address = address("bob@example.com");
-    let mut found = look_up(&address);
-    found.thread = Some(("acme".into(), "answers our message".to_owned()));
-    let sender = Sender {
-        address: Some(&address),
-        from_count: 1,
-        own: false,
-        automatic: None,
-    };
-    let result = match_sender(&sender, &found, &[]);
-    assert_eq!(result.evidence[0].kind, "thread");
-    assert_eq!(result.contact, Some("bob".into()));
+fn a_thread_counts_for_its_parties_and_for_those_whom_the_records_name() {
+    use MatchOutcome::{Account, Unknown};
+    let rows = [
+        // (sender, standing, outcome, account, first evidence, contact)
+        (
+            "bob@example.com",
+            Standing::Outsider,
+            Account,
+            Some("acme"),
+            "thread",
+            Some("bob"),
+        ),
+        (
+            "new@example.com",
+            Standing::Outsider,
+            Account,
+            Some("acme"),
+            "thread",
+            None,
+        ),
+        // Of two accounts the thread names the right one.
+        (
+            "carol@gmail.com",
+            Standing::Outsider,
+            Account,
+            Some("acme"),
+            "thread",
+            Some("carol-1"),
+        ),
+        // Our person wrote to her private address there.
+        (
+            "ann@gmail.com",
+            Standing::Party,
+            Account,
+            Some("acme"),
+            "thread",
+            None,
+        ),
+        // Anybody who knows a Message-ID.
+        (
+            "mallory@gmail.com",
+            Standing::Outsider,
+            Unknown,
+            None,
+            "thread-outsider",
+            None,
+        ),
+        (
+            "mallory@evil.example",
+            Standing::Outsider,
+            Unknown,
+            None,
+            "thread-outsider",
+            None,
+        ),
+        // Somebody else's contact stays theirs.
+        (
+            "dora@gmail.com",
+            Standing::Outsider,
+            Account,
+            Some("solo"),
+            "thread-outsider",
+            Some("dora"),
+        ),
+        (
+            "friend@gmail.com",
+            Standing::Began,
+            Unknown,
+            None,
+            "thread-weak",
+            None,
+        ),
+    ];
+    for (text, standing, outcome, account, kind, contact) in rows {
+        let address = address(text);
+        let mut found = look_up(&address);
+        found.thread = Some(ThreadAffinity {
+            account: Some("acme".into()),
+            text: "answers our message".to_owned(),
+            standing,
+        });
+        let sender = Sender {
+            address: Some(&address),
+            from_count: 1,
+            own: false,
+            automatic: None,
+        };
+        let result = match_sender(&sender, &found, &[]);
+        let got = result.account.as_ref().map(AccountId::as_str);
+        assert_eq!(
+            (result.outcome, got),
+            (outcome, account),
+            "{text}: {result:?}"
+        );
+        assert_eq!(result.evidence[0].kind, kind, "{text}: {result:?}");
+        assert_eq!(
+            result.contact.as_ref().map(ContactId::as_str),
+            contact,
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 use super::*;
 use crate::zones::zone;
 
+mod odd;
+
 const OVERRIDES: &[u8] = include_bytes!("../../../fixtures/ical/weekly-overrides.ics");
 const BROKEN: &[u8] = include_bytes!("../../../fixtures/ical/broken.ics");
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use super::calendar_date::{Mention, mentions};
 use super::{Facts, OutOfOffice};
 use crate::mail::address::clean_text;
+use crate::mail::reply::folded;
 
 /// Characters of the text that are searched; notes say it at the top.
 const MAX_SEARCHED_CHARS: usize = 4_000;
@@ -20,7 +21,22 @@ static AUTO_SUBJECTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     automatisk svar|automatiskt svar|autosvar|autosvar:|automaattinen vastaus|\
     automatyczna odpowiedź|odpowiedź automatyczna|autoodpowiedź|автоматический ответ|автоответ|\
     автовідповідь|automatická odpověď|automatikus válasz|otomatik yanıt|răspuns automat|自动回复|\
-    自動回覆|自動返信|자동 회신|automatisk besvarelse|automatisches antwort"
+    自動回覆|自動返信|자동 회신|automatisk besvarelse|automatisches antwort|automatic answer|\
+    automated response|automated message|auto responder|autoresponder|auto-responder|auto answer|\
+    auto_reply|[auto-reply|[autoreply|[automatic|<auto|autom. reply|automatische antwoorden|\
+    automatische abwesenheitsnotiz|automatische abwesenheit|automatische eingangsbestätigung|\
+    automatische empfangsbestätigung|automatische nachricht|automatische rückmeldung|autoantwort|\
+    auto-antwort|réponse auto|auto-réponse|accusé de réception automatique|\
+    contestación automática|respuesta auto|auto respuesta|autorespuesta|resposta automàtica|\
+    erantzun automatikoa|risposta automatica:|autorisposta|risponditore automatico|\
+    automatisk melding|automatiskt meddelande|autovastaus|automaattivastaus|auto-odpowiedź|\
+    wiadomość automatyczna|автоматична відповідь|автоматичен отговор|аутоматски одговор|\
+    automatski odgovor|samodejni odgovor|automatické odpovědi|automatická odpoveď|\
+    automatická odpověd|automatinis atsakymas|automātiska atbilde|automaatvastus|\
+    αυτόματη απάντηση|αυτοματη απαντηση|otomatik cevap|otomatik yanit|מענה אוטומטי|\
+    תשובה אוטומטית|رد تلقائي|رد آلي|پاسخ خودکار|trả lời tự động|balasan otomatis|\
+    balasan automatik|ตอบกลับอัตโนมัติ|การตอบกลับอัตโนมัติ|自動応答|自动答复|自動答覆|自动应答|自動回信|자동 응답|자동응답|\
+    자동회신|स्वचालित उत्तर|sjálfvirkt svar"
         .split('|')
         .collect()
 });
@@ -28,19 +44,95 @@ static AUTO_SUBJECTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
 /// Subjects that say absence, lower case.
 static ABSENCE_SUBJECTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     "\
-    out of office|out-of-office|out of the office|ooo|away from my mail|on vacation|vacation|\
-    on holiday|on leave|annual leave|absent|away from the office|i am away|i'm away|out of town|\
-    abwesenheit|abwesend|nicht im büro|im urlaub|urlaub|außer haus|bin im urlaub|absence|\
-    en congé|congés|absent du bureau|absente|hors du bureau|fuera de la oficina|\
-    fuera de oficina|ausente|ausencia|de vacaciones|vacaciones|ausência|fora do escritório|\
-    fora do escritorio|de férias|férias|afwezig|afwezigheid|niet aanwezig|op vakantie|vakantie|\
-    fuori ufficio|fuori sede|assente|assenza|in ferie|fravær|fraværende|ikke på kontoret|\
-    på ferie|ferie|frånvaro|frånvarande|inte på kontoret|på semester|semester|nieobecność|\
-    nieobecny|nieobecna|poza biurem|urlop|вне офиса|отсутств|в отпуске|poissaolo|lomalla|poissa|\
-    不在|休假|外出"
+    out of office|out-of-office|out of the office|away from my mail|away from the office|\
+    i am away|i'm away|abwesenheit|nicht im büro|außer haus|bin im urlaub|en congé|\
+    absent du bureau|hors du bureau|fuera de la oficina|fuera de oficina|de vacaciones|\
+    fora do escritório|fora do escritorio|de férias|niet aanwezig|op vakantie|fuori ufficio|\
+    fuori sede|in ferie|ikke på kontoret|på ferie|inte på kontoret|på semester|poza biurem|\
+    вне офиса|в отпуске|lomalla|out of the office notification|abwesenheitsmeldung|abwesenheitsnotiz|abwesenheitsinfo|abwesenheitsantwort|\
+    abwesenheitsagent|abwesenheitsbenachrichtigung|fraværsbesked|afwezigheidsmelding|\
+    \
+    abwesenheitsnachricht|abwesenheitsassistent|nicht am platz|nicht erreichbar|ausser haus|\
+    derzeit nicht im büro|ich bin im urlaub|notification d'absence|avis d'absence|\
+    message d'absence|absence du bureau|absent(e)|je suis absent|je suis en congé|en vacances|\
+    aviso de ausencia|notificación de ausencia|estoy fuera|estoy de vacaciones|aviso de ausência|\
+    estou de férias|notifica di assenza|avviso di assenza|messaggio di assenza|\
+    assente dall'ufficio|sono in ferie|afwezigheidsbericht|afwezigheidsassistent|niet op kantoor|\
+    buiten kantoor|fraværsmeddelelse|fraværsmelding|ikke til stede|ute av kontoret|\
+    frånvaromeddelande|poissaoloviesti|poissaoloilmoitus|nieobecność w biurze|\
+    informacja o nieobecności|нет на месте|я в отпуске|у відпустці|mimo kancelář|nepřítomnost|\
+    nejsem v kanceláři|távollét|házon kívül|szabadságon|ofis dışında|ofis dışındayım|izindeyim|\
+    absență din birou|în concediu|απουσία|εκτός γραφείου|לא במשרד|מחוץ למשרד|خارج المكتب|\
+    office closed|不在のお知らせ|不在通知|外出のお知らせ|休暇のお知らせ|外出通知|休假通知|부재중|부재 중|휴가중"
         .split('|')
         .collect()
 });
+
+/// Words that name an absence and much else besides: `Urlaub und Lieferung`.
+static WEAK_SUBJECTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "\
+    ooo|vacation|on vacation|on holiday|on leave|annual leave|absent|out of town|abwesend|urlaub|\
+    im urlaub|absence|congés|absente|ausente|ausencia|vacaciones|ausência|férias|afwezig|\
+    vakantie|assente|assenza|fravær|ferie|frånvaro|semester|urlop|отсутств|poissa|不在|休假|外出|\
+    poissaolo|nieobecny|nieobecna|nieobecność|fraværende|frånvarande|afwezigheid|leave|holiday|\
+    dovolená|odmor|dopust|szabadság|izin|concediu|отпуск|отпуска|休暇|휴가|出差"
+        .split('|')
+        .collect()
+});
+
+/// What follows the phrase in the subject of a note, besides signs and numbers.
+const BORDERS: &[&str] = &[
+    "until",
+    "till",
+    "from",
+    "since",
+    "starting",
+    "through",
+    "bis",
+    "vom",
+    "ab",
+    "re",
+    "aw",
+    "fw",
+    "fwd",
+    "sv",
+    "vs",
+    "antw",
+    "tr",
+    "jusqu'au",
+    "jusqu'à",
+    "hasta",
+    "desde",
+    "até",
+    "fino",
+    "dal",
+    "från",
+    "fra",
+    "til",
+    "till",
+    "tom",
+    "van",
+    "tot",
+    "t/m",
+    "od",
+    "с",
+    "до",
+    "notification",
+    "notice",
+    "message",
+    "reply",
+    "response",
+    "autoreply",
+    "auto-reply",
+    "auto",
+    "alert",
+    "today",
+    "this",
+    "next",
+    "hinweis",
+    "nachricht",
+    "heute",
+];
 
 /// What the text of a note says, lower case.
 static ABSENCE_WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
@@ -55,9 +147,9 @@ static ABSENCE_WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     im urlaub|außer haus|ausser haus|abwesend|nicht erreichbar|wieder im büro|wieder erreichbar|\
     wieder für sie da|elternzeit|auf dienstreise|nicht am arbeitsplatz|bin ich nicht|\
     wieder zurück|nicht im haus|absent du bureau|absente du bureau|suis absent|suis absente|\
-    serai absent|serai absente|actuellement absent|en congé|en vacances|de retour|\
-    hors du bureau|mon absence|fuera de la oficina|fuera de oficina|de vacaciones|estoy ausente|\
-    estaré ausente|me encuentro fuera|mi ausencia|estaré de vuelta|regresaré|volveré|vacaciones|\
+    serai absent|serai absente|actuellement absent|en congé|en vacances|de retour|hors du bureau|\
+    mon absence|fuera de la oficina|fuera de oficina|de vacaciones|estoy ausente|estaré ausente|\
+    me encuentro fuera|mi ausencia|estaré de vuelta|regresaré|volveré|vacaciones|\
     fora do escritório|de férias|estou ausente|estarei ausente|minha ausência|regresso|\
     retornarei|estarei de volta|ausente|niet aanwezig|afwezig|niet op kantoor|op vakantie|\
     met vakantie|weer aanwezig|niet bereikbaar|mijn afwezigheid|weer bereikbaar|vakantie|\
@@ -65,10 +157,26 @@ static ABSENCE_WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     sarò di ritorno|ufficio chius|ikke på kontoret|på ferie|er fraværende|ikke til stede|\
     tilbage på kontoret|tilbake på kontoret|holder ferie|har ferie|ute av kontoret|barselsorlov|\
     tilbage igen|inte på kontoret|på semester|har semester|är frånvarande|åter på kontoret|\
-    tillbaka på kontoret|är ledig|föräldraledig|poza biurem|na urlopie|jestem nieobecn|\
-    nieobecny|nieobecna|nie ma mnie w biurze|przebywam na|urlopie|będę nieobecn|\
-    mojej nieobecności|в отпуске|вне офиса|отсутствую|буду отсутствовать|ei ole paikalla|\
-    olen lomalla|poissa toimistolta|不在|休假|休暇"
+    tillbaka på kontoret|är ledig|föräldraledig|poza biurem|na urlopie|jestem nieobecn|nieobecny|\
+    nieobecna|nie ma mnie w biurze|przebywam na|urlopie|będę nieobecn|mojej nieobecności|\
+    в отпуске|вне офиса|отсутствую|буду отсутствовать|ei ole paikalla|olen lomalla|\
+    poissa toimistolta|不在|休假|休暇|away on business|out of my office|out sick|on sabbatical|\
+    on a business trip|out of the country|annual holiday|on paternity|not available until|\
+    unavailable until|will respond upon my return|upon my return|when i return|back on monday|\
+    back on tuesday|back on wednesday|back on thursday|back on friday|in urlaub|urlaubsbedingt|\
+    krankheitsbedingt|bin ich wieder|nicht im dienst|in mutterschutz|auf fortbildung|\
+    während meiner abwesenheit|nach meiner rückkehr|meine abwesenheit|bis einschließlich|\
+    ausserhalb des büros|ne suis pas disponible|suis actuellement en|pendant mon absence|\
+    à mon retour|congé maternité|en déplacement|durante mi ausencia|a mi regreso|\
+    no estaré disponible|estoy de baja|estou fora|durante a minha ausência|licença maternidade|\
+    licença-maternidade|con permesso|al mio rientro|in maternità|durante la mia assenza|\
+    buiten kantoor|tijdens mijn afwezigheid|met verlof|på barsel|under min frånvaro|ude af huset|\
+    under mit fravær|fravær|poissa|lomalta|vuosilomalla|urlopie macierzyńskim|powrót|\
+    командировке|отпуске|у відпустці|на свята|mimo kancelář|na dovolené|dovolenou|nebudu přítom|\
+    nepřítom|szabadságon|házon kívül|nem vagyok az irodában|izindeyim|ofis dışında|yıllık iz|\
+    în concediu|nu sunt în birou|εκτός γραφείου|σε άδεια|απουσιάζω|στην άδεια|לא במשרד|בחופשה|\
+    خارج المكتب|في إجازة|外出し|お休み|出張中|休み|부재|휴가|休假中|出差|不在办公|đi vắng|nghỉ phép|sedang cuti|\
+    di luar kantor|ลาพัก|ลาพักร้อน"
         .split('|')
         .collect()
 });
@@ -127,40 +235,33 @@ static BETWEEN: LazyLock<Vec<&str>> = LazyLock::new(|| {
 /// Says how the wording shows an absence; `None` when it does not.
 ///
 /// Without any header that says automatic, only a subject that begins with the phrase counts, and
-/// only in an answer, before a colon, as a whole, or together with the text.
+/// only before a sign, a date or the subject that is answered; words with other meanings
+/// (`Vacation: ...`) only in an answer or together with the text. Lotus Notes writes
+/// `Bob Example is out of the office.`
 pub(super) fn wording(facts: &Facts<'_>) -> Option<String> {
-    let subject = facts.subject.to_lowercase();
-    let absence = ABSENCE_SUBJECTS
-        .iter()
-        .find_map(|p| Some((p, subject.strip_prefix(p)?)));
+    let subject = folded(facts.subject.trim());
     let auto = AUTO_SUBJECTS
         .iter()
         .find_map(|p| Some((p, subject.strip_prefix(p)?)));
-    let marked = facts.header.has("X-Autoreply")
-        || facts
-            .header
-            .text("Auto-Submitted")
-            .is_some_and(|v| v.to_lowercase() != "no")
-        || facts.header.has("X-Autorespond")
-        || facts
-            .header
-            .text("Precedence")
-            .is_some_and(|v| v.to_lowercase().contains("auto"));
+    let marked = is_marked(facts);
+    let pointed = marked || auto.is_some() || facts.null_return_path();
+    let absence = subject_says(&subject);
+    let states = states_absence(&subject);
     // Most mail ends here: the text is searched only where something points to a note.
-    if absence.is_none() && auto.is_none() && !marked && !facts.null_return_path() {
+    if absence.is_none() && states.is_none() && !pointed {
         return None;
     }
     let text = searched(facts.text);
     let in_text = ABSENCE_WORDS.iter().find(|phrase| text.contains(**phrase));
-    if let Some((phrase, rest)) = absence {
-        let bordered = rest.is_empty()
-            || rest
-                .trim_start()
-                .starts_with([':', '-', '–', '(', '!', '/']);
-        let word_border = !rest.starts_with(char::is_alphabetic) || phrase.chars().count() > 9;
-        if word_border && (marked || facts.is_answer() || bordered || in_text.is_some()) {
-            return Some(format!("the subject says `{phrase}`"));
-        }
+    if let Some((phrase, weak)) = absence
+        && (!weak || marked || facts.is_answer() || (in_text.is_some() && !text.contains('?')))
+    {
+        return Some(format!("the subject says `{phrase}`"));
+    }
+    if let Some((who, phrase)) = states
+        && (marked || is_sender(facts, who) || (facts.is_answer() && in_text.is_some()))
+    {
+        return Some(format!("the subject says `{phrase}`"));
     }
     if let (Some((phrase, _)), Some(words)) = (auto, in_text) {
         return Some(format!(
@@ -186,12 +287,137 @@ pub(super) fn wording(facts: &Facts<'_>) -> Option<String> {
     }
 }
 
+/// Whether a field says that a program answered.
+fn is_marked(facts: &Facts<'_>) -> bool {
+    let says = |name: &str, test: fn(&str) -> bool| {
+        facts
+            .header
+            .text(name)
+            .is_some_and(|v| test(&v.to_lowercase()))
+    };
+    facts.header.has("X-Autoreply")
+        || facts.header.has("X-Autorespond")
+        || says("Auto-Submitted", |v| v != "no")
+        || says("Precedence", |v| v.contains("auto"))
+        || says("X-Precedence", |v| v.contains("auto"))
+}
+
+/// The phrase that a subject begins with, if it ends there, and whether it is a weak one.
+fn subject_says(subject: &str) -> Option<(&'static str, bool)> {
+    let begins = |list: &'static [&'static str]| {
+        list.iter()
+            .filter(|p| subject.strip_prefix(**p).is_some_and(is_border))
+            .max_by_key(|p| p.len())
+    };
+    match (begins(&ABSENCE_SUBJECTS), begins(&WEAK_SUBJECTS)) {
+        (Some(phrase), _) => Some((phrase, false)),
+        (None, phrase) => Some((phrase?, true)),
+    }
+}
+
+/// Whether the phrase of a subject ends where `rest` begins, and nothing else is spoken of.
+fn is_border(rest: &str) -> bool {
+    let blank = rest.trim_start();
+    if blank.is_empty() || blank.starts_with([':', '：', '-', '–', '—', '(', '[', '!', '/', '|'])
+    {
+        return true;
+    }
+    if blank.len() == rest.len() && blank.starts_with(char::is_alphanumeric) {
+        return false;
+    }
+    let blank = blank.trim_start_matches(['.', ',', ';', ' ']);
+    let word: String = blank
+        .chars()
+        .take_while(|c| !c.is_whitespace() && !matches!(c, ':' | '.' | ','))
+        .collect();
+    let after = blank.get(word.len()..).unwrap_or_default().trim_start();
+    // `du 3 mars`, `on 3 March`, `a partir de 3`: small words count before a number.
+    word.is_empty()
+        || word.starts_with(|c: char| c.is_ascii_digit())
+        || BORDERS.contains(&word.as_str())
+        || (word.chars().count() <= 3 && after.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// `Bob Example is out of the office.`: who, and the phrase.
+fn states_absence(subject: &str) -> Option<(&str, &'static str)> {
+    const STATES: &[&str] = &[
+        " is out of the office",
+        " is out of office",
+        " is currently out of the office",
+        " is away from the office",
+        " is away",
+        " is on vacation",
+        " is on leave",
+        " is on holiday",
+        " ist außer haus",
+        " ist ausser haus",
+        " ist nicht im büro",
+        " ist nicht im haus",
+        " ist abwesend",
+        " ist im urlaub",
+        " est absent du bureau",
+        " est absente du bureau",
+        " est absent",
+        " est absente",
+        " est en congé",
+        " est absent(e)",
+        " está fuera de la oficina",
+        " está ausente",
+        " está fora do escritório",
+        " está de férias",
+        " è fuori ufficio",
+        " è assente",
+        " is afwezig",
+        " is niet aanwezig",
+        " is niet op kantoor",
+        " er ikke på kontoret",
+        " är inte på kontoret",
+        " är på semester",
+        " ei ole toimistolla",
+        " jest poza biurem",
+        " jest nieobecny",
+        " jest nieobecna",
+        " není v kanceláři",
+        "さんは不在です",
+        "は不在です",
+        "不在办公室",
+    ];
+    STATES.iter().find_map(|phrase| {
+        let (who, rest) = subject.split_once(phrase)?;
+        let ends = is_border(rest) || rest.starts_with(['.', ',']);
+        (ends && !rest.contains('?') && who.split_whitespace().count() <= 6)
+            .then_some((who, phrase.trim()))
+    })
+}
+
+/// Whether a name is the sender's, in either order and with what Notes adds: `Bob Example/Example`.
+fn is_sender(facts: &Facts<'_>, who: &str) -> bool {
+    let bare = who.split('/').next().unwrap_or_default();
+    let words: Vec<&str> = bare
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .collect();
+    facts.from.iter().any(|from| {
+        let name = folded(from.name.as_deref().unwrap_or_default());
+        let local = from.address.local().to_lowercase();
+        !words.is_empty()
+            && words
+                .iter()
+                .all(|w| name.contains(*w) || local.contains(*w))
+    })
+}
+
 /// A subject that only automatic answers have.
 pub(super) fn automatic_subject(facts: &Facts<'_>) -> Option<String> {
-    let subject = facts.subject.to_lowercase();
+    let subject = folded(facts.subject.trim());
+    // Ticket systems put their number before: `[example #12] AutoReply: Visit`.
+    let untagged = subject
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+        .map_or(subject.as_str(), |(_, behind)| behind.trim_start());
     let (phrase, rest) = AUTO_SUBJECTS
         .iter()
-        .find_map(|p| Some((p, subject.strip_prefix(p)?)))?;
+        .find_map(|p| Some((p, subject.strip_prefix(p).or(untagged.strip_prefix(p))?)))?;
     let border = rest.is_empty() || !rest.starts_with(char::is_alphanumeric);
     (border
         && (facts.is_answer()
@@ -202,7 +428,7 @@ pub(super) fn automatic_subject(facts: &Facts<'_>) -> Option<String> {
 
 fn searched(text: &str) -> String {
     let text: String = text.chars().take(MAX_SEARCHED_CHARS).collect();
-    clean_text(&text).to_lowercase().replace('’', "'")
+    folded(&clean_text(&text))
 }
 
 fn left(text: &str) -> bool {

@@ -1,6 +1,8 @@
 use crate::mail::automatic::{BounceKind, MessageClass};
 use crate::mail::{MessageView, ParseLimits, parse_message};
 
+mod wording;
+
 fn mail(header: &str, body: &str) -> MessageView {
     let base = "From: Bob Example <bob@example.net>\nTo: alice@example.com\nMessage-ID: <1@example.net>\n\
                 Date: Fri, 27 Feb 2026 09:00:00 +0100\n";

@@ -55,23 +55,20 @@ impl Attributes {
             return true;
         }
         let style = self.style();
-        let zero = |property: &str| {
-            style.split(';').any(|d| {
-                d.strip_prefix(property)
-                    .and_then(|v| v.strip_prefix(':'))
-                    .is_some_and(|v| {
-                        matches!(
-                            v.trim_end_matches("!important"),
-                            "0" | "0px" | "0pt" | "0em"
-                        )
-                    })
-            })
-        };
+        let zero = |property| declared(&style, property).is_some_and(is_zero);
         style.contains("display:none")
             || style.contains("mso-hide:all")
             || style.contains("visibility:hidden")
             || (zero("max-height") && style.contains("overflow:hidden"))
-            || (zero("font-size") && (zero("line-height") || zero("max-height") || zero("opacity")))
+            || zero("opacity")
+            || (zero("font-size") && (zero("line-height") || zero("max-height")))
+    }
+
+    /// Whether the element says how large its letters are, and whether they are then seen at all;
+    /// layout cells say nought, and the text inside them says its own size again.
+    pub(super) fn letters_vanish(&self) -> Option<bool> {
+        let style = self.style();
+        declared(&style, "font-size").map(is_zero)
     }
 
     /// A paragraph without margins: Outlook writes every line as one.
@@ -149,6 +146,21 @@ impl Attributes {
             Mark::None
         }
     }
+}
+
+/// The value that a style without blanks gives a property.
+fn declared<'a>(style: &'a str, property: &str) -> Option<&'a str> {
+    style
+        .split(';')
+        .filter_map(|d| d.strip_prefix(property)?.strip_prefix(':'))
+        .next_back()
+}
+
+fn is_zero(value: &str) -> bool {
+    let number = value
+        .trim_end_matches("!important")
+        .trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%');
+    number.starts_with('0') && number.bytes().all(|b| matches!(b, b'0' | b'.'))
 }
 
 fn attribute_value(text: &str) -> (&str, &str) {

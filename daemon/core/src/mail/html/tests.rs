@@ -38,6 +38,17 @@ fn blocks_become_lines() {
         ("<a href=\"x>y\">link</a>", "link"),
         ("<p style=\"display:none\">no</p>yes", "yes"),
         ("<a title=\"never closed>text", "text"),
+        ("<span style=\"font-size:0\">no</span>yes", "yes"),
+        (
+            "<span style=\"font-size: 0px !important\">no</span>yes",
+            "yes",
+        ),
+        ("<div style=\"opacity:0\">no</div>yes", "yes"),
+        ("<div style=\"opacity:0.9;font-size:10px\">yes</div>", "yes"),
+        (
+            "<td style=\"font-size:0px;padding:10px\"><div style=\"font-size:13px\">yes</div>no</td>",
+            "yes",
+        ),
     ] {
         assert_eq!(text(html), want, "{html}");
     }

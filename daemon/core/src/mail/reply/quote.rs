@@ -1,19 +1,15 @@
 //! Where quotes and forwarded messages begin and end.
 
-use super::phrases::{
-    ABOVE_THIS_LINE, FORWARD_LINES, FROM, OTHER, SEPARATORS, STARTERS, SUBJECTS, WROTE,
+use super::attribution;
+use super::block::{
+    block_end, is_arrowed, is_forward_line, is_header_block, is_labelled_separator, is_rule,
+    is_separator, notes_block,
 };
 use super::{Confidence, Line, SpanKind};
 use crate::mail::html::Mark;
 
-/// Lines over which a mail program wraps `On ... wrote:`.
-const MAX_ATTRIBUTION_LINES: usize = 4;
-/// Characters of such an introduction; longer text is prose.
-const MAX_ATTRIBUTION_CHARS: usize = 400;
-/// Lines looked at for the labels of a quoted header block.
-const MAX_BLOCK_LINES: usize = 10;
-/// Characters of a label.
-const MAX_LABEL_CHARS: usize = 24;
+/// Initials before the sign, as in `AE> text`.
+const MAX_INITIALS: usize = 4;
 
 /// Something that introduces a quote.
 struct Introduction {
@@ -34,23 +30,64 @@ enum IntroductionKind {
 
 /// Gives all quoted lines their kind.
 pub(super) fn classify(lines: &mut [Line<'_>], answers: bool) -> Confidence {
-    let mut confidence = Confidence::High;
     for line in lines.iter_mut() {
         if line.is_prefixed() || matches!(line.mark, Mark::Attribution | Mark::RestQuoted) {
             line.kind = SpanKind::Quoted;
         }
     }
-    let mut introduced = lines
+    mark_initials(lines);
+    mark_bars(lines);
+    let marked = lines
         .iter()
         .any(|l| l.kind == SpanKind::Quoted && !l.is_prefixed());
-    let mut at = 0usize;
+    let (found, confidence) = introduced(lines, answers);
+    if !(found || marked) {
+        if !answers {
+            // Nothing is answered and nobody is quoted: `>` is the writer's own sign.
+            for line in lines.iter_mut() {
+                line.kind = SpanKind::Reply;
+            }
+            return Confidence::Low;
+        }
+        keep_own_lists(lines);
+    }
+    mark_rules_above(lines);
+    swallow_wrapped_rests(lines);
+    confidence
+}
+
+/// Hotmail puts its rule above a block of marked lines.
+fn mark_rules_above(lines: &mut [Line<'_>]) {
+    for at in 0..lines.len() {
+        let is_underscored = lines
+            .get(at)
+            .is_some_and(|l| l.text.len() >= 20 && l.text.bytes().all(|b| b == b'_'));
+        let quoted = lines
+            .get(at.saturating_add(1))
+            .is_some_and(|l| l.kind == SpanKind::Quoted);
+        if is_underscored
+            && quoted
+            && let Some(line) = lines.get_mut(at)
+        {
+            line.kind = SpanKind::Quoted;
+        }
+    }
+}
+
+/// Finds what introduces quotes and gives it its kind, with all that follows where no line is
+/// marked; says whether there was any, and how sure it is.
+fn introduced(lines: &mut [Line<'_>], answers: bool) -> (bool, Confidence) {
+    let mut confidence = Confidence::High;
+    let (mut any, mut at) = (false, 0usize);
     let (mut seen, mut written_before) = (0usize, false);
     while at < lines.len() {
         // Marked attributions are read too: Gmail puts forwarded header blocks into them.
         let skip = lines.get(at).is_none_or(|l| {
             l.is_blank()
                 || l.mark == Mark::Written
-                || (l.kind == SpanKind::Quoted && l.mark != Mark::Attribution)
+                || (l.kind == SpanKind::Quoted
+                    && l.mark != Mark::Attribution
+                    && !l.text.trim_start().starts_with(">>> "))
         });
         let found = if skip {
             None
@@ -61,7 +98,7 @@ pub(super) fn classify(lines: &mut [Line<'_>], answers: bool) -> Confidence {
             at = at.saturating_add(1);
             continue;
         };
-        introduced = true;
+        any = true;
         let body = next_written(lines, found.end);
         let prefixed_follows = body
             .and_then(|b| lines.get(b))
@@ -81,23 +118,117 @@ pub(super) fn classify(lines: &mut [Line<'_>], answers: bool) -> Confidence {
             };
         }
         let end = if whole_rest { lines.len() } else { found.end };
-        for line in lines.iter_mut().take(end).skip(found.start) {
+        let start = above_rules(lines, found.start);
+        for line in lines.iter_mut().take(end).skip(start) {
             line.kind = SpanKind::Quoted;
         }
         at = end;
     }
-    if !answers && !introduced {
-        // Nothing is answered and nobody is quoted: `>` is the writer's own sign.
-        for line in lines.iter_mut() {
-            line.kind = SpanKind::Reply;
-        }
-        return Confidence::Low;
-    }
-    swallow_wrapped_rests(lines);
-    confidence
+    (any, confidence)
 }
 
-fn next_written(lines: &[Line<'_>], from: usize) -> Option<usize> {
+/// A rule right above an introduction goes with it.
+fn above_rules(lines: &[Line<'_>], start: usize) -> usize {
+    let mut from = start;
+    for (at, line) in lines.iter().enumerate().take(start).rev() {
+        if is_rule(line.text.trim()) || matches!(line.text.trim(), "--" | "---" | "—") {
+            from = at;
+        } else if !line.is_blank() {
+            break;
+        }
+    }
+    from
+}
+
+/// Old mail programs put the writer's initials before the sign: `AE> text`, twice at least.
+fn mark_initials(lines: &mut [Line<'_>]) {
+    let initials = |text: &str| -> Option<String> {
+        let (head, _) = text.trim_start().split_once('>')?;
+        let fits = (2..=MAX_INITIALS).contains(&head.chars().count())
+            && head.chars().all(char::is_uppercase);
+        fits.then(|| head.to_owned())
+    };
+    let mut before: Option<(usize, String)> = None;
+    for at in 0..lines.len() {
+        let Some(line) = lines.get(at).filter(|l| l.mark == Mark::None) else {
+            continue;
+        };
+        if line.is_blank() {
+            continue;
+        }
+        let found = initials(line.text);
+        if let (Some((last, old)), Some(new)) = (&before, &found)
+            && old == new
+        {
+            for line in [*last, at] {
+                mark_foreign(lines, line);
+            }
+        }
+        before = found.map(|name| (at, name));
+    }
+}
+
+fn mark_foreign(lines: &mut [Line<'_>], at: usize) {
+    if let Some(line) = lines.get_mut(at) {
+        line.foreign = true;
+        line.kind = SpanKind::Quoted;
+    }
+}
+
+/// `| text` below a line that tells who wrote; a table has bars at both ends.
+fn mark_bars(lines: &mut [Line<'_>]) {
+    let is_bar = |line: &Line<'_>| {
+        let text = line.text.trim();
+        text == "|" || text.starts_with("| ") && !text.ends_with('|')
+    };
+    let mut at = 0usize;
+    while at < lines.len() {
+        let told = lines
+            .get(at)
+            .is_some_and(|l| l.mark == Mark::None && attribution::tells_who_wrote(l.text));
+        at = at.saturating_add(1);
+        if !told {
+            continue;
+        }
+        let Some(mut bar) = next_written(lines, at) else {
+            return;
+        };
+        while lines.get(bar).is_some_and(is_bar) {
+            mark_foreign(lines, bar);
+            bar = bar.saturating_add(1);
+        }
+        at = at.max(bar);
+    }
+}
+
+/// `Our conditions:` right above lines with `>`, and text right below: a list of the writer's.
+fn keep_own_lists(lines: &mut [Line<'_>]) {
+    let mut at = 0usize;
+    while at < lines.len() {
+        let quoted = |l: &&Line<'_>| l.kind == SpanKind::Quoted && l.is_prefixed();
+        let length = lines.iter().skip(at).take_while(quoted).count();
+        if length == 0 {
+            at = at.saturating_add(1);
+            continue;
+        }
+        let end = at.saturating_add(length);
+        let above = at.checked_sub(1).and_then(|above| own(lines, above));
+        if above.is_some_and(|text| text.ends_with([':', '：'])) && own(lines, end).is_some() {
+            for line in lines.iter_mut().take(end).skip(at) {
+                line.kind = SpanKind::Reply;
+            }
+        }
+        at = end;
+    }
+}
+
+/// A line of the reply that holds text.
+fn own<'a>(lines: &[Line<'a>], at: usize) -> Option<&'a str> {
+    let line = lines.get(at)?;
+    (!line.is_blank() && line.kind == SpanKind::Reply).then(|| line.text.trim_end())
+}
+
+pub(super) fn next_written(lines: &[Line<'_>], from: usize) -> Option<usize> {
     let at = lines.iter().skip(from).position(|l| !l.is_blank())?;
     Some(from.saturating_add(at))
 }
@@ -134,320 +265,39 @@ fn swallow_wrapped_rests(lines: &mut [Line<'_>]) {
 
 fn introduction(lines: &[Line<'_>], at: usize, answers: bool) -> Option<Introduction> {
     let text = lines.get(at)?.text.trim();
-    if is_separator(text) || is_forward_line(text) {
-        return Some(Introduction {
-            start: at,
-            end: block_end(lines, at),
-            kind: IntroductionKind::Block,
-        });
+    let block = |start, end| Introduction {
+        start,
+        end,
+        kind: IntroductionKind::Block,
+    };
+    if is_separator(text) || is_forward_line(text) || is_labelled_separator(lines, at) {
+        return Some(block(at, block_end(lines, at)));
+    }
+    if is_arrowed(text) {
+        return Some(block(at, at.saturating_add(1)));
+    }
+    if let Some(rest) = text.strip_prefix(">>> ")
+        && attribution::is_whole(rest)
+    {
+        return Some(block(at, at.saturating_add(1)));
     }
     if is_rule(text)
-        && let Some(block) = next_written(lines, at.saturating_add(1))
-        && block <= at.saturating_add(3)
-        && is_header_block(lines, block)
+        && let Some(first) = next_written(lines, at.saturating_add(1))
+        && first <= at.saturating_add(3)
+        && is_header_block(lines, first)
     {
-        return Some(Introduction {
-            start: at,
-            end: block_end(lines, block),
-            kind: IntroductionKind::Block,
-        });
+        return Some(block(at, block_end(lines, first)));
     }
     if is_header_block(lines, at) && (answers || lines.get(at)?.mark == Mark::Attribution) {
-        return Some(Introduction {
-            start: at,
-            end: block_end(lines, at),
-            kind: IntroductionKind::Block,
-        });
+        return Some(block(at, block_end(lines, at)));
     }
-    let end = attribution(lines, at)?;
+    if let Some(end) = notes_block(lines, at).filter(|_| answers) {
+        return Some(block(at, end));
+    }
+    let end = attribution::end(lines, at)?;
     Some(Introduction {
         start: at,
         end,
         kind: IntroductionKind::Attribution,
     })
-}
-
-/// A row of underscores or dashes, as Outlook puts above the block.
-fn is_rule(text: &str) -> bool {
-    text.chars().count() >= 5
-        && text
-            .chars()
-            .all(|c| matches!(c, '_' | '-' | '—' | '–' | '‐' | '‑' | '=' | '*'))
-}
-
-/// `-----Original Message-----`, in any language, and helpdesks' reply lines.
-fn is_separator(text: &str) -> bool {
-    let inner = text.trim_matches([
-        '-', '_', '=', '*', '#', '—', '–', '‐', '‑', '━', '─', ' ', ':', '>', '<', '\t',
-    ]);
-    let dashes = text
-        .chars()
-        .take_while(|c| matches!(c, '-' | '_' | '=' | '*' | '—' | '–' | '‐' | '‑' | '━' | '─'))
-        .count();
-    let lower = inner.to_lowercase();
-    if ABOVE_THIS_LINE.iter().any(|phrase| lower.contains(phrase)) {
-        return text.chars().count() <= 120;
-    }
-    if dashes < 2 || inner.chars().count() > 60 {
-        return false;
-    }
-    // Lotus: `----- Forwarded by Bob Smith/Example on 03/02/2026 10:00 AM -----`.
-    let forwarded = [
-        "forwarded by ",
-        "weitergeleitet von ",
-        "réacheminé par ",
-        "reenviado por ",
-    ];
-    SEPARATORS.contains(&lower.as_str()) || forwarded.iter().any(|f| lower.starts_with(f))
-}
-
-fn is_forward_line(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    let bare = lower.trim_end_matches([':', '：', ' ', '\u{a0}', '。']);
-    FORWARD_LINES.contains(&bare)
-}
-
-/// The label of a header line, lower case, without the marks of bold type.
-fn label(text: &str) -> Option<String> {
-    let bare = text.trim_start_matches(['*', '_', '|', ' ', '\t', '\u{a0}']);
-    let colon = bare.find([':', '：'])?;
-    let (name, _) = bare.split_at(colon);
-    if name.chars().count() > MAX_LABEL_CHARS {
-        return None;
-    }
-    let name = name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_'));
-    // Japanese and Chinese programs pad labels: `差 出 人`.
-    let name = name.to_lowercase();
-    let name = if name.is_ascii() {
-        name
-    } else {
-        name.replace('\u{3000}', "")
-    };
-    (!name.is_empty()).then_some(name)
-}
-
-/// A line with a sender's label, and at least two other labels close below.
-fn is_header_block(lines: &[Line<'_>], at: usize) -> bool {
-    let Some(first) = lines.get(at).and_then(|l| label(l.text)) else {
-        return false;
-    };
-    let starts_with_from = FROM.contains(&first.as_str());
-    let others = lines
-        .iter()
-        .skip(at.saturating_add(1))
-        .filter(|l| !l.is_blank())
-        .take(MAX_BLOCK_LINES)
-        .map_while(|l| label(l.text).or_else(|| continues(l.text)))
-        .filter(|name| OTHER.contains(&name.as_str()) || FROM.contains(&name.as_str()));
-    let found: Vec<String> = others.collect();
-    let enough = if starts_with_from { 2 } else { 3 };
-    let sender = starts_with_from || found.iter().any(|name| FROM.contains(&name.as_str()));
-    // `From: Berlin, To: Hamburg, Date: 3 March` is a journey: mail has addresses or a subject.
-    let addressed = lines
-        .iter()
-        .skip(at)
-        .take(found.len().saturating_add(1))
-        .any(|l| l.text.contains('@'));
-    let subject = found.iter().any(|name| SUBJECTS.contains(&name.as_str()));
-    let ruled = lines
-        .get(..at)
-        .and_then(|before| before.iter().rev().find(|l| !l.is_blank()))
-        .is_some_and(|l| is_rule(l.text.trim()) || is_separator(l.text.trim()));
-    let mail = if starts_with_from {
-        (addressed || subject) && (ruled || sent_by_mail(lines, at, found.len()))
-    } else {
-        addressed || ruled
-    };
-    sender && found.len() >= enough && mail && (starts_with_from || is_date_label(&first))
-}
-
-/// Mail has a sender with an address, or a date with a time of day.
-fn sent_by_mail(lines: &[Line<'_>], at: usize, others: usize) -> bool {
-    let from = |line: &Line<'_>| label(line.text).is_some_and(|l| FROM.contains(&l.as_str()));
-    let block = lines.iter().skip(at).filter(|l| !l.is_blank());
-    block
-        .take(others.saturating_add(1))
-        .enumerate()
-        .any(|(n, line)| {
-            line.mark == Mark::Attribution
-                || ((n == 0 || from(line)) && line.text.contains('@'))
-                || (has_date(line.text) && has_clock(line.text))
-        })
-}
-
-/// A time of day: `10:00`, `10.00`, `10h00`.
-fn has_clock(text: &str) -> bool {
-    let digits = |s: &str| s.chars().take_while(char::is_ascii_digit).count();
-    text.match_indices([':', '.', 'h']).any(|(at, sign)| {
-        let (before, after) = text.split_at(at);
-        let after = after.strip_prefix(sign).unwrap_or_default();
-        let bare = before.trim_end_matches(|c: char| c.is_ascii_digit());
-        let hours = before.len().saturating_sub(bare.len());
-        let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
-        (1..=2).contains(&hours)
-            && digits(after) == 2
-            && (sign == ":" || !(bare.ends_with('.') || rest.starts_with('.')))
-    })
-}
-
-/// Lotus and some phones put the date or the subject first.
-fn is_date_label(name: &str) -> bool {
-    matches!(
-        name,
-        "date"
-            | "datum"
-            | "sent"
-            | "subject"
-            | "betreff"
-            | "gesendet"
-            | "to"
-            | "fecha"
-            | "data"
-            | "дата"
-    )
-}
-
-/// Long recipient lists run over several lines.
-fn continues(text: &str) -> Option<String> {
-    (text.contains('@') || text.starts_with([' ', '\t'])).then(String::new)
-}
-
-fn block_end(lines: &[Line<'_>], at: usize) -> usize {
-    let mut end = at.saturating_add(1);
-    for (offset, line) in lines.iter().enumerate().skip(end).take(MAX_BLOCK_LINES) {
-        let labelled = label(line.text)
-            .is_some_and(|name| OTHER.contains(&name.as_str()) || FROM.contains(&name.as_str()));
-        if labelled {
-            end = offset.saturating_add(1);
-        }
-    }
-    end
-}
-
-/// Where an attribution that starts at `at` ends; it may be wrapped.
-fn attribution(lines: &[Line<'_>], at: usize) -> Option<usize> {
-    let mut joined = String::new();
-    for count in 1..=MAX_ATTRIBUTION_LINES {
-        let line = lines.get(at.saturating_add(count).saturating_sub(1))?;
-        if line.is_blank() || (line.is_prefixed() && count > 1) {
-            return None;
-        }
-        if !joined.is_empty() {
-            joined.push(' ');
-        }
-        joined.push_str(line.text.trim());
-        if joined.chars().count() > MAX_ATTRIBUTION_CHARS {
-            return None;
-        }
-        if ends_introduction(&joined) {
-            let end = at.saturating_add(count);
-            let quote_follows = next_written(lines, end)
-                .and_then(|n| lines.get(n))
-                .is_some_and(|l| l.kind == SpanKind::Quoted);
-            let starts_later = (1..count).any(|skip| {
-                let line = lines
-                    .get(at.saturating_add(skip))
-                    .map_or("", |l| l.text)
-                    .trim();
-                let lower = line.to_lowercase();
-                is_starter(&lower) && has_date(&lower)
-            });
-            let dated_first = line_has_digit(lines.get(at));
-            let wraps = count == 1 || (dated_first && !starts_later);
-            if wraps && is_attribution(&joined, count > 1, quote_follows) {
-                return Some(end);
-            }
-            // An address may end a line that goes on; nothing else does.
-            if !joined.ends_with('>') {
-                return None;
-            }
-        }
-    }
-    None
-}
-
-fn line_has_digit(line: Option<&Line<'_>>) -> bool {
-    line.is_some_and(|l| l.text.contains(|c: char| c.is_ascii_digit()))
-}
-
-fn ends_introduction(text: &str) -> bool {
-    let text = text.trim_end_matches(['*', '_', ' ', '\u{a0}']);
-    text.ends_with([':', '：'])
-        || text.ends_with("写道")
-        || text.ends_with("---")
-        || text.ends_with('>')
-}
-
-fn is_attribution(text: &str, wrapped: bool, quote_follows: bool) -> bool {
-    let lower = text.to_lowercase();
-    let bare = lower.trim_matches([':', '：', ' ', '*', '_', '-', '‐', '\u{a0}']);
-    let starter = is_starter(bare);
-    if wrapped && !starter {
-        return false;
-    }
-    let dated = has_date(bare);
-    let addressed =
-        bare.contains('@') && (bare.contains('<') || bare.contains('(') || bare.contains("mailto"));
-    // Gmail in some languages: `2026-03-02 10:00 GMT+01:00 Bob <bob@example.com>:`
-    let colon = lower.trim_end().ends_with([':', '：']);
-    if dated && bare.ends_with('>') && addressed && starter && (colon || quote_follows) {
-        return true;
-    }
-    let Some(verb) = WROTE.iter().find(|verb| contains_word(bare, verb)) else {
-        return false;
-    };
-    let verb_last = bare.ends_with(verb);
-    if quote_follows {
-        return dated || addressed || verb_last;
-    }
-    // Without quote marks below, everything behind is taken away: be strict.
-    let shaped = if verb_last {
-        starter || addressed
-    } else {
-        dated || addressed
-    };
-    shaped && (dated || addressed) && (has_clock(bare) || addressed)
-}
-
-/// Whether a line begins like an attribution: with a number, or a word that leads to a date.
-fn is_starter(lower: &str) -> bool {
-    let first = lower
-        .split(|c: char| !c.is_alphabetic())
-        .next()
-        .unwrap_or_default();
-    lower.starts_with(|c: char| c.is_ascii_digit() || c == '<' || c == '[')
-        || STARTERS.contains(&first)
-        || first.starts_with('在')
-}
-
-/// Scripts without blanks between words need no word borders.
-fn contains_word(text: &str, word: &str) -> bool {
-    let Some(at) = text.find(word) else {
-        return false;
-    };
-    if !word
-        .chars()
-        .any(|c| c.is_alphabetic() && u32::from(c) < 0x0600)
-    {
-        return true;
-    }
-    let (before, rest) = text.split_at(at);
-    let after = rest.strip_prefix(word).unwrap_or_default();
-    !before.ends_with(char::is_alphabetic) && !after.starts_with(char::is_alphabetic)
-}
-
-fn has_date(text: &str) -> bool {
-    text.chars().filter(char::is_ascii_digit).count() >= 2 && has_time_or_year(text)
-}
-
-fn has_time_or_year(text: &str) -> bool {
-    let digits: Vec<&str> = text
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|d| !d.is_empty())
-        .collect();
-    let year = digits
-        .iter()
-        .any(|d| d.len() == 4 && (d.starts_with("19") || d.starts_with("20")));
-    let numeric = digits.len() >= 3;
-    year || numeric
 }

@@ -1,8 +1,8 @@
 //! Where the reply ends and the signature begins.
 
-use std::sync::LazyLock;
-
-use super::phrases::{CLOSINGS, FOOTERS, LEGAL, LEGAL_CORE, MOBILE};
+use super::apps::is_mobile;
+use super::contact::{closing, has_parts, is_contact, is_named, is_reachable, is_sentence};
+use super::phrases::{FOOTERS, LEGAL, LEGAL_CORE};
 use super::{Confidence, Line, SpanKind};
 use crate::mail::html::Mark;
 
@@ -14,8 +14,6 @@ const MAX_SIGNATURE_SENTENCES: usize = 6;
 const MAX_SIGNATURE_PROSE_CHARS: usize = 300;
 /// Lines behind a delimiter without the blank, which people also use as a rule.
 const MAX_LOOSE_LINES: usize = 12;
-/// Characters of a line that an app adds.
-const MAX_MOBILE_CHARS: usize = 110;
 /// Lines of contact data below a closing.
 const MAX_CONTACT_LINES: usize = 14;
 /// Characters of one of them.
@@ -24,16 +22,18 @@ const MAX_CONTACT_CHARS: usize = 100;
 const MAX_LEGAL_PARAGRAPHS: usize = 15;
 /// Lines of one of them.
 const MAX_LEGAL_LINES: usize = 60;
+/// Characters of a border that somebody draws.
+const MIN_BORDER_CHARS: usize = 8;
+/// Characters of a heading above a rule.
+const MAX_HEADING_CHARS: usize = 60;
+/// Characters of a line of parts with bars.
+const MAX_PARTED_CHARS: usize = 140;
 /// Lines between a closing and the contact data: the writer's name.
 const MAX_NAME_LINES: usize = 2;
 
 /// Gives signature lines their kind; quotes must be known already.
-pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
-    for line in lines.iter_mut() {
-        if line.mark == Mark::Signature && line.kind == SpanKind::Reply {
-            line.kind = SpanKind::Signature;
-        }
-    }
+pub(super) fn classify(lines: &mut [Line<'_>], name: Option<&str>) -> Confidence {
+    marked(lines);
     let only_signature = !lines
         .iter()
         .any(|l| !l.is_blank() && l.kind != SpanKind::Signature);
@@ -52,12 +52,29 @@ pub(super) fn classify(lines: &mut [Line<'_>]) -> Confidence {
         }
         let legal = legal_notice(lines, start, end);
         let end = legal.unwrap_or(end);
-        let contact = contact_block(lines, start, end);
+        let contact = contact_block(lines, start, end) || named_block(lines, start, end, name);
         if legal.is_some() || contact {
             confidence = Confidence::Medium;
         }
     }
     confidence
+}
+
+/// What the HTML calls a signature, unless the text above says `Please sign here:`.
+fn marked(lines: &mut [Line<'_>]) {
+    let mut asked_for = false;
+    for line in lines.iter_mut() {
+        let is_marked = line.mark == Mark::Signature && line.kind == SpanKind::Reply;
+        if is_marked && !asked_for {
+            line.kind = SpanKind::Signature;
+        }
+        if line.is_blank() {
+            continue;
+        }
+        if !is_marked {
+            asked_for = line.kind == SpanKind::Reply && line.text.trim_end().ends_with(':');
+        }
+    }
 }
 
 /// Stretches of reply lines between quotes.
@@ -97,33 +114,35 @@ fn written(lines: &[Line<'_>], start: usize, end: usize) -> usize {
 
 /// The first delimiter whose rest is short enough to be a signature.
 fn delimited(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
-    let found = (start..end).find(|&at| {
+    // Far from the end nothing is a signature, and need not be counted.
+    let reach = MAX_DELIMITED_LINES.saturating_mul(4);
+    let near = start.max(end.saturating_sub(reach));
+    let several = lines
+        .iter()
+        .take(end)
+        .skip(near)
+        .filter(|l| is_delimiter(l.text))
+        .count()
+        > 1;
+    let found = (near..end).find(|&at| {
         let Some(line) = lines.get(at) else {
             return false;
         };
-        // Far from the end nothing is a signature, and need not be counted.
-        if end.saturating_sub(at) > MAX_DELIMITED_LINES.saturating_mul(4) {
-            return false;
+        let from = at.saturating_add(1);
+        let behind = written(lines, from, end);
+        if is_delimiter(line.text) {
+            return behind <= MAX_DELIMITED_LINES && !holds_text(lines, from, end, several);
         }
-        let behind = written(lines, at.saturating_add(1), end);
-        match line.text {
-            "-- " | "--\u{a0}" => {
-                let from = at.saturating_add(1);
-                behind <= MAX_DELIMITED_LINES && !holds_text(lines, from, end)
-            }
-            text => {
-                let bare = text.trim();
-                let from = at.saturating_add(1);
-                let most = match bare {
-                    "--" | "- --" => MAX_LOOSE_LINES,
-                    "—" | "–" => MAX_NAME_LINES,
-                    // A rule, unless contact data stands below.
-                    "---" | "__" if has_contact(lines, from, end) => MAX_LOOSE_LINES,
-                    _ => return false,
-                };
-                (1..=most).contains(&behind) && looks_signed(lines, from, end)
-            }
-        }
+        let bare = line.text.trim();
+        let most = match bare {
+            "--" if behind == 0 => return true,
+            "--" | "- --" => MAX_LOOSE_LINES,
+            "—" | "–" => MAX_NAME_LINES,
+            // A rule, unless contact data stands below.
+            "---" | "__" if has_contact(lines, from, end) => MAX_LOOSE_LINES,
+            _ => return is_border(bare) && is_ruled_contact(lines, start, at, end),
+        };
+        (1..=most).contains(&behind) && looks_signed(lines, from, end)
     });
     match found {
         Some(at) => {
@@ -134,8 +153,68 @@ fn delimited(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
     }
 }
 
-/// A question, a further delimiter, or more sentences than a signature has.
-fn holds_text(lines: &[Line<'_>], start: usize, end: usize) -> bool {
+fn is_delimiter(text: &str) -> bool {
+    matches!(text, "-- " | "--\u{a0}")
+}
+
+/// A long row of one or two signs, as people draw around their signatures.
+fn is_border(text: &str) -> bool {
+    let mut signs: Vec<char> = Vec::new();
+    for c in text.chars() {
+        if c.is_alphanumeric() || matches!(c, '>' | '|' | '(' | '"') {
+            return false;
+        }
+        if c != ' ' && !signs.contains(&c) {
+            signs.push(c);
+        }
+    }
+    text.chars().count() >= MIN_BORDER_CHARS && (1..=3).contains(&signs.len())
+}
+
+/// Contact data below a border, up to the end or a closing border; never a form or a heading.
+fn is_ruled_contact(lines: &[Line<'_>], start: usize, border: usize, end: usize) -> bool {
+    let above = lines.get(start..border).unwrap_or_default();
+    let Some(last) = above.iter().rev().find(|l| !l.is_blank()) else {
+        return false;
+    };
+    if last.text.trim_end().ends_with([':', '：']) || is_heading(above) {
+        return false;
+    }
+    let below: Vec<&str> = lines
+        .iter()
+        .take(end)
+        .skip(border.saturating_add(1))
+        .map(|l| l.text.trim())
+        .filter(|text| !text.is_empty())
+        .collect();
+    let written: Vec<&str> = below.iter().copied().filter(|t| !is_border(t)).collect();
+    let plain = written.iter().all(|text| {
+        text.chars().count() <= MAX_CONTACT_CHARS
+            && (is_contact(text) || !is_sentence(text) && !text.contains([':', '：', '?']))
+    });
+    let inner_border = below
+        .iter()
+        .position(|t| is_border(t))
+        .is_some_and(|at| at.saturating_add(1) < below.len());
+    let reachable = written.iter().any(|text| is_reachable(text));
+    let ends_in_contact = written.last().is_some_and(|text| is_contact(text));
+    (1..=MAX_LOOSE_LINES).contains(&written.len())
+        && plain
+        && !inner_border
+        && reachable
+        && ends_in_contact
+}
+
+/// A short line right above a border is its heading.
+fn is_heading(above: &[Line<'_>]) -> bool {
+    above
+        .last()
+        .is_some_and(|l| !l.is_blank() && l.text.trim().chars().count() <= MAX_HEADING_CHARS)
+}
+
+/// A question, or more sentences than a signature has; between several delimiters one is too many.
+fn holds_text(lines: &[Line<'_>], start: usize, end: usize, several: bool) -> bool {
+    let most = if several { 0 } else { MAX_SIGNATURE_SENTENCES };
     let (mut sentences, mut chars) = (0usize, 0usize);
     for line in lines.iter().take(end).skip(start) {
         if line.kind != SpanKind::Reply {
@@ -148,7 +227,7 @@ fn holds_text(lines: &[Line<'_>], start: usize, end: usize) -> bool {
             // Notices are long, and stand last.
             break;
         }
-        if matches!(line.text, "-- " | "--\u{a0}") || text.ends_with('?') {
+        if text.ends_with('?') {
             return true;
         }
         if is_sentence(text) && !is_contact(text) {
@@ -156,7 +235,7 @@ fn holds_text(lines: &[Line<'_>], start: usize, end: usize) -> bool {
             chars = chars.saturating_add(text.chars().count());
         }
     }
-    sentences > MAX_SIGNATURE_SENTENCES || chars > MAX_SIGNATURE_PROSE_CHARS
+    sentences > most || chars > MAX_SIGNATURE_PROSE_CHARS
 }
 
 fn has_contact(lines: &[Line<'_>], start: usize, end: usize) -> bool {
@@ -189,66 +268,6 @@ fn mobile_lines(lines: &mut [Line<'_>], start: usize, end: usize) {
             line.kind = SpanKind::Signature;
         }
     }
-}
-
-fn is_mobile(text: &str) -> bool {
-    let bare = text
-        .trim()
-        .trim_start_matches(['-', '*', '[', '(', '_', ' ', '“', '"']);
-    if bare.chars().count() > MAX_MOBILE_CHARS {
-        return false;
-    }
-    let lower = bare.to_lowercase().replace('\u{a0}', " ");
-    MOBILE.iter().any(|phrase| {
-        lower
-            .strip_prefix(*phrase)
-            .is_some_and(|rest| is_app_tail(phrase, rest))
-    })
-}
-
-/// `Sent from my iPhone` is the app's; `Sent from my office last week, did you get it?` is not.
-fn is_app_tail(phrase: &str, rest: &str) -> bool {
-    static DEVICES: LazyLock<Vec<&str>> = LazyLock::new(|| {
-        "\
-        phone|ipad|ipod|iphon|samsung|galaxy|android|mobil|handy|smartphone|outlook|yahoo|gmail|\
-        proton|tablet|blackberry|windows|mail|huawei|xiaomi|pixel|gmx|web.de|app|ios|sony|nokia|\
-        lumia|htc|lg |oneplus|device|mac|superhuman|blue|spark|airmail|front|tuta|gerät|móvil|\
-        movil|celular|cellulare|telefon|téléphone|telemóvel|puhelim|verizon|at&t|t-mobile|\
-        wireless|avast|avg|virus|typeapp|k-9|smart|watch|huaw|oppo|vivo|motorola|redmi|honor|\
-        realme|orange|icloud|手机|携帯|shift|unterwegs|the go|移动|desktop|fairemail"
-            .split('|')
-            .collect()
-    });
-    if rest.contains('?') || rest.matches(' ').count() > 12 {
-        return false;
-    }
-    // The device comes at once, and what follows a comma is an excuse or text.
-    let near: String = rest
-        .split_whitespace()
-        .take(4)
-        .collect::<Vec<_>>()
-        .join(" ");
-    let near = near.split(',').next().unwrap_or_default();
-    let near = format!("{phrase}{near} ");
-    let about_app = DEVICES.iter().any(|device| near.contains(device));
-    let excuse = [
-        "excuse",
-        "typo",
-        "brevity",
-        "brief",
-        "kürze",
-        "tippfehler",
-        "entschuldig",
-        "fautes",
-    ]
-    .iter()
-    .any(|word| rest.contains(word));
-    let after_comma = rest
-        .split_once(',')
-        .map_or(0, |(_, after)| after.split_whitespace().count());
-    let sentence = rest.trim_end_matches(['.', '!', ' ']).contains(". ");
-    let short = rest.split_whitespace().count() <= 8;
-    about_app && (excuse || (!sentence && after_comma < 3 && (short || phrase.len() > 20)))
 }
 
 /// Mailman's footer and Google Groups' stand behind everything.
@@ -365,9 +384,9 @@ fn paragraphs(lines: &[Line<'_>], start: usize, end: usize) -> Vec<(usize, usize
 
 /// Contact data below a closing and a name; closing and name stay with the reply.
 fn contact_block(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
-    let Some(closing) = (start..end)
+    let Some((closing, named)) = (start..end)
         .rev()
-        .find(|&at| lines.get(at).is_some_and(|l| is_closing(l.text)))
+        .find_map(|at| Some((at, closing(lines.get(at)?.text)?)))
     else {
         return false;
     };
@@ -404,7 +423,7 @@ fn contact_block(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
     let Some((name, rest)) = below.split_first() else {
         return false;
     };
-    let from = if is_contact(text(name)) {
+    let from = if named || is_contact(text(name)) {
         Some(name)
     } else {
         rest.first()
@@ -414,66 +433,49 @@ fn contact_block(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
     true
 }
 
-fn is_closing(text: &str) -> bool {
-    let lower = text.trim().to_lowercase();
-    let bare = lower.trim_end_matches([',', '.', '!', ' ', '-', '–']);
-    bare.chars().count() <= 45
-        && (CLOSINGS.contains(&bare)
-            || CLOSINGS
-                .iter()
-                .any(|c| c.chars().count() > 12 && bare.starts_with(c)))
-}
-
-fn is_sentence(text: &str) -> bool {
-    let words = text.split_whitespace().count();
-    text.ends_with(['?', '!', ':', ';']) || (text.ends_with('.') && words > 4) || words > 9
-}
-
-/// A telephone number, a web address, a mail address, a form of company.
-fn is_contact(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    let digits = text.chars().filter(char::is_ascii_digit).count();
-    let first = lower
-        .split([' ', '|', '/', '\u{a0}'])
-        .next()
-        .unwrap_or_default();
-    let first = first.trim_end_matches(['.', ':']);
-    let phone_word = lower.starts_with(['+', '('])
-        || lower.starts_with(|c: char| c.is_ascii_digit()) && digits >= 8
-        || [
-            "tel", "phone", "fax", "mobil", "mobile", "mob", "cell", "fon", "telefon", "handy",
-            "office", "direct", "t", "m", "f", "p", "ph", "tél", "tlf", "mobiel", "gsm",
-        ]
-        .contains(&first);
-    let few = text.split_whitespace().count() <= 4;
-    let web =
-        few && (lower.contains("www.") || lower.contains("http://") || lower.contains("https://"));
-    let mail = text
-        .split_whitespace()
-        .any(|w| w.contains('@') && w.contains('.'))
-        && text.split_whitespace().count() <= 4;
-    let firm = [
-        " gmbh",
-        " ag",
-        " ltd",
-        " llc",
-        " inc",
-        " inc.",
-        " b.v.",
-        " s.a.",
-        " sarl",
-        " s.r.l.",
-        " s.l.",
-        " a/s",
-        " ab",
-        " oy",
-        " kg",
-        " sp. z o.o.",
-        " as",
-        " plc",
-        " corp.",
-    ]
-    .iter()
-    .any(|f| lower.ends_with(f) || lower.contains(&format!("{f} ")) && digits > 0);
-    (phone_word && digits >= 5) || web || mail || firm
+/// Contact data without a closing, below the writer's own name or a line of parts with bars.
+fn named_block(lines: &mut [Line<'_>], start: usize, end: usize, name: Option<&str>) -> bool {
+    let written: Vec<usize> = (start..end)
+        .filter(|&at| {
+            lines
+                .get(at)
+                .is_some_and(|l| !l.is_blank() && l.kind == SpanKind::Reply)
+        })
+        .collect();
+    let text = |at: usize| lines.get(at).map_or("", |l| l.text.trim());
+    let first = written
+        .len()
+        .saturating_sub(MAX_CONTACT_LINES.saturating_add(1))
+        .max(1);
+    let found = written
+        .get(first..)
+        .unwrap_or_default()
+        .iter()
+        .find(|&&at| {
+            let own = name.is_some_and(|name| is_named(text(at), name));
+            let parted =
+                has_parts(text(at)) && lines.get(at.saturating_sub(1)).is_some_and(Line::is_blank);
+            own || parted
+        });
+    let Some(&head) = found else {
+        return false;
+    };
+    let above = written.iter().rev().find(|&&at| at < head).copied();
+    let asked =
+        above.is_none_or(|at| text(at).ends_with([':', '：', ',']) || closing(text(at)).is_some());
+    let below: Vec<&str> = written
+        .iter()
+        .filter(|&&at| at >= head)
+        .map(|&at| text(at))
+        .collect();
+    let plain = below.iter().all(|text| {
+        text.chars().count() <= MAX_PARTED_CHARS
+            && !text.ends_with('?')
+            && (is_contact(text) || has_parts(text) || !is_sentence(text))
+    });
+    if asked || !plain || !below.iter().any(|text| is_reachable(text)) {
+        return false;
+    }
+    set(lines, head, end);
+    true
 }

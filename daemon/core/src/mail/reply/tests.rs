@@ -1,6 +1,7 @@
 use super::*;
 
 mod markup;
+mod programs;
 
 /// (name, text, reply, a word of the quote or "", a word of the signature or "").
 type Row = (
@@ -655,7 +656,11 @@ fn a_message_that_answers_nothing_keeps_signs_of_its_own() {
         "Our conditions:\n> 100 pieces: 5 percent off\n> 500 pieces: 10 percent off\nIs that acceptable?",
         "These headers:\n\nFrom: alice@example.com\nTo: bob@example.net\nDate: Mon, 2 Nov 2026 10:00:00 +0100\nSubject: Visit\n\nWhat is wrong?",
     ] {
-        let parts = divide(text, &[], false);
+        let writing = Writing {
+            answers: false,
+            name: None,
+        };
+        let parts = divide(text, &[], &writing);
         assert_eq!(parts.reply, text, "{parts:#?}");
     }
 }

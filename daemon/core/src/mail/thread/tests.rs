@@ -27,10 +27,6 @@ fn candidates_come_strongest_first_and_once() {
         thread_candidates(&mail("Message-ID: <3@x>\nSubject: Visit")),
         []
     );
-    let known = |e: &ThreadEvidence| {
-        (*e == ThreadEvidence::Reference("1@x".into())).then(|| ThreadId::from("t"))
-    };
-    assert_eq!(find_thread(&view, known).unwrap().0, ThreadId::from("t"));
 }
 
 #[test]
@@ -61,4 +57,31 @@ fn long_lists_keep_their_ends() {
         (capped.len(), capped[0].as_str(), capped[39].as_str()),
         (40, "0@x", "99@x")
     );
+}
+
+#[test]
+fn standing_is_kept_by_person_and_by_organisation() {
+    let rows = [
+        ("Bob@Example.com", "bob@example.com", Some("@example.com")),
+        (
+            "bob+1@mail.example.com",
+            "bob@mail.example.com",
+            Some("@example.com"),
+        ),
+        ("ann@gmail.com", "ann@gmail.com", None),
+        ("ann@co.uk", "ann@co.uk", None),
+    ];
+    for (text, own, shared) in rows {
+        let names = standing_names(&Address::parse(text).unwrap(), &[]);
+        assert_eq!(
+            (names.0.as_str(), names.1.as_deref()),
+            (own, shared),
+            "{text}"
+        );
+    }
+    for code in 0..=4 {
+        let standing = Standing::from_code(code);
+        assert_eq!(standing.code(), if code < 4 { code } else { 0 });
+        assert_eq!(standing.may_answer(), (1..4).contains(&code));
+    }
 }

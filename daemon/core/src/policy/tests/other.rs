@@ -595,3 +595,55 @@ fn tags_are_short_clean_and_few() {
         expect(what, &decision, (result, part));
     }
 }
+
+/// Holds of a thread are not a stranger's to release, nor alternatives of what they get.
+#[test]
+fn an_outsider_of_a_thread_has_groups_of_their_own() {
+    let group = |outsider: Option<&str>| {
+        let mut scene = Scene::new();
+        scene.outsider = outsider.map(str::to_owned);
+        let decision = scene.decide(vec![
+            proposal("hold", Action::Hold(hold())),
+            proposal("release", Action::ReleaseHolds("first-meeting".to_owned())),
+        ]);
+        let held = holds(&decision)[0].group.clone();
+        let released = decision.plans.iter().find_map(|plan| match plan {
+            Plan::ReleaseHolds(group, _) => Some(group.clone()),
+            _ => None,
+        });
+        assert_eq!(Some(&held), released.as_ref());
+        held
+    };
+    let groups = [None, Some("mallory@example.org"), Some("eve@example.org")].map(group);
+    assert_eq!(groups[0], group(None));
+    assert!(groups[0] != groups[1] && groups[1] != groups[2] && groups[0] != groups[2]);
+}
+
+#[test]
+fn notifications_by_mail_have_a_ceiling_and_the_task_stays() {
+    let mut scene = Scene::new();
+    scene.limits.staff_mails_per_hour = 3;
+    scene.staff_route = scene.route.clone();
+    scene.staff_mails = [(
+        SAM.to_owned(),
+        vec![hours(-2), hours(0).minus_millis(60_000)],
+    )]
+    .into();
+    let notes = (0..3).map(|n| proposal(&format!("n{n}"), Action::Notify(notify("Look here"))));
+    let decision = scene.decide(notes.collect());
+    let tasks = decision
+        .plans
+        .iter()
+        .filter(|plan| matches!(plan, Plan::Task(_)));
+    assert_eq!((tasks.count(), mails(&decision).len()), (3, 2));
+    let text = |index: usize| match &mails(&decision)[index].content {
+        Content::Text(text) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(!text(0).contains("last of") && text(1).contains("This is the last of 3"));
+    expect(
+        "the third",
+        &decision,
+        ("applied", "no staff mail: sam@firm.example got 3"),
+    );
+}

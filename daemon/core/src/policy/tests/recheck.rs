@@ -13,9 +13,7 @@ fn facts(firm: &Firm) -> RecheckFacts<'_> {
         now: at(NOW),
         firm,
         limits: LIMITS.get_or_init(Limits::default),
-        panic: false,
         recipient: RecipientFacts::default(),
-        account_mails: Vec::new(),
         thread: Some(thread()),
         answered: Some(message("m1")),
         sent_last_hour: 0,
@@ -39,20 +37,8 @@ fn the_world_is_looked_at_again_before_a_mail_goes_out() {
         &'static str,
         &'static str,
     );
-    let rows: [Row; 17] = [
+    let rows: [Row; 15] = [
         ("all is well", |_, _| {}, "go", ""),
-        (
-            "panic",
-            |f, _| f.panic = true,
-            "wait",
-            "2026-03-02T10:00:00Z: panic is on",
-        ),
-        (
-            "panic stops staff mail too",
-            |f, m| (f.panic, m.audience) = (true, crate::effect::Audience::Staff),
-            "wait",
-            "panic is on",
-        ),
         (
             "staff mail goes at night",
             |f, m| {
@@ -106,7 +92,7 @@ fn the_world_is_looked_at_again_before_a_mail_goes_out() {
         ),
         (
             "account cap",
-            |f, _| f.account_mails = vec![hours(-24), hours(-48)],
+            |f, _| f.recipient.account_mails = vec![hours(-24), hours(-48)],
             "wait",
             "2026-03-07T09:00:00Z: frequency cap",
         ),
@@ -170,8 +156,5 @@ fn a_person_decides_about_hour_and_number_but_not_about_consent() {
         at_night.recipient.do_not_contact = true;
         let (got, _) = said(&recheck(&mail(mode), &at_night));
         assert_eq!(got, "cancel", "{mode:?}");
-        at_night.panic = true;
-        let (got, _) = said(&recheck(&mail(mode), &at_night));
-        assert_eq!(got, "wait", "{mode:?}");
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Mutex;
 
 use futures_util::future::BoxFuture;
 use liaison_core::ids::MailboxId;
+use liaison_core::time::Timestamp;
 
 use crate::source::{
     Arrived, BATCH_MESSAGES_MAX, Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError,
-    Taken,
+    Taken, Unread,
 };
 
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Table {
     /// Subject -> how it was taken first.
     pub(crate) first: BTreeMap<String, BatchMode>,
     pub(crate) batches: Vec<Batch>,
+    /// Folder and locator -> how it is to be taken, when it is due, and how often it failed.
+    pub(crate) unread: BTreeMap<(String, String), (BatchMode, Timestamp, u32)>,
     pub(crate) fresh: Vec<String>,
     pub(crate) troubles: Vec<(String, bool)>,
 }
@@ -40,6 +43,8 @@ pub(crate) fn subject(arrived: &Arrived) -> String {
             line.trim_start_matches("Subject: ").to_owned()
         }
         Content::HeaderOnly { .. } => format!("header of {}", arrived.locator),
+        Content::NotNow { .. } => format!("not now {}", arrived.locator),
+        Content::Vanished => format!("vanished {}", arrived.locator),
         Content::Unfetchable { .. } => format!("unfetchable {}", arrived.locator),
     }
 }
@@ -64,6 +69,22 @@ impl Intake for Ledger {
         Box::pin(async move { Ok(locators) })
     }
 
+    fn unread<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Vec<Unread>, IntakeError>> {
+        let table = self.table();
+        let of_folder = table.unread.iter();
+        let of_folder = of_folder.filter(|((name, _), _)| *name == folder.folder);
+        let places = of_folder.map(|((_, locator), (mode, due, _))| Unread {
+            locator: locator.clone(),
+            mode: *mode,
+            due: *due,
+        });
+        let places = places.collect();
+        Box::pin(async move { Ok(places) })
+    }
+
     fn take(&self, batch: Batch) -> BoxFuture<'_, Result<Taken, IntakeError>> {
         let mut table = self.table();
         assert!(batch.arrived.len() <= BATCH_MESSAGES_MAX);
@@ -71,6 +92,12 @@ impl Intake for Ledger {
         for arrived in &batch.arrived {
             let subject = subject(arrived);
             let place = (name.clone(), arrived.locator.clone());
+            if let Content::NotNow { .. } = &arrived.content {
+                let again = (batch.mode, Timestamp(0), 0);
+                table.unread.entry(place).or_insert(again).2 += 1;
+                continue;
+            }
+            table.unread.remove(&place);
             table.places.insert(place, subject.clone());
             table.first.entry(subject).or_insert(batch.mode);
         }

@@ -14,6 +14,10 @@ pub(crate) struct FakeMailbox {
     pub(crate) dateless: Vec<u32>,
     /// UIDs whose body is refused.
     pub(crate) refused: Vec<u32>,
+    /// UIDs at whose body the connection ends with `BYE`.
+    pub(crate) fatal: Vec<u32>,
+    /// UIDs that are gone when their body is asked for.
+    pub(crate) expunged: Vec<u32>,
 }
 
 impl FakeMailbox {
@@ -63,6 +67,9 @@ impl Peer {
                 return;
             }
             for answer in self.answers(tag, command, &mut open) {
+                if answer.is_empty() {
+                    return; // after BYE
+                }
                 if !self.write(&mut stream, &answer).await {
                     return;
                 }
@@ -105,7 +112,15 @@ impl Peer {
             }
             "UID" if words[1] == "FETCH" => {
                 let found = &self.boxes[open.as_str()];
+                let bodies = command.contains("BODY");
                 for uid in chosen(found, words[2]) {
+                    if bodies && found.fatal.contains(&uid) {
+                        return vec![b"* BYE out of memory\r\n".to_vec(), Vec::new()];
+                    }
+                    let asked_alone = words[2] == uid.to_string();
+                    if found.expunged.contains(&uid) && (bodies || asked_alone) {
+                        continue;
+                    }
                     if command.contains("BODY") && found.refused.contains(&uid) {
                         verdict = "NO [SERVERBUG] cannot read it".to_owned();
                         break;

@@ -82,6 +82,21 @@ fn marks_of_mail_programs_in_html_divide_without_words() {
             "See:\n\n> 100 pieces\n\n> a > b\n\nOk?",
         ),
         (
+            "a signature that the text asks for",
+            "<div>Please sign here:</div><div id=\"Signature\">Contract 12</div>",
+            "Please sign here:\nContract 12",
+        ),
+        (
+            "text below a signature",
+            "<div>Yes.</div><div class=\"gmail_signature\">Bob<br>Example</div><div>When?</div>",
+            "Yes.\n\nWhen?",
+        ),
+        (
+            "letters without size",
+            "<html><body><span style=\"font-size:0\">secret</span>Hello <b>world</b></body></html>",
+            "Hello world",
+        ),
+        (
             "zimbra/gmx",
             "<div>Yes.</div><div name=\"quote\" style=\"margin:10px\"><div>Gesendet: Montag</div>Come?</div>",
             "Yes.",

@@ -1,0 +1,230 @@
+//! Several commits as one: a store in front of the store.
+//!
+//! What is committed to a [`Chunk`] is seen by whoever reads through it, and by nobody else until
+//! [`Chunk::drain`] hands all of it out as one batch. What was read from the store behind and
+//! expected to stay as it was is expected by that batch too; what the chunk itself wrote is
+//! checked here. So code that reads, decides and commits once per message works unchanged on many
+//! messages, each of which sees the ones before it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use crate::store::{
+    Batch, CommitError, CommitId, Dir, Expect, Key, PAGE_ROWS_MAX, Page, Range, ReadError, Store,
+    StoreHealth, Versioned,
+};
+
+/// Set in the versions of rows that only the chunk knows; no store counts that far.
+const STAGED: u64 = 1 << 63;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    base: Arc<dyn Store>,
+    // A short lock without await.
+    staged: Mutex<Staged>,
+}
+
+#[derive(Debug, Default)]
+struct Staged {
+    /// What the store behind must still hold.
+    expect: BTreeMap<Key, Expect>,
+    /// Rows as they will be; `None`: removed.
+    rows: BTreeMap<Key, Option<Versioned>>,
+    /// Of all keys and values put so far, overwritten ones included.
+    bytes: usize,
+    commits: u64,
+}
+
+/// How much a chunk holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChunkSize {
+    /// Expectations, puts and removals.
+    pub rows: usize,
+    /// Keys and values that were put, overwritten ones included.
+    pub bytes: usize,
+}
+
+impl Chunk {
+    /// An empty chunk in front of `base`.
+    pub(crate) fn new(base: Arc<dyn Store>) -> Chunk {
+        Chunk {
+            base,
+            staged: Mutex::default(),
+        }
+    }
+
+    /// How much it holds now.
+    pub(crate) fn size(&self) -> ChunkSize {
+        let staged = self.lock();
+        ChunkSize {
+            rows: staged.expect.len().saturating_add(staged.rows.len()),
+            bytes: staged.bytes,
+        }
+    }
+
+    /// Moves everything into `batch`; the chunk is empty afterwards.
+    pub(crate) fn drain(&self, batch: &mut Batch) {
+        let staged = std::mem::take(&mut *self.lock());
+        for (key, expect) in staged.expect {
+            batch.expect(key, expect);
+        }
+        for (key, row) in staged.rows {
+            match row {
+                Some(row) => batch.put(key, row.value),
+                None => batch.del(key),
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Staged> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A page of the store behind with the staged rows of the same stretch worked in.
+    fn merged(&self, range: &Range, dir: Dir, after: Option<&Bytes>, page: Page) -> Page {
+        let beyond = |key: &Bytes, mark: &Bytes| match dir {
+            Dir::Forward => key > mark,
+            Dir::Reverse => key < mark,
+        };
+        let covered = |key: &Bytes| {
+            *key >= range.start
+                && range.end.as_ref().is_none_or(|end| key < end)
+                && after.is_none_or(|after| beyond(key, after))
+                && page.next.as_ref().is_none_or(|next| !beyond(key, next))
+        };
+        let mut rows: BTreeMap<Bytes, Versioned> = page.items.into_iter().collect();
+        let first = Key {
+            ns: range.ns,
+            k: range.start.clone(),
+        };
+        for (key, row) in self.lock().rows.range(first..) {
+            if key.ns != range.ns {
+                break;
+            }
+            if covered(&key.k) {
+                match row {
+                    Some(row) => rows.insert(key.k.clone(), row.clone()),
+                    None => rows.remove(&key.k),
+                };
+            }
+        }
+        let items = match dir {
+            Dir::Forward => rows.into_iter().collect(),
+            Dir::Reverse => rows.into_iter().rev().collect(),
+        };
+        Page {
+            items,
+            next: page.next,
+        }
+    }
+}
+
+impl Staged {
+    fn take(&mut self, batch: Batch) -> Result<CommitId, CommitError> {
+        batch.check()?;
+        for (key, expect) in &batch.expect {
+            let holds = match (self.rows.get(key), self.expect.get(key)) {
+                (Some(row), _) => expect.holds(row.as_ref()),
+                // Read twice, and differently: the store behind moved on.
+                (None, Some(before)) => before == expect,
+                (None, None) => true,
+            };
+            if !holds {
+                return Err(CommitError::Conflict(key.clone()));
+            }
+        }
+        for (key, expect) in batch.expect {
+            if !self.rows.contains_key(&key) {
+                self.expect.insert(key, expect);
+            }
+        }
+        self.commits = self.commits.saturating_add(1);
+        let version = STAGED | self.commits;
+        for key in batch.dels {
+            self.rows.insert(key, None);
+        }
+        for (key, value) in batch.puts {
+            let bytes = key.k.len().saturating_add(value.len());
+            self.bytes = self.bytes.saturating_add(bytes);
+            self.rows.insert(key, Some(Versioned { version, value }));
+        }
+        Ok(CommitId(version))
+    }
+}
+
+impl Store for Chunk {
+    fn get<'a>(
+        &'a self,
+        keys: &'a [Key],
+    ) -> BoxFuture<'a, Result<Vec<Option<Versioned>>, ReadError>> {
+        Box::pin(async move {
+            let staged: Vec<Option<Option<Versioned>>> = {
+                let own = self.lock();
+                keys.iter().map(|key| own.rows.get(key).cloned()).collect()
+            };
+            let ask: Vec<Key> = keys
+                .iter()
+                .zip(&staged)
+                .filter(|(_, row)| row.is_none())
+                .map(|(key, _)| key.clone())
+                .collect();
+            let mut behind = if ask.is_empty() {
+                Vec::new()
+            } else {
+                self.base.get(&ask).await?
+            }
+            .into_iter();
+            let row = |row: Option<Option<Versioned>>| match row {
+                Some(own) => own,
+                None => behind.next().flatten(),
+            };
+            Ok(staged.into_iter().map(row).collect())
+        })
+    }
+
+    fn scan(
+        &self,
+        range: Range,
+        dir: Dir,
+        limit: usize,
+        after: Option<Bytes>,
+    ) -> BoxFuture<'_, Result<Page, ReadError>> {
+        Box::pin(async move {
+            let limit = limit.clamp(1, PAGE_ROWS_MAX);
+            let page = self
+                .base
+                .scan(range.clone(), dir, limit, after.clone())
+                .await?;
+            let mut page = self.merged(&range, dir, after.as_ref(), page);
+            if page.items.len() > limit {
+                page.items.truncate(limit);
+                page.next = page.items.last().map(|(key, _)| key.clone());
+            }
+            Ok(page)
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitId, CommitError>> {
+        let taken = self.lock().take(batch);
+        Box::pin(async move { taken })
+    }
+
+    fn health(&self) -> StoreHealth {
+        self.base.health()
+    }
+
+    fn failed(&self) -> BoxFuture<'_, Arc<str>> {
+        self.base.failed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), CommitError>> {
+        self.base.close()
+    }
+}
+
+#[cfg(test)]
+mod tests;

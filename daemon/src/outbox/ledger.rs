@@ -1,0 +1,145 @@
+//! Under which names mails are counted: people, not addresses (H-CAP, H-LOOP).
+//!
+//! One contact has several addresses, and `bob+1@example.com` is bob. A mail is written into the
+//! ledger of its recipient's address without `+tag`, of each contact who has that address, and of
+//! the recipient's own account; what counts is read from all ledgers that lead to the same person.
+//! Notifications to our own people have ledgers apart, so that they crowd out nobody's.
+
+use std::collections::BTreeSet;
+
+use liaison_core::account::Contact;
+use liaison_core::effect::{Audience, MailEffect};
+use liaison_core::ids::AccountId;
+use liaison_core::mail::Address;
+use liaison_core::time::Timestamp;
+
+use crate::books::rows::LedgerRow;
+use crate::books::{Books, BooksError, keys};
+use crate::store::Batch;
+
+/// The ledger of all mails to counterparts.
+pub const EVERYBODY: &str = "*";
+
+/// Who a recipient is, as far as the records know, and where mails to them are counted.
+#[derive(Debug, Clone, Default)]
+pub struct Recipient {
+    /// Contacts who have the address, with or without its `+tag`.
+    pub contacts: Vec<Contact>,
+    /// Accounts of these contacts, else of the address's domain, else what the caller supposed.
+    pub accounts: BTreeSet<AccountId>,
+    /// All of these accounts: whose wish not to be contacted counts.
+    pub related: BTreeSet<AccountId>,
+    /// Ledgers into which a mail to the address is written.
+    own: BTreeSet<String>,
+}
+
+impl Recipient {
+    /// Looks an address up; `supposed` is the account of the event, for addresses that no record
+    /// knows.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn of(
+        books: &Books,
+        email: &str,
+        supposed: Option<&AccountId>,
+        free_mail: &[String],
+    ) -> Result<Recipient, BooksError> {
+        let mut recipient = Recipient {
+            own: [bare(email)].into(),
+            ..Recipient::default()
+        };
+        if let Ok(address) = Address::parse(email) {
+            let found = books.lookups(&address, free_mail).await?;
+            for hit in found.addresses.into_iter().flat_map(|(_, hits)| hits) {
+                recipient.accounts.insert(hit.account);
+                if let Some(id) = hit.contact
+                    && let Some(contact) = books.contact(&id).await?
+                {
+                    recipient.own.insert(format!("contact:{id}"));
+                    recipient.contacts.push(contact);
+                }
+            }
+            let domains = found.domains.iter().map(|(_, accounts)| accounts);
+            recipient.related.extend(domains.clone().flatten().cloned());
+            if recipient.accounts.is_empty() {
+                let nearest = domains.into_iter().find(|accounts| !accounts.is_empty());
+                recipient
+                    .accounts
+                    .extend(nearest.into_iter().flatten().cloned());
+            }
+        }
+        recipient.related.extend(supposed.cloned());
+        recipient.related.extend(recipient.accounts.iter().cloned());
+        if recipient.accounts.is_empty() {
+            recipient.accounts.extend(supposed.cloned());
+        }
+        Ok(recipient)
+    }
+
+    /// Names that stand for the person: two recipients who share one are the same person.
+    #[must_use]
+    pub fn same_as(&self) -> BTreeSet<String> {
+        let others = self.contacts.iter().flat_map(|contact| &contact.addresses);
+        let mut names = self.own.clone();
+        names.extend(others.map(|address| bare(address)));
+        names
+    }
+
+    /// The ledgers of the accounts.
+    #[must_use]
+    pub fn account_ledgers(&self) -> BTreeSet<String> {
+        self.accounts.iter().map(account_ledger).collect()
+    }
+}
+
+/// An address without its `+tag`.
+fn bare(email: &str) -> String {
+    let Ok(address) = Address::parse(email) else {
+        return email.to_owned();
+    };
+    address.without_tag().unwrap_or(address).key()
+}
+
+fn account_ledger(account: &AccountId) -> String {
+    format!("account:{account}")
+}
+
+/// The ledger of notifications to one of our people.
+#[must_use]
+pub fn staff_ledger(email: &str) -> String {
+    format!("staff:{email}")
+}
+
+/// Enters a mail that was decided into its ledgers.
+///
+/// # Errors
+/// When the records cannot be read or a row cannot be encoded.
+pub async fn stage_ledgers(
+    books: &Books,
+    writes: &mut Batch,
+    mail: &MailEffect,
+    (at, free_mail): (Timestamp, &[String]),
+) -> Result<(), BooksError> {
+    let mut names = BTreeSet::new();
+    match mail.audience {
+        Audience::Staff => {
+            names.insert(staff_ledger(&mail.recipient));
+        }
+        Audience::Counterpart => {
+            let supposed = mail.cause.subject.account.as_ref();
+            let recipient = Recipient::of(books, &mail.recipient, supposed, free_mail).await?;
+            names.extend(recipient.account_ledgers());
+            names.extend(recipient.own);
+            names.insert(EVERYBODY.to_owned());
+        }
+    }
+    let row = LedgerRow {
+        at,
+        effect: mail.id.clone(),
+    };
+    for name in names {
+        writes.put_record(keys::ledger(&name, at, &mail.id), &row)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Reads messages off the async threads; the daemon's one home of that work.
+//!
+//! Reading a message is pure computing: milliseconds for a usual one, much longer for a large one
+//! built to be slow. It happens on the blocking threads, at most [`READERS_MAX`] at a time, so
+//! that a flood of mail takes neither the async threads nor all of the blocking ones, which the
+//! store needs too.
+
+use bytes::Bytes;
+use liaison_core::mail::{MessageView, ParseLimits, parse_message};
+use tokio::sync::Semaphore;
+
+/// Messages read at the same time: more than the cores of a small machine gain nothing, and each
+/// may hold a message of 50 MiB and its decoded parts in memory.
+pub const READERS_MAX: usize = 4;
+
+static READERS: Semaphore = Semaphore::const_new(READERS_MAX);
+
+/// The reader panicked over a message. That is this message's own trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("reading this message broke the reader; its bytes are kept")]
+pub struct ReaderBroke;
+
+/// Reads a message under the usual limits.
+///
+/// # Errors
+/// When its bytes make the reader panic.
+pub async fn read(bytes: Bytes) -> Result<MessageView, ReaderBroke> {
+    off_thread(move || parse_message(&bytes, &ParseLimits::default())).await
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ReaderBroke> {
+    // Never closed, so a permit always comes.
+    let permit = READERS.acquire().await;
+    // Awaited right here, so it needs no supervisor. The permit goes along: a caller that gives
+    // up leaves the work running, and it counts until it ends.
+    let done = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work()
+    });
+    done.await.map_err(|_| ReaderBroke)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Condvar, Mutex};
+
+    use super::*;
+
+    /// Twice as many as may run at a time: the first half runs together, nobody else begins.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn reading_blocks_no_async_thread_and_is_bounded() {
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
+        let work = |_| {
+            let (running, most, gate) = (running.clone(), most.clone(), gate.clone());
+            off_thread(move || {
+                let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(now, Ordering::SeqCst);
+                let open = gate.0.lock().unwrap();
+                drop(gate.1.wait_while(open, |open| !*open).unwrap());
+                running.fetch_sub(1, Ordering::SeqCst);
+            })
+        };
+        let all = futures_util::future::join_all((0..READERS_MAX * 2).map(work));
+        let opener = async {
+            // Runs on the only async thread while the readers block.
+            while running.load(Ordering::SeqCst) < READERS_MAX {
+                tokio::task::yield_now().await;
+            }
+            *gate.0.lock().unwrap() = true;
+            gate.1.notify_all();
+        };
+        let (done, ()) = tokio::join!(all, opener);
+        assert!(done.iter().all(Result::is_ok));
+        assert_eq!(most.load(Ordering::SeqCst), READERS_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_the_messages_own_trouble() {
+        let broke = off_thread::<()>(|| panic!("a message no reader survives")).await;
+        assert_eq!(broke, Err(ReaderBroke));
+        assert!(
+            read(Bytes::from_static(b"Subject: x\r\n\r\nHi."))
+                .await
+                .is_ok()
+        );
+    }
+}
