@@ -196,13 +196,14 @@ pub(super) async fn reject(
 ) -> Result<Value, ApiError> {
     let mail = decide(context, caller, &arguments, Input::Reject).await?;
     context.wake(Wake::Events);
+    let mut held = "";
     if !mail.requires.is_empty() {
-        // The times that only it would have offered are given up.
         context.wake(Wake::Holds);
+        held = "; times that only it offered leave the calendar";
     }
     Ok(json!({
         "mail": mail_json(&mail),
-        "changed": format!("the mail to {} is rejected and will not go out", mail.recipient),
+        "changed": format!("the mail to {} is rejected and will not go out{held}", mail.recipient),
         "undo": "cannot be undone: write to them yourself",
     }))
 }

@@ -133,6 +133,7 @@ async fn answers_of_all_commands_read_well() {
         ("holds list", "Call with Bob"),
         ("holds show bbbbbb", "Offered in"),
         ("holds release bbbbbb", "Undo"),
+        ("outbox reject aaaaaa", "Undo: cannot be undone"),
         ("timers list", "no answer yet"),
         ("tasks list", "no tasks"),
         ("timeline acme.example.com", "0 entries"),
