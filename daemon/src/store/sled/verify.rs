@@ -6,7 +6,7 @@ use super::keeper::{Keeper, SaveError};
 use super::recover::JOURNAL_DIR;
 use crate::store::codec;
 use crate::store::export::{self, ExportError, Exports};
-use crate::store::journal::{Damage, Segments};
+use crate::store::journal::{Damage, Group, Segments};
 use crate::store::sums::Sums;
 use crate::store::{Key, Ns};
 
@@ -103,7 +103,7 @@ impl Keeper {
         let last = self.shared.applied().frame;
         let segments = Segments::list(&self.dir.join(JOURNAL_DIR))?;
         let mut frames = 0_u64;
-        let mut take = |frame: u64, _: &_| -> Result<(), SaveError> {
+        let mut take = |frame: u64, _: &Group<'_>| -> Result<(), SaveError> {
             if frame <= last {
                 frames = frames.saturating_add(1);
             }
