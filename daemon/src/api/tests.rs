@@ -175,7 +175,7 @@ fn cause() -> Cause {
     }
 }
 
-fn mail(state: MailState) -> MailEffect {
+pub(crate) fn mail(state: MailState) -> MailEffect {
     MailEffect {
         id: "aaaaaa1111".into(),
         cause: cause(),
@@ -201,7 +201,7 @@ fn mail(state: MailState) -> MailEffect {
     }
 }
 
-fn hold() -> HoldEffect {
+pub(crate) fn hold() -> HoldEffect {
     HoldEffect {
         id: "bbbbbb2222".into(),
         cause: cause(),

@@ -80,6 +80,8 @@ pub struct SledOptions {
     pub export_after_bytes: u64,
     /// Write the rows into new files at this start, however large they are.
     pub compact: bool,
+    /// Make the rows anew at this start, from the newest export and the journal.
+    pub rebuild: bool,
     /// Go on without commits that are in no file any more.
     pub accept_loss: bool,
 }
@@ -92,6 +94,7 @@ impl Default for SledOptions {
             checkpoint_bytes: CHECKPOINT_BYTES,
             export_after_bytes: EXPORT_AFTER_BYTES,
             compact: false,
+            rebuild: false,
             accept_loss: false,
         }
     }

@@ -128,49 +128,68 @@ fn scan(dir: &Path, engine: &Engine) -> Result<Sums, OpenError> {
 }
 
 impl Recovery {
-    /// One line in the log for each thing that was not as it should be.
-    fn tell(&self) {
+    /// One sentence for each thing that was not as after an orderly end.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
         if self.replayed > 0 {
-            tracing::info!(
-                frames = self.replayed,
-                "the store caught up with its journal"
-            );
+            words.push(format!(
+                "{} frames of the journal were repeated",
+                self.replayed
+            ));
         }
         if self.cut_bytes > 0 {
             let bytes = self.cut_bytes;
-            tracing::warn!(
-                bytes,
-                "the journal ended in an unfinished commit, which was cut off"
-            );
+            words.push(format!(
+                "an unfinished commit of {bytes} bytes was cut off the journal"
+            ));
         }
         if self.journal_behind > 0 {
             let frames = self.journal_behind;
-            tracing::error!(
-                frames,
-                "the end of the journal is gone; the store has its commits"
-            );
+            words.push(format!(
+                "the last {frames} frames of the journal are gone, the rows are not"
+            ));
         }
         for damage in &self.damage {
-            tracing::error!(
-                segment = %damage.path.display(),
-                offset = damage.offset,
-                first = damage.first,
-                last = damage.last,
-                reason = %damage.reason,
-                "the journal is damaged; the store has these commits",
-            );
+            words.push(format!(
+                "the journal cannot be read in {}, byte {} ({})",
+                damage.path.display(),
+                damage.offset,
+                damage.reason
+            ));
         }
         if let Some((before, after)) = self.compacted {
-            tracing::info!(before, after, "the rows were written into new files");
+            words.push(format!(
+                "the rows were written into new files ({before} to {after} bytes)"
+            ));
         }
         if let Some(rebuilt) = &self.rebuilt {
-            tracing::error!(
-                reason = rebuilt.reason,
-                rows = rebuilt.rows,
-                frames = rebuilt.frames,
-                aside = ?rebuilt.aside,
-                "the store was made anew from its export and its journal",
-            );
+            let aside = rebuilt.aside.as_ref();
+            let aside = aside.map_or_else(String::new, |path| {
+                format!("; the old ones lie in {}", path.display())
+            });
+            words.push(format!(
+                "the rows were made anew from {} rows of an export and {} frames of the journal, \
+                 because {}{aside}",
+                rebuilt.rows, rebuilt.frames, rebuilt.reason
+            ));
+        }
+        words
+    }
+
+    /// Whether files were damaged: a disk that does that once does it again.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        self.journal_behind > 0 || !self.damage.is_empty() || self.rebuilt.is_some()
+    }
+
+    /// Into the log.
+    fn tell(&self) {
+        for words in self.words() {
+            match self.needs_person() {
+                true => tracing::error!("at the start of the store: {words}"),
+                false => tracing::info!("at the start of the store: {words}"),
+            }
         }
     }
 }
@@ -205,13 +224,17 @@ impl Place<'_> {
             open::move_in(self.dir)?;
             return existing(self.dir, self.options);
         }
-        let refused = match there.then(|| existing(self.dir, self.options)) {
+        let wanted = self.options.rebuild && recovery.rebuilt.is_none();
+        let refused = match (there && !wanted).then(|| existing(self.dir, self.options)) {
             Some(Ok(database)) => return Ok(database),
             Some(Err(error @ (OpenError::Corrupt { .. } | OpenError::Blobs { .. }))) => error,
             Some(Err(error)) => return Err(error),
             None => OpenError::Corrupt {
                 dir: store,
-                reason: "it is missing".to_owned(),
+                reason: match there {
+                    true => "a person wants it made anew".to_owned(),
+                    false => "it is missing".to_owned(),
+                },
             },
         };
         self.rebuild(refused, recovery)?;
@@ -281,7 +304,7 @@ impl Place<'_> {
                     let aside = self.move_aside()?;
                     open::move_in(self.dir)?;
                     recovery.rebuilt = Some(Rebuilt {
-                        reason: reason.to_string(),
+                        reason: crate::books::chain(&reason),
                         aside,
                         export: source.map(|export| export.path),
                         rows: made.rows,
