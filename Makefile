@@ -7,7 +7,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # compiled once, with one set of features.
 BUILD := $(CARGO) build --workspace --locked
 
-.PHONY: demo build test bench torture clean setup lint plugins test-plugins servers help
+.PHONY: demo build test bench torture torture-store clean setup lint plugins test-plugins servers help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -33,10 +33,20 @@ bench: setup servers
 	$(CARGO) bench --locked -p liaison-tests --bench figures
 
 # ROUNDS=1000 for a long one; SEED=n to have a run again.
-torture: setup servers plugins test-plugins
+torture: torture-store setup servers plugins test-plugins
 	$(BUILD)
 	LIAISON_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(if $(SEED),LIAISON_SEED=$(SEED)) \
 		$(CARGO) test --workspace --locked --test restart -- --nocapture
+
+# Kills, power cuts, full disks, failing syncs and flipped bits against the store alone. Needs root
+# for loop mounts, and strace. A second build has bugs planted, which must be found.
+torture-store: setup
+	$(BUILD) --features liaison-tests/torture-bugs
+	cp $(TARGET)/debug/liaison-torture $(TARGET)/liaison-torture-bugs
+	$(BUILD)
+	$(if $(SEED),LIAISON_SEED=$(SEED)) $(TARGET)/debug/liaison-torture store \
+		--only kill,opening,cut,full,sync,flip
+	$(TARGET)/liaison-torture-bugs store --only bugs
 
 clean:
 	$(CARGO) clean

@@ -184,6 +184,9 @@ pub enum ApiError {
     /// The records could not be used.
     #[error(transparent)]
     Books(#[from] BooksError),
+    /// The data could not be kept or looked over.
+    #[error(transparent)]
+    Keeping(#[from] crate::keeping::KeepingError),
     /// A message breaks the reader.
     #[error(transparent)]
     Reader(#[from] crate::reader::ReaderBroke),
@@ -231,7 +234,7 @@ impl ApiError {
             ApiError::NotRunning => "not_running",
             ApiError::Configuration(_) => "configuration",
             ApiError::Accounts(_) | ApiError::Import(_) => "refused",
-            ApiError::Books(_) | ApiError::Reader(_) => "failed",
+            ApiError::Books(_) | ApiError::Reader(_) | ApiError::Keeping(_) => "failed",
         }
     }
 
@@ -296,6 +299,9 @@ commands! {
     "status" Observe status::status;
     "panic" Admin status::panic;
     "reload" Admin service::reload;
+    "backup" Admin service::backup;
+    "verify" Observe service::verify;
+    "store-stats" Observe service::store_stats;
 }
 
 /// Commands that only a running daemon can carry out.

@@ -133,7 +133,8 @@ pub fn open_books(state_dir: &Path) -> Result<(Books, Arc<SledStore>), StartErro
         .fence(ShardId::SINGLE)
         .ok_or_else(|| StartError::Lease("another owner has it".to_owned()))?;
     let shared: Arc<dyn Store> = store.clone();
-    Ok((Books::new(shared, content, fence), store))
+    let books = Books::new(shared, content, fence).with_local(store.clone());
+    Ok((books, store))
 }
 
 /// Ourselves as the workers need to know it.

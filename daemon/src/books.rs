@@ -25,6 +25,7 @@ use liaison_core::time::Timestamp;
 
 use crate::store::codec::Record;
 use crate::store::content::{ContentError, ContentHash, ContentStore};
+use crate::store::sled::SledStore;
 use crate::store::{
     Batch, CommitError, Dir, Expect, Fence, Key, Ns, PAGE_ROWS_MAX, Range, ReadError, Store,
     Stored, Versioned,
@@ -115,6 +116,8 @@ pub struct Books {
     pub store: Arc<dyn Store>,
     /// Bytes of messages and rendered mails.
     pub content: ContentStore,
+    /// The store itself, where it keeps its files on this machine: for backups and looking over.
+    pub local: Option<Arc<SledStore>>,
     fence: Fence,
 }
 
@@ -125,8 +128,16 @@ impl Books {
         Books {
             store,
             content,
+            local: None,
             fence,
         }
+    }
+
+    /// The same, over a store that keeps its files on this machine.
+    #[must_use]
+    pub fn with_local(mut self, local: Arc<SledStore>) -> Books {
+        self.local = Some(local);
+        self
     }
 
     /// Books that read and commit through `chunk`.
@@ -134,6 +145,7 @@ impl Books {
         Books {
             store: chunk,
             content: self.content.clone(),
+            local: self.local.clone(),
             fence: self.fence,
         }
     }

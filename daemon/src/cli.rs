@@ -7,6 +7,7 @@ mod access;
 mod args;
 mod daemon;
 pub mod display;
+mod files;
 pub mod inspect;
 mod plugin;
 mod show;
@@ -22,7 +23,10 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 pub use args::Cli;
-use args::{Accounts, Command, Decide, Holds, Outbox, Plugin, Show, Switch, Tasks, Timers, Was};
+use args::{
+    Accounts, Command, Decide, Holds, Outbox, Plugin, Show, StoreCommand, Switch, Tasks, Timers,
+    Was,
+};
 use wording::Wording;
 
 /// Something went wrong.
@@ -192,6 +196,11 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
             | Plugin::Test { .. }
             | Plugin::Accept { .. }),
         ) => plugin::run(config, command, cli.json).await,
+        Command::Restore { dir } => files::restore(config, &dir, cli.json).await,
+        Command::Store(StoreCommand::Compact) => files::compact(config, cli.json).await,
+        Command::Store(StoreCommand::Rebuild { accept_loss }) => {
+            files::rebuild(config, accept_loss, cli.json).await
+        }
         command => {
             let asked = asked(command)?;
             let (answer, wording) =
@@ -216,6 +225,12 @@ fn asked(command: Command) -> Result<Asked, Failure> {
     match command {
         Command::Status => asks("status", json!({})),
         Command::Reload => asks("reload", json!({})),
+        Command::Verify => asks("verify", json!({})),
+        Command::Store(_) => asks("store-stats", json!({})),
+        Command::Backup { dir } => {
+            let folder = std::path::absolute(&dir).map_err(|error| Failure::of(FAILURE, &error))?;
+            asks("backup", json!({ "folder": folder }))
+        }
         Command::Panic { switch, why } => {
             let on = switch == Switch::On;
             asks("panic", json!({ "on": on, "why": why }))
@@ -352,6 +367,7 @@ fn finish(asked: &Asked, answer: &Value, wording: Option<&Wording>) -> Done {
 fn code_of(command: &str, answer: &Value) -> u8 {
     let look = match command {
         "status" => !display::items(answer, "/needs_person").is_empty(),
+        "verify" => answer.get("clean") != Some(&json!(true)),
         "accounts-import" => !display::items(answer, "/rejected").is_empty(),
         _ => false,
     };

@@ -4,7 +4,8 @@
 //! home of time, tasks, secrets and TLS. [`source`] and [`sink`] are the contracts of the edges and
 //! their implementations. [`store`] is what the daemon remembers, [`books`] its typed rows.
 //! [`reader`] reads messages off the async threads. [`ingest`] takes mail in, [`pipeline`] lets the plugins of [`plugin`] propose and the core
-//! decide, [`delivery`] carries out. [`config`], [`control`] and [`cli`] are the operator's side;
+//! decide, [`delivery`] carries out,
+//! [`keeping`] backs up and looks over. [`config`], [`control`] and [`cli`] are the operator's side;
 //! [`app`] is the only place that knows all parts.
 #![deny(unsafe_code)]
 
@@ -26,6 +27,7 @@ pub mod dial;
 pub mod freshness;
 pub mod hint;
 pub mod ingest;
+pub mod keeping;
 pub mod office;
 pub mod outbox;
 pub mod pipeline;

@@ -12,11 +12,16 @@
 mod batch;
 pub mod codec;
 pub mod content;
+pub mod export;
+mod files;
+pub mod journal;
 pub mod keys;
 pub mod lease;
 pub mod memory;
 mod namespace;
+pub mod planted;
 pub mod sled;
+pub mod sums;
 mod sync_override;
 
 #[cfg(test)]

@@ -23,6 +23,7 @@
 //! | failed | a person has seen it | resolved(sent or not) |
 //! | failed | a person wants another try | approved |
 //! | drafted | found in Sent | sent |
+//! | any that is not final | restored from a backup | uncertain |
 //! | any before leased, drafted | overtaken | cancelled |
 //!
 //! `sent`, `failed`, `resolved`, `rejected`, `cancelled`, `superseded` and `expired` are final: of
@@ -212,6 +213,7 @@ impl MailState {
                 S::Resolved { sent: *sent }
             }
             (S::Failed, I::TryAgain) => S::Approved,
+            (state, I::Restored) if !state.is_final() => S::Uncertain,
             (state, I::Cancel { by, why }) if state.can_be_cancelled() => S::Cancelled {
                 by: by.clone(),
                 why: why.clone(),
@@ -286,6 +288,8 @@ pub enum Input {
         /// It was sent.
         sent: bool,
     },
+    /// The record comes from a backup: what it waits for may have happened since.
+    Restored,
     /// Overtaken by events.
     Cancel {
         /// By whom or what.
@@ -399,6 +403,7 @@ mod tests {
             I::NotFound,
             I::TryAgain,
             I::Resolve { sent: false },
+            I::Restored,
             I::Cancel {
                 by: "x".into(),
                 why: "y".into(),
@@ -430,7 +435,7 @@ mod tests {
                     let proven = input == Input::FoundInSent;
                     assert!(after_body || proven, "{state} {input:?}");
                 }
-                if next == MailState::Uncertain {
+                if next == MailState::Uncertain && input != Input::Restored {
                     assert_eq!(state, MailState::Leased(Phase::AfterDot));
                 }
             }

@@ -1,8 +1,12 @@
-//! `reload`.
+//! `reload`, `backup`, `verify` and `store stats`.
 
+use std::path::PathBuf;
+
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, Nothing};
+use crate::keeping;
 
 /// Has the daemon read its configuration and its plugins again.
 pub(super) async fn reload(
@@ -22,5 +26,74 @@ pub(super) async fn reload(
         "changed": changed,
         "undo": "put the file back as it was, and `liaison reload` once more; `liaison status` \
                  tells when something of it could not be used",
+    }))
+}
+
+/// What `backup` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Backup {
+    /// An absolute path: the daemon has a working directory of its own.
+    folder: PathBuf,
+}
+
+/// Writes a backup while everything goes on.
+pub(super) async fn backup(
+    context: &ApiContext,
+    caller: &Caller,
+    arguments: Backup,
+) -> Result<Value, ApiError> {
+    let folder = arguments.folder;
+    if !folder.is_absolute() {
+        let text = format!("backup: {} is no absolute path", folder.display());
+        return Err(ApiError::Arguments(text));
+    }
+    let manifest = keeping::backup(&context.books, &folder, context.now()).await?;
+    tracing::info!(who = %caller.who, folder = %folder.display(), "backup");
+    let contents = manifest.contents;
+    Ok(json!({
+        "folder": folder,
+        "frame": manifest.frame,
+        "contents": contents,
+        "missing": manifest.missing,
+        "changed": format!("{} has a backup with {contents} contents", folder.display()),
+        "undo": "remove the folder",
+    }))
+}
+
+/// Looks everything over.
+pub(super) async fn verify(
+    context: &ApiContext,
+    _caller: &Caller,
+    _arguments: Nothing,
+) -> Result<Value, ApiError> {
+    let looked = keeping::verify(&context.books).await?;
+    let clean = looked.is_clean();
+    let mut answer = json!(looked);
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("clean".to_owned(), json!(clean));
+    }
+    Ok(answer)
+}
+
+/// Sizes.
+pub(super) async fn store_stats(
+    context: &ApiContext,
+    _caller: &Caller,
+    _arguments: Nothing,
+) -> Result<Value, ApiError> {
+    let books = &context.books;
+    let local = books.local.as_ref().ok_or(keeping::KeepingError::NoFiles)?;
+    let (bytes, rows) = local.live();
+    let content = books.content.stats();
+    Ok(json!({
+        "rows": rows,
+        "row_bytes": bytes,
+        "disk_bytes": books.store.health().disk_bytes,
+        "journal_frame": local.journal().position.frame,
+        "bytes_since_export": local.journal().since_export,
+        "packs": content.packs,
+        "packed": content.packed,
+        "pack_bytes": content.pack_bytes,
     }))
 }

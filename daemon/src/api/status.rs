@@ -10,6 +10,7 @@ use crate::accounts::audit;
 use crate::books::rows::AuditRow;
 use crate::books::{keys, replace};
 use crate::store::StoreState;
+use crate::store::sled::SledStore;
 use tally::{Attention, Events, Tally, parked, renumbered, unread};
 
 pub(super) async fn status(
@@ -32,6 +33,21 @@ pub(super) async fn status(
     }
     let live = context.live.as_ref().map(|live| live.status());
     attention.extend("sources", live.iter().flat_map(live_attention));
+    let recovered: Vec<String> = books
+        .local
+        .as_ref()
+        .map_or_else(Vec::new, |local| local.recovery().words());
+    if books
+        .local
+        .as_ref()
+        .is_some_and(|local| local.recovery().needs_person())
+    {
+        let text = recovered.join("; ");
+        attention.extend(
+            "store",
+            [item("store", "", format!("at the last start: {text}"))],
+        );
+    }
     Ok(json!({
         "now": context.now(),
         "running": live.is_some(),
@@ -57,10 +73,23 @@ pub(super) async fn status(
             "commits": health.commits,
             "queued": health.queued,
             "disk_bytes": health.disk_bytes,
+            "journal": books.local.as_deref().map(journal),
+            "recovered": recovered,
         },
         "needs_person": attention.0,
         "daemon": live,
     }))
+}
+
+fn journal(local: &SledStore) -> Value {
+    let journal = local.journal();
+    json!({
+        "frame": journal.position.frame,
+        "segment": journal.position.segment,
+        "offset": journal.position.offset,
+        "applied_on_disk": journal.flushed,
+        "bytes_since_export": journal.since_export,
+    })
 }
 
 fn item(kind: &str, id: &str, text: String) -> Value {

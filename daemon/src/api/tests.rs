@@ -180,7 +180,7 @@ fn cause() -> Cause {
     }
 }
 
-fn mail(state: MailState) -> MailEffect {
+pub(crate) fn mail(state: MailState) -> MailEffect {
     MailEffect {
         id: "aaaaaa1111".into(),
         cause: cause(),
@@ -206,7 +206,7 @@ fn mail(state: MailState) -> MailEffect {
     }
 }
 
-fn hold() -> HoldEffect {
+pub(crate) fn hold() -> HoldEffect {
     HoldEffect {
         id: "bbbbbb2222".into(),
         cause: cause(),

@@ -90,6 +90,36 @@ pub enum Command {
     /// Plugins: what is there, what they may do, their tests
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Write a backup into an empty folder; the daemon goes on meanwhile
+    Backup {
+        /// The folder
+        dir: PathBuf,
+    },
+    /// Make the state from a backup; the daemon must not run, and there must be no state
+    Restore {
+        /// The folder of the backup
+        dir: PathBuf,
+    },
+    /// Look everything over: rows, indexes, journal, exports, content
+    Verify,
+    /// The files of the store
+    #[command(subcommand)]
+    Store(StoreCommand),
+}
+
+/// `store`.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// How large everything is
+    Stats,
+    /// Write the rows into new files; the daemon must not run
+    Compact,
+    /// Make the rows anew from the newest export and the journal; the daemon must not run
+    Rebuild {
+        /// Go on without commits that are in no file any more
+        #[arg(long)]
+        accept_loss: bool,
+    },
 }
 
 /// `demo`.

@@ -20,11 +20,54 @@ pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String 
         "holds-show" => hold(value),
         "cases-show" => case(value),
         "timeline" => timeline(value),
+        "verify" => verified(value),
+        "store-stats" => sizes(value),
         _ => match list_of(command) {
             Some((name, columns)) => list(value, name, columns),
             None => changed(value),
         },
     }
+}
+
+fn verified(value: &Value) -> String {
+    let mut out = format!(
+        "{} rows, {} frames of the journal, {} exports and {} contents were read.\n",
+        at(value, "/rows"),
+        at(value, "/frames"),
+        at(value, "/exports"),
+        at(value, "/contents"),
+    );
+    let faults = value.get("faults").and_then(Value::as_object);
+    for (kind, faults) in faults.into_iter().flatten() {
+        let _ = writeln!(out, "{kind}: {}", at(faults, "/count"));
+        for first in items(faults, "/first") {
+            out.push_str(&wrapped(&safe(first.as_str().unwrap_or_default()), 2));
+        }
+    }
+    out.push_str(match value.get("clean").and_then(Value::as_bool) {
+        Some(true) => "Everything is as it should be.\n",
+        _ => {
+            "Keep a copy of the state directory. `liaison store rebuild` makes rows and indexes \
+              anew from the newest export and the journal.\n"
+        }
+    });
+    out
+}
+
+fn sizes(value: &Value) -> String {
+    format!(
+        "Rows:     {} of {} bytes, {} bytes on disk\n\
+         Journal:  at frame {}, {} bytes since the last export\n\
+         Content:  {} in {} packs of {} bytes\n",
+        at(value, "/rows"),
+        at(value, "/row_bytes"),
+        at(value, "/disk_bytes"),
+        at(value, "/journal_frame"),
+        at(value, "/bytes_since_export"),
+        at(value, "/packed"),
+        at(value, "/packs"),
+        at(value, "/pack_bytes"),
+    )
 }
 
 type Columns = &'static [(&'static str, &'static str)];
@@ -431,7 +474,7 @@ fn status(value: &Value) -> String {
     let _ = write!(
         out,
         "\nEvents:  {} known, {} open, {} waiting\nMails:   {}\nHolds:   {}\n\
-         Tasks:   {} open, {} urgent\nTimers:  {} waiting, next {}\nStore:   {}\n",
+         Tasks:   {} open, {} urgent\nTimers:  {} waiting, next {}\nStore:   {}, journal at frame {}\n",
         at(value, "/events/known"),
         at(value, "/events/open"),
         at(value, "/events/waiting"),
@@ -442,6 +485,7 @@ fn status(value: &Value) -> String {
         at(value, "/timers/waiting"),
         at(value, "/timers/next"),
         at(value, "/store/state"),
+        at(value, "/store/journal/frame"),
     );
     for folder in items(value, "/unread") {
         let text = format!(

@@ -376,6 +376,8 @@ fn status_of(error: &ApiError) -> StatusCode {
         ApiError::Arguments(_) | ApiError::Accounts(_) | ApiError::Import(_) => {
             StatusCode::BAD_REQUEST
         }
-        ApiError::Books(_) | ApiError::Reader(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        ApiError::Books(_) | ApiError::Reader(_) | ApiError::Keeping(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     }
 }

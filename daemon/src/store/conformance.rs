@@ -101,6 +101,7 @@ impl Backend for Sled {
     fn start(&mut self) -> Subject {
         let options = SledOptions {
             cache_bytes: 8 << 20,
+            ..SledOptions::default()
         };
         let store = SledStore::open(self.dir.path(), options).unwrap();
         let epoch = store.boot_epoch();

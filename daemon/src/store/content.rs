@@ -1,106 +1,37 @@
-//! Message bytes and attachments: files named by their hash.
+//! Message bytes and attachments, named by their hash.
 //!
-//! A file is written, synced, renamed into `ab/cd/<hash>` and its directories synced before
-//! [`ContentStore::put`] returns, so a row committed afterwards never names content that is not
-//! there. The hash is checked at every read.
+//! Small content is appended to pack files ([`packs`]), which one `fdatasync` makes durable for
+//! all who wait at that moment; larger content gets a file of its own ([`large`]). When
+//! [`ContentStore::put`] returns, the content is durable, so a row committed afterwards never
+//! names what is not there. The hash is checked at every read.
 //!
-//! Small content will go to append-only pack files; `Inner::read` and `Inner::write` are the
-//! two places that know where content lies.
+//! Content that no row names any more goes with [`ContentStore::sweep`].
+
+mod hash;
+mod large;
+mod packs;
 
 use std::collections::HashSet;
-use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use hash::{ContentHash, ContentHashError};
+
+use super::files;
+use crate::clock::{Clock, SystemClock};
+use large::Files;
+use packs::Packs;
 
 /// Longest content: above the message limits of common servers (25 to 50 MB, a third more in
 /// Base64), and held in memory once.
 pub const CONTENT_BYTES_MAX: usize = 72 << 20;
-/// State is for the daemon's user alone.
-const DIR_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
-/// Ends the name of a file that is being written.
-const UNFINISHED: &str = "part";
-
-/// The name of content: its BLAKE3, 64 hex digits as text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContentHash([u8; 32]);
-
-impl ContentHash {
-    /// The name of `bytes`.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> ContentHash {
-        ContentHash(*blake3::hash(bytes).as_bytes())
-    }
-
-    /// The hash itself.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for ContentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
-    }
-}
-
-impl fmt::Debug for ContentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A text that is no content hash.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no content hash: 64 hex digits are")]
-pub struct ContentHashError {
-    /// What was given.
-    pub text: String,
-}
-
-impl FromStr for ContentHash {
-    type Err = ContentHashError;
-
-    fn from_str(text: &str) -> Result<ContentHash, ContentHashError> {
-        match blake3::Hash::from_hex(text) {
-            Ok(hash) => Ok(ContentHash(*hash.as_bytes())),
-            Err(_) => Err(ContentHashError {
-                text: text.to_owned(),
-            }),
-        }
-    }
-}
-
-impl Serialize for ContentHash {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            self.0.serialize(serializer)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for ContentHash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ContentHash, D::Error> {
-        if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?
-                .parse()
-                .map_err(serde::de::Error::custom)
-        } else {
-            <[u8; 32]>::deserialize(deserializer).map(ContentHash)
-        }
-    }
-}
+/// Longest content in a pack; what is longer costs a file and its syncs once, and no rewriting
+/// when a pack is swept.
+pub const PACKED_BYTES_MAX: usize = 256 << 10;
 
 /// Why content could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +59,12 @@ pub enum ContentError {
         #[source]
         source: io::Error,
     },
+    /// An earlier write did not reach the disk; nothing is kept any more until the next start.
+    #[error("content can no longer be written: a sync of {} failed before", path.display())]
+    Failed {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The blocking thread did not finish.
     #[error("the thread that worked on content ended: {0}")]
     Thread(String),
@@ -150,14 +87,33 @@ pub struct ContentStore {
 
 #[derive(Debug)]
 struct Inner {
-    root: PathBuf,
-    unfinished: AtomicU64,
-    /// Folders whose own entries this process has synced; at most 256 * 257.
-    synced: Mutex<HashSet<PathBuf>>,
+    packs: Packs,
+    files: Files,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a sweep removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// How many contents.
+    pub contents: u64,
+    /// Their length.
+    pub bytes: u64,
+}
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContentStats {
+    /// Contents in packs.
+    pub packed: u64,
+    /// Bytes of the packs.
+    pub pack_bytes: u64,
+    /// Pack files.
+    pub packs: u64,
 }
 
 impl ContentStore {
-    /// Content in `root`, which is made when missing.
+    /// Content in `root`, which is made when missing. One process at a time: the store's lock.
     ///
     /// # Errors
     /// [`ContentError::Io`].
@@ -170,9 +126,9 @@ impl ContentStore {
             sync_dir(parent)?;
         }
         let inner = Inner {
-            root: root.to_owned(),
-            unfinished: AtomicU64::new(0),
-            synced: Mutex::new(HashSet::new()),
+            packs: Packs::open(&root.join(packs::FOLDER))?,
+            files: Files::new(root),
+            clock: Arc::new(SystemClock),
         };
         Ok(ContentStore {
             inner: Arc::new(inner),
@@ -182,7 +138,8 @@ impl ContentStore {
     /// Keeps `bytes`, durably; the same content is kept once.
     ///
     /// # Errors
-    /// [`ContentError::TooLarge`], [`ContentError::Io`], [`ContentError::Thread`].
+    /// [`ContentError::TooLarge`], [`ContentError::Io`], [`ContentError::Failed`],
+    /// [`ContentError::Thread`].
     pub async fn put(&self, bytes: Bytes) -> Result<ContentHash, ContentError> {
         if bytes.len() > CONTENT_BYTES_MAX {
             return Err(ContentError::TooLarge {
@@ -200,24 +157,40 @@ impl ContentStore {
         self.blocking(move |inner| inner.read(hash)).await
     }
 
+    /// Removes what `live` does not name and nobody put since the second `before`, so that
+    /// content whose row is still being written is not taken for needless.
+    ///
+    /// # Errors
+    /// [`ContentError`]; what was not removed is tried again the next time.
+    pub async fn sweep(
+        &self,
+        live: Arc<HashSet<ContentHash>>,
+        before: u64,
+    ) -> Result<Swept, ContentError> {
+        self.blocking(move |inner| inner.sweep(&live, before)).await
+    }
+
+    /// Removes these contents now.
+    ///
+    /// # Errors
+    /// [`ContentError`]; what was not removed is still there.
+    pub async fn erase(&self, erased: HashSet<ContentHash>) -> Result<Swept, ContentError> {
+        self.blocking(move |inner| inner.erase(&erased)).await
+    }
+
+    /// How much is kept in packs.
+    #[must_use]
+    pub fn stats(&self) -> ContentStats {
+        self.inner.packs.stats()
+    }
+
     /// Removes what a crash left half-written; only for the process that holds the store's lock,
     /// before it puts anything. Tells how many files there were.
     ///
     /// # Errors
     /// [`ContentError::Io`].
     pub fn sweep_unfinished(&self) -> Result<usize, ContentError> {
-        let mut removed = 0_usize;
-        for entry in list(&self.inner.root)? {
-            let path = entry.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == UNFINISHED)
-            {
-                fs::remove_file(&path).map_err(io_error("remove", &path))?;
-                removed = removed.saturating_add(1);
-            }
-        }
-        Ok(removed)
+        self.inner.files.sweep_unfinished()
     }
 
     async fn blocking<T: Send + 'static>(
@@ -233,103 +206,61 @@ impl ContentStore {
 }
 
 impl Inner {
-    /// `ab/`, `ab/cd/` and `ab/cd/<hash>`.
-    fn place(&self, hash: ContentHash) -> (PathBuf, PathBuf, PathBuf) {
-        let [first, second, ..] = hash.0;
-        let outer = self.root.join(format!("{first:02x}"));
-        let inner = outer.join(format!("{second:02x}"));
-        let file = inner.join(hash.to_string());
-        (outer, inner, file)
+    fn seconds(&self) -> u64 {
+        u64::try_from(self.clock.now().0 / 1_000).unwrap_or(0)
     }
 
     fn read(&self, hash: ContentHash) -> Result<Option<Bytes>, ContentError> {
-        let (_, _, path) = self.place(hash);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_error("open", &path)(error)),
-        };
-        let length = file.metadata().map_err(io_error("look at", &path))?.len();
-        if length > CONTENT_BYTES_MAX as u64 {
-            return Err(ContentError::TooLarge { bytes: length });
+        match self.packs.read(hash)? {
+            Some(bytes) => Ok(Some(bytes)),
+            None => self.files.read(hash),
         }
-        let mut bytes = Vec::new();
-        file.take(CONTENT_BYTES_MAX as u64)
-            .read_to_end(&mut bytes)
-            .map_err(io_error("read", &path))?;
-        if ContentHash::of(&bytes) != hash {
-            return Err(ContentError::Damaged { hash });
-        }
-        Ok(Some(Bytes::from(bytes)))
     }
 
     fn write(&self, bytes: &[u8]) -> Result<ContentHash, ContentError> {
-        let hash = ContentHash::of(bytes);
-        let (outer, inner, path) = self.place(hash);
-        let kept = match self.read(hash) {
-            Ok(kept) => kept.is_some(),
-            Err(ContentError::Damaged { .. } | ContentError::TooLarge { .. }) => false,
-            Err(error) => return Err(error),
-        };
-        if !kept {
-            make_dir(&inner)?;
-            let unfinished = self.write_unfinished(hash, bytes)?;
-            fs::rename(&unfinished, &path).map_err(io_error("move into place", &unfinished))?;
+        if bytes.len() > PACKED_BYTES_MAX {
+            return self.files.write(bytes);
         }
-        // Also for content that was there: who wrote it may not have come this far.
-        sync_dir(&inner)?;
-        self.sync_entry(&inner, &outer)?;
-        self.sync_entry(&outer, &self.root)?;
-        Ok(hash)
+        self.packs.write(bytes, self.seconds())
     }
 
-    /// Makes the entry of `folder` in `parent` durable, once in this process.
-    fn sync_entry(&self, folder: &Path, parent: &Path) -> Result<(), ContentError> {
-        let synced = || self.synced.lock().unwrap_or_else(PoisonError::into_inner);
-        if synced().contains(folder) {
-            return Ok(());
-        }
-        sync_dir(parent)?;
-        synced().insert(folder.to_owned());
-        Ok(())
-    }
-
-    fn write_unfinished(&self, hash: ContentHash, bytes: &[u8]) -> Result<PathBuf, ContentError> {
-        let number = self.unfinished.fetch_add(1, Ordering::Relaxed);
-        let process = std::process::id();
-        let path = self
-            .root
-            .join(format!("{hash}.{process}-{number}.{UNFINISHED}"));
-        let written = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(FILE_MODE)
-            .open(&path)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-        match written {
-            Ok(()) => Ok(path),
-            Err(error) => {
-                // The first error is the one to tell; the sweep takes what is left.
-                let _ = fs::remove_file(&path);
-                Err(io_error("write", &path)(error))
+    fn sweep(&self, live: &HashSet<ContentHash>, before: u64) -> Result<Swept, ContentError> {
+        let mut swept = self.packs.sweep(live, before)?;
+        for (hash, written) in self.files.all()? {
+            if live.contains(&hash) || written >= before {
+                continue;
             }
+            swept.add(self.files.remove(hash)?);
+        }
+        Ok(swept)
+    }
+}
+
+impl Inner {
+    fn erase(&self, erased: &HashSet<ContentHash>) -> Result<Swept, ContentError> {
+        let mut swept = self.packs.erase(erased)?;
+        for hash in erased {
+            swept.add(self.files.remove(*hash)?);
+        }
+        Ok(swept)
+    }
+}
+
+impl Swept {
+    fn add(&mut self, removed: Option<u64>) {
+        if let Some(bytes) = removed {
+            self.contents = self.contents.saturating_add(1);
+            self.bytes = self.bytes.saturating_add(bytes);
         }
     }
 }
 
 fn make_dir(dir: &Path) -> Result<(), ContentError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(DIR_MODE)
-        .create(dir)
-        .map_err(io_error("create the directory", dir))
+    files::make_dir(dir).map_err(io_error("create the directory", dir))
 }
 
 fn sync_dir(dir: &Path) -> Result<(), ContentError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(io_error("sync the directory", dir))
+    files::sync_dir(dir).map_err(io_error("sync the directory", dir))
 }
 
 fn list(dir: &Path) -> Result<Vec<fs::DirEntry>, ContentError> {

@@ -1,23 +1,32 @@
 //! The store of one machine: sled 0.34.7, with what it takes to rely on it.
 //!
-//! One thread writes, in groups (see `writer`); reads run on a bounded number of blocking
-//! threads. Any storage error is final: the store fails, every later call says so, and the next
-//! start recovers. Nothing outside this module names sled.
+//! A commit is durable when the journal has it ([`super::journal`]); sled has the rows in order,
+//! and can be made anew from the newest export and the journal after it. One thread writes, in
+//! groups (see `writer`), one writes exports (`keeper`), and reads run on a bounded number of
+//! blocking threads. Any storage error is final: the store fails, every later call says so, and
+//! the next start recovers (`recover`). Nothing outside this module names sled.
 //!
 //! Files in the state directory:
 //!
 //! | name | what |
 //! |---|---|
 //! | `store.lock` | locked while the store is open; names the process |
-//! | `sled/` | the store |
-//! | `sled.new/` | a store being made; never opened, removed at the next start |
+//! | `journal/` | every commit since the older of the exports, the point of durability |
+//! | `exports/` | all rows at two moments |
+//! | `sled/` | the rows |
+//! | `sled.new/` | rows being made; never opened, removed at the next start |
+//! | `sled.damaged-1/` | rows that could not be read; never deleted by us |
 
 mod engine;
+mod keeper;
 mod open;
+mod recover;
+mod verify;
 mod writer;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -27,33 +36,66 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use super::export::Found;
+use super::journal::{Position, SEGMENT_BYTES};
+use super::sums::Sums;
 use super::{
     AllShards, Batch, CommitError, CommitId, Dir, Key, Page, Range, ReadError, Store, StoreHealth,
     StoreState, Versioned,
 };
+use crate::clock::{Clock, SystemClock};
 use engine::{Engine, Failure};
+pub use keeper::SaveError;
+use keeper::{Keeper, Order};
 pub use open::OpenError;
-use writer::{Request, Writer};
+pub use recover::{Rebuilt, Recovery};
+pub use verify::Verified;
+use writer::{Parts, Request, Writer};
 
 /// Batches that wait to be committed before callers wait for a place: a few groups.
 const QUEUE_BATCHES_MAX: usize = 512;
+/// Exports that wait to be written: the automatic one, and one that was asked for.
+const ORDERS_MAX: usize = 2;
 /// Reads at one time: more threads only wait for one another on one disk.
 const READERS_MAX: u32 = 8;
 /// A group that takes longer will not end: deadlocks of sled under load were reported, and
 /// recovery is cheap and tested.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Journal after which sled is flushed: what a start repeats at most, about a second's work.
+const CHECKPOINT_BYTES: u64 = 16 << 20;
+/// Journal after which an export is written: what a rebuild repeats at most, about ten seconds'
+/// work. An export that is larger itself is waited for.
+const EXPORT_AFTER_BYTES: u64 = 256 << 20;
 
 /// What an operator may set.
 #[derive(Debug, Clone, Copy)]
 pub struct SledOptions {
     /// Bytes of sled's page cache; the process needs about 2.5 times that.
     pub cache_bytes: u64,
+    /// Bytes of a segment of the journal.
+    pub segment_bytes: u64,
+    /// Bytes of journal after which sled is flushed.
+    pub checkpoint_bytes: u64,
+    /// Bytes of journal after which an export is written.
+    pub export_after_bytes: u64,
+    /// Write the rows into new files at this start, however large they are.
+    pub compact: bool,
+    /// Make the rows anew at this start, from the newest export and the journal.
+    pub rebuild: bool,
+    /// Go on without commits that are in no file any more.
+    pub accept_loss: bool,
 }
 
 impl Default for SledOptions {
     fn default() -> SledOptions {
         SledOptions {
             cache_bytes: 64 << 20,
+            segment_bytes: SEGMENT_BYTES,
+            checkpoint_bytes: CHECKPOINT_BYTES,
+            export_after_bytes: EXPORT_AFTER_BYTES,
+            compact: false,
+            rebuild: false,
+            accept_loss: false,
         }
     }
 }
@@ -65,10 +107,36 @@ pub struct SledStore {
     // Locks of a few lines without an await.
     engine: Mutex<Option<Arc<Engine>>>,
     queue: Mutex<Option<mpsc::Sender<Request>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Option<Threads>>,
     readers: Arc<Semaphore>,
     boot_epoch: u64,
-    store_id: String,
+    store_id: u128,
+    recovery: Recovery,
+}
+
+#[derive(Debug)]
+struct Threads {
+    writer: JoinHandle<()>,
+    keeper: JoinHandle<()>,
+    orders: SyncSender<Order>,
+}
+
+/// The rows as they are after a frame of the journal.
+#[derive(Debug, Clone, Default)]
+struct Applied {
+    frame: u64,
+    sums: Sums,
+}
+
+/// How far the journal and what depends on it are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JournalHealth {
+    /// Where it stands.
+    pub position: Position,
+    /// The frame up to which sled was flushed: a start repeats what comes later.
+    pub flushed: u64,
+    /// Bytes appended since the last export: what a rebuild repeats.
+    pub since_export: u64,
 }
 
 /// What callers, readers and the writer know of one another.
@@ -76,6 +144,11 @@ pub struct SledStore {
 struct Shared {
     phase: watch::Sender<Phase>,
     commits: AtomicU64,
+    closing: AtomicBool,
+    // Both held for a few lines.
+    journal: Mutex<JournalHealth>,
+    applied: Mutex<Applied>,
+    export_after_bytes: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -86,6 +159,35 @@ enum Phase {
 }
 
 impl Shared {
+    /// A frame is durable and its rows can be read; tells whether an export is due.
+    fn applied_to(&self, position: Position, bytes: u64, sums: &Sums) -> bool {
+        *lock(&self.applied) = Applied {
+            frame: position.frame,
+            sums: sums.clone(),
+        };
+        let mut journal = lock(&self.journal);
+        journal.position = position;
+        journal.since_export = journal.since_export.saturating_add(bytes);
+        journal.since_export >= self.export_after_bytes
+    }
+
+    fn flushed(&self, frame: u64) {
+        lock(&self.journal).flushed = frame;
+    }
+
+    /// The keeper wrote an export, or tried to: the next one comes after as much again.
+    fn exported(&self) {
+        lock(&self.journal).since_export = 0;
+    }
+
+    fn applied(&self) -> Applied {
+        lock(&self.applied).clone()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed) || !self.is_open()
+    }
+
     /// The first failure is kept: later ones follow from it.
     fn fail(&self, failure: Failure) {
         self.phase.send_if_modified(|phase| {
@@ -134,7 +236,7 @@ impl Shared {
 /// Closing in order: queue, writer, readers, then the database with its lock.
 struct Closing {
     engine: Arc<Engine>,
-    writer: JoinHandle<()>,
+    threads: Threads,
     readers: Arc<Semaphore>,
     shared: Arc<Shared>,
 }
@@ -142,7 +244,10 @@ struct Closing {
 impl Closing {
     fn run(self, runtime: &Handle) {
         // The writer catches its panics and says so in the phase.
-        let _ = self.writer.join();
+        let _ = self.threads.writer.join();
+        drop(self.threads.orders);
+        // An export that is not finished is written again another time.
+        let _ = self.threads.keeper.join();
         // Never closed: with all permits nobody reads, and nobody will.
         let readers = runtime.block_on(self.readers.acquire_many(READERS_MAX));
         drop(self.engine);
@@ -160,29 +265,129 @@ impl SledStore {
     /// # Errors
     /// See [`OpenError`]: each says what to do next.
     pub fn open(dir: &Path, options: SledOptions) -> Result<SledStore, OpenError> {
-        let opened = open::open(dir, options)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let opened = open::open(dir, options, &*clock)?;
         let engine = Arc::new(opened.engine);
+        let (orders, ordered) = sync_channel(ORDERS_MAX);
+        let position = opened.journal.position();
         let shared = Arc::new(Shared {
             phase: watch::Sender::new(Phase::Open),
             commits: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            journal: Mutex::new(JournalHealth {
+                position,
+                flushed: position.frame,
+                since_export: opened.since_export,
+            }),
+            applied: Mutex::new(Applied {
+                frame: position.frame,
+                sums: opened.sums.clone(),
+            }),
+            export_after_bytes: options.export_after_bytes,
         });
+        let keeper = Keeper {
+            dir: dir.to_owned(),
+            engine: Arc::clone(&engine),
+            shared: Arc::clone(&shared),
+            store_id: opened.store_id,
+            clock: Arc::clone(&clock),
+        };
+        let keeper = Builder::new()
+            .name("store-keeper".to_owned())
+            .spawn(move || keeper.run(&ordered))
+            .map_err(OpenError::Thread)?;
         let (queue, requests) = mpsc::channel(QUEUE_BATCHES_MAX);
-        let writer = Writer::new(
-            Arc::clone(&engine),
-            Arc::clone(&shared),
-            opened.boot_epoch,
-            requests,
-        );
-        let writer = writer.start(COMMIT_TIMEOUT).map_err(OpenError::Thread)?;
+        let parts = Parts {
+            engine: Arc::clone(&engine),
+            shared: Arc::clone(&shared),
+            journal: opened.journal,
+            sums: opened.sums,
+            epoch: opened.boot_epoch,
+            checkpoint_bytes: options.checkpoint_bytes,
+            orders: orders.clone(),
+            clock,
+        };
+        let writer = Writer::new(parts, requests).start(COMMIT_TIMEOUT);
         Ok(SledStore {
             shared,
             engine: Mutex::new(Some(engine)),
             queue: Mutex::new(Some(queue)),
-            writer: Mutex::new(Some(writer)),
+            threads: Mutex::new(Some(Threads {
+                writer: writer.map_err(OpenError::Thread)?,
+                keeper,
+                orders,
+            })),
             readers: Arc::new(Semaphore::new(READERS_MAX as usize)),
             boot_epoch: opened.boot_epoch,
             store_id: opened.store_id,
+            recovery: opened.recovery,
         })
+    }
+
+    /// What this start found and did.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Bytes of keys and values of all rows, and how many rows there are.
+    #[must_use]
+    pub fn live(&self) -> (u64, u64) {
+        let sums = self.shared.applied().sums;
+        (sums.bytes(), sums.rows())
+    }
+
+    /// How far the journal is.
+    #[must_use]
+    pub fn journal(&self) -> JournalHealth {
+        *lock(&self.shared.journal)
+    }
+
+    /// Writes an export of all rows into `folder`, while others read and write.
+    ///
+    /// # Errors
+    /// [`SaveError`]; nothing is left in `folder` but an unfinished file.
+    pub async fn save(&self, folder: &Path) -> Result<Found, SaveError> {
+        let folder = folder.to_owned();
+        self.order(|answer| Order::Save(folder, answer)).await
+    }
+
+    /// Looks at all rows, the journal and the exports, while others read and write.
+    ///
+    /// # Errors
+    /// [`SaveError`], when the look could not be finished; what it found is no error.
+    pub async fn verify(&self) -> Result<Verified, SaveError> {
+        self.order(Order::Verify).await
+    }
+
+    async fn order<T: Send + 'static>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<T, SaveError>>) -> Order,
+    ) -> Result<T, SaveError> {
+        let orders = lock(&self.threads)
+            .as_ref()
+            .map(|threads| threads.orders.clone());
+        let Some(orders) = orders else {
+            return Err(SaveError::Closed);
+        };
+        let (answer, answered) = oneshot::channel();
+        let order = order(answer);
+        // Not through the supervisor: the task is awaited right here. It waits for a place in the
+        // queue, which is taken while an export is being written.
+        let asked = tokio::task::spawn_blocking(move || orders.send(order));
+        match asked.await {
+            Ok(Ok(())) => answered.await.unwrap_or(Err(SaveError::Closed)),
+            _ => Err(SaveError::Closed),
+        }
+    }
+
+    /// Makes a store in `dir`, where there is none, of the rows of the export in `file`; tells how
+    /// many lines it had. Blocks.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is left under the name of a store then.
+    pub fn load(dir: &Path, options: SledOptions, file: &Path) -> Result<u64, OpenError> {
+        open::load(dir, options, file)
     }
 
     /// The epoch under which fences are valid until the process ends.
@@ -193,8 +398,8 @@ impl SledStore {
 
     /// The identity of this store, given when it was made: 32 hex digits.
     #[must_use]
-    pub fn store_id(&self) -> &str {
-        &self.store_id
+    pub fn store_id(&self) -> String {
+        format!("{:032x}", self.store_id)
     }
 
     /// The lease that goes with it.
@@ -263,8 +468,9 @@ impl SledStore {
     async fn shut(&self) -> Result<(), CommitError> {
         drop(lock(&self.queue).take());
         let engine = lock(&self.engine).take();
-        let writer = lock(&self.writer).take();
-        let (Some(engine), Some(writer)) = (engine, writer) else {
+        let threads = lock(&self.threads).take();
+        self.shared.closing.store(true, Ordering::Relaxed);
+        let (Some(engine), Some(threads)) = (engine, threads) else {
             return match self.shared.ended().await {
                 Failure::Closed => Ok(()),
                 failure => Err(failure.into()),
@@ -273,7 +479,7 @@ impl SledStore {
         let (done, finished) = oneshot::channel();
         let closing = Closing {
             engine,
-            writer,
+            threads,
             readers: Arc::clone(&self.readers),
             shared: Arc::clone(&self.shared),
         };

@@ -6,22 +6,67 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sled::transaction::{TransactionError, Transactional};
 use sled::{Db, IVec, Tree};
 
 use super::open::LockFile;
-use super::writer::Pending;
+use crate::books::chain;
+use crate::store::journal::JournalError;
+use crate::store::planted::{self, Bug};
+use crate::store::sums::Sums;
 use crate::store::{CommitError, Dir, Key, Ns, Page, Range, ReadError, Versioned, page_rows};
 
-/// Fields are dropped in this order: the lock goes last.
+/// The last frame of the journal whose rows are all there.
+const META_APPLIED: &[u8] = b"applied";
+
+/// Fields are dropped in this order: the lock of the state directory goes last.
 #[derive(Debug)]
 pub(super) struct Engine {
     pub(super) trees: BTreeMap<Ns, Tree>,
     pub(super) db: Db,
-    pub(super) _lock: LockFile,
+    pub(super) lock: Option<LockFile>,
 }
 
 impl Engine {
+    /// All trees of `db`, made where missing.
+    pub(super) fn open(db: Db) -> Result<Engine, Failure> {
+        let open = |ns: &Ns| Ok((*ns, db.open_tree(ns.name())?));
+        let trees = Ns::ALL.iter().map(open).collect::<Result<_, Failure>>()?;
+        Ok(Engine {
+            trees,
+            db,
+            lock: None,
+        })
+    }
+
+    pub(super) fn write(
+        &self,
+        ns: Ns,
+        key: &[u8],
+        version: u64,
+        value: &[u8],
+    ) -> Result<(), Failure> {
+        self.tree(ns)?.insert(key, pack(version, value))?;
+        Ok(())
+    }
+
+    pub(super) fn remove(&self, ns: Ns, key: &[u8]) -> Result<(), Failure> {
+        self.tree(ns)?.remove(key)?;
+        Ok(())
+    }
+
+    /// Gives all rows of a family to `take`, by key.
+    pub(super) fn each<E: From<Failure>>(
+        &self,
+        ns: Ns,
+        take: &mut dyn FnMut(&[u8], &Versioned) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for row in self.tree(ns)?.iter() {
+            let (key, stored) = row.map_err(Failure::from)?;
+            take(&key, &unpack(ns, &key, &stored)?)?;
+        }
+        Ok(())
+    }
+
     fn tree(&self, ns: Ns) -> Result<&Tree, Failure> {
         // All of `Ns::ALL` were opened at start.
         self.trees
@@ -60,36 +105,54 @@ impl Engine {
         Ok(Page::of(items?, limit))
     }
 
-    /// Writes rows, all or none of them; durable after the next [`Engine::flush`].
-    pub(super) fn apply(&self, rows: &Pending) -> Result<(), Failure> {
-        let mut writes: BTreeMap<Ns, sled::Batch> = BTreeMap::new();
-        for (key, row) in rows {
-            let write = writes.entry(key.ns).or_default();
+    /// Writes rows that the journal has under `frame`, one after the other.
+    ///
+    /// Not as one transaction of sled, which syncs its log twice: what a crash leaves half-done is
+    /// done again from the journal, since the number of the frame is written last.
+    pub(super) fn apply<'a>(
+        &self,
+        frame: u64,
+        rows: impl IntoIterator<Item = (Ns, &'a [u8], Option<(u64, &'a [u8])>)>,
+    ) -> Result<(), Failure> {
+        for (ns, key, row) in rows {
+            let tree = self.tree(ns)?;
             match row {
-                Some(row) => write.insert(&*key.k, pack(row.version, &row.value)),
-                None => write.remove(&*key.k),
+                Some((version, value)) => tree.insert(key, pack(version, value))?,
+                None if planted::is(Bug::SkipDeletes) => continue,
+                None => tree.remove(key)?,
+            };
+        }
+        self.set_applied(frame)
+    }
+
+    /// Number of the frame up to which the rows are those of the journal; 0: none.
+    pub(super) fn applied(&self) -> Result<u64, Failure> {
+        let stored = self.tree(Ns::Meta)?.get(META_APPLIED)?;
+        let Some(stored) = stored else {
+            return Ok(0);
+        };
+        let number = stored
+            .first_chunk::<8>()
+            .map(|bytes| u64::from_be_bytes(*bytes));
+        number.ok_or_else(|| Failure::Corrupt("meta/applied is no number".into()))
+    }
+
+    pub(super) fn set_applied(&self, frame: u64) -> Result<(), Failure> {
+        let meta = self.tree(Ns::Meta)?;
+        meta.insert(META_APPLIED, &frame.to_be_bytes())?;
+        Ok(())
+    }
+
+    /// The sums of all rows, by a full scan.
+    pub(super) fn sums(&self) -> Result<Sums, Failure> {
+        let mut sums = Sums::default();
+        for ns in Ns::ALL.iter().filter(|ns| **ns != Ns::Meta) {
+            for row in self.tree(*ns)?.iter() {
+                let (key, stored) = row?;
+                sums.add(*ns, &key, &unpack(*ns, &key, &stored)?);
             }
         }
-        let trees = writes
-            .keys()
-            .map(|ns| self.tree(*ns))
-            .collect::<Result<Vec<&Tree>, Failure>>()?;
-        if let ([tree], Some((_, write))) = (trees.as_slice(), writes.first_key_value()) {
-            return Ok(tree.apply_batch(write.clone())?);
-        }
-        if trees.is_empty() {
-            return Ok(());
-        }
-        let written = trees.as_slice().transaction(|views| {
-            for (view, write) in views.iter().zip(writes.values()) {
-                view.apply_batch(write)?;
-            }
-            Ok(())
-        });
-        written.map_err(|error: TransactionError<()>| match error {
-            TransactionError::Storage(error) => Failure::from(error),
-            TransactionError::Abort(()) => Failure::Gone("a transaction ended itself".into()),
-        })
+        Ok(sums)
     }
 
     pub(super) fn flush(&self) -> Result<(), Failure> {
@@ -167,6 +230,15 @@ impl From<sled::Error> for Failure {
             }
             _ => Failure::Gone(error.to_string().into()),
         }
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Failure {
+        if error.is_full() {
+            return Failure::Full;
+        }
+        Failure::Gone(chain(&error).into())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Opening, so that a crash at any earlier moment cannot keep us from it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread::Builder;
 use std::time::Duration;
@@ -11,19 +11,22 @@ use serde::{Deserialize, Serialize};
 use sled::{Config, Db, Tree};
 
 use super::SledOptions;
-use super::engine::{Engine, Failure, PanicText, pack, unpack};
+use super::engine::{Engine, Failure, PanicText, unpack};
+use super::recover::{self, Recovery};
 use super::writer::SEQUENCE_BITS;
+use crate::clock::Clock;
 use crate::store::codec::{self, Record};
+use crate::store::export::ExportError;
+use crate::store::files::{self, FILE_MODE, make_dir};
+use crate::store::journal::{Journal, JournalError};
+use crate::store::sums::Sums;
 use crate::store::{Ns, sync_override};
 
 const LOCK_FILE: &str = "store.lock";
-const STORE_DIR: &str = "sled";
-const NEW_STORE_DIR: &str = "sled.new";
+pub(super) const STORE_DIR: &str = "sled";
+pub(super) const NEW_STORE_DIR: &str = "sled.new";
 /// Longest text of a lock file that is shown; ours have about 40 bytes.
 const LOCK_TEXT_BYTES_MAX: u64 = 300;
-/// State is for the daemon's user alone: it holds customers' mail.
-const DIR_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 
 /// How sled says that another descriptor has its lock.
 const SLED_LOCK_HELD: &str = "could not acquire lock";
@@ -32,7 +35,7 @@ const SLED_LOCK_ATTEMPTS: u32 = 200;
 const SLED_LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The shape of the keyspace; a store with a greater one is not touched.
-const SCHEMA: u64 = 1;
+pub(super) const SCHEMA: u64 = 1;
 const META_STORE_ID: &[u8] = b"store-id";
 const META_SCHEMA: &[u8] = b"schema";
 const META_BOOT_EPOCH: &[u8] = b"boot-epoch";
@@ -92,8 +95,8 @@ pub enum OpenError {
     },
     /// It makes no sense.
     #[error(
-        "the store in {} cannot be read ({reason}): keep it, move it aside and start again; mail \
-         and calendars are read anew from the servers, what only the store knew is in the old one",
+        "the store in {} cannot be read ({reason}), and no journal and export are there to make \
+         it anew: restore a backup with `liaison restore`",
         dir.display()
     )]
     Corrupt {
@@ -113,6 +116,34 @@ pub enum OpenError {
         /// What was said.
         reason: String,
     },
+    /// The journal cannot be used.
+    #[error("the journal of the store cannot be used")]
+    Journal(#[from] JournalError),
+    /// An export cannot be used.
+    #[error("an export of the store cannot be used")]
+    Export(#[from] ExportError),
+    /// Commits that were acknowledged are in no file any more.
+    #[error(
+        "the store in {} lost the commits {first} to {last} ({reason}): restore a backup with \
+         `liaison restore`, or go on without them with `liaison store rebuild --accept-loss`",
+        dir.display()
+    )]
+    Lost {
+        /// The directory of the store.
+        dir: PathBuf,
+        /// First frame of the journal that is missing.
+        first: u64,
+        /// Last one.
+        last: u64,
+        /// What was found in its place.
+        reason: String,
+    },
+    /// There is a store already.
+    #[error("{} has a store: move it aside, or name an empty directory", dir.display())]
+    NotEmpty {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// No space left; recovery itself writes.
     #[error("the disk of {} is full: free some space and start again, nothing is lost", dir.display())]
     Full {
@@ -121,7 +152,7 @@ pub enum OpenError {
     },
 }
 
-fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(super) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
     move |source| OpenError::Io {
         doing,
@@ -146,28 +177,44 @@ impl Record for StoreId {
     const VERSION: u16 = 1;
 }
 
-/// An open database whose boot epoch was raised.
+/// A store whose rows are those of its journal, and whose boot epoch was raised.
 pub(super) struct Opened {
     pub(super) engine: Engine,
+    pub(super) journal: Journal,
+    pub(super) sums: Sums,
     pub(super) boot_epoch: u64,
-    pub(super) store_id: String,
+    pub(super) store_id: u128,
+    /// Bytes of journal since the newest export, about.
+    pub(super) since_export: u64,
+    pub(super) recovery: Recovery,
 }
 
-pub(super) fn open(dir: &Path, options: SledOptions) -> Result<Opened, OpenError> {
+pub(super) fn open(
+    dir: &Path,
+    options: SledOptions,
+    clock: &dyn Clock,
+) -> Result<Opened, OpenError> {
     if !sync_override::is_linked() {
         return Err(OpenError::NotDurable);
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(DIR_MODE)
-        .create(dir)
-        .map_err(io_error("create the state directory", dir))?;
+    make_dir(dir).map_err(io_error("create the state directory", dir))?;
     let lock = LockFile::take(dir)?;
-    remove_unfinished_store(dir)?;
-    let store = dir.join(STORE_DIR);
-    if !store.try_exists().map_err(io_error("look for", &store))? {
-        create(dir, options)?;
+    recover::open(dir, options, lock, clock)
+}
+
+/// See [`recover::load`].
+pub(super) fn load(dir: &Path, options: SledOptions, export: &Path) -> Result<u64, OpenError> {
+    if !sync_override::is_linked() {
+        return Err(OpenError::NotDurable);
     }
+    make_dir(dir).map_err(io_error("create the state directory", dir))?;
+    let _lock = LockFile::take(dir)?;
+    recover::load(dir, options, export)
+}
+
+/// Opens the database that is there.
+pub(super) fn existing(dir: &Path, options: SledOptions) -> Result<Database, OpenError> {
+    let store = dir.join(STORE_DIR);
     remove_unfinished_snapshots(&store)?;
     check_blobs(&store)?;
     for name in ["conf", "db"] {
@@ -177,13 +224,10 @@ pub(super) fn open(dir: &Path, options: SledOptions) -> Result<Opened, OpenError
             return Err(corrupt(&store, format!("it has no file `{name}`")));
         }
     }
-    let opened = guarded(&store, move |store| {
+    guarded(&store, move |store| {
         let db = start(store, options)?;
-        raise_epoch(store, db, lock)
-    })?;
-    sync_dir(&store)?;
-    sync_dir(dir)?;
-    Ok(opened)
+        read_sentinel(store, db)
+    })
 }
 
 /// Runs `work` on a thread of its own: sled panics over some broken files.
@@ -224,7 +268,7 @@ pub(super) fn start(store: &Path, options: SledOptions) -> Result<Db, OpenError>
     })
 }
 
-fn failed(store: &Path, failure: Failure) -> OpenError {
+pub(super) fn failed(store: &Path, failure: Failure) -> OpenError {
     let dir = store.to_owned();
     match failure {
         Failure::Full => OpenError::Full { dir },
@@ -239,52 +283,76 @@ fn failed(store: &Path, failure: Failure) -> OpenError {
     }
 }
 
-fn corrupt(store: &Path, reason: String) -> OpenError {
+pub(super) fn corrupt(store: &Path, reason: String) -> OpenError {
     OpenError::Corrupt {
         dir: store.to_owned(),
         reason,
     }
 }
 
-/// Makes the database beside its place and moves it there when it is wholly on disk: sled syncs
-/// neither its directories nor its first pages.
-fn create(dir: &Path, options: SledOptions) -> Result<(), OpenError> {
-    let (new, store) = (dir.join(NEW_STORE_DIR), dir.join(STORE_DIR));
-    DirBuilder::new()
-        .mode(DIR_MODE)
-        .create(&new)
-        .map_err(io_error("create the directory", &new))?;
-    let id = StoreId(random_id()?);
-    guarded(&new, move |new| {
+/// Makes a database beside its place, durably; `fill` writes its rows and tells the last epoch in
+/// which anything was committed. [`move_in`] then puts it in its place.
+///
+/// Beside, because sled syncs neither its directories nor its first pages: what has the name of a
+/// store is whole.
+pub(super) fn create<T: Send + 'static>(
+    dir: &Path,
+    options: SledOptions,
+    store_id: u128,
+    fill: impl FnOnce(&Engine) -> Result<(u64, T), OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    let new = dir.join(NEW_STORE_DIR);
+    remove_unfinished_store(dir)?;
+    make_dir(&new).map_err(io_error("create the directory", &new))?;
+    let filled = guarded(&new, move |new| {
         let db = start(new, options)?;
+        let fail = |failure| failed(new, failure);
+        let engine = Engine::open(db).map_err(fail)?;
+        let (epoch, filled) = fill(&engine)?;
+        let id = StoreId(format!("{store_id:032x}"));
         let write = || -> Result<(), Failure> {
-            for ns in Ns::ALL {
-                db.open_tree(ns.name())?;
-            }
-            let meta = db.open_tree(Ns::Meta.name())?;
-            write_meta(&meta, META_STORE_ID, 0, &id)?;
-            write_meta(&meta, META_SCHEMA, 0, &Number(SCHEMA))?;
-            write_meta(&meta, META_BOOT_EPOCH, 0, &Number(0))?;
-            db.flush()?;
-            Ok(())
+            write_meta(&engine, META_STORE_ID, 0, &id)?;
+            write_meta(&engine, META_SCHEMA, 0, &Number(SCHEMA))?;
+            write_meta(&engine, META_BOOT_EPOCH, 0, &Number(epoch))?;
+            engine.flush()
         };
-        write().map_err(|failure| failed(new, failure))
+        write().map_err(fail)?;
+        Ok(filled)
     })?;
     sync_tree(&new)?;
+    Ok(filled)
+}
+
+/// Gives the database that [`create`] made its name.
+pub(super) fn move_in(dir: &Path) -> Result<(), OpenError> {
+    let (new, store) = (dir.join(NEW_STORE_DIR), dir.join(STORE_DIR));
     fs::rename(&new, &store).map_err(io_error("move into place", &new))?;
     sync_dir(dir)
 }
 
-/// Checks the sentinel and commits the next boot epoch before anything else is written.
-fn raise_epoch(store: &Path, db: Db, lock: LockFile) -> Result<Opened, OpenError> {
-    let fail = |failure| failed(store, failure);
+/// Runs `work`, and makes an error of a panic: sled panics over some broken files.
+pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    result.unwrap_or_else(|panic| Err(Failure::panicked("reading", panic)))
+}
+
+/// A database as it was found.
+pub(super) struct Database {
+    pub(super) engine: Engine,
+    pub(super) store_id: u128,
+    /// The boot epoch before this start.
+    pub(super) epoch: u64,
+}
+
+/// Checks the sentinel, before anything is written.
+fn read_sentinel(store: &Path, db: Db) -> Result<Database, OpenError> {
     let meta_name = Ns::Meta.name().as_bytes();
     if !db.tree_names().iter().any(|name| name == meta_name) {
         return Err(corrupt(store, "it is no store of liaison".to_owned()));
     }
     let meta = db
         .open_tree(meta_name)
-        .map_err(|error| fail(error.into()))?;
+        .map_err(|error| failed(store, error.into()))?;
     let schema: Number = read_meta(store, &meta, META_SCHEMA)?;
     if schema.0 > SCHEMA {
         return Err(OpenError::NewerSchema {
@@ -292,39 +360,37 @@ fn raise_epoch(store: &Path, db: Db, lock: LockFile) -> Result<Opened, OpenError
             found: schema.0,
         });
     }
-    let store_id: StoreId = read_meta(store, &meta, META_STORE_ID)?;
-    let before: Number = read_meta(store, &meta, META_BOOT_EPOCH)?;
-    let boot_epoch = before.0.saturating_add(1);
-    let raise = || -> Result<_, Failure> {
-        write_meta(
-            &meta,
-            META_BOOT_EPOCH,
-            boot_epoch << SEQUENCE_BITS,
-            &Number(boot_epoch),
-        )?;
-        db.flush()?;
-        let open = |ns: &Ns| Ok((*ns, db.open_tree(ns.name())?));
-        let trees = Ns::ALL.iter().map(open).collect::<Result<_, Failure>>()?;
-        db.flush()?;
-        Ok(trees)
+    let StoreId(id) = read_meta(store, &meta, META_STORE_ID)?;
+    let Ok(store_id) = u128::from_str_radix(&id, 16) else {
+        return Err(corrupt(store, format!("its store id is `{id}`")));
     };
-    let trees = raise().map_err(fail)?;
-    let engine = Engine {
-        trees,
-        db,
-        _lock: lock,
-    };
-    Ok(Opened {
+    let epoch: Number = read_meta(store, &meta, META_BOOT_EPOCH)?;
+    let engine = Engine::open(db).map_err(|failure| failed(store, failure))?;
+    Ok(Database {
         engine,
-        boot_epoch,
-        store_id: store_id.0,
+        store_id,
+        epoch: epoch.0,
     })
 }
 
-fn write_meta<T: Record>(meta: &Tree, name: &[u8], version: u64, value: &T) -> Result<(), Failure> {
+/// Commits the next boot epoch, before anything else is written.
+pub(super) fn raise_epoch(store: &Path, engine: &Engine, epoch: u64) -> Result<u64, OpenError> {
+    let raised = epoch.saturating_add(1);
+    let version = raised << SEQUENCE_BITS;
+    write_meta(engine, META_BOOT_EPOCH, version, &Number(raised))
+        .and_then(|()| engine.flush())
+        .map_err(|failure| failed(store, failure))?;
+    Ok(raised)
+}
+
+fn write_meta<T: Record>(
+    engine: &Engine,
+    name: &[u8],
+    version: u64,
+    value: &T,
+) -> Result<(), Failure> {
     let value = codec::encode(value).map_err(|error| Failure::Corrupt(error.to_string().into()))?;
-    meta.insert(name, pack(version, &value))?;
-    Ok(())
+    engine.write(Ns::Meta, name, version, &value)
 }
 
 fn read_meta<T: Record>(store: &Path, meta: &Tree, name: &[u8]) -> Result<T, OpenError> {
@@ -339,14 +405,14 @@ fn read_meta<T: Record>(store: &Path, meta: &Tree, name: &[u8]) -> Result<T, Ope
     codec::decode(&row.value).map_err(|error| corrupt(store, format!("meta/{shown}: {error}")))
 }
 
-/// 128 random bits as hex digits.
-fn random_id() -> Result<String, OpenError> {
+/// 128 random bits.
+pub(super) fn random_id() -> Result<u128, OpenError> {
     let source = Path::new("/dev/urandom");
     let mut bits = [0; 16];
     File::open(source)
         .and_then(|mut file| file.read_exact(&mut bits))
         .map_err(io_error("read random bits from", source))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
+    Ok(u128::from_be_bytes(bits))
 }
 
 /// Holds the store for this process; the kernel lets go when it dies.
@@ -398,7 +464,7 @@ fn owner(file: &File) -> String {
     }
 }
 
-fn remove_unfinished_store(dir: &Path) -> Result<(), OpenError> {
+pub(super) fn remove_unfinished_store(dir: &Path) -> Result<(), OpenError> {
     let new = dir.join(NEW_STORE_DIR);
     match fs::remove_dir_all(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -442,10 +508,8 @@ fn list(dir: &Path) -> Result<Vec<fs::DirEntry>, OpenError> {
         .map_err(io_error("read the directory", dir))
 }
 
-fn sync_dir(dir: &Path) -> Result<(), OpenError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(io_error("sync the directory", dir))
+pub(super) fn sync_dir(dir: &Path) -> Result<(), OpenError> {
+    files::sync_dir(dir).map_err(io_error("sync the directory", dir))
 }
 
 /// Syncs everything below `dir`, then `dir` itself.

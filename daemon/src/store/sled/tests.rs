@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -12,6 +12,7 @@ fn open(dir: &TempDir) -> Result<SledStore, OpenError> {
         dir.path(),
         SledOptions {
             cache_bytes: 8 << 20,
+            ..SledOptions::default()
         },
     )
 }
@@ -178,8 +179,8 @@ fn db(dir: &TempDir) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_damaged_store_is_refused_with_what_to_do_and_kept() {
-    let cases: [(&str, Damage); 5] = [
+async fn rows_that_cannot_be_read_are_made_anew_and_the_old_ones_kept() {
+    let cases: [(&str, Damage); 7] = [
         ("no sentinel", |dir| set_schema(dir, None)),
         ("no db file", |dir| fs::remove_file(db(dir)).unwrap()),
         ("no conf file", |dir| {
@@ -189,41 +190,49 @@ async fn a_damaged_store_is_refused_with_what_to_do_and_kept() {
             fs::remove_dir_all(dir.path().join("sled")).unwrap();
             fs::create_dir(dir.path().join("sled")).unwrap();
         }),
+        ("no directory", |dir| {
+            fs::remove_dir_all(dir.path().join("sled")).unwrap()
+        }),
         ("noise in the log", |dir| {
             let length = fs::metadata(db(dir)).unwrap().len();
             fs::write(db(dir), vec![0xA5; length as usize]).unwrap();
         }),
+        ("pages outside the log", |dir| {
+            fs::write(dir.path().join("sled/blobs/17"), b"page").unwrap()
+        }),
     ];
     for (name, damage) in cases {
         let dir = made().await;
-        damage(&dir);
+        let id = open(&dir).unwrap().store_id();
         for attempt in 1..=2 {
-            let error = open(&dir).unwrap_err();
-            assert!(
-                matches!(error, OpenError::Corrupt { .. }),
-                "{name}, {attempt}: {error}"
-            );
-            assert!(
-                error.to_string().contains("move it aside"),
-                "{name}: {error}"
-            );
+            damage(&dir);
+            let store = open(&dir).unwrap();
+            let rebuilt = store.recovery().rebuilt.clone().unwrap();
+            assert_eq!(value(&store, "kept").await.unwrap(), "value", "{name}");
+            assert_eq!(store.store_id(), id, "{name}");
+            assert_eq!(rebuilt.frames, attempt, "{name}: {rebuilt:?}");
+            assert_eq!(rebuilt.aside.is_some(), name != "no directory", "{name}");
+            if let Some(aside) = rebuilt.aside {
+                assert!(aside.ends_with(format!("sled.damaged-{attempt}")), "{name}");
+                assert!(aside.is_dir(), "{name}");
+            }
+            put(&store, &format!("later {attempt}"), "x").await;
+            store.close().await.unwrap();
         }
-        assert!(
-            dir.path().join("sled").is_dir(),
-            "{name}: the store is kept"
-        );
     }
 }
 
 #[tokio::test]
-async fn pages_outside_the_log_are_refused() {
+async fn without_a_journal_and_an_export_a_damaged_store_is_refused_and_kept() {
     let dir = made().await;
-    fs::write(dir.path().join("sled/blobs/17"), b"page").unwrap();
-    let error = open(&dir).unwrap_err();
-    assert!(
-        matches!(error, OpenError::Blobs { files: 1, .. }),
-        "{error}"
-    );
+    fs::remove_dir_all(dir.path().join("journal")).unwrap();
+    fs::remove_file(db(&dir)).unwrap();
+    for _ in 0..2 {
+        let error = open(&dir).unwrap_err();
+        assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains("liaison restore"), "{error}");
+        assert!(dir.path().join("sled").is_dir());
+    }
 }
 
 #[tokio::test]
@@ -343,6 +352,188 @@ async fn a_failed_commit_fails_everybody_who_waits() {
     assert_eq!(value(&open(&dir).unwrap(), "0").await, None);
 }
 
+/// The files as a kill at this moment leaves them: in the page cache, as they are.
+fn killed(dir: &TempDir) -> TempDir {
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let place = to.join(entry.file_name());
+            match entry.file_type().unwrap().is_dir() {
+                true => copy(&entry.path(), &place),
+                false => drop(fs::copy(entry.path(), place).unwrap()),
+            }
+        }
+    }
+    let copied = tempfile::tempdir().unwrap();
+    copy(dir.path(), copied.path());
+    copied
+}
+
+fn small(export_after_bytes: u64, checkpoint_bytes: u64) -> SledOptions {
+    SledOptions {
+        cache_bytes: 8 << 20,
+        segment_bytes: 16 << 10,
+        checkpoint_bytes,
+        export_after_bytes,
+        ..SledOptions::default()
+    }
+}
+
+/// All rows of the store, by key.
+async fn rows(store: &SledStore) -> Vec<(Bytes, Versioned)> {
+    let store: &dyn Store = store;
+    store.scan_prefix(Ns::Task, b"", 100_000).await.unwrap()
+}
+
+/// A program of puts, overwrites and deletes.
+async fn work(store: &SledStore, from: u32, to: u32) {
+    for number in from..to {
+        let mut batch = Batch::new();
+        batch.put(key(&format!("{:03}", number % 97)), vec![number as u8; 300]);
+        if number % 5 == 4 {
+            batch.del(key(&format!("{:03}", (number / 2) % 97)));
+        }
+        // Both may name one key.
+        if batch.check().is_ok() {
+            store.commit(batch).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kill_loses_nothing_that_was_acknowledged() {
+    for checkpoint_bytes in [1 << 10, 64 << 10, u64::MAX] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = small(u64::MAX, checkpoint_bytes);
+        let store = SledStore::open(dir.path(), options).unwrap();
+        work(&store, 0, 400).await;
+        let image = killed(&dir);
+        let again = SledStore::open(image.path(), options).unwrap();
+        let replayed = again.recovery().replayed;
+        assert_eq!(replayed > 0, checkpoint_bytes > 1 << 10, "{replayed}");
+        assert_eq!(rows(&again).await, rows(&store).await);
+        assert_eq!(
+            again.journal().position.frame,
+            store.journal().position.frame
+        );
+        // The sums are those of the rows.
+        let engine = lock(&again.engine).clone().unwrap();
+        assert_eq!(engine.sums().unwrap(), again.shared.applied().sums);
+        drop(engine);
+        work(&again, 400, 450).await;
+        again.close().await.unwrap();
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_unfinished_frame_is_cut_off_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), small(u64::MAX, u64::MAX)).unwrap();
+    work(&store, 0, 20).await;
+    let image = killed(&dir);
+    let before = rows(&store).await;
+    work(&store, 20, 21).await;
+    let after = killed(&dir);
+    store.close().await.unwrap();
+    let position = {
+        let store = SledStore::open(image.path(), small(u64::MAX, u64::MAX)).unwrap();
+        store.journal().position
+    };
+    let segment = after
+        .path()
+        .join(format!("journal/{:016x}.journal", position.segment));
+    let mut bytes = fs::read(&segment).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    for cut in [
+        position.offset as usize + 1,
+        used - 1,
+        (position.offset as usize + used) / 2,
+    ] {
+        bytes[cut..].fill(0);
+        fs::write(&segment, &bytes).unwrap();
+        fs::remove_dir_all(after.path().join("sled")).unwrap();
+        let store = SledStore::open(after.path(), small(u64::MAX, u64::MAX)).unwrap();
+        assert!(store.recovery().cut_bytes > 0, "{cut}");
+        assert_eq!(rows(&store).await, before, "{cut}");
+        store.close().await.unwrap();
+        break;
+    }
+}
+
+#[tokio::test]
+async fn a_store_is_made_anew_from_an_export_and_what_came_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = small(40 << 10, 8 << 10);
+    let store = SledStore::open(dir.path(), options).unwrap();
+    let mut made = 0;
+    // Exports are written beside the work; three of them let segments go.
+    for step in 0..60 {
+        work(&store, step * 50, step * 50 + 50).await;
+        let folder = dir.path().join("elsewhere");
+        // Waits for the automatic one before it.
+        store.save(&folder).await.unwrap();
+        let kept = super::super::export::Exports::find(dir.path()).unwrap();
+        made = kept.newest_first().len();
+        assert!(made <= 2, "{made} exports are kept");
+        if kept.newest_first().len() == 2
+            && !dir.path().join("journal/0000000000000001.journal").exists()
+        {
+            break;
+        }
+    }
+    assert_eq!(made, 2);
+    let expected = rows(&store).await;
+    let image = killed(&dir);
+    store.close().await.unwrap();
+    fs::write(image.path().join("sled/db"), b"noise").unwrap();
+    let again = SledStore::open(image.path(), options).unwrap();
+    let rebuilt = again.recovery().rebuilt.clone().unwrap();
+    assert!(rebuilt.export.is_some() && rebuilt.rows > 0, "{rebuilt:?}");
+    assert_eq!(rows(&again).await, expected);
+    again.close().await.unwrap();
+    // A bad export is passed over for the older one.
+    let newest = rebuilt.export.unwrap();
+    let mut bytes = fs::read(&newest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&newest, bytes).unwrap();
+    fs::write(image.path().join("sled/db"), b"noise").unwrap();
+    let again = SledStore::open(image.path(), options).unwrap();
+    let older = again.recovery().rebuilt.clone().unwrap().export.unwrap();
+    assert_ne!(older, newest);
+    assert_eq!(rows(&again).await, expected);
+    again.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn frames_that_nothing_has_are_refused_with_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = small(u64::MAX, u64::MAX);
+    let store = SledStore::open(dir.path(), options).unwrap();
+    work(&store, 0, 200).await;
+    let image = killed(&dir);
+    store.close().await.unwrap();
+    // Sled has nothing of it, and the journal has a hole.
+    let second = fs::read_dir(image.path().join("journal"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .max()
+        .unwrap();
+    fs::remove_dir_all(image.path().join("sled")).unwrap();
+    let first = image.path().join("journal/0000000000000001.journal");
+    assert_ne!(first, second);
+    let mut bytes = fs::read(&first).unwrap();
+    bytes[3_000] ^= 0x40;
+    fs::write(&first, bytes).unwrap();
+    let error = SledStore::open(image.path(), options).unwrap_err();
+    assert!(
+        matches!(error, OpenError::Corrupt { .. } | OpenError::Lost { .. }),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_stuck_commit_is_given_up() {
     let dir = tempfile::tempdir().unwrap();
@@ -367,4 +558,110 @@ fn a_full_disk_is_told_as_such() {
 #[test]
 fn sled_syncs_through_our_override() {
     assert!(crate::store::sync_override::is_linked());
+}
+
+#[tokio::test]
+async fn lost_frames_are_gone_without_only_when_somebody_said_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = small(u64::MAX, u64::MAX);
+    let store = SledStore::open(dir.path(), options).unwrap();
+    work(&store, 0, 200).await;
+    let all = rows(&store).await;
+    let image = killed(&dir);
+    store.close().await.unwrap();
+    fs::remove_dir_all(image.path().join("sled")).unwrap();
+    let first = image.path().join("journal/0000000000000001.journal");
+    let mut bytes = fs::read(&first).unwrap();
+    bytes[3_000] ^= 0x40;
+    fs::write(&first, bytes).unwrap();
+    SledStore::open(image.path(), options).unwrap_err();
+    let accept = SledOptions {
+        accept_loss: true,
+        ..options
+    };
+    let store = SledStore::open(image.path(), accept).unwrap();
+    assert_eq!(store.recovery().damage.len(), 1);
+    assert_eq!(rows(&store).await.len(), all.len(), "overwritten later");
+    store.close().await.unwrap();
+    // From then on it opens as any other, and still says what it lacks.
+    let store = SledStore::open(image.path(), options).unwrap();
+    assert_eq!(rows(&store).await.len(), all.len());
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn compacting_keeps_every_row_and_survives_a_crash_in_the_middle() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = small(u64::MAX, 4 << 10);
+    let store = SledStore::open(dir.path(), options).unwrap();
+    work(&store, 0, 500).await;
+    let expected = rows(&store).await;
+    store.close().await.unwrap();
+    let compact = SledOptions {
+        compact: true,
+        ..options
+    };
+    let store = SledStore::open(dir.path(), compact).unwrap();
+    assert!(store.recovery().compacted.is_some());
+    assert_eq!(rows(&store).await, expected);
+    store.close().await.unwrap();
+    let (sled, old) = (dir.path().join("sled"), dir.path().join("sled.old"));
+    fs::rename(&sled, &old).unwrap();
+    let store = SledStore::open(dir.path(), options).unwrap();
+    assert!(store.recovery().rebuilt.is_none() && !old.exists());
+    assert_eq!(rows(&store).await, expected);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_export_loaded_elsewhere_has_the_same_rows_under_another_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), SledOptions::default()).unwrap();
+    work(&store, 0, 120).await;
+    let folder = dir.path().join("out");
+    let export = store.save(&folder).await.unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let options = SledOptions::default();
+    SledStore::load(elsewhere.path(), options, &export.path).unwrap();
+    let error = SledStore::load(elsewhere.path(), options, &export.path).unwrap_err();
+    assert!(matches!(error, OpenError::NotEmpty { .. }), "{error}");
+    let loaded = SledStore::open(elsewhere.path(), options).unwrap();
+    assert_eq!(rows(&loaded).await, rows(&store).await);
+    assert_ne!(loaded.store_id(), store.store_id());
+    let again = loaded.save(&elsewhere.path().join("out")).await.unwrap();
+    let lines = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap();
+        let rows = text.lines().filter(|line| line.starts_with("{\"ns\""));
+        rows.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&again.path), lines(&export.path));
+    loaded.close().await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_that_was_lost_or_altered_silently_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), small(u64::MAX, u64::MAX)).unwrap();
+    let mut batch = Batch::new();
+    for name in ["a", "b"] {
+        let value = codec::encode(&Number(7)).unwrap();
+        batch.put(key(name), value);
+    }
+    store.commit(batch).await.unwrap();
+    let found = store.verify().await.unwrap();
+    assert!(found.is_clean(), "{found:?}");
+    assert_eq!((found.rows, found.frames), (2, 1));
+    let engine = lock(&store.engine).clone().unwrap();
+    let task = &engine.trees[&Ns::Task];
+    let kept = task.remove("a").unwrap().unwrap();
+    assert_eq!(store.verify().await.unwrap().altered, [Ns::Task]);
+    task.insert("a", kept).unwrap();
+    assert!(store.verify().await.unwrap().is_clean());
+    task.insert("a", engine::pack(9, b"no envelope")).unwrap();
+    let found = store.verify().await.unwrap();
+    assert_eq!((found.altered.len(), found.bad.len()), (1, 1));
+    assert!(found.bad[0].starts_with("task/a: "), "{:?}", found.bad);
+    drop(engine);
+    store.close().await.unwrap();
 }

@@ -1,0 +1,156 @@
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
+use liaison_core::outbox::{MailState, Phase};
+use liaison_core::time::Timestamp;
+
+use super::*;
+use crate::api::tests::{hold, mail};
+use crate::app::open_books;
+use crate::books::{Books, keys};
+use crate::outbox::{due_of, stage_new_hold, stage_new_mail};
+use crate::store::sled::SledStore;
+use crate::store::{Ns, Range, Store};
+
+const NOW: Timestamp = Timestamp(1_780_000_000_000);
+
+async fn opened(state: &Path) -> (Books, Arc<SledStore>) {
+    let state = state.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open_books(&state)).await;
+    opened.unwrap().unwrap()
+}
+
+/// A state with a mail in each of these states, each with its bytes, and one hold to be placed.
+async fn state_with(states: &[MailState], dir: &Path) -> (Books, Arc<SledStore>) {
+    let (books, store) = opened(dir).await;
+    for (number, state) in states.iter().enumerate() {
+        let body = Bytes::from(format!("Subject: {number}\r\n\r\nbody"));
+        let mut mail = mail(state.clone());
+        mail.id = format!("aaaaaa{number:04}").as_str().into();
+        mail.content = books.content.put(body).await.unwrap().to_string();
+        let mut batch = books.batch();
+        stage_new_mail(&mut batch, &mail).unwrap();
+        books.commit(batch).await.unwrap();
+    }
+    let mut planned = hold();
+    planned.state = HoldState::Planned;
+    let mut batch = books.batch();
+    stage_new_hold(&mut batch, &planned).unwrap();
+    books.commit(batch).await.unwrap();
+    (books, store)
+}
+
+fn states() -> Vec<MailState> {
+    vec![
+        MailState::Proposed,
+        MailState::Held,
+        MailState::Drafted,
+        MailState::Approved,
+        MailState::Scheduled,
+        MailState::Leased(Phase::BeforeDot),
+        MailState::Leased(Phase::AfterDot),
+        MailState::Deferred,
+        MailState::Uncertain,
+        MailState::Sent,
+        MailState::Rejected,
+        MailState::Failed,
+    ]
+}
+
+#[tokio::test]
+async fn a_restored_backup_has_everything_and_sends_nothing_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let (books, store) = state_with(&states(), &dir.path().join("state")).await;
+    let folder = dir.path().join("backup");
+    let manifest = backup(&books, &folder, NOW).await.unwrap();
+    assert_eq!((manifest.contents, manifest.missing), (12, 0));
+    // What happens later is not in it.
+    let mut later = mail(MailState::Scheduled);
+    later.id = "aaaaaa9999".into();
+    let mut batch = books.batch();
+    stage_new_mail(&mut batch, &later).unwrap();
+    books.commit(batch).await.unwrap();
+    store.close().await.unwrap();
+
+    let elsewhere = dir.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let restored = restore(&folder, &elsewhere, NOW).await.unwrap();
+    assert_eq!((restored.uncertain, restored.holds), (9, 1));
+    assert!(!elsewhere.join("restoring").exists());
+    let (books, store) = opened(&elsewhere).await;
+    let mails: Vec<MailEffect> = books.every(Range::all(Ns::Effect)).await.unwrap();
+    assert_eq!(mails.len(), 12);
+    for mail in &mails {
+        let known = mail.state == MailState::Uncertain || mail.state.is_final();
+        assert!(known, "{} is {}", mail.id, mail.state);
+        assert_eq!(due_of(mail).is_some(), mail.state == MailState::Uncertain);
+        assert!(books.bytes(&mail.content).await.unwrap().is_some());
+    }
+    let holds: Vec<HoldEffect> = books.every(Range::all(Ns::Hold)).await.unwrap();
+    assert!(matches!(&holds[0].state, HoldState::Lost(why) if why.contains("backup")));
+    let looked = verify(&books).await.unwrap();
+    assert!(looked.is_clean(), "{looked:?}");
+    assert_eq!(looked.contents, 12);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_an_empty_place_takes_a_backup_and_only_a_backup_is_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let (books, store) = state_with(&[MailState::Held], &state).await;
+    let folder = dir.path().join("backup");
+    backup(&books, &folder, NOW).await.unwrap();
+    let error = backup(&books, &folder, NOW).await.unwrap_err();
+    assert!(error.to_string().contains("is not empty"), "{error}");
+    store.close().await.unwrap();
+    let error = restore(&folder, &state, NOW).await.unwrap_err();
+    assert!(error.to_string().contains("is not empty"), "{error}");
+    let nothing = dir.path().join("nothing");
+    fs::create_dir(&nothing).unwrap();
+    let error = restore(&nothing, &dir.path().join("new"), NOW)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("is no backup"), "{error}");
+    // A damaged one leaves the place as it was.
+    let export = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|ending| ending == "jsonl"))
+        .unwrap();
+    let mut bytes = fs::read(&export).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&export, bytes).unwrap();
+    let new = dir.path().join("new");
+    fs::create_dir(&new).unwrap();
+    restore(&folder, &new, NOW).await.unwrap_err();
+    assert!(!new.join("store").exists() && !new.join("content").exists());
+}
+
+#[tokio::test]
+async fn a_look_finds_indexes_without_records_and_the_other_way_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let (books, store) = state_with(&[MailState::Scheduled], dir.path()).await;
+    assert!(verify(&books).await.unwrap().is_clean());
+    let mail = books.mail(&"aaaaaa0000".into()).await.unwrap().unwrap();
+    let entry = keys::effect_due(due_of(&mail).unwrap(), keys::DueKind::Mail, &mail.id);
+    let mut batch = books.batch();
+    batch.del(entry);
+    batch.put(
+        keys::effect_due(NOW, keys::DueKind::Mail, &"cccccc3333".into()),
+        Vec::new(),
+    );
+    books.commit(batch).await.unwrap();
+    let looked = verify(&books).await.unwrap();
+    let first = |kind: &str| looked.faults.get(kind).unwrap().first.clone();
+    assert_eq!(first("index without record"), ["effect_due of cccccc3333"]);
+    assert_eq!(
+        first("record without index"),
+        ["mail aaaaaa0000 is never due"]
+    );
+    store.close().await.unwrap();
+}

@@ -1,0 +1,198 @@
+//! The thread that writes exports and lets go of what they make needless.
+//!
+//! An export is written whenever the journal has grown by as much as a rebuild should have to
+//! repeat. Two are kept, and the segments since the older one: if the newer turns out bad, the
+//! older with its journal says the same.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use tokio::sync::oneshot;
+
+use super::Shared;
+use super::engine::{Engine, Failure};
+use super::open::SCHEMA;
+use super::recover::JOURNAL_DIR;
+use super::verify::Verified;
+use crate::clock::Clock;
+use crate::store::Ns;
+use crate::store::export::{Begin, EXPORT_DIR, ExportError, Exports, Found, Row, Writer};
+use crate::store::files::sync_dir;
+use crate::store::journal::{Group, JournalError, Segments};
+use crate::store::planted::{self, Bug};
+
+/// Exports kept: the newest, and one in case that is bad.
+const EXPORTS_KEPT: usize = 2;
+
+/// Why an export was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// The file could not be written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The journal could not be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The rows could not be read.
+    #[error("the store cannot be read: {0}")]
+    Store(Arc<str>),
+    /// The store was closed meanwhile.
+    #[error("the store was closed meanwhile")]
+    Closed,
+}
+
+impl From<Failure> for SaveError {
+    fn from(failure: Failure) -> SaveError {
+        SaveError::Store(failure.reason())
+    }
+}
+
+/// What the keeper is asked to do.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// An export in its usual place, because the journal has grown.
+    Keep,
+    /// An export in another folder.
+    Save(PathBuf, oneshot::Sender<Result<Found, SaveError>>),
+    /// A look at everything.
+    Verify(oneshot::Sender<Result<Verified, SaveError>>),
+}
+
+#[derive(Debug)]
+pub(super) struct Keeper {
+    pub(super) dir: PathBuf,
+    pub(super) engine: Arc<Engine>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) store_id: u128,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Keeper {
+    /// Ends when the last sender is gone.
+    pub(super) fn run(self, orders: &Receiver<Order>) {
+        while let Ok(order) = orders.recv() {
+            match order {
+                Order::Keep => self.keep(),
+                Order::Save(folder, answer) => {
+                    // Who dropped the future does not want to know.
+                    let _ = answer.send(self.save(&folder));
+                }
+                Order::Verify(answer) => {
+                    // As above.
+                    let _ = answer.send(self.verify());
+                }
+            }
+        }
+    }
+
+    fn keep(&self) {
+        let kept = self.save(&self.dir.join(EXPORT_DIR)).and_then(|export| {
+            tracing::info!(path = %export.path.display(), bytes = export.bytes, "exported");
+            self.let_go()
+        });
+        match kept {
+            Ok(()) | Err(SaveError::Closed) => {}
+            // Nothing is lost by it: the journal is kept for as long as there is no export.
+            Err(error) => tracing::error!(%error, "no export was written; the journal is kept"),
+        }
+        self.shared.exported();
+    }
+
+    /// Writes all rows, then what changed while they were written.
+    fn save(&self, folder: &Path) -> Result<Found, SaveError> {
+        let begin = Begin {
+            store: self.store_id,
+            schema: SCHEMA,
+            at_ms: self.clock.now().0,
+            frame: self.shared.applied().frame,
+        };
+        let mut writer = Writer::begin(folder, begin)?;
+        for ns in Ns::ALL.iter().filter(|ns| **ns != Ns::Meta) {
+            self.engine.each(*ns, &mut |key, row| {
+                if self.shared.is_closing() {
+                    return Err(SaveError::Closed);
+                }
+                let row = Some((row.version, &*row.value));
+                Ok(writer.row(Row { ns: *ns, key, row })?)
+            })?;
+        }
+        let end = self.shared.applied();
+        self.changes(begin.frame, end.frame, &mut writer)?;
+        Ok(writer.finish(end.frame, &end.sums.all())?)
+    }
+
+    fn changes(&self, after: u64, last: u64, writer: &mut Writer) -> Result<(), SaveError> {
+        if after == last {
+            return Ok(());
+        }
+        let mut reached = after;
+        let mut take = |frame: u64, group: &Group<'_>| -> Result<(), SaveError> {
+            if frame > last || frame != reached.saturating_add(1) {
+                return Ok(());
+            }
+            reached = frame;
+            for change in &group.changes {
+                let dels = change.dels.iter().map(|(ns, key)| (*ns, key, None));
+                let puts = change
+                    .puts
+                    .iter()
+                    .map(|(ns, key, value)| (*ns, key, Some((change.commit, &*value.0))));
+                for (ns, key, row) in dels.chain(puts) {
+                    let Some(ns) = Ns::from_id(ns) else { continue };
+                    writer.row(Row {
+                        ns,
+                        key: &key.0,
+                        row,
+                    })?;
+                }
+            }
+            Ok(())
+        };
+        let segments = Segments::list(&self.dir.join(JOURNAL_DIR))?;
+        segments.read(Some(self.store_id), after, &mut take)?;
+        if reached == last {
+            return Ok(());
+        }
+        let text = format!("the journal has no frame {}", reached.saturating_add(1));
+        Err(SaveError::Store(text.into()))
+    }
+
+    /// Removes exports beyond those kept, then segments that no kept export needs.
+    fn let_go(&self) -> Result<(), SaveError> {
+        let exports = Exports::find(&self.dir)?.newest_first();
+        let folder = self.dir.join(EXPORT_DIR);
+        for export in exports.iter().skip(EXPORTS_KEPT) {
+            remove(&export.path)?;
+        }
+        let oldest = exports.get(EXPORTS_KEPT.saturating_sub(1));
+        let needed = match oldest {
+            _ if planted::is(Bug::DropSegments) => u64::MAX,
+            Some(export) => export.frame,
+            None => return Ok(()),
+        };
+        let segments = Segments::list(&self.dir.join(JOURNAL_DIR))?;
+        for (file, next) in segments.files().iter().zip(segments.files().iter().skip(1)) {
+            if next.0.saturating_sub(1) <= needed {
+                remove(&file.1)?;
+            }
+        }
+        for folder in [&folder, &self.dir.join(JOURNAL_DIR)] {
+            sync_dir(folder).map_err(|source| ExportError::Io {
+                doing: "sync the folder",
+                path: folder.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn remove(path: &Path) -> Result<(), ExportError> {
+    fs::remove_file(path).map_err(|source| ExportError::Io {
+        doing: "remove",
+        path: path.to_owned(),
+        source,
+    })
+}
