@@ -540,6 +540,14 @@ impl Books {
         self.value(keys::setting("panic")).await
     }
 
+    /// When the records were last restored from a backup, and from which.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn restored(&self) -> Result<Option<AuditRow>, BooksError> {
+        self.value(keys::setting("restored")).await
+    }
+
     /// Puts bytes into a content file and returns its name as text.
     ///
     /// # Errors

@@ -187,6 +187,9 @@ pub struct Facts<'a> {
     pub participants: BTreeSet<String>,
     /// Notifications by mail within the last hour, by address of our person, oldest first.
     pub staff_mails: BTreeMap<String, Vec<Timestamp>>,
+    /// When the records were restored from a backup, if ever: what arrived before that may have
+    /// been answered already, by a mail that the backup does not know.
+    pub restored: Option<Timestamp>,
     /// The match.
     pub matched: &'a Match,
     /// `pass|fail|none|unknown`.

@@ -9,7 +9,8 @@ use liaison_core::time::Timestamp;
 
 use super::{CONTENT, FORMAT, KeepingError, MANIFEST, Manifest, io_error};
 use crate::app::open_books;
-use crate::books::{Books, keys};
+use crate::books::rows::AuditRow;
+use crate::books::{Books, keys, replace};
 use crate::outbox::{Step, stage_hold, stage_mail};
 use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Ns, Range};
@@ -32,7 +33,8 @@ pub struct Restored {
 
 /// Makes the state in `state_dir`, which must have none, from the backup in `folder`. Nothing is
 /// sent by it: every mail that was not final becomes `uncertain`, every hold that was still to be
-/// placed is given up, with the reason.
+/// placed is given up, with the reason. What arrived before `now` and is not in the backup is read
+/// again; mode `send` makes drafts of what it causes, since it may have been answered already.
 ///
 /// # Errors
 /// [`KeepingError`]; `state_dir` is as before then.
@@ -146,6 +148,17 @@ fn copy(from: &Path, to: &Path) -> Result<(), KeepingError> {
 
 /// One commit for each, so that the audit tells each on its own.
 async fn settle(books: &Books, why: &str, now: Timestamp) -> Result<(u64, u64), KeepingError> {
+    let key = keys::setting("restored");
+    let before = books.get::<AuditRow>(key.clone()).await?;
+    let row = AuditRow {
+        at: now,
+        who: "liaison restore".to_owned(),
+        what: "restored".to_owned(),
+        why: why.to_owned(),
+    };
+    let mut batch = books.batch();
+    replace(&mut batch, key, before.map(|row| row.version), &row)?;
+    books.commit(batch).await?;
     let (mut mails, mut holds) = (0, 0);
     let all: Vec<MailEffect> = books.every(Range::all(Ns::Effect)).await?;
     for mail in all.iter().filter(|mail| !mail.state.is_final()) {

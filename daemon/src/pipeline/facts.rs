@@ -348,6 +348,7 @@ impl Pipeline {
             thread: told.thread.as_ref(),
             participants,
             staff_mails: self.staff_mails(resolved, now).await?,
+            restored: self.books.restored().await?.map(|row| row.at),
             matched: &told.matched,
             authenticity: &told.authenticity,
             owner,

@@ -285,10 +285,26 @@ impl Desk<'_> {
         email.requires.iter().map(find).collect()
     }
 
+    /// When the records were restored, if that was after the message in question arrived.
+    fn from_before_restore(&self) -> Option<Timestamp> {
+        let at = self.facts.restored?;
+        let message = self.facts.trigger.or(self.facts.origin);
+        message
+            .is_none_or(|message| message.received <= at)
+            .then_some(at)
+    }
+
     /// The operator's mode, lowered to `draft` where the rules ask for a person's eye.
     fn mail_mode(&self, to: &Recipient, authenticity: &str, reasons: &mut Vec<String>) -> MailMode {
         let mode = self.rules.modes.mail;
         let beyond_draft = matches!(mode, MailMode::Send);
+        if beyond_draft && let Some(at) = self.from_before_restore() {
+            reasons.push(format!(
+                "draft instead of send: the records were restored from a backup at {at}, and what \
+                 arrived before may have been answered already"
+            ));
+            return MailMode::Draft;
+        }
         if beyond_draft && let Some(why) = &to.draft_only {
             reasons.push(format!("draft instead of send: {why}"));
             return MailMode::Draft;

@@ -844,3 +844,21 @@ fn only_what_is_sent_waits_for_business_hours() {
     assert_eq!(effect.not_before, at("2026-03-05T08:00:00Z"));
     assert_eq!(effect.state, MailState::Scheduled);
 }
+
+#[test]
+fn what_arrived_before_a_restore_is_answered_by_a_person() {
+    for (restored, becomes) in [
+        (None, MailMode::Send),
+        (Some(hours(-2)), MailMode::Send),
+        (Some(hours(0)), MailMode::Draft),
+    ] {
+        let mut scene = Scene::new();
+        (scene.modes.mail, scene.authenticity) = (MailMode::Send, "pass");
+        scene.restored = restored;
+        let decision = scene.decide(vec![proposal("mail", Action::Email(email()))]);
+        assert_eq!(mails(&decision)[0].effect.mode, becomes, "{restored:?}");
+        let reasons = word(&decision.verdicts[0]).1;
+        let said = reasons.contains("restored from a backup");
+        assert_eq!(said, becomes == MailMode::Draft, "{reasons}");
+    }
+}
