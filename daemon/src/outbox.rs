@@ -89,7 +89,11 @@ pub async fn stage_mail(
             let entry = keys::effect_due(now, DueKind::StaleDraft, &after.id);
             writes.put(entry, Vec::new());
         }
-        stage_free(books, writes, &after, now).await?;
+        // A draft may have been sent by its owner, and a person may want a failed mail tried again:
+        // what they offer stays until it expires, or until somebody says that it did not go out.
+        if before.state != MailState::Drafted && after.state != MailState::Failed {
+            stage_free(books, writes, &after, now).await?;
+        }
     }
     // That it failed was told when it failed.
     let told =

@@ -99,6 +99,8 @@ pub struct FolderError {
     pub why: String,
     /// Waiting will not mend it.
     pub needs_person: bool,
+    /// There is no such folder.
+    pub no_folder: bool,
 }
 
 /// The owner's Drafts and Sent mailboxes.

@@ -23,11 +23,13 @@
 //! | failed | a person has seen it | resolved(sent or not) |
 //! | failed | a person wants another try | approved |
 //! | drafted | found in Sent | sent |
+//! | final, and not sent | found in Sent after all | sent |
 //! | any that is not final | restored from a backup | uncertain |
 //! | any before leased, drafted | overtaken | cancelled |
 //!
 //! `sent`, `failed`, `resolved`, `rejected`, `cancelled`, `superseded` and `expired` are final: of
-//! themselves nothing more happens. Only a person takes a mail out of `failed`. Nothing leads to
+//! themselves nothing more happens. Only a person takes a mail out of `failed`, and only a copy in
+//! Sent proves that a mail went out all the same. Nothing leads to
 //! `superseded` yet: the same wish again has the same effect key and is a repeat, and a mail is not
 //! edited. It is the state of the old mail once `liaison outbox edit` makes a new one of it.
 
@@ -206,6 +208,16 @@ impl MailState {
             (S::Leased(Phase::AfterDot), I::NoVerdict) => S::Uncertain,
             (
                 S::Uncertain | S::Drafted | S::Held | S::Approved | S::Scheduled | S::Deferred,
+                I::FoundInSent,
+            ) => S::Sent,
+            // What was called off can still go out: its owner sends the draft, or a copy turns up.
+            (
+                S::Cancelled { .. }
+                | S::Rejected
+                | S::Expired
+                | S::Failed
+                | S::Superseded
+                | S::Resolved { sent: false },
                 I::FoundInSent,
             ) => S::Sent,
             (S::Uncertain, I::NotFound) => S::Held,
@@ -412,12 +424,15 @@ mod tests {
     }
 
     #[test]
-    fn final_states_take_no_step_but_a_persons_out_of_failed() {
+    fn final_states_take_no_step_but_a_persons_out_of_failed_and_proof() {
         for state in all_states().into_iter().filter(MailState::is_final) {
             for input in all_inputs() {
                 let of_a_person = matches!(input, Input::TryAgain | Input::Resolve { .. });
                 let taken = state.step(input.clone()).is_ok();
-                let allowed = state == MailState::Failed && of_a_person;
+                let went_out =
+                    matches!(state, MailState::Sent | MailState::Resolved { sent: true });
+                let allowed = (state == MailState::Failed && of_a_person)
+                    || (!went_out && input == Input::FoundInSent);
                 assert_eq!(taken, allowed, "{state} {input:?}");
             }
         }

@@ -2,6 +2,7 @@
 
 mod tally;
 
+use liaison_core::time::{HOUR_MS, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -12,6 +13,9 @@ use crate::books::{keys, replace};
 use crate::store::StoreState;
 use crate::store::sled::SledStore;
 use tally::{Attention, Events, Tally, parked, renumbered, unread};
+
+/// Messages that could not be read for so long need a person; before that it may be a restart.
+const UNREAD_TOLD_MS: i64 = HOUR_MS;
 
 pub(super) async fn status(
     context: &ApiContext,
@@ -31,6 +35,8 @@ pub(super) async fn status(
     if let Some(row) = &panic {
         attention.extend("panic", [item("panic", "", panic_words(row))]);
     }
+    let unread = unread(context).await?;
+    attention.extend("unread messages", unread_attention(&unread, context.now()));
     let live = context.live.as_ref().map(|live| live.status());
     attention.extend("sources", live.iter().flat_map(live_attention));
     let recovered: Vec<String> = books
@@ -57,7 +63,7 @@ pub(super) async fn status(
             "open": events.open,
             "waiting": events.waiting,
         },
-        "unread": unread(context).await?,
+        "unread": unread,
         "renumbered": renumbered(context).await?,
         "mails": tally.mails,
         "holds": tally.holds,
@@ -79,6 +85,28 @@ pub(super) async fn status(
         "needs_person": attention.0,
         "daemon": live,
     }))
+}
+
+/// Folders with messages that could not be read for [`UNREAD_TOLD_MS`].
+fn unread_attention(unread: &[Value], now: Timestamp) -> Vec<Value> {
+    let since = |row: &Value| {
+        row.get("since")
+            .and_then(|at| serde_json::from_value(at.clone()).ok())
+    };
+    let old = unread
+        .iter()
+        .filter(|row| since(row).is_none_or(|at| now.since(at) > UNREAD_TOLD_MS));
+    old.map(|row| {
+        let (mailbox, folder) = (text(row, "/mailbox"), text(row, "/folder"));
+        let count = row.get("count").and_then(Value::as_u64).unwrap_or_default();
+        let why = text(row, "/reason");
+        let text = format!(
+            "{count} message(s) of {mailbox} {folder} cannot be read ({why}); they are asked for \
+             again, mend the mailbox"
+        );
+        item("unread", mailbox, text)
+    })
+    .collect()
 }
 
 fn journal(local: &SledStore) -> Value {

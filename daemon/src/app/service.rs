@@ -89,7 +89,13 @@ async fn open_store(config: &Config) -> Result<Books, StartError> {
 
 async fn serve(config: &Config, books: &Books, signals: &mut Signals) -> Result<(), RunError> {
     let mut config = config.clone();
-    let mut round = Round::of(&config, reload::build(&config, books).await?);
+    // One for all rounds: who asks while one begins is heard by the next.
+    let reload = Arc::new(Notify::new());
+    let mut round = Round::of(
+        &config,
+        reload::build(&config, books).await?,
+        reload.clone(),
+    );
     // After the plugins are compiled: who can connect is also answered.
     let socket = ControlSocket::bind(&config.socket).await?;
     let (context, access) = round.served(&config);
@@ -115,7 +121,7 @@ async fn serve(config: &Config, books: &Books, signals: &mut Signals) -> Result<
                 let (new_config, app) = *new;
                 shut_down(&round.tasks).await;
                 config = new_config;
-                round = Round::of(&config, app);
+                round = Round::of(&config, app, reload.clone());
                 let (context, access) = round.served(&config);
                 counter.replace(context, access);
             }
@@ -144,13 +150,13 @@ struct Round {
 }
 
 impl Round {
-    fn of(config: &Config, app: Arc<App>) -> Round {
+    fn of(config: &Config, app: Arc<App>, reload: Arc<Notify>) -> Round {
         let tasks = Supervisor::new();
         let live = Arc::new(Running {
             app,
             supervisor: tasks.clone(),
             config: config.clone(),
-            reload: Arc::new(Notify::new()),
+            reload,
             reload_trouble: Mutex::new(None),
         });
         Round { live, tasks }

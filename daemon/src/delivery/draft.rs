@@ -35,6 +35,8 @@ impl Delivery {
                 return Ok(());
             }
             Ok(false) => folders.place(OwnFolder::Drafts, id, bytes).await,
+            // Where nothing can have been filed nothing was.
+            Err(error) if error.no_folder => folders.place(OwnFolder::Drafts, id, bytes).await,
             Err(error) => Err(error),
         };
         let turn = match placed {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use liaison_core::account::matching::Match;
-use liaison_core::effect::MailEffect;
+use liaison_core::effect::{MailEffect, MailMode};
 use liaison_core::mail::{Address, Standing, standing_names};
 use liaison_core::message::{MessageRecord, Person, ThreadRecord, cut_text};
-use liaison_core::outbox::{Input, MailState};
+use liaison_core::outbox::Input;
 use liaison_core::time::Timestamp;
 
 use super::message::{is_new_after_rebind, joined};
@@ -170,10 +170,10 @@ impl Taking<'_> {
         let before = seen.map(|row| row.record);
         let fresh = before.is_none();
         let standing = self.standing(message, before.as_ref(), matched).await?;
-        // A draft of ours that a person sent is a person's message.
+        // A draft of ours that a person sent is a person's message, also when it was overtaken.
         let by_person = match ours {
             None => true,
-            Some(mail) => mail.record.state == MailState::Drafted,
+            Some(mail) => mail.record.mode == MailMode::Draft,
         };
         let mut thread = joined(before, message, by_person, (matched, standing));
         self.write_parties(writes, message, standing, (by_person, fresh))

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use liaison_core::message::cut_text;
-use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp};
+use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 use super::{Prepared, TakeError, Taking};
 use crate::books::rows::{AuditRow, UnreadRow};
@@ -24,9 +24,9 @@ const RETRY_FIRST_MS: i64 = MINUTE_MS;
 const RETRY_LAST_MS: i64 = 4 * HOUR_MS;
 /// A message is given up after at least so many tries ...
 pub(super) const TRIES_MIN: u32 = 8;
-/// ... over at least this time: an outage over a night, or a disk that is changed on the next
-/// working day, costs no mail. With the waits above that makes 14 tries.
-pub(super) const SPAN_MS: i64 = 24 * HOUR_MS;
+/// ... over at least this time: a fault that is noticed after a long weekend costs no mail. With
+/// the waits above that makes 50 tries; `liaison status` asks for a person meanwhile.
+pub(super) const SPAN_MS: i64 = 7 * DAY_MS;
 /// Most messages of a folder that are kept for another try. When more fail, it is not the
 /// messages that are in trouble: the batch is refused, and the cursor stays before it.
 pub(super) const UNREAD_MAX: usize = 1_000;
@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_four_hours_and_the_span_takes_fourteen_tries() {
+    fn waits_grow_to_four_hours_and_the_span_takes_fifty_tries() {
         let minutes: Vec<i64> = (1..=10).map(|n| wait_ms(n) / MINUTE_MS).collect();
         assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 64, 128, 240, 240]);
         assert_eq!(wait_ms(u32::MAX), RETRY_LAST_MS);
@@ -234,6 +234,6 @@ mod tests {
             at += wait_ms(tries);
             tries += 1;
         }
-        assert_eq!(tries, 14);
+        assert_eq!(tries, 50);
     }
 }

@@ -260,7 +260,10 @@ impl Pipeline {
         if !waits || !mail.cancel_on_reply || mail.answers.as_ref() == Some(&message.key) {
             return Ok(Meaning::None);
         }
-        if mail.state == MailState::Drafted && self.owner_wrote(mail, message).await? {
+        // Who answers the draft itself has got it; its copy in Sent will say so.
+        let is_answered = message.references.contains(&mail.message_id);
+        let is_draft = mail.state == MailState::Drafted;
+        if is_draft && (is_answered || self.owner_wrote(mail, message).await?) {
             return Ok(Meaning::None);
         }
         let answered = match &mail.answers {

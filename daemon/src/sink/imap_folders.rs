@@ -161,6 +161,7 @@ impl ImapFolders {
             what: format!("{} of {}", job.words(), self.settings.place()),
             why: in_words(&failure),
             needs_person: failure.needs_person(),
+            no_folder: matches!(failure, Failure::NoMailbox),
         })
     }
 

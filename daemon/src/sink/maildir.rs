@@ -107,6 +107,7 @@ impl MaildirFolders {
                 what: format!("{key} of {}", self.settings.path.display()),
                 why: format!("no such folder is configured; set `{key}`"),
                 needs_person: true,
+                no_folder: true,
             });
         }
         Ok(self.settings.path.join(name))
@@ -133,6 +134,7 @@ impl MaildirFolders {
         .map_err(|error| FolderError {
             what: format!("{what} {place}"),
             needs_person: needs_person(&error),
+            no_folder: false,
             why: error.to_string(),
         })
     }

@@ -37,6 +37,7 @@ pub(in crate::api) async fn resolve(
     };
     let mail = step(context, caller, &decide, |_| Some(Input::Resolve { sent })).await?;
     context.wake(Wake::Events);
+    context.wake(Wake::Holds);
     let word = if sent { "sent" } else { "not sent" };
     Ok(json!({
         "mail": mail_json(&mail),
@@ -62,8 +63,9 @@ pub(in crate::api) async fn cancel(
     };
     let mail = step(context, caller, &arguments, input).await?;
     context.wake(Wake::Events);
+    context.wake(Wake::Holds);
     let draft = match was_drafted {
-        true => "; its draft still lies in Drafts: delete it there",
+        true => "; its draft is taken out of Drafts, unless somebody changed it",
         false => "",
     };
     Ok(json!({

@@ -130,6 +130,10 @@ async fn the_times_of_a_refused_mail_are_free_again() {
         world.transport.then(Server::RefusesRecipient);
         world.settle().await;
         assert_eq!(world.mail(&id).await.state, MailState::Failed);
+        // Somebody may mend the relay and have it tried again.
+        assert_eq!(world.hold(&hold).await.state.as_str(), "placed");
+        take_step(&world, &id, Input::Resolve { sent: false }).await;
+        world.settle().await;
         let state = world.hold(&hold).await.state;
         assert_eq!(state.as_str(), if shared { "placed" } else { "released" });
     }

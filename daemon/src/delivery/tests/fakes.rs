@@ -179,6 +179,7 @@ impl FakeFolders {
                 what: "alice".to_owned(),
                 why: "connection refused".to_owned(),
                 needs_person: false,
+                no_folder: false,
             });
         }
         self.failures.store(0, Ordering::SeqCst);

@@ -266,7 +266,11 @@ impl Place<'_> {
             .replayed
             .saturating_add(applied.saturating_sub(before));
         recovery.cut_bytes = tail.cut_bytes;
-        recovery.damage.clone_from(&tail.damage);
+        for damage in &tail.damage {
+            if !recovery.damage.contains(damage) {
+                recovery.damage.push(damage.clone());
+            }
+        }
         let reached = applied >= tail.position.frame || planted::is(Bug::SkipReplay);
         if reached {
             let flushed = open::caught(|| database.engine.flush());
@@ -303,6 +307,7 @@ impl Place<'_> {
                 Ok(made) => {
                     let aside = self.move_aside()?;
                     open::move_in(self.dir)?;
+                    recovery.damage.extend(made.damage);
                     recovery.rebuilt = Some(Rebuilt {
                         reason: crate::books::chain(&reason),
                         aside,
@@ -450,6 +455,7 @@ impl Filling {
         if last < tail.position.frame && !accept_loss {
             return Err(lost(&self.place, last.saturating_add(1), &tail.damage));
         }
+        self.made.damage = tail.damage;
         Ok((self.epoch, self.made))
     }
 
@@ -482,10 +488,11 @@ impl Filling {
 }
 
 /// What a rebuild wrote.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Made {
     rows: u64,
     frames: u64,
+    damage: Vec<Damage>,
 }
 
 fn lost(dir: &Path, first: u64, damage: &[Damage]) -> OpenError {

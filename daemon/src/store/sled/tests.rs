@@ -203,7 +203,9 @@ async fn rows_that_cannot_be_read_are_made_anew_and_the_old_ones_kept() {
     ];
     for (name, damage) in cases {
         let dir = made().await;
-        let id = open(&dir).unwrap().store_id();
+        let store = open(&dir).unwrap();
+        let id = store.store_id();
+        store.close().await.unwrap();
         for attempt in 1..=2 {
             damage(&dir);
             let store = open(&dir).unwrap();

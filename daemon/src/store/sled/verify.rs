@@ -48,6 +48,34 @@ impl Verified {
     }
 }
 
+/// Whether the rows of a family are records; those of others are empty, or a number, or what a
+/// plugin keeps.
+fn has_records(ns: Ns) -> bool {
+    matches!(
+        ns,
+        Ns::Account
+            | Ns::Contact
+            | Ns::Timeline
+            | Ns::Message
+            | Ns::Thread
+            | Ns::Cursor
+            | Ns::Event
+            | Ns::Outcome
+            | Ns::PluginState
+            | Ns::Wait
+            | Ns::Timer
+            | Ns::Effect
+            | Ns::Hold
+            | Ns::CaseRecord
+            | Ns::Task
+            | Ns::Audit
+            | Ns::Ledger
+            | Ns::Proposal
+            | Ns::Setting
+            | Ns::Unread
+    )
+}
+
 impl Keeper {
     pub(super) fn verify(&self) -> Result<Verified, SaveError> {
         let mut found = Verified::default();
@@ -74,9 +102,9 @@ impl Keeper {
                     return Err(SaveError::Closed);
                 }
                 sums.add(ns, key, row);
-                // Index rows are empty; what plugins keep is theirs.
-                let checked = ns != Ns::PluginKv && !row.value.is_empty();
-                if checked && let Err(error) = codec::open(&row.value) {
+                if has_records(ns)
+                    && let Err(error) = codec::open(&row.value)
+                {
                     let key = Key::new(ns, key.to_vec());
                     bad.push(format!("{key}: {error}"));
                 }
