@@ -5,6 +5,14 @@
 //! and ends with 1 when anything failed. `LIAISON_SEED` repeats a run. It starts itself as the
 //! writer that is hurt (`liaison-torture write`).
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a program for developers: its output is what it is for, and a mistake in it may end it"
+)]
+
 mod image;
 mod program;
 mod suites;

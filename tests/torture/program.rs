@@ -63,7 +63,7 @@ pub fn transaction(seed: u64, number: u64) -> Batch {
         let old = number - OUTBOX;
         batch.del(Key::new(Ns::Effect, old.to_be_bytes().to_vec()));
     }
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         let gone = chance.within(0..RECORDS).to_be_bytes().to_vec();
         if gone != record {
             let index = [&value_hash(&gone)[..], &gone[..]].concat();

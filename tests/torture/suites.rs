@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ use super::writer::options;
 
 /// Longest that a writer may take to end after its store failed, or a suite to hear of it.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Lines of a writer that wait to be heard; then it waits, too.
+const LINES_MAX: usize = 100_000;
 
 /// One way of hurting.
 pub struct Suite {
@@ -172,7 +175,7 @@ impl Writer {
             .spawn()
             .map_err(|error| error.to_string())?;
         let output = child.stdout.take().ok_or("no output")?;
-        let (send, lines) = channel();
+        let (send, lines) = sync_channel(LINES_MAX);
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if send.send(line).is_err() {
@@ -215,10 +218,10 @@ impl Writer {
 
     /// Everything that it said, after it has ended.
     fn end(mut self) -> Writer {
-        let _ = self.child.wait();
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             self.heard(&line);
         }
+        let _ = self.child.wait();
         self
     }
 

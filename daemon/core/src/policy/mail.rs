@@ -286,7 +286,7 @@ impl Desk<'_> {
     }
 
     /// When the records were restored, if that was after the message in question arrived.
-    fn from_before_restore(&self) -> Option<Timestamp> {
+    fn restored_since(&self) -> Option<Timestamp> {
         let at = self.facts.restored?;
         let message = self.facts.trigger.or(self.facts.origin);
         message
@@ -298,7 +298,7 @@ impl Desk<'_> {
     fn mail_mode(&self, to: &Recipient, authenticity: &str, reasons: &mut Vec<String>) -> MailMode {
         let mode = self.rules.modes.mail;
         let beyond_draft = matches!(mode, MailMode::Send);
-        if beyond_draft && let Some(at) = self.from_before_restore() {
+        if beyond_draft && let Some(at) = self.restored_since() {
             reasons.push(format!(
                 "draft instead of send: the records were restored from a backup at {at}, and what \
                  arrived before may have been answered already"

@@ -16,7 +16,7 @@ const EXTENSION: &str = "journal";
 /// Ends the name of a segment that is being made.
 const UNFINISHED: &str = "part";
 /// Zeros written with one call.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// What a segment says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -58,7 +58,7 @@ impl Engine {
     pub(super) fn each<E: From<Failure>>(
         &self,
         ns: Ns,
-        take: &mut dyn FnMut(&[u8], &Versioned) -> Result<(), E>,
+        mut take: impl FnMut(&[u8], &Versioned) -> Result<(), E>,
     ) -> Result<(), E> {
         for row in self.tree(ns)?.iter() {
             let (key, stored) = row.map_err(Failure::from)?;

@@ -110,7 +110,7 @@ impl Keeper {
         };
         let mut writer = Writer::begin(folder, begin)?;
         for ns in Ns::ALL.iter().filter(|ns| **ns != Ns::Meta) {
-            self.engine.each(*ns, &mut |key, row| {
+            self.engine.each(*ns, |key, row| {
                 if self.shared.is_closing() {
                     return Err(SaveError::Closed);
                 }

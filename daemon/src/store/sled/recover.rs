@@ -514,9 +514,7 @@ fn lost(dir: &Path, first: u64, damage: &[Damage]) -> OpenError {
 /// Writes all rows of one into another, and tells the sums of what is there then.
 fn copy(from: &Engine, to: &Engine) -> Result<Sums, Failure> {
     for ns in Ns::ALL.iter().filter(|ns| **ns != Ns::Meta) {
-        from.each(*ns, &mut |key, row| {
-            to.write(*ns, key, row.version, &row.value)
-        })?;
+        from.each(*ns, |key, row| to.write(*ns, key, row.version, &row.value))?;
     }
     to.set_applied(from.applied()?)?;
     to.sums()

@@ -97,7 +97,7 @@ impl Keeper {
             let before = self.shared.applied().sums.get(ns);
             let mut sums = Sums::default();
             let mut bad = Vec::new();
-            self.engine.each(ns, &mut |key, row| {
+            self.engine.each(ns, |key, row| {
                 if self.shared.is_closing() {
                     return Err(SaveError::Closed);
                 }
