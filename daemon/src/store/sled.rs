@@ -54,6 +54,8 @@ use writer::{Parts, Request, Writer};
 
 /// Batches that wait to be committed before callers wait for a place: a few groups.
 const QUEUE_BATCHES_MAX: usize = 512;
+/// Between two looks at whether a frame was applied, which takes about so long.
+const APPLY_PAUSE: Duration = Duration::from_millis(1);
 /// Exports that wait to be written: the automatic one, and one that was asked for.
 const ORDERS_MAX: usize = 2;
 /// Reads at one time: more threads only wait for one another on one disk.
@@ -145,6 +147,8 @@ struct Shared {
     phase: watch::Sender<Phase>,
     commits: AtomicU64,
     closing: AtomicBool,
+    /// The last frame of which rows may be in sled: set before the first of them.
+    appended: AtomicU64,
     // Both held for a few lines.
     journal: Mutex<JournalHealth>,
     applied: Mutex<Applied>,
@@ -182,6 +186,21 @@ impl Shared {
 
     fn applied(&self) -> Applied {
         lock(&self.applied).clone()
+    }
+
+    /// The rows as they are when no frame is half applied; `None` when the store is closed first.
+    fn settled(&self) -> Option<Applied> {
+        loop {
+            let appended = self.appended.load(Ordering::SeqCst);
+            let applied = self.applied();
+            if applied.frame >= appended {
+                return Some(applied);
+            }
+            if self.is_closing() {
+                return None;
+            }
+            std::thread::sleep(APPLY_PAUSE);
+        }
     }
 
     fn is_closing(&self) -> bool {
@@ -274,6 +293,7 @@ impl SledStore {
             phase: watch::Sender::new(Phase::Open),
             commits: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            appended: AtomicU64::new(position.frame),
             journal: Mutex::new(JournalHealth {
                 position,
                 flushed: position.frame,

@@ -118,7 +118,8 @@ impl Keeper {
                 Ok(writer.row(Row { ns: *ns, key, row })?)
             })?;
         }
-        let end = self.shared.applied();
+        // Rows of a frame that is being applied may have been read already.
+        let end = self.shared.settled().ok_or(SaveError::Closed)?;
         self.changes(begin.frame, end.frame, &mut writer)?;
         Ok(writer.finish(end.frame, &end.sums.all())?)
     }

@@ -667,3 +667,31 @@ async fn a_row_that_was_lost_or_altered_silently_is_found() {
     drop(engine);
     store.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn exports_and_looks_beside_the_work_are_of_one_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), small(u64::MAX, 64 << 10)).unwrap();
+    let done = AtomicBool::new(false);
+    let working = async {
+        work(&store, 0, 3_000).await;
+        done.store(true, Ordering::SeqCst);
+    };
+    let looking = async {
+        let mut exports = Vec::new();
+        while !done.load(Ordering::SeqCst) {
+            exports.push(store.save(&dir.path().join("out")).await.unwrap().path);
+            let found = store.verify().await.unwrap();
+            assert!(found.altered.is_empty(), "{found:?}");
+        }
+        exports
+    };
+    let ((), exports) = futures_util::future::join(working, looking).await;
+    assert!(exports.len() > 1);
+    for export in exports {
+        let elsewhere = tempfile::tempdir().unwrap();
+        // It checks the rows against the sums that the journal told.
+        SledStore::load(elsewhere.path(), SledOptions::default(), &export).unwrap();
+    }
+    store.close().await.unwrap();
+}

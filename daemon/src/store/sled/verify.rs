@@ -94,7 +94,7 @@ impl Keeper {
 
     fn verify_family(&self, ns: Ns, found: &mut Verified) -> Result<(), SaveError> {
         for _ in 0..LOOKS_MAX {
-            let before = self.shared.applied().sums.get(ns);
+            let before = self.shared.settled().ok_or(SaveError::Closed)?.sums.get(ns);
             let mut sums = Sums::default();
             let mut bad = Vec::new();
             self.engine.each(ns, |key, row| {
@@ -110,7 +110,8 @@ impl Keeper {
                 }
                 Ok(())
             })?;
-            if self.shared.applied().sums.get(ns) != before {
+            let after = self.shared.settled().ok_or(SaveError::Closed)?.sums.get(ns);
+            if after != before {
                 continue;
             }
             let counted = sums.get(ns);

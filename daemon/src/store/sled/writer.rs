@@ -294,6 +294,8 @@ impl Writer {
             (key.ns, &*key.k, row)
         });
         let position = self.parts.journal.position();
+        let appended = &self.parts.shared.appended;
+        appended.store(position.frame, Ordering::SeqCst);
         self.parts.engine.apply(position.frame, rows)?;
         self.parts.sums = admitted.sums.clone();
         let shared = &self.parts.shared;
