@@ -17,7 +17,7 @@ use crate::books::rows::{
 };
 use crate::books::{BooksError, keys, replace};
 use crate::ingest::{NewEvent, append_events};
-use crate::outbox::{Step, StepError, stage_audit, stage_mail};
+use crate::outbox::{Step, StepError, stage_audit, stage_mail, stage_mail_record};
 use crate::store::Stored;
 
 /// Timers fired in one pass and commit. Few, so that after a long silence the mail that arrives
@@ -238,10 +238,18 @@ impl Pipeline {
                 }
                 let now = self.clock.now();
                 let mut writes = self.books.batch();
+                let mut what = "not cancelled".to_owned();
+                if mail.record.mode == MailMode::Send && mail.record.state == MailState::Proposed {
+                    // It waits for its times; when they are held, a person decides.
+                    let mut after = mail.record.clone();
+                    after.mode = MailMode::Approve;
+                    stage_mail_record(&mut writes, &mail, &after)?;
+                    what.push_str(", and waits for a yes once its times are held");
+                }
                 let row = AuditRow {
                     at: now,
                     who: "liaison".to_owned(),
-                    what: "not cancelled".to_owned(),
+                    what,
                     why,
                 };
                 stage_audit(&mut writes, id.as_str(), now, row)?;

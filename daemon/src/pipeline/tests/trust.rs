@@ -11,7 +11,7 @@ use super::{QUESTION, asked, in_reply_to};
 use crate::books::rows::EventBody;
 use crate::books::{keys, replace};
 use crate::clock::Clock;
-use crate::outbox::{Step, stage_mail};
+use crate::outbox::{Step, stage_mail, stage_mail_record};
 use crate::store::Ns;
 
 fn from(who: &str, id: &str, extra: &str) -> String {
@@ -131,6 +131,28 @@ async fn a_stranger_in_a_thread_gets_neither_its_account_nor_its_timeline() {
     house.receive(&liar).await;
     let thread = house.books.thread(&before.thread).await.unwrap().unwrap();
     assert_eq!(thread.last_human_inbound, Some(before.received));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_still_waits_for_its_times_waits_for_a_yes_once_an_outsider_wrote() {
+    let (mut house, mail) = waiting(MailMode::Send).await;
+    let stored = house.books.get::<MailEffect>(keys::mail(&mail.id)).await;
+    let stored = stored.unwrap().unwrap();
+    let mut proposed = stored.record.clone();
+    proposed.state = MailState::Proposed;
+    let mut writes = house.books.batch();
+    stage_mail_record(&mut writes, &stored, &proposed).unwrap();
+    house.books.commit(writes).await.unwrap();
+    let links = in_reply_to("q1@example.com");
+    house
+        .receive(&from("mallory@evil.example", "x1", &links))
+        .await;
+    house.settle(&BUNDLED).await;
+    let mail = house.mails().await.remove(0);
+    assert_eq!(
+        (mail.state.as_str(), mail.mode),
+        ("proposed", MailMode::Approve)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
