@@ -238,8 +238,9 @@ pub enum CommitError {
     /// Too much is waiting, or the server lost a race: the same batch may be tried again.
     #[error("the store is busy: try again")]
     Busy,
-    /// No space is left; the store has failed and the daemon should end.
-    #[error("the disk of the store is full: free some space and start again")]
+    /// No space is left. Where the journal had no room nothing was written, and the store goes on
+    /// once there is some; where the tree had none the store has failed.
+    #[error("the disk of the store is full: free some space")]
     Full,
     /// Stored bytes make no sense; the store has failed and the daemon should end.
     #[error("the store is damaged: {0}")]

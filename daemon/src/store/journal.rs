@@ -39,8 +39,6 @@ use super::planted::{self, Bug};
 
 /// Length from which a segment is full: the next frame begins another.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
-/// Least length that may be set: a few of the greatest groups would otherwise be a file each.
-pub const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// Zeros written ahead at a time: about a thousand small commits, and a small loss on disk.
 const AHEAD_BYTES: u64 = 4 << 20;
 /// Longest payload of a frame: the greatest group (two batches of 2,000 rows, of 1 KiB and

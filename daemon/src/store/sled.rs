@@ -311,6 +311,7 @@ impl SledStore {
             shared: Arc::clone(&shared),
             store_id: opened.store_id,
             clock: Arc::clone(&clock),
+            checked: opened.checked,
         };
         let keeper = Builder::new()
             .name("store-keeper".to_owned())

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::Shared;
 use super::engine::{Engine, Failure};
 use super::open::SCHEMA;
-use super::recover::JOURNAL_DIR;
+use super::recover::{JOURNAL_DIR, REBUILD_MARKER};
 use super::verify::Verified;
 use crate::clock::Clock;
 use crate::store::Ns;
@@ -67,11 +67,16 @@ pub(super) struct Keeper {
     pub(super) shared: Arc<Shared>,
     pub(super) store_id: u128,
     pub(super) clock: Arc<dyn Clock>,
+    /// Whether the start has summed all rows.
+    pub(super) checked: bool,
 }
 
 impl Keeper {
     /// Ends when the last sender is gone.
     pub(super) fn run(self, orders: &Receiver<Order>) {
+        if !self.checked {
+            self.check();
+        }
         while let Ok(order) = orders.recv() {
             match order {
                 Order::Keep => self.keep(),
@@ -85,6 +90,24 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// Sums all rows once. When some were lost or altered nothing may be decided on them any more:
+    /// the store fails, and the next start makes them anew.
+    fn check(&self) {
+        let altered = match self.altered() {
+            Ok(altered) if altered.is_empty() => return,
+            Ok(altered) => altered,
+            Err(SaveError::Closed) => return,
+            Err(error) => return tracing::error!(%error, "the rows could not be looked over"),
+        };
+        let names: Vec<&str> = altered.iter().map(|ns| ns.name()).collect();
+        let reason = format!("rows of {} were lost or altered", names.join(", "));
+        let marker = self.dir.join(REBUILD_MARKER);
+        if let Err(error) = fs::write(&marker, &reason) {
+            tracing::error!(%error, marker = %marker.display(), "cannot be written");
+        }
+        self.shared.fail(Failure::Corrupt(reason.into()));
     }
 
     fn keep(&self) {

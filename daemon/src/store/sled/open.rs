@@ -186,6 +186,8 @@ pub(super) struct Opened {
     pub(super) store_id: u128,
     /// Bytes of journal since the newest export, about.
     pub(super) since_export: u64,
+    /// Whether all rows were summed.
+    pub(super) checked: bool,
     pub(super) recovery: Recovery,
 }
 

@@ -7,6 +7,7 @@
 //! | an unfinished frame at the end of the journal | cut off: it was never acknowledged |
 //! | sled ahead of the journal (its end was damaged) | the journal goes on in a new segment |
 //! | files of sled of four times what they hold | written anew |
+//! | rows that are not those that the journal told | made anew, as below |
 //! | sled missing or unreadable | moved aside, made anew from the newest export and the journal |
 //! | frames missing that nothing else has | refused: acknowledged commits would be lost unseen |
 
@@ -29,6 +30,11 @@ use crate::store::sums::Sums;
 
 /// The journal, in the directory of the store.
 pub const JOURNAL_DIR: &str = "journal";
+/// Rows up to which all are read and summed before the store opens: a fifth of a second's work.
+/// Of more the keeper does it, while the store is open.
+const CHECKED_ROWS_MAX: u64 = 200_000;
+/// Left by the keeper when rows were lost or altered: the next start makes them anew.
+pub(super) const REBUILD_MARKER: &str = "rebuild";
 /// Rebuilds of one store that are kept aside; the oldest are for a person to remove.
 const ASIDE_MAX: u32 = 1_000;
 /// Rows that are being replaced by the same rows in smaller files.
@@ -82,8 +88,12 @@ pub(super) fn open(
         segments: Segments::find(&dir.join(JOURNAL_DIR))?,
     };
     let mut recovery = Recovery::default();
-    let database = place.database(&mut recovery)?;
-    let (tail, database) = place.replay(database, &mut recovery)?;
+    let Sound {
+        tail,
+        database,
+        sums,
+        checked,
+    } = place.sound(&mut recovery)?;
     let mut database = place.compact(database, &mut recovery)?;
     database.engine.lock = Some(lock);
     let journal_options = JournalOptions {
@@ -92,14 +102,11 @@ pub(super) fn open(
     };
     let applied = applied(dir, &database.engine)?;
     let folder = dir.join(JOURNAL_DIR);
-    let current = tail.position.segment != 0 && tail.position.frame >= applied && !tail.ended;
-    let (journal, sums) = if current {
-        let journal = Journal::resume(&folder, journal_options, &tail)?;
-        (journal, Sums::of(&tail.families))
+    let journal = if is_current(&tail, applied) && !tail.ended {
+        Journal::resume(&folder, journal_options, &tail)?
     } else {
         recovery.journal_behind = applied.saturating_sub(tail.position.frame);
-        let journal = Journal::begin(&folder, journal_options, applied, clock.now().0)?;
-        (journal, scan(dir, &database.engine)?)
+        Journal::begin(&folder, journal_options, applied, clock.now().0)?
     };
     let boot_epoch = raise_epoch(&dir.join(STORE_DIR), &database.engine, database.epoch)?;
     sync_dir(&dir.join(STORE_DIR))?;
@@ -112,14 +119,28 @@ pub(super) fn open(
         boot_epoch,
         store_id: database.store_id,
         since_export: place.since_export()?,
+        checked,
         recovery,
     })
 }
 
+/// A database whose rows are those of the journal.
+struct Sound {
+    tail: Tail,
+    database: Database,
+    sums: Sums,
+    /// Whether all rows were read and summed; else that is still to be done.
+    checked: bool,
+}
+
+/// Whether the journal goes as far as the rows do.
+fn is_current(tail: &Tail, applied: u64) -> bool {
+    tail.position.segment != 0 && tail.position.frame >= applied
+}
+
 fn applied(dir: &Path, engine: &Engine) -> Result<u64, OpenError> {
-    engine
-        .applied()
-        .map_err(|failure| failed(&dir.join(STORE_DIR), failure))
+    let applied = open::caught(|| engine.applied());
+    applied.map_err(|failure| failed(&dir.join(STORE_DIR), failure))
 }
 
 fn scan(dir: &Path, engine: &Engine) -> Result<Sums, OpenError> {
@@ -212,6 +233,45 @@ impl Place<'_> {
         Ok(bytes.fold(0, |sum, file| sum.saturating_add(file.len())))
     }
 
+    /// The rows, caught up with the journal; made anew when they cannot be read, or are not those
+    /// that the journal told.
+    fn sound(&self, recovery: &mut Recovery) -> Result<Sound, OpenError> {
+        match self.look(recovery) {
+            Err(error @ OpenError::Corrupt { .. }) if recovery.rebuilt.is_none() => {
+                self.rebuild(error, recovery)?;
+                self.look(recovery)
+            }
+            found => found,
+        }
+    }
+
+    fn look(&self, recovery: &mut Recovery) -> Result<Sound, OpenError> {
+        let database = self.database(recovery)?;
+        let (tail, database) = self.replay(database, recovery)?;
+        let current = is_current(&tail, applied(self.dir, &database.engine)?);
+        let told = Sums::of(&tail.families);
+        if current && told.rows() > CHECKED_ROWS_MAX {
+            return Ok(Sound {
+                tail,
+                database,
+                sums: told,
+                checked: false,
+            });
+        }
+        let sums = scan(self.dir, &database.engine)?;
+        if current && sums != told && !self.options.accept_loss {
+            let store = self.dir.join(STORE_DIR);
+            let reason = "its rows are not those that the journal told".to_owned();
+            return Err(open::corrupt(&store, reason));
+        }
+        Ok(Sound {
+            tail,
+            database,
+            sums,
+            checked: true,
+        })
+    }
+
     /// The rows as sled has them, or made anew.
     fn database(&self, recovery: &mut Recovery) -> Result<Database, OpenError> {
         self.finish_compacting()?;
@@ -224,7 +284,9 @@ impl Place<'_> {
             open::move_in(self.dir)?;
             return existing(self.dir, self.options);
         }
-        let wanted = self.options.rebuild && recovery.rebuilt.is_none();
+        let marker = self.dir.join(REBUILD_MARKER);
+        let marked = marker.try_exists().map_err(io_error("look for", &marker))?;
+        let wanted = (self.options.rebuild || marked) && recovery.rebuilt.is_none();
         let refused = match (there && !wanted).then(|| existing(self.dir, self.options)) {
             Some(Ok(database)) => return Ok(database),
             Some(Err(error @ (OpenError::Corrupt { .. } | OpenError::Blobs { .. }))) => error,
@@ -232,6 +294,7 @@ impl Place<'_> {
             None => OpenError::Corrupt {
                 dir: store,
                 reason: match there {
+                    true if marked => "rows of it were lost or altered".to_owned(),
                     true => "a person wants it made anew".to_owned(),
                     false => "it is missing".to_owned(),
                 },
@@ -307,6 +370,7 @@ impl Place<'_> {
                 Ok(made) => {
                     let aside = self.move_aside()?;
                     open::move_in(self.dir)?;
+                    self.remove_marker()?;
                     recovery.damage.extend(made.damage);
                     recovery.rebuilt = Some(Rebuilt {
                         reason: crate::books::chain(&reason),
@@ -326,6 +390,16 @@ impl Place<'_> {
             }
         }
         Err(reason)
+    }
+
+    fn remove_marker(&self) -> Result<(), OpenError> {
+        let marker = self.dir.join(REBUILD_MARKER);
+        match fs::remove_file(&marker) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(io_error("remove", &marker)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn make(&self, source: Option<&Found>) -> Result<Made, OpenError> {

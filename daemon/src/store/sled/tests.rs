@@ -695,3 +695,38 @@ async fn exports_and_looks_beside_the_work_are_of_one_moment() {
     }
     store.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn rows_that_were_lost_silently_are_made_anew_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = small(u64::MAX, u64::MAX);
+    let store = SledStore::open(dir.path(), options).unwrap();
+    work(&store, 0, 100).await;
+    let expected = rows(&store).await;
+    store.close().await.unwrap();
+    {
+        let db = raw(&dir);
+        let task = db.open_tree("task").unwrap();
+        let first = task.first().unwrap().unwrap().0;
+        task.remove(first).unwrap();
+        db.flush().unwrap();
+    }
+    let store = SledStore::open(dir.path(), options).unwrap();
+    assert!(store.recovery().rebuilt.is_some());
+    assert_eq!(rows(&store).await, expected);
+    store.close().await.unwrap();
+    // What the keeper of a larger store leaves when it finds such rows.
+    fs::write(
+        dir.path().join("rebuild"),
+        b"rows of task were lost or altered",
+    )
+    .unwrap();
+    let store = SledStore::open(dir.path(), options).unwrap();
+    let rebuilt = store.recovery().rebuilt.clone().unwrap();
+    assert!(rebuilt.reason.contains("lost or altered"), "{rebuilt:?}");
+    store.close().await.unwrap();
+    let store = SledStore::open(dir.path(), options).unwrap();
+    assert!(store.recovery().rebuilt.is_none());
+    assert_eq!(rows(&store).await, expected);
+    store.close().await.unwrap();
+}

@@ -92,6 +92,15 @@ impl Keeper {
         Ok(found)
     }
 
+    /// Families whose rows are not those that the journal told.
+    pub(super) fn altered(&self) -> Result<Vec<Ns>, SaveError> {
+        let mut found = Verified::default();
+        for ns in Ns::ALL.iter().filter(|ns| **ns != Ns::Meta) {
+            self.verify_family(*ns, &mut found)?;
+        }
+        Ok(found.altered)
+    }
+
     fn verify_family(&self, ns: Ns, found: &mut Verified) -> Result<(), SaveError> {
         for _ in 0..LOOKS_MAX {
             let before = self.shared.settled().ok_or(SaveError::Closed)?.sums.get(ns);
