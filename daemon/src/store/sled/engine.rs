@@ -225,9 +225,10 @@ impl From<sled::Error> for Failure {
         match &error {
             sled::Error::Io(io) if io.kind() == io::ErrorKind::StorageFull => Failure::Full,
             sled::Error::Io(io) if damaged(io.kind()) => Failure::Corrupt(error.to_string().into()),
-            sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) => {
-                Failure::Corrupt(error.to_string().into())
-            }
+            // Only this version of sled ever wrote here: what it does not know is damage.
+            sled::Error::Corruption { .. }
+            | sled::Error::ReportableBug(_)
+            | sled::Error::Unsupported(_) => Failure::Corrupt(error.to_string().into()),
             _ => Failure::Gone(error.to_string().into()),
         }
     }
