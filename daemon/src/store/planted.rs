@@ -14,8 +14,8 @@ pub enum Bug {
     SkipReplay,
     /// The last good frame is cut off with the half-written one.
     CutTooMuch,
-    /// Checksums are not looked at.
-    SkipChecksum,
+    /// Neither the checksums of the journal nor the sums over the rows are looked at.
+    SkipChecks,
     /// Removals are not applied.
     SkipDeletes,
     /// Segments are removed although no export has what is in them.
@@ -31,7 +31,7 @@ impl Bug {
         ("early-answer", Bug::EarlyAnswer),
         ("skip-replay", Bug::SkipReplay),
         ("cut-too-much", Bug::CutTooMuch),
-        ("skip-checksum", Bug::SkipChecksum),
+        ("skip-checks", Bug::SkipChecks),
         ("skip-deletes", Bug::SkipDeletes),
         ("drop-segments", Bug::DropSegments),
         ("skip-expect", Bug::SkipExpect),

@@ -259,7 +259,8 @@ impl Place<'_> {
             });
         }
         let sums = scan(self.dir, &database.engine)?;
-        if current && sums != told && !self.options.accept_loss {
+        let same = sums == told || planted::is(Bug::SkipChecks);
+        if current && !same && !self.options.accept_loss {
             let store = self.dir.join(STORE_DIR);
             let reason = "its rows are not those that the journal told".to_owned();
             return Err(open::corrupt(&store, reason));
