@@ -175,6 +175,15 @@ impl Shared {
         journal.since_export >= self.export_after_bytes
     }
 
+    fn export_is_due(&self) -> bool {
+        lock(&self.journal).since_export >= self.export_after_bytes
+    }
+
+    /// The last frame whose rows sled has on disk.
+    fn flushed_to(&self) -> u64 {
+        lock(&self.journal).flushed
+    }
+
     fn flushed(&self, frame: u64) {
         lock(&self.journal).flushed = frame;
     }

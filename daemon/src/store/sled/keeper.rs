@@ -111,6 +111,10 @@ impl Keeper {
     }
 
     fn keep(&self) {
+        // Asked for again while the last one was being written.
+        if !self.shared.export_is_due() {
+            return;
+        }
         let kept = self.save(&self.dir.join(EXPORT_DIR)).and_then(|export| {
             tracing::info!(path = %export.path.display(), bytes = export.bytes, "exported");
             self.let_go()
@@ -193,7 +197,8 @@ impl Keeper {
         let oldest = exports.get(EXPORTS_KEPT.saturating_sub(1));
         let needed = match oldest {
             _ if planted::is(Bug::DropSegments) => u64::MAX,
-            Some(export) => export.frame,
+            // What sled has not on disk yet is repeated from the journal, not from an export.
+            Some(export) => export.frame.min(self.shared.flushed_to()),
             None => return Ok(()),
         };
         let segments = Segments::list(&self.dir.join(JOURNAL_DIR))?;
