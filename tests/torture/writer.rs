@@ -85,6 +85,7 @@ async fn refuse_stale(store: &SledStore) -> Result<(), String> {
     stale.put(Key::new(Ns::Task, b"stale".to_vec()), Vec::new());
     match store.commit(stale).await {
         Err(CommitError::Conflict(_)) => Ok(()),
+        Err(error @ CommitError::Full) => Err(error.to_string()),
         other => Err(format!("a stale commit was answered with {other:?}")),
     }
 }

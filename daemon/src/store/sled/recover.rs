@@ -57,6 +57,8 @@ pub struct Recovery {
     pub damage: Vec<Damage>,
     /// Set when the rows were made anew.
     pub rebuilt: Option<Rebuilt>,
+    /// The rows can be read, are not those that the journal told, and could not be made anew.
+    pub doubtful: bool,
     /// Bytes on disk before and after, when the rows were written into new files.
     pub compacted: Option<(u64, u64)>,
 }
@@ -102,7 +104,9 @@ pub(super) fn open(
     };
     let applied = applied(dir, &database.engine)?;
     let folder = dir.join(JOURNAL_DIR);
-    let journal = if is_current(&tail, applied) && !tail.ended {
+    // Sums that do not fit are told anew, in a segment that begins with all of them.
+    let goes_on = is_current(&tail, applied) && !tail.ended && !recovery.doubtful;
+    let journal = if goes_on {
         Journal::resume(&folder, journal_options, &tail)?
     } else {
         recovery.journal_behind = applied.saturating_sub(tail.position.frame);
@@ -179,6 +183,11 @@ impl Recovery {
                 damage.reason
             ));
         }
+        if self.doubtful {
+            let text = "the rows are not those that the journal told, and could not be made anew: \
+                        compare with a backup";
+            words.push(text.to_owned());
+        }
         if let Some((before, after)) = self.compacted {
             words.push(format!(
                 "the rows were written into new files ({before} to {after} bytes)"
@@ -201,7 +210,10 @@ impl Recovery {
     /// Whether files were damaged: a disk that does that once does it again.
     #[must_use]
     pub fn needs_person(&self) -> bool {
-        self.journal_behind > 0 || !self.damage.is_empty() || self.rebuilt.is_some()
+        self.journal_behind > 0
+            || self.doubtful
+            || !self.damage.is_empty()
+            || self.rebuilt.is_some()
     }
 
     /// Into the log.
@@ -236,16 +248,22 @@ impl Place<'_> {
     /// The rows, caught up with the journal; made anew when they cannot be read, or are not those
     /// that the journal told.
     fn sound(&self, recovery: &mut Recovery) -> Result<Sound, OpenError> {
-        match self.look(recovery) {
-            Err(error @ OpenError::Corrupt { .. }) if recovery.rebuilt.is_none() => {
-                self.rebuild(error, recovery)?;
-                self.look(recovery)
+        let error = match self.look(recovery, true) {
+            Err(error @ OpenError::Corrupt { .. }) if recovery.rebuilt.is_none() => error,
+            found => return found,
+        };
+        let rebuilt = self.rebuild(error, recovery);
+        match rebuilt.and_then(|()| self.look(recovery, true)) {
+            // Rows that can be read are better than none: they are used, and a person is asked.
+            Err(OpenError::Corrupt { .. }) => {
+                recovery.doubtful = true;
+                self.look(recovery, false)
             }
             found => found,
         }
     }
 
-    fn look(&self, recovery: &mut Recovery) -> Result<Sound, OpenError> {
+    fn look(&self, recovery: &mut Recovery, strict: bool) -> Result<Sound, OpenError> {
         let database = self.database(recovery)?;
         let (tail, database) = self.replay(database, recovery)?;
         let current = is_current(&tail, applied(self.dir, &database.engine)?);
@@ -260,7 +278,7 @@ impl Place<'_> {
         }
         let sums = scan(self.dir, &database.engine)?;
         let same = sums == told || planted::is(Bug::SkipChecks);
-        if current && !same && !self.options.accept_loss {
+        if current && !same && strict && !self.options.accept_loss {
             let store = self.dir.join(STORE_DIR);
             let reason = "its rows are not those that the journal told".to_owned();
             return Err(open::corrupt(&store, reason));
