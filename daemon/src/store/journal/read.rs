@@ -134,17 +134,21 @@ impl Segments {
         Ok(with_planted(reading.tail))
     }
 
+    /// Whether no good frame begins the segment: also a half-written one tells no families.
     fn is_empty(&self, index: usize) -> Result<bool, JournalError> {
         let Some((_, path)) = self.list.get(index) else {
             return Ok(true);
         };
         let file = File::open(path).map_err(io_error("open", path))?;
-        let mut begin = [0; frame::MAGIC.len()];
-        match file.read_exact_at(&mut begin, HEADER_BYTES as u64) {
-            Ok(()) => Ok(begin != frame::MAGIC),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(true),
-            Err(error) => Err(io_error("read", path)(error)),
-        }
+        let length = file.metadata().map_err(io_error("look at", path))?.len();
+        let mut window = Window {
+            path,
+            file,
+            bytes: Vec::new(),
+            at: 0,
+            length,
+        };
+        Ok(frame_at(&mut window, HEADER_BYTES as u64)?.is_err())
     }
 }
 

@@ -194,3 +194,19 @@ fn half_made_segments_are_removed() {
     assert_eq!(read(&dir, 0).0, [1, 2]);
     assert!(!left.exists());
 }
+
+#[test]
+fn a_segment_whose_first_frame_was_not_finished_takes_the_families_from_before() {
+    let dir = written(12, 512);
+    let last = segments(&dir).pop().unwrap();
+    let mut bytes = fs::read(&last).unwrap();
+    bytes[segment::HEADER_BYTES + 30..].fill(0);
+    fs::write(&last, bytes).unwrap();
+    let first = u64::from_str_radix(last.file_stem().unwrap().to_str().unwrap(), 16).unwrap();
+    for after in [0, first - 1, first] {
+        let (_, tail) = read(&dir, after);
+        assert_eq!(tail.position.frame, first - 1);
+        assert_eq!(tail.families[0].rows, first - 1, "after {after}");
+        assert!(tail.cut_bytes > 0);
+    }
+}
