@@ -8,6 +8,7 @@
 mod accounts;
 mod cases;
 mod matching;
+mod metrics;
 mod outbox;
 mod plugins;
 mod service;
@@ -172,6 +173,9 @@ pub enum ApiError {
              `liaison run`"
     )]
     NotRunning,
+    /// The daemon is not that far yet.
+    #[error("liaison is starting: {0}; `liaison status` tells how far it is")]
+    Starting(String),
     /// The configuration cannot be used.
     #[error("{0}")]
     Configuration(String),
@@ -231,7 +235,7 @@ impl ApiError {
             ApiError::NotUnique { .. } => "not_unique",
             ApiError::NotNow(_) => "not_now",
             ApiError::NotAllowed { .. } | ApiError::NoRole { .. } => "not_allowed",
-            ApiError::NotRunning => "not_running",
+            ApiError::NotRunning | ApiError::Starting(_) => "not_running",
             ApiError::Configuration(_) => "configuration",
             ApiError::Accounts(_) | ApiError::Import(_) => "refused",
             ApiError::Books(_) | ApiError::Reader(_) | ApiError::Keeping(_) => "failed",
@@ -297,6 +301,7 @@ commands! {
     "plugin-accept" Admin plugins::accept;
     "why" Observe why::of;
     "status" Observe status::status;
+    "metrics" Observe metrics::metrics;
     "panic" Admin status::panic;
     "reload" Admin service::reload;
     "backup" Admin service::backup;

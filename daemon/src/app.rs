@@ -24,6 +24,7 @@ use crate::ingest::Ingest;
 use crate::office::{MailboxRoute, Office, Person};
 use crate::pipeline::{ActivePlugin, Parts, Pipeline};
 use crate::plugin::{Engine, Plugin, Workers};
+use crate::room::{self, Disks, Room, Stage};
 use crate::sink::caldav::{CaldavCalendar, CaldavSettingsError};
 use crate::sink::imap_folders::ImapFolders;
 use crate::sink::maildir::{MaildirFolders, MaildirTransport};
@@ -34,9 +35,10 @@ use crate::source::Intake;
 use crate::source::imap::ImapSource;
 use crate::source::maildir::MaildirSource;
 use crate::store::content::ContentStore;
+use crate::store::progress::Progress;
 use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Leases, ShardId, Store};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Stop, Supervisor};
 use crate::templates::Templates;
 
 /// Plugin threads: a handler computes for microseconds, so few are plenty.
@@ -106,11 +108,33 @@ pub struct PluginTrouble {
     pub runs: bool,
 }
 
-/// Opens the store and the content files under `state_dir`. Blocks: not for an async thread.
+/// Opens the store and the content files under `state_dir`, with the usual sizes. Blocks: not for
+/// an async thread.
 ///
 /// # Errors
 /// When another process holds the store, or it is damaged; the text says what to do.
 pub fn open_books(state_dir: &Path) -> Result<(Books, Arc<SledStore>), StartError> {
+    open_books_with(state_dir, SledOptions::default(), &Arc::default())
+}
+
+/// The same, as the operator set it, telling `progress` how far it is: what is kept back of the disk is given up first when there is
+/// hardly room to open anything.
+///
+/// # Errors
+/// As [`open_books`].
+pub fn open_configured(
+    config: &Config,
+    progress: &Arc<Progress>,
+) -> Result<(Books, Arc<SledStore>), StartError> {
+    room::make_way(&config.state_dir, config.disk, &Disks);
+    open_books_with(&config.state_dir, config.store, progress)
+}
+
+fn open_books_with(
+    state_dir: &Path,
+    options: SledOptions,
+    progress: &Arc<Progress>,
+) -> Result<(Books, Arc<SledStore>), StartError> {
     use std::os::unix::fs::DirBuilderExt;
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
@@ -120,7 +144,7 @@ pub fn open_books(state_dir: &Path) -> Result<(Books, Arc<SledStore>), StartErro
     };
     builder.create(state_dir).map_err(state)?;
     let path = state_dir.join("store");
-    let store = SledStore::open(&path, SledOptions::default())
+    let store = SledStore::open_telling(&path, options, progress)
         .map_err(|source| StartError::Store { path, source })?;
     let store = Arc::new(store);
     let content = ContentStore::open(&state_dir.join("content"))?;
@@ -207,6 +231,14 @@ pub enum MailSource {
 }
 
 impl MailSource {
+    /// Watches until the stop.
+    async fn run(self, stop: Stop) {
+        match self {
+            MailSource::Imap(source) => source.run(stop).await,
+            MailSource::Maildir(source) => source.run(stop).await,
+        }
+    }
+
     /// Asks for a look at once.
     pub fn poke(&self) {
         match self {
@@ -227,6 +259,8 @@ pub struct App {
     pub office: Arc<Office>,
     /// What is proven fresh.
     pub freshness: Arc<Freshness>,
+    /// What stands still for want of disk.
+    pub room: Arc<Room>,
     /// Decides.
     pub pipeline: Arc<Pipeline>,
     /// Carries out.
@@ -261,6 +295,7 @@ impl App {
     ) -> Result<App, StartError> {
         let office = Arc::new(office(config));
         let freshness = Arc::new(Freshness::default());
+        let room = Room::new(&config.state_dir, config.disk, Box::new(Disks));
         let (events, effects, calendar_news) = (
             Arc::new(Notify::new()),
             Arc::new(Notify::new()),
@@ -313,6 +348,7 @@ impl App {
             books,
             office,
             freshness,
+            room: Arc::new(room),
             pipeline,
             delivery,
             sources,
@@ -333,26 +369,40 @@ impl App {
     pub async fn start(&self, supervisor: &Supervisor) -> Result<(), StartError> {
         self.delivery.recover().await.map_err(StartError::Recover)?;
         self.start_watching(supervisor);
-        let pipeline = self.pipeline.clone();
+        let (room, pipeline) = (self.room.clone(), self.pipeline.clone());
         supervisor.spawn("pipeline", move |stop| {
-            let pipeline = pipeline.clone();
-            async move { pipeline.run(&stop).await }
+            let (room, pipeline) = (room.clone(), pipeline.clone());
+            async move {
+                let work = |stop: Stop| async { pipeline.run(&{ stop }).await };
+                room.gate(Stage::Plugins, &stop, |_| {}, work).await;
+            }
         });
-        let delivery = self.delivery.clone();
+        let (room, delivery) = (self.room.clone(), self.delivery.clone());
         supervisor.spawn("delivery", move |stop| {
-            let delivery = delivery.clone();
-            async move { delivery.run_mail(stop).await }
+            let (room, delivery) = (room.clone(), delivery.clone());
+            async move {
+                let work = |stop| delivery.run_mail(stop);
+                room.gate(Stage::Outbox, &stop, |_| {}, work).await;
+            }
         });
-        let delivery = self.delivery.clone();
+        let (room, delivery) = (self.room.clone(), self.delivery.clone());
         supervisor.spawn("holds", move |stop| {
-            let delivery = delivery.clone();
-            async move { delivery.run_holds(stop).await }
+            let (room, delivery) = (room.clone(), delivery.clone());
+            async move {
+                let work = |stop| delivery.run_holds(stop);
+                room.gate(Stage::Outbox, &stop, |_| {}, work).await;
+            }
         });
         Ok(())
     }
 
     /// Starts only what watches mailboxes and calendars.
     pub fn start_watching(&self, supervisor: &Supervisor) {
+        let room = self.room.clone();
+        supervisor.spawn("room", move |stop| {
+            let room = room.clone();
+            async move { room.run(&stop).await }
+        });
         for (mailbox, news) in &self.sent_news {
             let Some(source) = self.sources.get(mailbox).cloned() else {
                 continue;
@@ -372,14 +422,19 @@ impl App {
         }
         for (name, source) in &self.sources {
             let task = format!("mailbox {name}");
-            match source.clone() {
-                MailSource::Imap(source) => {
-                    supervisor.spawn(&task, move |stop| source.clone().run(stop));
+            let (source, name) = (source.clone(), name.clone());
+            let (room, freshness) = (self.room.clone(), self.freshness.clone());
+            supervisor.spawn(&task, move |stop| {
+                let (source, name) = (source.clone(), name.clone());
+                let (room, freshness) = (room.clone(), freshness.clone());
+                async move {
+                    let told = |why| {
+                        freshness.trouble(name.as_str(), why, false);
+                    };
+                    let work = |stop| source.clone().run(stop);
+                    room.gate(Stage::Intake, &stop, told, work).await;
                 }
-                MailSource::Maildir(source) => {
-                    supervisor.spawn(&task, move |stop| source.clone().run(stop));
-                }
-            }
+            });
         }
         for folders in &self.imap_folders {
             let folders = folders.clone();

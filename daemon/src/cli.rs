@@ -224,6 +224,7 @@ fn asks(command: &'static str, arguments: Value) -> Result<Asked, Failure> {
 fn asked(command: Command) -> Result<Asked, Failure> {
     match command {
         Command::Status => asks("status", json!({})),
+        Command::Metrics => asks("metrics", json!({})),
         Command::Reload => asks("reload", json!({})),
         Command::Verify => asks("verify", json!({})),
         Command::Store(_) => asks("store-stats", json!({})),

@@ -27,12 +27,14 @@ use liaison_core::policy;
 use liaison_core::policy::{Limits, Modes};
 use serde_json::{Map, Value};
 
+use crate::room::RoomSettings;
 use crate::sink::caldav::CaldavSettings;
 use crate::sink::maildir::MaildirTransportSettings;
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::vdir::VdirSettings;
 use crate::source::imap::ImapSettings;
 use crate::source::maildir::MaildirSettings;
+use crate::store::sled::SledOptions;
 
 pub use load::{CONFIG_FILE_DEFAULT, CONFIG_VARIABLE, config_path, default_plugin_dir};
 pub use problem::{ConfigErrors, ConfigProblem};
@@ -70,6 +72,10 @@ pub struct Config {
     pub staff_mail: Option<StaffMail>,
     /// Who may do what over the control socket.
     pub control: Control,
+    /// Sizes of the store.
+    pub store: SledOptions,
+    /// What is left alone of the disk.
+    pub disk: RoomSettings,
     /// Line and column of keys and sections, by path such as `mailbox.sales.port`: for messages
     /// about what is found out later.
     pub places: BTreeMap<String, (usize, usize)>,

@@ -5,7 +5,7 @@
 //! their implementations. [`store`] is what the daemon remembers, [`books`] its typed rows.
 //! [`reader`] reads messages off the async threads. [`ingest`] takes mail in, [`pipeline`] lets the plugins of [`plugin`] propose and the core
 //! decide, [`delivery`] carries out,
-//! [`keeping`] backs up and looks over. [`config`], [`control`] and [`cli`] are the operator's side;
+//! [`keeping`] backs up and looks over, [`room`] watches the free space. [`config`], [`control`] and [`cli`] are the operator's side;
 //! [`app`] is the only place that knows all parts.
 #![deny(unsafe_code)]
 
@@ -33,6 +33,7 @@ pub mod outbox;
 pub mod pipeline;
 pub mod plugin;
 pub mod reader;
+pub mod room;
 pub mod secret;
 pub mod sink;
 pub mod source;

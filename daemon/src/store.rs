@@ -20,6 +20,7 @@ pub mod lease;
 pub mod memory;
 mod namespace;
 pub mod planted;
+pub mod progress;
 pub mod sled;
 pub mod sums;
 mod sync_override;

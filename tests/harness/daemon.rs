@@ -145,11 +145,17 @@ impl Daemon {
     }
 
     fn is_ready(&self) -> bool {
-        match &self.options.socket {
-            Some(socket) => UnixStream::connect(socket).is_ok(),
-            // Exit code 4 is "needs attention": it runs.
-            None => matches!(self.cli(["status", "--json"]).status.code(), Some(0 | 4)),
+        if let Some(socket) = &self.options.socket
+            && UnixStream::connect(socket).is_err()
+        {
+            return false;
         }
+        let status = self.cli(["status", "--json"]);
+        let read: Option<serde_json::Value> = serde_json::from_slice(&status.stdout).ok();
+        // Exit code 4 is "needs attention": it runs.
+        matches!(status.status.code(), Some(0 | 4))
+            && read
+                .is_some_and(|status| status["running"] == true && status.get("starting").is_none())
     }
 
     /// Where it listens, if the test said so.

@@ -6,6 +6,7 @@
 )]
 
 use std::fs;
+use std::process::Command;
 
 use liaison_tests::ask::{said_by, text_at};
 use liaison_tests::daemon::{Daemon, cli};
@@ -245,4 +246,72 @@ fn a_hangup_reads_the_configuration_again_and_ends_nothing() {
         .then_some(())
     });
     daemon.terminate();
+}
+
+/// MiB that are free where `dir` lies.
+fn free_mib(dir: &std::path::Path) -> u64 {
+    let said = said_by_tool(Command::new("df").args(["--output=avail", "-BM"]).arg(dir));
+    let digits: String = said.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|_| panic!("df said: {said}"))
+}
+
+fn said_by_tool(command: &mut Command) -> String {
+    let done = command.output().unwrap();
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{command:?}: {told}");
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
+#[test]
+fn on_a_full_disk_mail_stays_on_its_server_and_is_taken_in_when_there_is_room() {
+    let mut firm = Firm::new();
+    firm.files("files");
+    let mail = firm.maildir(Some("files"));
+    firm.vdir();
+    firm.plugins(&["lead-triage"], "draft");
+    // Others write to this disk as well: the steps are large.
+    let free = free_mib(firm.dir());
+    let step = (free / 4).min(1024);
+    firm.add(&format!(
+        "[disk]\nballast_mib = 8\nintake_free_mib = {}",
+        free - step
+    ));
+    let daemon = firm.start();
+    daemon.watched(SALES, 2);
+    mail.deliver(&cast::enquiry(1).build());
+    daemon.settled("enquiry-1@example.com");
+    assert_eq!(daemon.cli(["status"]).status.code(), Some(0));
+
+    let filler = firm.dir().join("filler");
+    let size = format!("{}MiB", step * 2);
+    said_by_tool(Command::new("fallocate").args(["-l", &size]).arg(&filler));
+    let paused = || {
+        let status = daemon.status();
+        let told = trouble(&status, SALES);
+        (told.contains("the disk is nearly full")).then_some(status)
+    };
+    let status = daemon.eventually("the intake stands still", paused);
+    assert_eq!(status["daemon"]["disk"]["paused"], json!(["intake"]));
+    mail.deliver(&cast::enquiry(2).build());
+    // All parts begin anew, and would look at the Maildir first.
+    assert!(daemon.cli(["reload"]).status.success());
+    daemon.eventually("the intake stands still after a reload", paused);
+    let shown = daemon.cli(["status"]);
+    assert_eq!(shown.status.code(), Some(4));
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("no mail is taken in"), "{shown}");
+    assert!(daemon.why("enquiry-2@example.com").is_none(), "{shown}");
+    let figures = String::from_utf8(daemon.cli(["metrics"]).stdout).unwrap();
+    assert!(
+        figures.contains("\nliaison_disk_paused_stages 1\n"),
+        "{figures}"
+    );
+
+    fs::remove_file(&filler).unwrap();
+    let why = daemon.settled("enquiry-2@example.com");
+    assert_eq!(said_by(&why, "lead-triage")["end"], "answered");
+    daemon.eventually("both drafts", || {
+        (mail.list("Drafts").len() == 2).then_some(())
+    });
+    assert_eq!(daemon.cli(["status"]).status.code(), Some(0));
 }

@@ -10,6 +10,7 @@ use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, plugins};
 use crate::accounts::audit;
 use crate::books::rows::AuditRow;
 use crate::books::{keys, replace};
+use crate::room::Reading;
 use crate::store::StoreState;
 use crate::store::sled::SledStore;
 use tally::{Attention, Events, Tally, parked, renumbered, unread};
@@ -54,6 +55,7 @@ pub(super) async fn status(
             [item("store", "", format!("at the last start: {text}"))],
         );
     }
+    let live_rows = books.local.as_ref().map(|local| local.live());
     Ok(json!({
         "now": context.now(),
         "running": live.is_some(),
@@ -79,6 +81,8 @@ pub(super) async fn status(
             "commits": health.commits,
             "queued": health.queued,
             "disk_bytes": health.disk_bytes,
+            "rows": live_rows.map(|(_, rows)| rows),
+            "row_bytes": live_rows.map(|(bytes, _)| bytes),
             "journal": books.local.as_deref().map(journal),
             "recovered": recovered,
         },
@@ -172,7 +176,15 @@ fn live_attention(live: &Value) -> Vec<Value> {
         let text = format!("the last reload changed nothing: {why}; mend it, `liaison reload`");
         item("reload", "", text)
     });
-    sources.chain(plugins).chain(reload).collect()
+    let disk = live.get("disk").and_then(disk_words);
+    let disk = disk.map(|text| item("disk", "", text));
+    sources.chain(plugins).chain(reload).chain(disk).collect()
+}
+
+/// What the guard of the free space says, in words; `None` while there is room.
+fn disk_words(disk: &Value) -> Option<String> {
+    let reading: Reading = serde_json::from_value(disk.clone()).ok()?;
+    reading.words()
 }
 
 fn panic_words(row: &AuditRow) -> String {

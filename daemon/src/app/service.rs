@@ -7,6 +7,7 @@
 mod reload;
 
 use std::io::IsTerminal;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,13 +16,14 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
-use super::{App, StartError, open_books};
+use super::{App, StartError, open_configured};
 use crate::accounts::{AccountBook, DomainRules};
 use crate::api::{ApiContext, Live, Wake};
 use crate::books::Books;
 use crate::config::{Config, Control};
 use crate::control::server::{BindError, ControlSocket, Counter};
 use crate::store::StoreState;
+use crate::store::progress::Progress;
 use crate::store::sled::OpenError;
 use crate::supervisor::{Stop, Supervisor, Waited};
 
@@ -59,22 +61,69 @@ pub enum RunError {
 pub async fn run(config: &Config) -> Result<(), RunError> {
     // From here on, so that an end during the start is in order, too: it comes after the start.
     let mut signals = Signals::listen()?;
-    let books = open_store(config).await?;
-    let result = serve(config, &books, &mut signals).await;
+    let progress = Arc::new(Progress::default());
+    let (mut opening, mut front) = (
+        pin!(open_store(config, &progress)),
+        pin!(Front::open(config, &progress)),
+    );
+    let (opened, front) = tokio::select! {
+        // Without the store the front may never open: nobody else's lock is waited for again.
+        opened = &mut opening => match opened {
+            Ok(books) => (Ok(books), front.await),
+            Err(error) => return Err(error.into()),
+        },
+        front = &mut front => (opening.await, front),
+    };
+    let front = front.inspect_err(|error| tracing::error!(%error, "no commands are taken"));
+    let result = match (&opened, &front) {
+        (Ok(books), Ok(front)) => {
+            progress.begin("loading the plugins", None);
+            serve(config, books, &mut signals, &front.counter).await
+        }
+        _ => Ok(()),
+    };
+    if let Ok(front) = &front {
+        shut_down(&front.tasks).await;
+    }
+    let books = opened?;
+    let result = front.map_err(RunError::from).and(result);
     if let Err(error) = books.store.close().await {
         tracing::error!(%error, "the store did not close in order");
     }
     result
 }
 
+/// The control socket. It answers from the moment on at which the store's lock is ours, so that
+/// `status` can tell how far a long start is.
+struct Front {
+    counter: Counter,
+    tasks: Supervisor,
+}
+
+impl Front {
+    async fn open(config: &Config, progress: &Arc<Progress>) -> Result<Front, BindError> {
+        progress.until_locked().await;
+        let socket = ControlSocket::bind(&config.socket).await?;
+        let counter = Counter::starting(progress.clone(), config.control.clone());
+        let tasks = Supervisor::new();
+        let (served, stop) = (counter.clone(), tasks.stop().child());
+        tasks.spawn_once("control", async move {
+            if let Err(error) = socket.serve(served, stop).await {
+                tracing::error!(%error, "the control socket ended");
+            }
+        });
+        Ok(Front { counter, tasks })
+    }
+}
+
 /// Opens the store; while somebody has it, for at most [`STORE_WAIT`], that is waited for.
-async fn open_store(config: &Config) -> Result<Books, StartError> {
+async fn open_store(config: &Config, progress: &Arc<Progress>) -> Result<Books, StartError> {
     let stop = Stop::new();
     let begun = tokio::time::Instant::now();
     loop {
-        let state_dir = config.state_dir.clone();
+        let (config, progress) = (config.clone(), progress.clone());
         // Opening reads the whole log; awaited right here.
-        let opened = tokio::task::spawn_blocking(move || open_books(&state_dir))
+        let opened = tokio::task::spawn_blocking(move || open_configured(&config, &progress))
             .await
             .map_err(|error| StartError::Broken(format!("opening the store broke: {error}")))?;
         match opened {
@@ -87,7 +136,12 @@ async fn open_store(config: &Config) -> Result<Books, StartError> {
     }
 }
 
-async fn serve(config: &Config, books: &Books, signals: &mut Signals) -> Result<(), RunError> {
+async fn serve(
+    config: &Config,
+    books: &Books,
+    signals: &mut Signals,
+    counter: &Counter,
+) -> Result<(), RunError> {
     let mut config = config.clone();
     // One for all rounds: who asks while one begins is heard by the next.
     let reload = Arc::new(Notify::new());
@@ -96,16 +150,8 @@ async fn serve(config: &Config, books: &Books, signals: &mut Signals) -> Result<
         reload::build(&config, books).await?,
         reload.clone(),
     );
-    // After the plugins are compiled: who can connect is also answered.
-    let socket = ControlSocket::bind(&config.socket).await?;
     let (context, access) = round.served(&config);
-    let (counter, control) = (Counter::new(context, access), Supervisor::new());
-    let (served, stop) = (counter.clone(), control.stop().child());
-    control.spawn_once("control", async move {
-        if let Err(error) = socket.serve(served, stop).await {
-            tracing::error!(%error, "the control socket ended");
-        }
-    });
+    counter.replace(context, access);
     loop {
         round.live.app.start(&round.tasks).await?;
         feed_watchdog(&round.tasks, books);
@@ -114,7 +160,7 @@ async fn serve(config: &Config, books: &Books, signals: &mut Signals) -> Result<
         match round.until_next(&config, books, signals).await {
             Next::End(ended) => {
                 tell_systemd(&[NotifyState::Stopping]);
-                tokio::join!(shut_down(&round.tasks), shut_down(&control));
+                shut_down(&round.tasks).await;
                 return ended;
             }
             Next::Round(new) => {
@@ -376,6 +422,7 @@ impl Live for Running {
             "plugins": plugins,
             "plugin_troubles": troubles,
             "tasks": tasks,
+            "disk": self.app.room.reading(),
             "reload_trouble": *self.trouble(),
         })
     }

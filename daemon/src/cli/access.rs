@@ -83,8 +83,11 @@ async fn on_store(config: &Config, command: &str, arguments: Value) -> Result<Va
     if only_looks && !config.state_dir.join("store").exists() {
         return on_nothing(config, command, arguments).await;
     }
-    let state_dir = config.state_dir.clone();
-    let opened = tokio::task::spawn_blocking(move || crate::app::open_books(&state_dir)).await;
+    let configured = config.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        crate::app::open_configured(&configured, &Arc::default())
+    })
+    .await;
     let opened = opened.map_err(|error| Failure::of(FAILURE, &error))?;
     let (books, store) = opened.map_err(|error| store_failure(config, &error))?;
     let answer = call_here(config, books, command, arguments).await;

@@ -34,6 +34,8 @@ pub enum Command {
     },
     /// How fresh, what waits, what needs a person
     Status,
+    /// The figures of `status` for a monitoring system (Prometheus text format)
+    Metrics,
     /// Have the running daemon read its configuration and plugins again
     Reload,
     /// Stop everything outgoing now, or let it go again

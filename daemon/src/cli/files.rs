@@ -47,11 +47,11 @@ pub(super) async fn restore(
 
 /// Writes the rows into new files.
 pub(super) async fn compact(config: Option<&Path>, as_json: bool) -> Result<Done, Failure> {
-    let options = SledOptions {
+    let set = |usual| SledOptions {
         compact: true,
-        ..SledOptions::default()
+        ..usual
     };
-    opened(config, options, as_json).await
+    opened(config, set, as_json).await
 }
 
 /// Makes the rows anew.
@@ -60,21 +60,21 @@ pub(super) async fn rebuild(
     accept_loss: bool,
     as_json: bool,
 ) -> Result<Done, Failure> {
-    let options = SledOptions {
+    let set = |usual| SledOptions {
         rebuild: true,
         accept_loss,
-        ..SledOptions::default()
+        ..usual
     };
-    opened(config, options, as_json).await
+    opened(config, set, as_json).await
 }
 
 async fn opened(
     config: Option<&Path>,
-    options: SledOptions,
+    set: impl Fn(SledOptions) -> SledOptions,
     as_json: bool,
 ) -> Result<Done, Failure> {
     let config = config_of(config)?;
-    let dir = config.state_dir.join("store");
+    let (dir, options) = (config.state_dir.join("store"), set(config.store));
     if !dir.exists() {
         let text = format!("{} does not exist: there is no store yet", dir.display());
         return Err(Failure::new(FAILURE, text));

@@ -13,6 +13,12 @@ pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String 
     match command {
         "why" => why::text(value),
         "status" => status(value),
+        // Ours, and escaped already.
+        "metrics" => value
+            .get("text")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
         "match" => matched(value),
         "accounts-import" => imported(value),
         "accounts-show" => account(value),
@@ -442,6 +448,10 @@ fn timeline(value: &Value) -> String {
 }
 
 fn status(value: &Value) -> String {
+    if let Some(step) = value.get("starting") {
+        let (what, done) = (at(step, "/what"), at(step, "/done"));
+        return format!("liaison is starting: {what}, {done} done so far\n");
+    }
     let running = value.get("running") == Some(&Value::Bool(true));
     let mut out = match running {
         true => "liaison is running\n".to_owned(),
@@ -487,6 +497,12 @@ fn status(value: &Value) -> String {
         at(value, "/store/state"),
         at(value, "/store/journal/frame"),
     );
+    if let Some(free) = value
+        .pointer("/daemon/disk/free_bytes")
+        .and_then(Value::as_u64)
+    {
+        let _ = writeln!(out, "Disk:    {} MiB free", free >> 20);
+    }
     for folder in items(value, "/unread") {
         let text = format!(
             "Unread:  {} of {} {} cannot be read yet ({}); tried {} times since {}, next {}",

@@ -32,6 +32,8 @@ impl Config {
                 words(&new.staff_mail),
             ),
             ("control", words(&self.control), words(&new.control)),
+            ("store", words(&self.store), words(&new.store)),
+            ("disk", words(&self.disk), words(&new.disk)),
         ];
         for (key, before, after) in single {
             if before != after {
@@ -73,6 +75,9 @@ impl Config {
         }
         if self.socket != new.socket {
             keys.push("socket");
+        }
+        if words(&self.store) != words(&new.store) {
+            keys.push("store");
         }
         keys
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 /// Names of the sections, for the nearest name of an unknown key at the top.
-pub(super) const SECTIONS: [&str; 9] = [
+pub(super) const SECTIONS: [&str; 11] = [
     "firm",
     "user",
     "transport",
@@ -16,6 +16,8 @@ pub(super) const SECTIONS: [&str; 9] = [
     "limits",
     "staff_mail",
     "control",
+    "store",
+    "disk",
 ];
 /// Our keys of a `[[transport]]`; the others are the edge's.
 pub(super) const TRANSPORT_KEYS: [&str; 2] = ["name", "kind"];
@@ -208,4 +210,24 @@ pub(super) struct RawControl {
     pub approve_uids: BTreeSet<u32>,
     pub observe_uids: BTreeSet<u32>,
     pub observe_gids: BTreeSet<u32>,
+}
+
+/// What is left out is as `SledOptions::default` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawStore {
+    pub cache_mib: Option<u64>,
+    pub segment_mib: Option<u64>,
+    pub checkpoint_mib: Option<u64>,
+    pub export_after_mib: Option<u64>,
+}
+
+/// What is left out is as `RoomSettings::default` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawDisk {
+    pub ballast_mib: Option<u64>,
+    pub intake_free_mib: Option<u64>,
+    pub plugins_free_mib: Option<u64>,
+    pub outbox_free_mib: Option<u64>,
 }

@@ -123,6 +123,11 @@ fn the_commented_options_of_the_example_are_the_defaults() {
     assert_eq!(with.limits, without.limits);
     assert_eq!(with.limits, Limits::default());
     assert_eq!(with.control, without.control);
+    assert_eq!(format!("{:?}", with.store), format!("{:?}", without.store));
+    // In the example what is left out depends on the disk.
+    assert_eq!(with.disk.ballast, without.disk.ballast);
+    assert_eq!(with.disk.intake, Some(1 << 30));
+    assert_eq!(without.disk, crate::room::RoomSettings::default());
     assert_eq!(with.log, without.log);
     // These have no value by default.
     for (opened, plain) in with.plugins.iter_mut().zip(&without.plugins) {
@@ -266,6 +271,21 @@ const REFUSED: &[(&str, &[&str])] = &[
     (
         "[limits]\nhold_hours = 0",
         &["limits.hold_hours: a hold would end as it begins"],
+    ),
+    (
+        "[disk]\nballast_mib = 9999999999999\nintake_free_mib = 10\noutbox_free_mib = 20",
+        &["disk.outbox_free_mib: 20 is more than intake_free_mib (10)"],
+    ),
+    (
+        "[disk]\nballast_mib = 9999999999999",
+        &["disk.ballast_mib: 9999999999999 MiB is out of range; 0 to 1073741824"],
+    ),
+    (
+        "[store]\nsegment_mib = 1\ncache_mib = 0",
+        &[
+            "store.segment_mib: 1 MiB is out of range; 16 to 1024",
+            "store.cache_mib: 0 MiB is out of range",
+        ],
     ),
     (
         "[staff_mail]\ntransport = \"none\"\nfrom = \"liaison\"",
@@ -602,6 +622,11 @@ fn differences_are_named_by_section() {
     for (text, differences, restart) in [
         (format!("{BASE}{plugin}"), vec![], vec![]),
         (format!("# a comment\n{BASE}{plugin}"), vec![], vec![]),
+        (
+            format!("{BASE}{plugin}[disk]\nballast_mib = 1\n[store]\ncache_mib = 1\n"),
+            vec!["store: changed", "disk: changed"],
+            vec!["store"],
+        ),
         (
             format!("{BASE}{plugin}").replace("approve", "send"),
             vec!["plugin nda-desk: changed"],

@@ -2,6 +2,7 @@
 
 mod firm;
 mod plugins;
+mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ struct Tables<'i> {
     limits: Option<Section<'i>>,
     control: Option<Section<'i>>,
     staff_mail: Option<Section<'i>>,
+    store: Option<Section<'i>>,
+    disk: Option<Section<'i>>,
 }
 
 impl<'i> Tables<'i> {
@@ -69,6 +72,8 @@ impl<'i> Tables<'i> {
             limits: top.take_table("limits", problems),
             control: top.take_table("control", problems),
             staff_mail: top.take_table("staff_mail", problems),
+            store: top.take_table("store", problems),
+            disk: top.take_table("disk", problems),
         }
     }
 
@@ -81,7 +86,14 @@ impl<'i> Tables<'i> {
             &self.calendars,
             &self.plugins,
         ];
-        let single = [&self.firm, &self.limits, &self.control, &self.staff_mail];
+        let single = [
+            &self.firm,
+            &self.limits,
+            &self.control,
+            &self.staff_mail,
+            &self.store,
+            &self.disk,
+        ];
         let all = lists
             .into_iter()
             .flatten()
@@ -128,6 +140,8 @@ pub(super) fn validate(
     let control = tables
         .control
         .map_or(Some(Control::default()), |section| v.control(&section));
+    let store = v.store(tables.store.as_ref());
+    let disk = v.disk(tables.disk.as_ref());
     let staff_mail = match tables.staff_mail {
         Some(section) => Some(v.staff_mail(&section)?),
         None => None,
@@ -149,6 +163,8 @@ pub(super) fn validate(
         limits: limits?,
         staff_mail,
         control: control?,
+        store: store?,
+        disk: disk?,
         places,
     })
 }

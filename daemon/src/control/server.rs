@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use super::{CONNECTION_LASTS, CONNECTIONS_MAX, REQUEST_ARRIVES, REQUEST_BYTES_MAX};
 use crate::api::{ApiContext, ApiError, Caller, Role, allow, call};
 use crate::config::Control;
+use crate::store::progress::Progress;
 use crate::supervisor::{Stop, Waited};
 
 /// Mode of the socket file: the owner and its group may connect.
@@ -55,21 +56,57 @@ pub enum BindError {
 /// What commands work on and who may use it; a reload puts other ones in their place while the
 /// socket stays open. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Counter(Arc<RwLock<(Arc<ApiContext>, Control)>>);
+pub struct Counter(Arc<RwLock<(Serves, Control)>>);
+
+/// What commands are answered with.
+#[derive(Debug, Clone)]
+enum Serves {
+    /// The store is being opened: how far that is.
+    Starting(Arc<Progress>),
+    /// Everything is there.
+    All(Arc<ApiContext>),
+}
+
+impl Serves {
+    async fn answer(
+        &self,
+        caller: &Caller,
+        command: &str,
+        arguments: Value,
+    ) -> Result<Value, ApiError> {
+        match self {
+            Serves::All(context) => call(context, caller, command, arguments).await,
+            Serves::Starting(progress) if command == "status" => {
+                Ok(json!({ "running": true, "starting": progress.step() }))
+            }
+            Serves::Starting(progress) => Err(ApiError::Starting(progress.step().words())),
+        }
+    }
+}
 
 impl Counter {
     /// One for these.
     #[must_use]
     pub fn new(context: ApiContext, access: Control) -> Counter {
-        Counter(Arc::new(RwLock::new((Arc::new(context), access))))
+        Counter(Arc::new(RwLock::new((
+            Serves::All(Arc::new(context)),
+            access,
+        ))))
+    }
+
+    /// One that tells how far the start is, until [`Counter::replace`].
+    #[must_use]
+    pub fn starting(progress: Arc<Progress>, access: Control) -> Counter {
+        Counter(Arc::new(RwLock::new((Serves::Starting(progress), access))))
     }
 
     /// From here on with these; commands under way end with what they began with.
     pub fn replace(&self, context: ApiContext, access: Control) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(context), access);
+        let new = (Serves::All(Arc::new(context)), access);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
-    fn context(&self) -> Arc<ApiContext> {
+    fn serves(&self) -> Serves {
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
         held.0.clone()
     }
@@ -305,7 +342,10 @@ impl AsyncWrite for Bounded {
 
 async fn status(State(counter): State<Counter>, ConnectInfo(peer): ConnectInfo<Peer>) -> Response {
     let answer = match peer.caller() {
-        Ok(caller) => call(&counter.context(), &caller, "status", Value::Null).await,
+        Ok(caller) => {
+            let serves = counter.serves();
+            serves.answer(&caller, "status", Value::Null).await
+        }
         Err(error) => Err(error),
     };
     respond(answer)
@@ -316,7 +356,7 @@ async fn post_status(
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
-    respond(carry_out(&counter.context(), &peer, "status", request).await)
+    respond(carry_out(&counter.serves(), &peer, "status", request).await)
 }
 
 async fn command(
@@ -325,11 +365,11 @@ async fn command(
     UrlPath(command): UrlPath<String>,
     request: Request,
 ) -> Response {
-    respond(carry_out(&counter.context(), &peer, &command, request).await)
+    respond(carry_out(&counter.serves(), &peer, &command, request).await)
 }
 
 async fn carry_out(
-    context: &ApiContext,
+    serves: &Serves,
     peer: &Peer,
     command: &str,
     request: Request,
@@ -348,7 +388,7 @@ async fn carry_out(
         false => serde_json::from_slice(&body)
             .map_err(|error| ApiError::Arguments(format!("the request is no JSON: {error}")))?,
     };
-    let answer = call(context, &caller, command, arguments).await;
+    let answer = serves.answer(&caller, command, arguments).await;
     if let Err(error) = &answer {
         tracing::debug!(%command, who = %caller.who, error = %error.chain(), "command refused");
     }
@@ -372,7 +412,7 @@ fn status_of(error: &ApiError) -> StatusCode {
         ApiError::NotNow(_) | ApiError::NotUnique { .. } | ApiError::Configuration(_) => {
             StatusCode::CONFLICT
         }
-        ApiError::NotRunning => StatusCode::SERVICE_UNAVAILABLE,
+        ApiError::NotRunning | ApiError::Starting(_) => StatusCode::SERVICE_UNAVAILABLE,
         ApiError::Arguments(_) | ApiError::Accounts(_) | ApiError::Import(_) => {
             StatusCode::BAD_REQUEST
         }

@@ -38,6 +38,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::export::Found;
 use super::journal::{Position, SEGMENT_BYTES};
+use super::progress::Progress;
 use super::sums::Sums;
 use super::{
     AllShards, Batch, CommitError, CommitId, Dir, Key, Page, Range, ReadError, Store, StoreHealth,
@@ -293,8 +294,20 @@ impl SledStore {
     /// # Errors
     /// See [`OpenError`]: each says what to do next.
     pub fn open(dir: &Path, options: SledOptions) -> Result<SledStore, OpenError> {
+        SledStore::open_telling(dir, options, &Arc::default())
+    }
+
+    /// The same, telling `progress` how far it is.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn open_telling(
+        dir: &Path,
+        options: SledOptions,
+        progress: &Arc<Progress>,
+    ) -> Result<SledStore, OpenError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let opened = open::open(dir, options, &*clock)?;
+        let opened = open::open(dir, options, &*clock, progress)?;
         let engine = Arc::new(opened.engine);
         let (orders, ordered) = sync_channel(ORDERS_MAX);
         let position = opened.journal.position();

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::store::codec::{self, Record};
 use crate::store::export::ExportError;
 use crate::store::files::{self, FILE_MODE, make_dir};
 use crate::store::journal::{Journal, JournalError};
+use crate::store::progress::Progress;
 use crate::store::sums::Sums;
 use crate::store::{Ns, sync_override};
 
@@ -195,13 +197,15 @@ pub(super) fn open(
     dir: &Path,
     options: SledOptions,
     clock: &dyn Clock,
+    progress: &Arc<Progress>,
 ) -> Result<Opened, OpenError> {
     if !sync_override::is_linked() {
         return Err(OpenError::NotDurable);
     }
     make_dir(dir).map_err(io_error("create the state directory", dir))?;
     let lock = LockFile::take(dir)?;
-    recover::open(dir, options, lock, clock)
+    progress.locked();
+    recover::open(dir, options, lock, (clock, progress))
 }
 
 /// See [`recover::load`].

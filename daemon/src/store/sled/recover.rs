@@ -13,6 +13,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::SledOptions;
 use super::engine::{Engine, Failure};
@@ -26,6 +27,7 @@ use crate::store::Ns;
 use crate::store::export::{self, ExportError, Exports, Found, Row};
 use crate::store::journal::{Damage, Group, Journal, JournalOptions, Segments, Tail};
 use crate::store::planted::{self, Bug};
+use crate::store::progress::Progress;
 use crate::store::sums::Sums;
 
 /// The journal, in the directory of the store.
@@ -82,12 +84,13 @@ pub(super) fn open(
     dir: &Path,
     options: SledOptions,
     lock: LockFile,
-    clock: &dyn Clock,
+    (clock, progress): (&dyn Clock, &Arc<Progress>),
 ) -> Result<Opened, OpenError> {
     let place = Place {
         dir,
         options,
         segments: Segments::find(&dir.join(JOURNAL_DIR))?,
+        progress,
     };
     let mut recovery = Recovery::default();
     let Sound {
@@ -231,6 +234,7 @@ struct Place<'a> {
     dir: &'a Path,
     options: SledOptions,
     segments: Segments,
+    progress: &'a Arc<Progress>,
 }
 
 impl Place<'_> {
@@ -276,6 +280,7 @@ impl Place<'_> {
                 checked: false,
             });
         }
+        self.progress.begin("reading all rows", None);
         let sums = scan(self.dir, &database.engine)?;
         let same = sums == told || planted::is(Bug::SkipChecks);
         if current && !same && strict && !self.options.accept_loss {
@@ -332,7 +337,9 @@ impl Place<'_> {
         let mut applied = applied(self.dir, &database.engine)?;
         let before = applied;
         let store = self.dir.join(STORE_DIR);
+        self.progress.begin("repeating the journal", None);
         let mut take = |frame: u64, group: &Group<'_>| -> Result<(), OpenError> {
+            self.progress.done(frame.saturating_sub(before));
             let next = frame == applied.saturating_add(1) || self.options.accept_loss;
             if !next || planted::is(Bug::SkipReplay) {
                 return Ok(());
@@ -372,6 +379,7 @@ impl Place<'_> {
     /// Makes the rows anew beside their place, from the newest export whose rows and the frames
     /// after them are all there; then moves the old ones aside and the new ones in.
     fn rebuild(&self, reason: OpenError, recovery: &mut Recovery) -> Result<(), OpenError> {
+        self.progress.begin("making the rows anew", None);
         let exports = Exports::find(self.dir)?;
         let mut sources: Vec<Option<Found>> =
             exports.newest_first().into_iter().map(Some).collect();
@@ -435,6 +443,7 @@ impl Place<'_> {
             accept_loss: self.options.accept_loss,
             epoch: 0,
             made: Made::default(),
+            progress: Arc::clone(self.progress),
         };
         open::create(self.dir, self.options, store_id, move |engine| {
             filling.run(engine)
@@ -518,6 +527,7 @@ struct Filling {
     accept_loss: bool,
     epoch: u64,
     made: Made,
+    progress: Arc<Progress>,
 }
 
 impl Filling {
@@ -541,6 +551,8 @@ impl Filling {
             }
             apply(engine, frame, group).map_err(|failure| failed(&self.place, failure))?;
             self.made.frames = self.made.frames.saturating_add(1);
+            self.progress
+                .done(self.made.rows.saturating_add(self.made.frames));
             last = frame;
             Ok(())
         };
@@ -557,6 +569,7 @@ impl Filling {
         let mut take = |row: Row<'_>| -> Result<(), OpenError> {
             self.committed(row.row.map_or(0, |(version, _)| version));
             self.made.rows = self.made.rows.saturating_add(1);
+            self.progress.done(self.made.rows);
             let written = match row.row {
                 Some((version, value)) => engine.write(row.ns, row.key, version, value),
                 None => engine.remove(row.ns, row.key),
@@ -616,10 +629,12 @@ fn copy(from: &Engine, to: &Engine) -> Result<Sums, Failure> {
 /// Makes a store in `dir` of the rows of an export, under an identity of its own: the journal of
 /// the store that was exported does not belong to it.
 pub(super) fn load(dir: &Path, options: SledOptions, export: &Path) -> Result<u64, OpenError> {
+    let progress = Arc::default();
     let place = Place {
         dir,
         options,
         segments: Segments::find(&dir.join(JOURNAL_DIR))?,
+        progress: &progress,
     };
     let store = dir.join(STORE_DIR);
     let there = store.try_exists().map_err(io_error("look for", &store))?;
@@ -636,6 +651,7 @@ pub(super) fn load(dir: &Path, options: SledOptions, export: &Path) -> Result<u6
         accept_loss: false,
         epoch: 0,
         made: Made::default(),
+        progress: Arc::default(),
     };
     let made = open::create(dir, options, filling.store_id, move |engine| {
         filling.run(engine)
