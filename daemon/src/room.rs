@@ -28,6 +28,8 @@ const BALLAST: &str = "ballast";
 /// Part of a threshold by which the room must exceed it before a stage goes on, so that it does
 /// not stop again at once: one fourth.
 const RESUME_PART: u64 = 4;
+/// Most of it.
+const RESUME_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of zeros written at a time where the file system cannot set room aside.
 const ZEROS_BYTES: usize = 1 << 20;
 
@@ -113,7 +115,7 @@ impl Needs {
     /// What a stage that stands still needs to go on.
     fn to_resume(self, stage: Stage) -> u64 {
         let need = self.of(stage);
-        need.saturating_add(need / RESUME_PART)
+        need.saturating_add((need / RESUME_PART).min(RESUME_BYTES_MAX))
     }
 
     /// The first stage that goes on with `free` bytes; `before` stood still until now.

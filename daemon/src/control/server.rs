@@ -421,3 +421,28 @@ fn status_of(error: &ApiError) -> StatusCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn while_the_store_opens_status_tells_how_far_it_is_and_nothing_else_is_done() {
+        let progress = Arc::new(Progress::default());
+        progress.begin("repeating the journal", Some(7));
+        let serves = Serves::Starting(progress);
+        let caller = Caller {
+            who: "uid 1".to_owned(),
+            role: Role::Observe,
+        };
+        let status = serves.answer(&caller, "status", Value::Null).await.unwrap();
+        assert_eq!(
+            status.pointer("/starting/what"),
+            Some(&json!("repeating the journal"))
+        );
+        let refused = serves.answer(&caller, "why", json!({ "id": "x" })).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), "not_running");
+        assert!(refused.to_string().contains("(0 of 7)"), "{refused}");
+    }
+}
