@@ -307,6 +307,7 @@ commands! {
     "backup" Admin service::backup;
     "verify" Observe service::verify;
     "store-stats" Observe service::store_stats;
+    "store-compact" Admin service::store_compact;
 }
 
 /// Commands that only a running daemon can carry out.

@@ -197,7 +197,6 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
             | Plugin::Accept { .. }),
         ) => plugin::run(config, command, cli.json).await,
         Command::Restore { dir } => files::restore(config, &dir, cli.json).await,
-        Command::Store(StoreCommand::Compact) => files::compact(config, cli.json).await,
         Command::Store(StoreCommand::Rebuild { accept_loss }) => {
             files::rebuild(config, accept_loss, cli.json).await
         }
@@ -227,6 +226,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Metrics => asks("metrics", json!({})),
         Command::Reload => asks("reload", json!({})),
         Command::Verify => asks("verify", json!({})),
+        Command::Store(StoreCommand::Compact) => asks("store-compact", json!({})),
         Command::Store(_) => asks("store-stats", json!({})),
         Command::Backup { dir } => {
             let folder = std::path::absolute(&dir).map_err(|error| Failure::of(FAILURE, &error))?;

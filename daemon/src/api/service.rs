@@ -1,12 +1,14 @@
-//! `reload`, `backup`, `verify` and `store stats`.
+//! `reload`, `backup`, `verify`, `store stats` and `store compact`.
 
 use std::path::PathBuf;
 
+use liaison_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, Nothing};
 use crate::keeping;
+use crate::store::sled::Compacted;
 
 /// Has the daemon read its configuration and its plugins again.
 pub(super) async fn reload(
@@ -76,6 +78,36 @@ pub(super) async fn verify(
     Ok(answer)
 }
 
+/// Writes the rows into new files while everything goes on.
+pub(super) async fn store_compact(
+    context: &ApiContext,
+    caller: &Caller,
+    _arguments: Nothing,
+) -> Result<Value, ApiError> {
+    let local = context.books.local.as_ref();
+    let local = local.ok_or(keeping::KeepingError::NoFiles)?;
+    let done = local.compact().await.map_err(keeping::KeepingError::Save)?;
+    tracing::info!(who = %caller.who, "the rows were written into new files");
+    let (bytes, rows) = local.live();
+    let Compacted { before, after, .. } = done;
+    Ok(json!({
+        "rows": rows,
+        "row_bytes": bytes,
+        "compacted": compacted(done),
+        "changed": format!("the files of the rows have {after} bytes, before {before}"),
+        "undo": "nothing to undo: the rows are the same",
+    }))
+}
+
+/// When the rows were last written into new files, and what came of it.
+pub(super) fn compacted(done: Compacted) -> Value {
+    json!({
+        "at": Timestamp(done.at_ms),
+        "before": done.before,
+        "after": done.after,
+    })
+}
+
 /// Sizes.
 pub(super) async fn store_stats(
     context: &ApiContext,
@@ -92,6 +124,7 @@ pub(super) async fn store_stats(
         "disk_bytes": books.store.health().disk_bytes,
         "journal_frame": local.journal().position.frame,
         "bytes_since_export": local.journal().since_export,
+        "compacted": local.compacted().map(compacted),
         "packs": content.packs,
         "packed": content.packed,
         "pack_bytes": content.pack_bytes,

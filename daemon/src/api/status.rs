@@ -6,6 +6,7 @@ use liaison_core::time::{HOUR_MS, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::service::compacted;
 use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, plugins};
 use crate::accounts::audit;
 use crate::books::rows::AuditRow;
@@ -83,6 +84,7 @@ pub(super) async fn status(
             "disk_bytes": health.disk_bytes,
             "rows": live_rows.map(|(_, rows)| rows),
             "row_bytes": live_rows.map(|(bytes, _)| bytes),
+            "compacted": books.local.as_ref().and_then(|local| local.compacted()).map(compacted),
             "journal": books.local.as_deref().map(journal),
             "recovered": recovered,
         },

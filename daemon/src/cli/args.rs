@@ -114,7 +114,7 @@ pub enum Command {
 pub enum StoreCommand {
     /// How large everything is
     Stats,
-    /// Write the rows into new files; the daemon must not run
+    /// Write the rows into new files; the daemon goes on meanwhile
     Compact,
     /// Make the rows anew from the newest export and the journal; the daemon must not run
     Rebuild {

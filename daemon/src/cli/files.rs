@@ -45,15 +45,6 @@ pub(super) async fn restore(
     Ok(told(text, &json!(restored), as_json))
 }
 
-/// Writes the rows into new files.
-pub(super) async fn compact(config: Option<&Path>, as_json: bool) -> Result<Done, Failure> {
-    let set = |usual| SledOptions {
-        compact: true,
-        ..usual
-    };
-    opened(config, set, as_json).await
-}
-
 /// Makes the rows anew.
 pub(super) async fn rebuild(
     config: Option<&Path>,

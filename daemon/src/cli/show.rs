@@ -63,11 +63,21 @@ fn verified(value: &Value) -> String {
 fn sizes(value: &Value) -> String {
     format!(
         "Rows:     {} of {} bytes, {} bytes on disk\n\
+         Files:    {}\n\
          Journal:  at frame {}, {} bytes since the last export\n\
          Content:  {} in {} packs of {} bytes\n",
         at(value, "/rows"),
         at(value, "/row_bytes"),
         at(value, "/disk_bytes"),
+        match value.get("compacted").is_some_and(|done| !done.is_null()) {
+            true => format!(
+                "written anew at {}: {} bytes before, {} after",
+                at(value, "/compacted/at"),
+                at(value, "/compacted/before"),
+                at(value, "/compacted/after")
+            ),
+            false => "never written anew; it is done when they have four times the rows".to_owned(),
+        },
         at(value, "/journal_frame"),
         at(value, "/bytes_since_export"),
         at(value, "/packed"),

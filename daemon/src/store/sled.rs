@@ -14,9 +14,11 @@
 //! | `journal/` | every commit since the older of the exports, the point of durability |
 //! | `exports/` | all rows at two moments |
 //! | `sled/` | the rows |
-//! | `sled.new/` | rows being made; never opened, removed at the next start |
+//! | `sled.new/` | rows being made; removed at the next start |
+//! | `sled.old/` | rows that were written into new files (`compact`); removed at the next start |
 //! | `sled.damaged-1/` | rows that could not be read; never deleted by us |
 
+mod compact;
 mod engine;
 mod keeper;
 mod open;
@@ -24,7 +26,7 @@ mod recover;
 mod verify;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,13 +47,14 @@ use super::{
     StoreState, Versioned,
 };
 use crate::clock::{Clock, SystemClock};
+pub use compact::Compacted;
 use engine::{Engine, Failure};
 pub use keeper::SaveError;
 use keeper::{Keeper, Order};
 pub use open::OpenError;
 pub use recover::{Rebuilt, Recovery};
 pub use verify::Verified;
-use writer::{Parts, Request, Writer};
+use writer::{Parts, Request, Waiting, Writer};
 
 /// Batches that wait to be committed before callers wait for a place: a few groups.
 const QUEUE_BATCHES_MAX: usize = 512;
@@ -70,6 +73,9 @@ const CHECKPOINT_BYTES: u64 = 16 << 20;
 /// work. An export that is larger itself is waited for.
 const EXPORT_AFTER_BYTES: u64 = 256 << 20;
 
+/// Smaller files of sled are left as they are, however little they hold.
+const COMPACT_BYTES: u64 = 256 << 20;
+
 /// What an operator may set.
 #[derive(Debug, Clone, Copy)]
 pub struct SledOptions {
@@ -81,8 +87,9 @@ pub struct SledOptions {
     pub checkpoint_bytes: u64,
     /// Bytes of journal after which an export is written.
     pub export_after_bytes: u64,
-    /// Write the rows into new files at this start, however large they are.
-    pub compact: bool,
+    /// Bytes of the files of sled from which they are written anew when they are four times what
+    /// they hold.
+    pub compact_bytes: u64,
     /// Make the rows anew at this start, from the newest export and the journal.
     pub rebuild: bool,
     /// Go on without commits that are in no file any more.
@@ -96,7 +103,7 @@ impl Default for SledOptions {
             segment_bytes: SEGMENT_BYTES,
             checkpoint_bytes: CHECKPOINT_BYTES,
             export_after_bytes: EXPORT_AFTER_BYTES,
-            compact: false,
+            compact_bytes: COMPACT_BYTES,
             rebuild: false,
             accept_loss: false,
         }
@@ -108,7 +115,6 @@ impl Default for SledOptions {
 pub struct SledStore {
     shared: Arc<Shared>,
     // Locks of a few lines without an await.
-    engine: Mutex<Option<Arc<Engine>>>,
     queue: Mutex<Option<mpsc::Sender<Request>>>,
     threads: Mutex<Option<Threads>>,
     readers: Arc<Semaphore>,
@@ -154,6 +160,13 @@ struct Shared {
     journal: Mutex<JournalHealth>,
     applied: Mutex<Applied>,
     export_after_bytes: u64,
+    dir: PathBuf,
+    /// The rows as everybody reads them; `None` when it closes.
+    engine: Mutex<Option<Arc<Engine>>>,
+    /// Bytes of the files from which they may be written anew.
+    compact_from: Mutex<u64>,
+    /// The last time that they were.
+    compacted: Mutex<Option<Compacted>>,
 }
 
 #[derive(Debug, Clone)]
@@ -326,7 +339,12 @@ impl SledStore {
                 sums: opened.sums.clone(),
             }),
             export_after_bytes: options.export_after_bytes,
+            dir: dir.to_owned(),
+            engine: Mutex::new(Some(Arc::clone(&engine))),
+            compact_from: Mutex::new(options.compact_bytes),
+            compacted: Mutex::new(compact::remembered(&engine)),
         });
+        let (queue, requests) = mpsc::channel(QUEUE_BATCHES_MAX);
         let keeper = Keeper {
             dir: dir.to_owned(),
             engine: Arc::clone(&engine),
@@ -334,14 +352,16 @@ impl SledStore {
             store_id: opened.store_id,
             clock: Arc::clone(&clock),
             checked: opened.checked,
+            queue: queue.downgrade(),
+            cache_bytes: options.cache_bytes,
+            compact_bytes: options.compact_bytes,
         };
         let keeper = Builder::new()
             .name("store-keeper".to_owned())
             .spawn(move || keeper.run(&ordered))
             .map_err(OpenError::Thread)?;
-        let (queue, requests) = mpsc::channel(QUEUE_BATCHES_MAX);
         let parts = Parts {
-            engine: Arc::clone(&engine),
+            engine,
             shared: Arc::clone(&shared),
             journal: opened.journal,
             sums: opened.sums,
@@ -353,7 +373,6 @@ impl SledStore {
         let writer = Writer::new(parts, requests).start(COMMIT_TIMEOUT);
         Ok(SledStore {
             shared,
-            engine: Mutex::new(Some(engine)),
             queue: Mutex::new(Some(queue)),
             threads: Mutex::new(Some(Threads {
                 writer: writer.map_err(OpenError::Thread)?,
@@ -401,6 +420,20 @@ impl SledStore {
     /// [`SaveError`], when the look could not be finished; what it found is no error.
     pub async fn verify(&self) -> Result<Verified, SaveError> {
         self.order(Order::Verify).await
+    }
+
+    /// Writes the rows into new files, while others read and write.
+    ///
+    /// # Errors
+    /// [`SaveError`]; the old files are in use then, as before.
+    pub async fn compact(&self) -> Result<Compacted, SaveError> {
+        self.order(|answer| Order::Compact(Some(answer))).await
+    }
+
+    /// The last time that the rows were written into new files.
+    #[must_use]
+    pub fn compacted(&self) -> Option<Compacted> {
+        *lock(&self.shared.compacted)
     }
 
     async fn order<T: Send + 'static>(
@@ -459,7 +492,7 @@ impl SledStore {
         let read = async {
             let permit = Arc::clone(&self.readers).acquire_owned().await;
             // Taken after the permit: `close` waits for all permits, then nobody else has it.
-            let (Ok(permit), Some(engine)) = (permit, lock(&self.engine).clone()) else {
+            let (Ok(permit), Some(engine)) = (permit, lock(&self.shared.engine).clone()) else {
                 return Err(self.shared.ended().await);
             };
             // Not through the supervisor: the task is awaited right here.
@@ -492,7 +525,8 @@ impl SledStore {
             // None while it closes.
             let queue = lock(&self.queue).clone()?;
             let (answer, answered) = oneshot::channel();
-            queue.send(Request { batch, answer }).await.ok()?;
+            let request = Request::Commit(Waiting { batch, answer });
+            queue.send(request).await.ok()?;
             // While a sender is left the writer does not end.
             drop(queue);
             answered.await.ok()
@@ -510,7 +544,7 @@ impl SledStore {
 
     async fn shut(&self) -> Result<(), CommitError> {
         drop(lock(&self.queue).take());
-        let engine = lock(&self.engine).take();
+        let engine = lock(&self.shared.engine).take();
         let threads = lock(&self.threads).take();
         self.shared.closing.store(true, Ordering::Relaxed);
         let (Some(engine), Some(threads)) = (engine, threads) else {
@@ -584,9 +618,7 @@ impl Store for SledStore {
         let queued = lock(&self.queue).as_ref().map_or(0, |queue| {
             queue.max_capacity().saturating_sub(queue.capacity())
         });
-        let disk_bytes = lock(&self.engine)
-            .clone()
-            .and_then(|engine| engine.disk_bytes());
+        let disk_bytes = compact::disk_bytes(&self.shared.dir);
         let commits = self.shared.commits.load(Ordering::Relaxed);
         StoreHealth {
             state,

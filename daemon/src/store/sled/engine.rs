@@ -16,14 +16,15 @@ use crate::store::sums::Sums;
 use crate::store::{CommitError, Dir, Key, Ns, Page, Range, ReadError, Versioned, page_rows};
 
 /// The last frame of the journal whose rows are all there.
-const META_APPLIED: &[u8] = b"applied";
+pub(super) const META_APPLIED: &[u8] = b"applied";
 
 /// Fields are dropped in this order: the lock of the state directory goes last.
 #[derive(Debug)]
 pub(super) struct Engine {
     pub(super) trees: BTreeMap<Ns, Tree>,
     pub(super) db: Db,
-    pub(super) lock: Option<LockFile>,
+    /// Also held by the files that these are being replaced by.
+    pub(super) lock: Option<Arc<LockFile>>,
 }
 
 impl Engine {
@@ -158,10 +159,6 @@ impl Engine {
     pub(super) fn flush(&self) -> Result<(), Failure> {
         self.db.flush()?;
         Ok(())
-    }
-
-    pub(super) fn disk_bytes(&self) -> Option<u64> {
-        self.db.size_on_disk().ok()
     }
 }
 

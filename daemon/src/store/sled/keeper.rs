@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
+use super::compact::Compacted;
 use super::engine::{Engine, Failure};
 use super::open::SCHEMA;
 use super::recover::{JOURNAL_DIR, REBUILD_MARKER};
 use super::verify::Verified;
+use super::writer::Request;
 use crate::clock::Clock;
 use crate::store::Ns;
 use crate::store::export::{Begin, EXPORT_DIR, ExportError, Exports, Found, Row, Writer};
@@ -56,6 +58,8 @@ pub(super) enum Order {
     Keep,
     /// An export in another folder.
     Save(PathBuf, oneshot::Sender<Result<Found, SaveError>>),
+    /// The rows into new files: because the writer saw that it is due, or because somebody asked.
+    Compact(Option<oneshot::Sender<Result<Compacted, SaveError>>>),
     /// A look at everything.
     Verify(oneshot::Sender<Result<Verified, SaveError>>),
 }
@@ -69,20 +73,31 @@ pub(super) struct Keeper {
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the start has summed all rows.
     pub(super) checked: bool,
+    /// To the writer, which does not wait for us to end.
+    pub(super) queue: mpsc::WeakSender<Request>,
+    pub(super) cache_bytes: u64,
+    /// Smaller files are never written anew by themselves.
+    pub(super) compact_bytes: u64,
 }
 
 impl Keeper {
     /// Ends when the last sender is gone.
-    pub(super) fn run(self, orders: &Receiver<Order>) {
+    pub(super) fn run(mut self, orders: &Receiver<Order>) {
         if !self.checked {
             self.check();
         }
+        self.compact_if_due();
         while let Ok(order) = orders.recv() {
             match order {
                 Order::Keep => self.keep(),
                 Order::Save(folder, answer) => {
                     // Who dropped the future does not want to know.
                     let _ = answer.send(self.save(&folder));
+                }
+                Order::Compact(None) => self.compact_if_due(),
+                Order::Compact(Some(answer)) => {
+                    // As above.
+                    let _ = answer.send(self.compact());
                 }
                 Order::Verify(answer) => {
                     // As above.
@@ -147,11 +162,17 @@ impl Keeper {
         }
         // Rows of a frame that is being applied may have been read already.
         let end = self.shared.settled().ok_or(SaveError::Closed)?;
-        self.changes(begin.frame, end.frame, &mut writer)?;
+        self.changes(begin.frame, end.frame, &mut |row| Ok(writer.row(row)?))?;
         Ok(writer.finish(end.frame, &end.sums.all())?)
     }
 
-    fn changes(&self, after: u64, last: u64, writer: &mut Writer) -> Result<(), SaveError> {
+    /// Gives what the frames after `after` up to `last` wrote and removed to `give`, in order.
+    pub(super) fn changes(
+        &self,
+        after: u64,
+        last: u64,
+        give: &mut dyn FnMut(Row<'_>) -> Result<(), SaveError>,
+    ) -> Result<(), SaveError> {
         if after == last {
             return Ok(());
         }
@@ -169,7 +190,7 @@ impl Keeper {
                     .map(|(ns, key, value)| (*ns, key, Some((change.commit, &*value.0))));
                 for (ns, key, row) in dels.chain(puts) {
                     let Some(ns) = Ns::from_id(ns) else { continue };
-                    writer.row(Row {
+                    give(Row {
                         ns,
                         key: &key.0,
                         row,

@@ -236,6 +236,18 @@ pub(super) fn existing(dir: &Path, options: SledOptions) -> Result<Database, Ope
     })
 }
 
+/// An empty database in an empty folder.
+pub(super) fn fresh(new: &Path, cache_bytes: u64) -> Result<Engine, OpenError> {
+    let options = SledOptions {
+        cache_bytes,
+        ..SledOptions::default()
+    };
+    guarded(new, move |new| {
+        let db = start(new, options)?;
+        Engine::open(db).map_err(|failure| failed(new, failure))
+    })
+}
+
 /// Runs `work` on a thread of its own: sled panics over some broken files.
 fn guarded<T: Send + 'static>(
     store: &Path,
@@ -519,7 +531,7 @@ pub(super) fn sync_dir(dir: &Path) -> Result<(), OpenError> {
 }
 
 /// Syncs everything below `dir`, then `dir` itself.
-fn sync_tree(dir: &Path) -> Result<(), OpenError> {
+pub(super) fn sync_tree(dir: &Path) -> Result<(), OpenError> {
     for entry in list(dir)? {
         let path = entry.path();
         if entry

@@ -6,7 +6,6 @@
 //! | sled behind the journal | what it lacks is applied |
 //! | an unfinished frame at the end of the journal | cut off: it was never acknowledged |
 //! | sled ahead of the journal (its end was damaged) | the journal goes on in a new segment |
-//! | files of sled of four times what they hold | written anew |
 //! | rows that are not those that the journal told | made anew, as below |
 //! | sled missing or unreadable | moved aside, made anew from the newest export and the journal |
 //! | frames missing that nothing else has | refused: acknowledged commits would be lost unseen |
@@ -16,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::SledOptions;
+use super::compact::OLD_STORE_DIR;
 use super::engine::{Engine, Failure};
 use super::open::{
     self, Database, LockFile, OpenError, Opened, STORE_DIR, existing, failed, io_error,
@@ -39,12 +39,6 @@ const CHECKED_ROWS_MAX: u64 = 200_000;
 pub(super) const REBUILD_MARKER: &str = "rebuild";
 /// Rebuilds of one store that are kept aside; the oldest are for a person to remove.
 const ASIDE_MAX: u32 = 1_000;
-/// Rows that are being replaced by the same rows in smaller files.
-const OLD_STORE_DIR: &str = "sled.old";
-/// Files of so many times what they hold are written anew at the next start.
-const COMPACT_PARTS: u64 = 4;
-/// Smaller files are left as they are.
-const COMPACT_BYTES_MIN: u64 = 256 << 20;
 
 /// What the last start found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,8 +55,6 @@ pub struct Recovery {
     pub rebuilt: Option<Rebuilt>,
     /// The rows can be read, are not those that the journal told, and could not be made anew.
     pub doubtful: bool,
-    /// Bytes on disk before and after, when the rows were written into new files.
-    pub compacted: Option<(u64, u64)>,
 }
 
 /// A store that was made anew.
@@ -95,12 +87,11 @@ pub(super) fn open(
     let mut recovery = Recovery::default();
     let Sound {
         tail,
-        database,
+        mut database,
         sums,
         checked,
     } = place.sound(&mut recovery)?;
-    let mut database = place.compact(database, &mut recovery)?;
-    database.engine.lock = Some(lock);
+    database.engine.lock = Some(Arc::new(lock));
     let journal_options = JournalOptions {
         store: database.store_id,
         segment_bytes: options.segment_bytes,
@@ -190,11 +181,6 @@ impl Recovery {
             let text = "the rows are not those that the journal told, and could not be made anew: \
                         compare with a backup";
             words.push(text.to_owned());
-        }
-        if let Some((before, after)) = self.compacted {
-            words.push(format!(
-                "the rows were written into new files ({before} to {after} bytes)"
-            ));
         }
         if let Some(rebuilt) = &self.rebuilt {
             let aside = rebuilt.aside.as_ref();
@@ -450,40 +436,7 @@ impl Place<'_> {
         })
     }
 
-    /// Writes the rows into new files when the old ones are much larger than what they hold: sled
-    /// gives space back slowly.
-    fn compact(&self, database: Database, recovery: &mut Recovery) -> Result<Database, OpenError> {
-        let store = self.dir.join(STORE_DIR);
-        let disk = database.engine.disk_bytes().unwrap_or(0);
-        if !self.options.compact && disk < COMPACT_BYTES_MIN {
-            return Ok(database);
-        }
-        let sums = scan(self.dir, &database.engine)?;
-        if !self.options.compact && disk / COMPACT_PARTS < sums.bytes() {
-            return Ok(database);
-        }
-        let (epoch, store_id) = (database.epoch, database.store_id);
-        let new = self.dir.join(open::NEW_STORE_DIR);
-        let same = open::create(self.dir, self.options, store_id, move |made| {
-            let copied = copy(&database.engine, made).map_err(|failure| failed(&new, failure))?;
-            Ok((epoch, copied == sums))
-        })?;
-        if !same {
-            return Err(open::corrupt(
-                &store,
-                "its rows changed while they were read".to_owned(),
-            ));
-        }
-        let old = self.dir.join(OLD_STORE_DIR);
-        fs::rename(&store, &old).map_err(io_error("move aside", &store))?;
-        open::move_in(self.dir)?;
-        fs::remove_dir_all(&old).map_err(io_error("remove", &old))?;
-        let database = existing(self.dir, self.options)?;
-        recovery.compacted = Some((disk, database.engine.disk_bytes().unwrap_or(0)));
-        Ok(database)
-    }
-
-    /// After a crash in [`Place::compact`]: either the old rows get their name back, or they go.
+    /// After a crash while the rows got new files: either the old rows get their name back, or they go.
     fn finish_compacting(&self) -> Result<(), OpenError> {
         let (store, old) = (self.dir.join(STORE_DIR), self.dir.join(OLD_STORE_DIR));
         if !old.try_exists().map_err(io_error("look for", &old))? {
@@ -615,15 +568,6 @@ fn lost(dir: &Path, first: u64, damage: &[Damage]) -> OpenError {
             },
         ),
     }
-}
-
-/// Writes all rows of one into another, and tells the sums of what is there then.
-fn copy(from: &Engine, to: &Engine) -> Result<Sums, Failure> {
-    for ns in Ns::ALL.iter().filter(|ns| **ns != Ns::Meta) {
-        from.each(*ns, |key, row| to.write(*ns, key, row.version, &row.value))?;
-    }
-    to.set_applied(from.applied()?)?;
-    to.sums()
 }
 
 /// Makes a store in `dir` of the rows of an export, under an identity of its own: the journal of

@@ -305,7 +305,7 @@ async fn what_arrives_together_is_committed_one_after_the_other() {
 async fn a_damaged_row_fails_the_store_and_names_the_row() {
     let dir = made().await;
     let store = open(&dir).unwrap();
-    let engine = lock(&store.engine).clone().unwrap();
+    let engine = lock(&store.shared.engine).clone().unwrap();
     engine.trees[&Ns::Task].insert("bad", b"123").unwrap();
     drop(engine);
     let error = store.get(&[key("bad")]).await.unwrap_err();
@@ -334,7 +334,7 @@ async fn a_damaged_row_fails_the_store_and_names_the_row() {
 async fn a_failed_commit_fails_everybody_who_waits() {
     let dir = made().await;
     let store = open(&dir).unwrap();
-    let engine = lock(&store.engine).clone().unwrap();
+    let engine = lock(&store.shared.engine).clone().unwrap();
     engine.trees[&Ns::Task].insert("bad", b"123").unwrap();
     drop(engine);
     let commits = (0..10).map(|number| {
@@ -354,21 +354,22 @@ async fn a_failed_commit_fails_everybody_who_waits() {
     assert_eq!(value(&open(&dir).unwrap(), "0").await, None);
 }
 
-/// The files as a kill at this moment leaves them: in the page cache, as they are.
-fn killed(dir: &TempDir) -> TempDir {
-    fn copy(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let place = to.join(entry.file_name());
-            match entry.file_type().unwrap().is_dir() {
-                true => copy(&entry.path(), &place),
-                false => drop(fs::copy(entry.path(), place).unwrap()),
-            }
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_dir(&entry.path(), &place),
+            false => drop(fs::copy(entry.path(), place).unwrap()),
         }
     }
+}
+
+/// The files as a kill at this moment leaves them: in the page cache, as they are.
+fn killed(dir: &TempDir) -> TempDir {
     let copied = tempfile::tempdir().unwrap();
-    copy(dir.path(), copied.path());
+    copy_dir(dir.path(), copied.path());
     copied
 }
 
@@ -420,7 +421,7 @@ async fn a_kill_loses_nothing_that_was_acknowledged() {
             store.journal().position.frame
         );
         // The sums are those of the rows.
-        let engine = lock(&again.engine).clone().unwrap();
+        let engine = lock(&again.shared.engine).clone().unwrap();
         assert_eq!(engine.sums().unwrap(), again.shared.applied().sums);
         drop(engine);
         work(&again, 400, 450).await;
@@ -592,30 +593,6 @@ async fn lost_frames_are_gone_without_only_when_somebody_said_so() {
 }
 
 #[tokio::test]
-async fn compacting_keeps_every_row_and_survives_a_crash_in_the_middle() {
-    let dir = tempfile::tempdir().unwrap();
-    let options = small(u64::MAX, 4 << 10);
-    let store = SledStore::open(dir.path(), options).unwrap();
-    work(&store, 0, 500).await;
-    let expected = rows(&store).await;
-    store.close().await.unwrap();
-    let compact = SledOptions {
-        compact: true,
-        ..options
-    };
-    let store = SledStore::open(dir.path(), compact).unwrap();
-    assert!(store.recovery().compacted.is_some());
-    assert_eq!(rows(&store).await, expected);
-    store.close().await.unwrap();
-    let (sled, old) = (dir.path().join("sled"), dir.path().join("sled.old"));
-    fs::rename(&sled, &old).unwrap();
-    let store = SledStore::open(dir.path(), options).unwrap();
-    assert!(store.recovery().rebuilt.is_none() && !old.exists());
-    assert_eq!(rows(&store).await, expected);
-    store.close().await.unwrap();
-}
-
-#[tokio::test]
 async fn an_export_loaded_elsewhere_has_the_same_rows_under_another_identity() {
     let dir = tempfile::tempdir().unwrap();
     let store = SledStore::open(dir.path(), SledOptions::default()).unwrap();
@@ -654,7 +631,7 @@ async fn a_row_that_was_lost_or_altered_silently_is_found() {
     let found = store.verify().await.unwrap();
     assert!(found.is_clean(), "{found:?}");
     assert_eq!((found.rows, found.frames), (2, 1));
-    let engine = lock(&store.engine).clone().unwrap();
+    let engine = lock(&store.shared.engine).clone().unwrap();
     let task = &engine.trees[&Ns::Task];
     let kept = task.remove("a").unwrap().unwrap();
     assert_eq!(store.verify().await.unwrap().altered, [Ns::Task]);
@@ -729,4 +706,119 @@ async fn rows_that_were_lost_silently_are_made_anew_at_the_next_start() {
     assert!(store.recovery().rebuilt.is_none());
     assert_eq!(rows(&store).await, expected);
     store.close().await.unwrap();
+}
+
+/// Whether rows and journal are as they should be; these tests keep no records in their rows.
+async fn all_right(store: &SledStore) -> bool {
+    let found = store.verify().await.unwrap();
+    found.altered.is_empty() && found.busy.is_empty() && found.damage.is_empty()
+}
+
+/// Reads the whole store again and again until told to end, while it is written.
+async fn read_on(store: &SledStore, end: &AtomicBool) -> u32 {
+    let mut looks = 0;
+    while !end.load(Ordering::Relaxed) {
+        let all = rows(store).await;
+        let sorted = all.is_sorted_by_key(|(key, _)| key.clone());
+        assert!(sorted && all.len() >= 60, "{} rows", all.len());
+        looks += 1;
+        tokio::task::yield_now().await;
+    }
+    looks
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_get_new_files_while_others_read_and_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = small(u64::MAX, 4 << 10);
+    let store = SledStore::open(dir.path(), options).unwrap();
+    work(&store, 0, 500).await;
+    let end = AtomicBool::new(false);
+    let reading = read_on(&store, &end);
+    let writing = async {
+        for from in (500..2_000).step_by(500) {
+            let (done, ()) = futures_util::join!(store.compact(), work(&store, from, from + 500));
+            done.unwrap();
+        }
+        end.store(true, Ordering::Relaxed);
+    };
+    let (looks, ()) = futures_util::join!(reading, writing);
+    assert!(looks > 0);
+    assert!(all_right(&store).await);
+    let (expected, done) = (rows(&store).await, store.compacted());
+    assert!(done.is_some());
+    // The lock went over to the new files.
+    assert!(matches!(open(&dir), Err(OpenError::InUse { .. })));
+    let copy = killed(&dir);
+    store.close().await.unwrap();
+    for dir in [&dir, &copy] {
+        assert!(!dir.path().join("sled.old").exists() && !dir.path().join("sled.new").exists());
+        let again = SledStore::open(dir.path(), options).unwrap();
+        assert_eq!(
+            (again.recovery().rebuilt.as_ref(), again.compacted()),
+            (None, done)
+        );
+        assert_eq!(rows(&again).await, expected);
+        again.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn files_of_four_times_the_rows_are_written_anew_by_themselves() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SledOptions {
+        compact_bytes: 1 << 20,
+        ..small(u64::MAX, 64 << 10)
+    };
+    let store = SledStore::open(dir.path(), options).unwrap();
+    // The same hundred rows again and again: the files only grow.
+    let mut number = 0;
+    while store.compacted().is_none() {
+        assert!(number < 100_000, "{:?} on disk", store.health().disk_bytes);
+        work(&store, number, number + 100).await;
+        number += 100;
+    }
+    let done = store.compacted().unwrap();
+    let (live, _) = store.live();
+    assert!(
+        done.before >= 4 * live && done.after < done.before,
+        "{done:?}, {live}"
+    );
+    assert!(all_right(&store).await);
+    store.close().await.unwrap();
+}
+
+/// What a crash may leave of the change to new files, and what the rows must be then.
+#[tokio::test]
+async fn a_crash_at_any_step_of_the_change_leaves_all_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = small(u64::MAX, 4 << 10);
+    let store = SledStore::open(dir.path(), options).unwrap();
+    work(&store, 0, 300).await;
+    let before = killed(&dir);
+    store.compact().await.unwrap();
+    // What the old files lack is in the journal.
+    work(&store, 300, 400).await;
+    let expected = rows(&store).await;
+    store.close().await.unwrap();
+    let (old, new) = (before.path().join("sled"), dir.path().join("sled"));
+    for (step, names) in [
+        ("before the first rename", ["sled", "sled.new"]),
+        ("between the renames", ["sled.old", "sled.new"]),
+        ("before the old ones are removed", ["sled.old", "sled"]),
+    ] {
+        let crashed = killed(&dir);
+        fs::remove_dir_all(crashed.path().join("sled")).unwrap();
+        for (from, name) in [&old, &new].into_iter().zip(names) {
+            copy_dir(from, &crashed.path().join(name));
+        }
+        let store = SledStore::open(crashed.path(), options).unwrap();
+        assert!(store.recovery().rebuilt.is_none(), "{step}");
+        assert_eq!(rows(&store).await, expected, "{step}");
+        assert!(all_right(&store).await, "{step}");
+        store.close().await.unwrap();
+        for name in ["sled.old", "sled.new"] {
+            assert!(!crashed.path().join(name).exists(), "{step}: {name}");
+        }
+    }
 }

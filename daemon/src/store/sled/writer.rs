@@ -27,6 +27,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
+use super::compact::{self, Pause};
 use super::engine::{Engine, Failure};
 use super::keeper::Order;
 use crate::clock::Clock;
@@ -44,9 +45,18 @@ const GROUP_BATCHES_MAX: usize = 100;
 /// disk.
 pub(super) const SEQUENCE_BITS: u32 = 40;
 
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// To commit.
+    Commit(Waiting),
+    /// To stop between two groups.
+    Pause(Pause),
+}
+
 /// A batch and who waits for it.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct Waiting {
     pub(super) batch: Batch,
     pub(super) answer: Answer,
 }
@@ -124,26 +134,51 @@ impl Writer {
     /// Ends when the last sender is gone and the queue is empty.
     fn serve(&mut self, pulse: &SyncSender<()>) -> Result<(), Failure> {
         while let Some(first) = self.requests.blocking_recv() {
-            let mut rows = first.batch.rows();
-            let (mut batches, mut answers) = (vec![first.batch], vec![first.answer]);
-            while batches.len() < GROUP_BATCHES_MAX
-                && rows < BATCH_ROWS_MAX
-                && let Ok(next) = self.requests.try_recv()
-            {
-                rows = rows.saturating_add(next.batch.rows());
-                batches.push(next.batch);
-                answers.push(next.answer);
-            }
+            let (batches, answers, pause) = self.gather(first);
             // After a failure seen by others (a reader, the watchdog) nothing is written any more.
             if !self.parts.shared.is_open() || pulse.send(()).is_err() {
                 return Ok(());
             }
-            self.commit_group(&batches, answers)?;
+            if !batches.is_empty() {
+                self.commit_group(&batches, answers)?;
+            }
+            if let Some(pause) = pause {
+                self.stop(pause)?;
+            }
             if pulse.send(()).is_err() {
                 return Ok(());
             }
         }
         self.checkpoint()
+    }
+
+    /// What waits, up to the bounds of a group.
+    fn gather(&mut self, first: Request) -> (Vec<Batch>, Vec<Answer>, Option<Pause>) {
+        let (mut batches, mut answers) = (Vec::new(), Vec::new());
+        let (mut next, mut rows) = (Some(first), 0_usize);
+        while let Some(request) = next {
+            match request {
+                Request::Commit(waiting) => {
+                    rows = rows.saturating_add(waiting.batch.rows());
+                    batches.push(waiting.batch);
+                    answers.push(waiting.answer);
+                }
+                Request::Pause(pause) => return (batches, answers, Some(pause)),
+            }
+            let more = batches.len() < GROUP_BATCHES_MAX && rows < BATCH_ROWS_MAX;
+            next = more.then(|| self.requests.try_recv().ok()).flatten();
+        }
+        (batches, answers, None)
+    }
+
+    /// Waits while the keeper gives the rows new files.
+    fn stop(&mut self, pause: Pause) -> Result<(), Failure> {
+        let frame = self.parts.journal.position().frame;
+        if let Some(engine) = compact::wait(pause, frame)? {
+            self.parts.engine = engine;
+            self.unflushed = 0;
+        }
+        Ok(())
     }
 
     fn commit_group(&mut self, batches: &[Batch], answers: Vec<Answer>) -> Result<(), Failure> {
@@ -312,6 +347,10 @@ impl Writer {
         self.unflushed = 0;
         let frame = self.parts.journal.position().frame;
         self.parts.shared.flushed(frame);
+        if self.parts.shared.compaction_is_due() {
+            // Full: it is asked again after the next one.
+            let _ = self.parts.orders.try_send(Order::Compact(None));
+        }
         Ok(())
     }
 }
