@@ -19,3 +19,12 @@ pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir).and_then(|dir| dir.sync_all())
 }
+
+/// Whether twice `bytes` are free where `dir` lies: what is written for ourselves must not take
+/// the room that commits need. Where that cannot be asked, writing will tell.
+pub(super) fn has_room(dir: &Path, bytes: u64) -> bool {
+    let Ok(stat) = rustix::fs::statvfs(dir) else {
+        return true;
+    };
+    stat.f_bavail.saturating_mul(stat.f_frsize) / 2 >= bytes
+}

@@ -24,7 +24,7 @@ use super::writer::Request;
 use super::{Shared, lock};
 use crate::books::chain;
 use crate::store::codec::{self, Record};
-use crate::store::files::{make_dir, sync_dir};
+use crate::store::files::{has_room, make_dir, sync_dir};
 use crate::store::sums::Sums;
 use crate::store::{Key, Ns};
 
@@ -35,6 +35,8 @@ const COMPACT_PARTS: u64 = 4;
 /// Files that were written anew, or could not be, are left until they are so many times as large:
 /// where small rows need much space by themselves it would never end.
 const AGAIN_PARTS: u64 = 2;
+/// New files have at most so many times what they hold.
+const NEW_PARTS: u64 = 3;
 /// Frames that the writer may have to wait for at most, unless it writes faster than they are
 /// applied.
 const LEFT_FRAMES: u64 = 50;
@@ -113,6 +115,10 @@ impl Keeper {
     pub(super) fn compact_if_due(&mut self) {
         if !self.shared.compaction_is_due() {
             return;
+        }
+        let bytes = self.shared.applied().sums.bytes();
+        if !has_room(&self.dir, bytes.saturating_mul(NEW_PARTS)) {
+            return tracing::warn!("no room on the disk to write the rows into new files");
         }
         match self.compact() {
             Ok(_) | Err(SaveError::Closed) => {}

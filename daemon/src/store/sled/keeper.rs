@@ -21,12 +21,16 @@ use super::writer::Request;
 use crate::clock::Clock;
 use crate::store::Ns;
 use crate::store::export::{Begin, EXPORT_DIR, ExportError, Exports, Found, Row, Writer};
-use crate::store::files::sync_dir;
+use crate::store::files::{has_room, sync_dir};
 use crate::store::journal::{Group, JournalError, Segments};
 use crate::store::planted::{self, Bug};
 
 /// Exports kept: the newest, and one in case that is bad.
 const EXPORTS_KEPT: usize = 2;
+/// Bytes of an export for a byte of keys and values, about.
+const TEXT_PARTS: u64 = 2;
+/// Bytes of an export for each row besides, about.
+const LINE_BYTES: u64 = 128;
 
 /// Why an export was not written.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +133,18 @@ impl Keeper {
         // Asked for again while the last one was being written.
         if !self.shared.export_is_due() {
             return;
+        }
+        let sums = self.shared.applied().sums;
+        let lines = sums.rows().saturating_mul(LINE_BYTES);
+        let bytes = sums
+            .bytes()
+            .saturating_mul(TEXT_PARTS)
+            .saturating_add(lines);
+        if !has_room(&self.dir, bytes) {
+            self.shared.exported();
+            return tracing::error!(
+                "no room on the disk for an export; the journal is kept, and grows"
+            );
         }
         let kept = self.save(&self.dir.join(EXPORT_DIR)).and_then(|export| {
             tracing::info!(path = %export.path.display(), bytes = export.bytes, "exported");
