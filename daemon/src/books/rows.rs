@@ -11,8 +11,8 @@ use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::registry::records;
 use crate::source::{BatchMode, Cursor, FolderRole};
-use crate::store::codec::Record;
 
 /// One copy of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,38 +250,40 @@ pub struct WaitRow {
     pub due: Timestamp,
 }
 
-macro_rules! records {
-    ($($number:literal $row:ty;)*) => {$(
-        impl Record for $row {
-            const TYPE: u8 = $number;
-            const VERSION: u16 = 1;
-        }
-    )*};
+/// Which version of each type of record this store has seen, and to which all rows were rewritten.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionsRow {
+    /// By type: the greatest version that any release knew that opened the store.
+    pub seen: Vec<(u8, u16)>,
+    /// By type: no row of an older version is left.
+    pub swept: Vec<(u8, u16)>,
 }
 
-// Numbers are on disk: add at the end, never reuse one. The store itself has 1 to 9.
+// Numbers are on disk: add at the end, never reuse one. 1 and 2 are in `store/sled/open.rs`, up to
+// 9 belongs to what the store says of itself. How a shape is changed: ARCHITECTURE, section 6.
 records! {
-    10 MessageRecord;
-    11 ThreadRecord;
-    12 DeliveryRow;
-    13 CursorRow;
-    14 EventRow;
-    15 OutcomeRow;
-    16 PluginResultRow;
-    17 PluginStateRow;
-    18 MailEffect;
-    19 HoldEffect;
-    20 CaseRecord;
-    21 TaskRecord;
-    22 TimerRecord;
-    23 LedgerRow;
-    24 AuditRow;
-    25 TimelineRow;
-    26 Account;
-    27 Contact;
-    28 ByAddrRow;
-    29 ByDomainRow;
-    30 CounterRow;
-    31 WaitRow;
-    32 UnreadRow;
+    3 VersionsRow = 1;
+    10 MessageRecord = 1;
+    11 ThreadRecord = 1;
+    12 DeliveryRow = 1;
+    13 CursorRow = 1;
+    14 EventRow = 1;
+    15 OutcomeRow = 1;
+    16 PluginResultRow = 1;
+    17 PluginStateRow = 1;
+    18 MailEffect = 1;
+    19 HoldEffect = 1;
+    20 CaseRecord = 1;
+    21 TaskRecord = 1;
+    22 TimerRecord = 1;
+    23 LedgerRow = 1;
+    24 AuditRow = 1;
+    25 TimelineRow = 1;
+    26 Account = 1;
+    27 Contact = 1;
+    28 ByAddrRow = 1;
+    29 ByDomainRow = 1;
+    30 CounterRow = 1;
+    31 WaitRow = 1;
+    32 UnreadRow = 1;
 }

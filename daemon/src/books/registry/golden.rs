@@ -1,0 +1,673 @@
+//! A value of each shape that is stored: every variant, every optional field once there and once
+//! not. Their bytes are in `golden.txt`.
+//!
+//! A new version of a type keeps its values here as they read today; the lines of the older
+//! versions stay in the file, and must read as the same values.
+
+use std::collections::BTreeMap;
+
+use liaison_core::account::matching::{AddressHit, Evidence, Match, MatchOutcome};
+use liaison_core::account::{Account, Contact, ContactStatus, Lifecycle};
+use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
+use liaison_core::happening::{SettledOutcome, Subject};
+use liaison_core::message::{MessageRecord, Person, ThreadRecord};
+use liaison_core::outbox::{MailState, Phase};
+use liaison_core::policy::{Verdict, VerdictResult};
+use liaison_core::proposal::Value;
+use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
+use liaison_core::time::{Timestamp, Window};
+
+use crate::books::rows::*;
+use crate::source::{BatchMode, Cursor, FolderRole};
+
+/// A named value.
+pub(in crate::books) struct Case<T> {
+    pub(in crate::books) name: &'static str,
+    pub(in crate::books) value: T,
+}
+
+fn case<T>(name: &'static str, value: T) -> Case<T> {
+    Case { name, value }
+}
+
+/// 2026-05-28T20:26:40Z and so many minutes.
+fn at(minutes: i64) -> Timestamp {
+    Timestamp(1_780_000_000_000 + minutes * 60_000)
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn texts(all: &[&str]) -> Vec<String> {
+    all.iter().map(|one| (*one).to_owned()).collect()
+}
+
+fn subject() -> Subject {
+    Subject {
+        message: Some("m1".into()),
+        thread: Some("t1".into()),
+        account: Some("acc-1".into()),
+        contact: Some("con-1".into()),
+        counterpart: text("alice@example.com"),
+        mailbox: text("office"),
+    }
+}
+
+fn cause() -> Cause {
+    Cause {
+        plugin: "follow-up".into(),
+        plugin_version: "0.1.0".to_owned(),
+        plugin_digest: "0123456789ab".to_owned(),
+        label: "remind".to_owned(),
+        event_seq: 300,
+        cause: "m1".to_owned(),
+        subject: subject(),
+        reason: "no answer for three days".to_owned(),
+        rule: text("R31"),
+    }
+}
+
+fn plain_cause() -> Cause {
+    Cause {
+        subject: Subject::default(),
+        rule: None,
+        ..cause()
+    }
+}
+
+fn person(name: Option<&str>, email: &str) -> Person {
+    Person {
+        name: name.map(str::to_owned),
+        email: email.to_owned(),
+    }
+}
+
+pub(in crate::books) fn versions() -> Vec<Case<VersionsRow>> {
+    vec![case(
+        "two",
+        VersionsRow {
+            seen: vec![(10, 1), (11, 300)],
+            swept: vec![(10, 1)],
+        },
+    )]
+}
+
+pub(in crate::books) fn messages() -> Vec<Case<MessageRecord>> {
+    let full = MessageRecord {
+        key: "m1".into(),
+        message_id: text("1@example.com"),
+        thread: "t1".into(),
+        mailbox: "office".into(),
+        outbound: false,
+        historical: false,
+        date: at(0),
+        received: at(1),
+        subject: "Größe".to_owned(),
+        from: Some(person(Some("Alice"), "alice@example.com")),
+        from_count: 1,
+        reply_to: vec![person(None, "a@example.com")],
+        to: vec![person(None, "bob@example.org")],
+        cc: vec![person(None, "carol@example.com")],
+        references: texts(&["0@example.com"]),
+        class: "human".to_owned(),
+        class_evidence: texts(&["no list header"]),
+        no_automatic_answer: true,
+        authenticity: "pass".to_owned(),
+        out_of_office: Some((Some(at(60)), true)),
+        effect: Some("e1".into()),
+        plugin: Some("follow-up".into()),
+        account: Some("acc-1".into()),
+        contact: Some("con-1".into()),
+        content: "b3".to_owned(),
+        size: 70_000,
+        attachments: 2,
+        tags: texts(&["lead"]),
+        problems: texts(&["no date"]),
+    };
+    let bare = MessageRecord {
+        message_id: None,
+        outbound: true,
+        historical: true,
+        from: None,
+        from_count: 0,
+        reply_to: Vec::new(),
+        to: Vec::new(),
+        cc: Vec::new(),
+        references: Vec::new(),
+        class_evidence: Vec::new(),
+        no_automatic_answer: false,
+        out_of_office: None,
+        effect: None,
+        plugin: None,
+        account: None,
+        contact: None,
+        content: String::new(),
+        size: 0,
+        attachments: 0,
+        tags: Vec::new(),
+        problems: Vec::new(),
+        ..full.clone()
+    };
+    let left = MessageRecord {
+        out_of_office: Some((None, false)),
+        ..bare.clone()
+    };
+    vec![case("full", full), case("bare", bare), case("left", left)]
+}
+
+pub(in crate::books) fn threads() -> Vec<Case<ThreadRecord>> {
+    let full = ThreadRecord {
+        id: "t1".into(),
+        subject: "Offer".to_owned(),
+        account: Some(("acc-1".into(), "1@example.com".to_owned())),
+        messages: 4,
+        last_human_inbound: Some(at(0)),
+        last_human_outbound: Some(at(-5)),
+        automatic_since_human: 1,
+        last: at(2),
+    };
+    let bare = ThreadRecord {
+        account: None,
+        last_human_inbound: None,
+        last_human_outbound: None,
+        ..full.clone()
+    };
+    vec![case("full", full), case("bare", bare)]
+}
+
+pub(in crate::books) fn deliveries() -> Vec<Case<DeliveryRow>> {
+    let inbox = DeliveryRow {
+        mailbox: "office".into(),
+        folder: "INBOX".to_owned(),
+        role: FolderRole::Inbox,
+        locator: "7/12".to_owned(),
+        seen: at(1),
+        copy: false,
+    };
+    let sent = DeliveryRow {
+        folder: "Sent".to_owned(),
+        role: FolderRole::Sent,
+        copy: true,
+        ..inbox.clone()
+    };
+    vec![case("inbox", inbox), case("sent", sent)]
+}
+
+pub(in crate::books) fn cursors() -> Vec<Case<CursorRow>> {
+    let imap = Cursor::Imap {
+        uid_validity: 4_000_000_000,
+        next_uid: 17,
+    };
+    let maildir = Cursor::Maildir { drawn_at: at(0) };
+    let row = |cursor| CursorRow { cursor, at: at(1) };
+    vec![case("imap", row(imap)), case("maildir", row(maildir))]
+}
+
+fn event(body: EventBody) -> EventRow {
+    EventRow {
+        seq: 300,
+        key: "m1".to_owned(),
+        at: at(1),
+        body,
+    }
+}
+
+fn settled(outcome: SettledOutcome) -> EventRow {
+    event(EventBody::Settled {
+        effect: "e1".into(),
+        plugin: "follow-up".into(),
+        label: "remind".to_owned(),
+        outcome,
+        subject: subject(),
+    })
+}
+
+pub(in crate::books) fn events() -> Vec<Case<EventRow>> {
+    let timer = EventBody::Timer {
+        timer: "timer-1".into(),
+        plugin: "follow-up".into(),
+        name: "remind m1".to_owned(),
+        due: at(0),
+        payload: "{}".to_owned(),
+        subject: Subject::default(),
+    };
+    let why = || "why".to_owned();
+    vec![
+        case("message", event(EventBody::Message("m1".into()))),
+        case("timer", event(timer)),
+        case("done", settled(SettledOutcome::Done)),
+        case("drafted", settled(SettledOutcome::Drafted)),
+        case("rejected", settled(SettledOutcome::Rejected(why()))),
+        case("cancelled", settled(SettledOutcome::Cancelled(why()))),
+        case("adopted", settled(SettledOutcome::Adopted(why()))),
+        case("failed", settled(SettledOutcome::Failed(why()))),
+    ]
+}
+
+fn outcome(outcome: MatchOutcome) -> OutcomeRow {
+    OutcomeRow {
+        event_key: "m1".to_owned(),
+        seq: Some(300),
+        message: Some("m1".into()),
+        matched: Some(Match {
+            outcome,
+            account: Some("acc-1".into()),
+            contact: Some("con-1".into()),
+            candidates: vec!["acc-1".into(), "acc-2".into()],
+            confidence: 90,
+            evidence: vec![Evidence {
+                kind: "address".to_owned(),
+                text: "alice@example.com is recorded".to_owned(),
+            }],
+        }),
+        summary: "answered".to_owned(),
+        closed: Some(at(2)),
+    }
+}
+
+pub(in crate::books) fn outcomes() -> Vec<Case<OutcomeRow>> {
+    let open = OutcomeRow {
+        seq: None,
+        message: None,
+        matched: None,
+        closed: None,
+        ..outcome(MatchOutcome::Unknown)
+    };
+    let mut nobody = outcome(MatchOutcome::Unknown);
+    if let Some(matched) = &mut nobody.matched {
+        (matched.account, matched.contact) = (None, None);
+    }
+    vec![
+        case("account", outcome(MatchOutcome::Account)),
+        case("ambiguous", outcome(MatchOutcome::Ambiguous)),
+        case("unknown", nobody),
+        case("own", outcome(MatchOutcome::Own)),
+        case("automatic", outcome(MatchOutcome::Automatic)),
+        case("open", open),
+    ]
+}
+
+fn verdict(result: VerdictResult) -> Verdict {
+    Verdict {
+        label: "remind".to_owned(),
+        kind: "email".to_owned(),
+        result,
+        reasons: texts(&["no answer", "within the hours"]),
+    }
+}
+
+pub(in crate::books) fn plugin_results() -> Vec<Case<PluginResultRow>> {
+    let row = |end| PluginResultRow {
+        plugin: "follow-up".into(),
+        version: "0.1.0".to_owned(),
+        digest: "0123456789ab".to_owned(),
+        at: at(2),
+        end,
+        verdicts: Vec::new(),
+        verdicts_cut: 0,
+        log: Vec::new(),
+        fuel: (12_000, 1_000_000_000),
+        attempt: 1,
+    };
+    let mut answered = row(CallEnd::Answered);
+    answered.verdicts = vec![
+        verdict(VerdictResult::Effect("e1".into())),
+        verdict(VerdictResult::Deferred("e2".into(), at(9))),
+        verdict(VerdictResult::Applied("case-1".to_owned())),
+        verdict(VerdictResult::Rehearsed),
+        verdict(VerdictResult::Refused),
+        verdict(VerdictResult::Repeated("e1".into())),
+    ];
+    answered.verdicts_cut = 3;
+    answered.log = texts(&["looked"]);
+    let why = || "why".to_owned();
+    vec![
+        case("answered", answered),
+        case("skipped", row(CallEnd::Skipped(why()))),
+        case("waiting", row(CallEnd::Waiting(at(9), why()))),
+        case("parked", row(CallEnd::Parked(why()))),
+    ]
+}
+
+pub(in crate::books) fn plugin_states() -> Vec<Case<PluginStateRow>> {
+    let suspended = PluginStateRow {
+        strikes: 3,
+        suspended: Some((at(0), "fuel".to_owned())),
+        digest: "0123456789ab".to_owned(),
+    };
+    vec![
+        case("suspended", suspended),
+        case("working", PluginStateRow::default()),
+    ]
+}
+
+fn mail(state: MailState) -> MailEffect {
+    MailEffect {
+        id: "e1".into(),
+        cause: cause(),
+        audience: Audience::Counterpart,
+        mode: MailMode::Send,
+        transport: "smtp".into(),
+        message_id: "e1@example.org".to_owned(),
+        from: "bob@example.org".to_owned(),
+        recipient: "alice@example.com".to_owned(),
+        subject_line: "Re: Offer".to_owned(),
+        content: "b3".to_owned(),
+        answers: Some("m1".into()),
+        cancel_on_reply: true,
+        requires: vec!["e9".into()],
+        exempt_from_cap: false,
+        state,
+        since: at(2),
+        not_before: at(3),
+        attempts: 2,
+        looks: 1,
+        last_reply: text("250 2.0.0 ok"),
+        created: at(1),
+    }
+}
+
+pub(in crate::books) fn mails() -> Vec<Case<MailEffect>> {
+    let staff = |mode| MailEffect {
+        cause: plain_cause(),
+        audience: Audience::Staff,
+        mode,
+        answers: None,
+        cancel_on_reply: false,
+        requires: Vec::new(),
+        exempt_from_cap: true,
+        last_reply: None,
+        ..mail(MailState::Proposed)
+    };
+    let cancelled = MailState::Cancelled {
+        by: "alice@example.com".to_owned(),
+        why: "answered".to_owned(),
+    };
+    vec![
+        case("proposed", mail(MailState::Proposed)),
+        case("held", mail(MailState::Held)),
+        case("drafted", mail(MailState::Drafted)),
+        case("approved", mail(MailState::Approved)),
+        case("scheduled", mail(MailState::Scheduled)),
+        case("before-dot", mail(MailState::Leased(Phase::BeforeDot))),
+        case("after-dot", mail(MailState::Leased(Phase::AfterDot))),
+        case("sent", mail(MailState::Sent)),
+        case("deferred", mail(MailState::Deferred)),
+        case("failed", mail(MailState::Failed)),
+        case("uncertain", mail(MailState::Uncertain)),
+        case("resolved", mail(MailState::Resolved { sent: true })),
+        case("rejected", mail(MailState::Rejected)),
+        case("cancelled", mail(cancelled)),
+        case("superseded", mail(MailState::Superseded)),
+        case("expired", mail(MailState::Expired)),
+        case("mode-off", staff(MailMode::Off)),
+        case("mode-rehearse", staff(MailMode::Rehearse)),
+        case("mode-notify", staff(MailMode::Notify)),
+        case("mode-draft", staff(MailMode::Draft)),
+        case("mode-approve", staff(MailMode::Approve)),
+    ]
+}
+
+pub(in crate::books) fn holds() -> Vec<Case<HoldEffect>> {
+    let hold = |state| HoldEffect {
+        id: "e9".into(),
+        cause: cause(),
+        calendar: "bob".into(),
+        uid: "e9@liaison".to_owned(),
+        group: "g1".into(),
+        group_name: "offer".to_owned(),
+        title: "Call".to_owned(),
+        note: "with Alice".to_owned(),
+        when: Window {
+            start: at(60),
+            end: at(90),
+        },
+        zone: "Europe/Berlin".to_owned(),
+        expires: at(600),
+        href: text("/bob/e9.ics"),
+        etag: text("\"1\""),
+        state,
+        since: at(2),
+        attempts: 1,
+        not_before: at(3),
+        last_trouble: text("423 Locked"),
+        created: at(1),
+    };
+    let why = || "why".to_owned();
+    let planned = HoldEffect {
+        cause: plain_cause(),
+        href: None,
+        etag: None,
+        last_trouble: None,
+        ..hold(HoldState::Planned)
+    };
+    vec![
+        case("planned", planned),
+        case("placed", hold(HoldState::Placed)),
+        case("confirmed", hold(HoldState::Confirmed)),
+        case("released", hold(HoldState::Released(why()))),
+        case("releasing", hold(HoldState::Releasing(why()))),
+        case("expired", hold(HoldState::Expired)),
+        case("adopted", hold(HoldState::Adopted(why()))),
+        case("lost", hold(HoldState::Lost(why()))),
+    ]
+}
+
+pub(in crate::books) fn cases() -> Vec<Case<CaseRecord>> {
+    let fields = [
+        ("none", Value::Null),
+        ("flag", Value::Flag(true)),
+        ("count", Value::Integer(-5)),
+        ("text", Value::Text("lead".to_owned())),
+        ("at", Value::At(at(5))),
+        ("texts", Value::Texts(texts(&["a", "b"]))),
+    ];
+    let full = CaseRecord {
+        id: "case-1".into(),
+        plugin: "lead-triage".into(),
+        kind: "lead".to_owned(),
+        title: "Acme".to_owned(),
+        state: "new".to_owned(),
+        fields: fields
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+        account: Some("acc-1".into()),
+        subject: subject(),
+        revision: 2,
+        steps: vec![(at(1), "new".to_owned(), "asked".to_owned())],
+        created: at(1),
+        updated: at(2),
+    };
+    let bare = CaseRecord {
+        fields: BTreeMap::new(),
+        account: None,
+        subject: Subject::default(),
+        steps: Vec::new(),
+        ..full.clone()
+    };
+    vec![case("full", full), case("bare", bare)]
+}
+
+pub(in crate::books) fn tasks() -> Vec<Case<TaskRecord>> {
+    let done = TaskRecord {
+        id: "task-1".into(),
+        cause: cause(),
+        notification: false,
+        urgent: true,
+        title: "Sign".to_owned(),
+        body: "the contract".to_owned(),
+        checklist: texts(&["name", "date"]),
+        due: Some(at(99)),
+        owner: text("bob@example.org"),
+        done: Some((at(5), "uid 1000".to_owned())),
+        created: at(1),
+    };
+    let open = TaskRecord {
+        cause: plain_cause(),
+        notification: true,
+        urgent: false,
+        checklist: Vec::new(),
+        due: None,
+        owner: None,
+        done: None,
+        ..done.clone()
+    };
+    vec![case("done", done), case("open", open)]
+}
+
+pub(in crate::books) fn timers() -> Vec<Case<TimerRecord>> {
+    vec![case(
+        "set",
+        TimerRecord {
+            id: "timer-1".into(),
+            plugin: "follow-up".into(),
+            name: "remind m1".to_owned(),
+            due: at(99),
+            generation: 2,
+            payload: "{}".to_owned(),
+            subject: subject(),
+            reason: "in three days".to_owned(),
+            set_at: at(1),
+        },
+    )]
+}
+
+pub(in crate::books) fn ledger() -> Vec<Case<LedgerRow>> {
+    vec![case(
+        "mail",
+        LedgerRow {
+            at: at(1),
+            effect: "e1".into(),
+        },
+    )]
+}
+
+pub(in crate::books) fn audits() -> Vec<Case<AuditRow>> {
+    vec![case(
+        "step",
+        AuditRow {
+            at: at(1),
+            who: "uid 1000".to_owned(),
+            what: "held -> approved".to_owned(),
+            why: "read it".to_owned(),
+        },
+    )]
+}
+
+pub(in crate::books) fn timeline() -> Vec<Case<TimelineRow>> {
+    vec![case(
+        "mail",
+        TimelineRow {
+            at: at(1),
+            kind: "mail-in".to_owned(),
+            text: "alice@example.com: Offer".to_owned(),
+            id: "m1".to_owned(),
+        },
+    )]
+}
+
+pub(in crate::books) fn accounts() -> Vec<Case<Account>> {
+    let account = |lifecycle| Account {
+        id: "acc-1".into(),
+        name: "Acme GmbH".to_owned(),
+        domains: texts(&["example.com"]),
+        lifecycle,
+        owner: text("bob@example.org"),
+        do_not_contact: true,
+        external_id: text("17"),
+        created: at(1),
+        updated: at(2),
+    };
+    let bare = Account {
+        domains: Vec::new(),
+        owner: None,
+        do_not_contact: false,
+        external_id: None,
+        ..account(Lifecycle::Prospect)
+    };
+    vec![
+        case("prospect", bare),
+        case("active", account(Lifecycle::Active)),
+        case("past", account(Lifecycle::Past)),
+        case("lost", account(Lifecycle::Lost)),
+    ]
+}
+
+pub(in crate::books) fn contacts() -> Vec<Case<Contact>> {
+    let active = Contact {
+        id: "con-1".into(),
+        account: "acc-1".into(),
+        name: text("Alice"),
+        addresses: texts(&["alice@example.com"]),
+        role: text("Buyer"),
+        status: ContactStatus::Active,
+        do_not_contact: false,
+        created: at(1),
+        updated: at(2),
+    };
+    let left = Contact {
+        name: None,
+        addresses: Vec::new(),
+        role: None,
+        status: ContactStatus::Left,
+        do_not_contact: true,
+        ..active.clone()
+    };
+    vec![case("active", active), case("left", left)]
+}
+
+pub(in crate::books) fn by_addr() -> Vec<Case<ByAddrRow>> {
+    let hit = |contact: Option<&str>| AddressHit {
+        account: "acc-1".into(),
+        contact: contact.map(Into::into),
+    };
+    let hits = vec![hit(Some("con-1")), hit(None)];
+    vec![case("two", ByAddrRow { hits })]
+}
+
+pub(in crate::books) fn by_domain() -> Vec<Case<ByDomainRow>> {
+    let accounts = vec!["acc-1".into(), "acc-2".into()];
+    vec![case("two", ByDomainRow { accounts })]
+}
+
+pub(in crate::books) fn counters() -> Vec<Case<CounterRow>> {
+    vec![case("next", CounterRow { next: 300 })]
+}
+
+pub(in crate::books) fn waits() -> Vec<Case<WaitRow>> {
+    let full = WaitRow {
+        seq: 300,
+        plugin: "follow-up".into(),
+        thread: text("t1"),
+        account: Some("acc-1".into()),
+        attempt: 2,
+        due: at(9),
+    };
+    let bare = WaitRow {
+        thread: None,
+        account: None,
+        ..full.clone()
+    };
+    vec![case("full", full), case("bare", bare)]
+}
+
+pub(in crate::books) fn unread() -> Vec<Case<UnreadRow>> {
+    let row = |mode, last_look| UnreadRow {
+        mailbox: "office".into(),
+        folder: "INBOX".to_owned(),
+        locator: "7/12".to_owned(),
+        mode,
+        last_look,
+        since: at(1),
+        tries: 2,
+        due: at(9),
+        reason: "the server gave no body".to_owned(),
+    };
+    vec![
+        case("live", row(BatchMode::Live, None)),
+        case("history", row(BatchMode::History, None)),
+        case("rebind", row(BatchMode::Rebind, Some(at(0)))),
+    ]
+}
