@@ -305,6 +305,8 @@ commands! {
     "panic" Admin status::panic;
     "reload" Admin service::reload;
     "backup" Admin service::backup;
+    "export" Admin service::export;
+    "store-indexes" Admin service::store_indexes;
     "verify" Observe service::verify;
     "store-stats" Observe service::store_stats;
     "store-compact" Admin service::store_compact;

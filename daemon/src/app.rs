@@ -12,6 +12,8 @@ use liaison_core::policy::Route;
 use tokio::sync::Notify;
 
 use crate::books::Books;
+use crate::books::registry::Registry;
+use crate::books::sweep::Sweeper;
 use crate::calendars::{CalendarMirror, Calendars};
 use crate::check::online::Edges;
 use crate::clock::Clock;
@@ -92,6 +94,9 @@ pub enum StartError {
     /// What a crash left behind could not be recovered.
     #[error("what the last run left behind cannot be recovered")]
     Recover(#[source] crate::outbox::StepError),
+    /// What an import brought could not be settled.
+    #[error("what was imported cannot be made ready")]
+    Imported(#[source] Box<crate::keeping::KeepingError>),
     /// The records cannot be used.
     #[error("the records of the plugins cannot be used")]
     Books(#[from] crate::books::BooksError),
@@ -277,6 +282,8 @@ pub struct App {
     pub effects: Arc<Notify>,
     /// Told when a calendar changed.
     pub calendar_news: Arc<Notify>,
+    /// Brings old rows to the versions of this release.
+    pub sweeper: Arc<Sweeper>,
     /// Told when a copy was filed into a Sent folder.
     sent_news: BTreeMap<MailboxId, Arc<Notify>>,
     imap_folders: Vec<Arc<ImapFolders>>,
@@ -343,9 +350,11 @@ impl App {
             look_at_sent: sent_news.clone(),
             freshness: freshness.clone(),
         }));
+        let sweeper = Arc::new(Sweeper::new(books.clone(), Registry::own()));
         Ok(App {
             clock,
             books,
+            sweeper,
             office,
             freshness,
             room: Arc::new(room),
@@ -369,6 +378,8 @@ impl App {
     pub async fn start(&self, supervisor: &Supervisor) -> Result<(), StartError> {
         self.delivery.recover().await.map_err(StartError::Recover)?;
         self.start_watching(supervisor);
+        let (sweeper, stop) = (self.sweeper.clone(), supervisor.stop().child());
+        supervisor.spawn_once("sweep", async move { sweeper.run(&stop).await });
         let (room, pipeline) = (self.room.clone(), self.pipeline.clone());
         supervisor.spawn("pipeline", move |stop| {
             let (room, pipeline) = (room.clone(), pipeline.clone());

@@ -5,9 +5,13 @@
 //! a list cut in silence would be a wrong answer.
 
 pub(crate) mod chunk;
+pub mod indexes;
 pub mod keys;
+pub mod registry;
 pub mod rows;
+pub mod sweep;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -23,7 +27,7 @@ use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 
-use crate::store::codec::Record;
+use crate::store::codec::{CodecError, Record};
 use crate::store::content::{ContentError, ContentHash, ContentStore};
 use crate::store::sled::SledStore;
 use crate::store::{
@@ -31,6 +35,7 @@ use crate::store::{
     Stored, Versioned,
 };
 use chunk::Chunk;
+use registry::{Registry, has_records};
 use rows::{
     AuditRow, DeliveryRow, EventRow, LedgerRow, OutcomeRow, PluginResultRow, PluginStateRow,
     TimelineRow,
@@ -51,6 +56,15 @@ pub enum BooksError {
     /// A record cannot be written in its form.
     #[error("a record cannot be encoded")]
     Codec(#[from] crate::store::codec::CodecError),
+    /// A later release wrote the row, and the commit would overwrite or remove it.
+    #[error(
+        "the record {key} was written by a newer liaison and is kept as it is: start that release \
+         or a later one"
+    )]
+    Newer {
+        /// The row.
+        key: Key,
+    },
     /// A content file could not be read or written.
     #[error("a content file cannot be used")]
     Content(#[from] ContentError),
@@ -68,6 +82,20 @@ impl BooksError {
                     | CommitError::Gone(_)
                     | CommitError::Fenced
             ) | BooksError::Read(ReadError::Corrupt(_) | ReadError::Gone(_))
+        )
+    }
+
+    /// Whether a record that a later release wrote is in the way: whatever it belongs to is left
+    /// alone.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        matches!(
+            self,
+            BooksError::Newer { .. }
+                | BooksError::Read(ReadError::Record {
+                    source: CodecError::Newer { .. },
+                    ..
+                })
         )
     }
 
@@ -159,9 +187,33 @@ impl Books {
     /// Commits a batch.
     ///
     /// # Errors
-    /// As the store.
+    /// As the store; [`BooksError::Newer`] when it would overwrite or remove a record that a later
+    /// release wrote.
     pub async fn commit(&self, batch: Batch) -> Result<(), BooksError> {
+        self.keep_newer(&batch).await?;
         self.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Rows that are expected in a version, or absent, were read as what they are; only others can
+    /// be overwritten without a look.
+    async fn keep_newer(&self, batch: &Batch) -> Result<(), BooksError> {
+        let expected: HashSet<&Key> = batch.expect.iter().map(|(key, _)| key).collect();
+        let written = batch.puts.iter().map(|(key, _)| key).chain(&batch.dels);
+        let blind: Vec<Key> = written
+            .filter(|key| has_records(key.ns) && !expected.contains(key))
+            .cloned()
+            .collect();
+        if blind.is_empty() {
+            return Ok(());
+        }
+        let registry = Registry::own();
+        let rows = self.store.get(&blind).await?;
+        for (key, row) in blind.into_iter().zip(rows) {
+            if row.is_some_and(|row| registry.is_newer(&row.value)) {
+                return Err(BooksError::Newer { key });
+            }
+        }
         Ok(())
     }
 
@@ -177,7 +229,7 @@ impl Books {
         Ok(self.get(key).await?.map(|stored| stored.record))
     }
 
-    /// Reads the records of a range.
+    /// Reads the records of a range, without those that a later release wrote.
     ///
     /// # Errors
     /// As the store.
@@ -191,7 +243,7 @@ impl Books {
         let rows = self.store.scan_range(range, dir, limit).await?;
         let mut records = Vec::with_capacity(rows.len());
         for (key, row) in rows {
-            records.push(row.record::<T>(&Key::new(ns, key))?.record);
+            records.extend(known::<T>(&Key::new(ns, key), &row)?);
         }
         Ok(records)
     }
@@ -233,7 +285,8 @@ impl Books {
         }
     }
 
-    /// Goes through all records of a range in the order of their keys, a page at a time.
+    /// Goes through all records of a range in the order of their keys, a page at a time; those
+    /// that a later release wrote are passed over (`status` tells how many there are).
     ///
     /// # Errors
     /// As the store.
@@ -244,7 +297,9 @@ impl Books {
     ) -> Result<(), BooksError> {
         let ns = range.ns;
         self.each_row(range, Dir::Forward, |key, row| {
-            each(row.record::<T>(&Key::new(ns, key))?.record);
+            if let Some(record) = known::<T>(&Key::new(ns, key), &row)? {
+                each(record);
+            }
             Ok(ControlFlow::Continue(()))
         })
         .await
@@ -462,11 +517,15 @@ impl Books {
         let due = self.every_key(Range::all(Ns::EffectDue)).await?;
         let mut holds = Vec::new();
         for (_, kind, id) in due.iter().filter_map(|key| keys::due_effect(key)) {
-            if kind == keys::DueKind::Hold
-                && let Some(hold) = self.hold(&id).await?
-                && !hold.state.is_final()
-            {
-                holds.push(hold);
+            if kind != keys::DueKind::Hold {
+                continue;
+            }
+            // One that a later release wrote is nothing that this one places or gives up.
+            match self.hold(&id).await {
+                Ok(Some(hold)) if !hold.state.is_final() => holds.push(hold),
+                Ok(_) => {}
+                Err(error) if error.is_newer() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(holds)
@@ -511,9 +570,16 @@ impl Books {
     /// Mails in the ledger of `who` (an address, an account, or everybody) since `from`.
     ///
     /// # Errors
-    /// As the store.
+    /// As the store; also when a later release wrote one of them: a cap counts all or none.
     pub async fn ledger(&self, who: &str, from: Timestamp) -> Result<Vec<LedgerRow>, BooksError> {
-        self.every(keys::ledger_since(who, from)).await
+        let mut rows = Vec::new();
+        let range = keys::ledger_since(who, from);
+        self.each_row(range, Dir::Forward, |key, row| {
+            rows.push(row.record::<LedgerRow>(&Key::new(Ns::Ledger, key))?.record);
+            Ok(ControlFlow::Continue(()))
+        })
+        .await?;
+        Ok(rows)
     }
 
     /// What happened with an account, oldest first.
@@ -565,6 +631,18 @@ impl Books {
             Ok(hash) => Ok(self.content.get(hash).await?),
             Err(_) => Ok(None),
         }
+    }
+}
+
+/// The record in a row; `None` when a later release wrote it.
+fn known<T: Record>(key: &Key, row: &Versioned) -> Result<Option<T>, BooksError> {
+    match row.record::<T>(key) {
+        Ok(stored) => Ok(Some(stored.record)),
+        Err(ReadError::Record {
+            source: CodecError::Newer { .. },
+            ..
+        }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

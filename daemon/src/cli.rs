@@ -197,9 +197,12 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
             | Plugin::Accept { .. }),
         ) => plugin::run(config, command, cli.json).await,
         Command::Restore { dir } => files::restore(config, &dir, cli.json).await,
-        Command::Store(StoreCommand::Rebuild { accept_loss }) => {
-            files::rebuild(config, accept_loss, cli.json).await
-        }
+        Command::Store(StoreCommand::Rebuild {
+            accept_loss,
+            indexes: false,
+        }) => files::rebuild(config, accept_loss, cli.json).await,
+        Command::Import { file } => files::import(config, &file, cli.json).await,
+        Command::Migrate { file, .. } => files::migrate(config, file.as_deref(), cli.json).await,
         command => {
             let asked = asked(command)?;
             let (answer, wording) =
@@ -227,7 +230,13 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Reload => asks("reload", json!({})),
         Command::Verify => asks("verify", json!({})),
         Command::Store(StoreCommand::Compact) => asks("store-compact", json!({})),
+        Command::Store(StoreCommand::Rebuild { .. }) => asks("store-indexes", json!({})),
         Command::Store(_) => asks("store-stats", json!({})),
+        Command::Export { target } => {
+            let target =
+                std::path::absolute(&target).map_err(|error| Failure::of(FAILURE, &error))?;
+            asks("export", json!({ "target": target }))
+        }
         Command::Backup { dir } => {
             let folder = std::path::absolute(&dir).map_err(|error| Failure::of(FAILURE, &error))?;
             asks("backup", json!({ "folder": folder }))
@@ -369,6 +378,7 @@ fn code_of(command: &str, answer: &Value) -> u8 {
     let look = match command {
         "status" => !display::items(answer, "/needs_person").is_empty(),
         "verify" => answer.get("clean") != Some(&json!(true)),
+        "store-indexes" => !display::items(answer, "/unreadable").is_empty(),
         "accounts-import" => !display::items(answer, "/rejected").is_empty(),
         _ => false,
     };

@@ -203,7 +203,12 @@ impl Delivery {
             if due.kind != DueKind::Mail {
                 continue;
             }
-            let Some(mail) = self.parts.books.mail(&due.id).await? else {
+            let mail = match self.parts.books.mail(&due.id).await {
+                // A later release wrote it: only that one may know what became of it.
+                Err(error) if error.is_newer() => continue,
+                mail => mail?,
+            };
+            let Some(mail) = mail else {
                 continue;
             };
             if let MailState::Leased(phase) = mail.state {
@@ -331,10 +336,18 @@ impl Delivery {
             }
         };
         let mut by_lane: BTreeMap<String, Vec<Due>> = BTreeMap::new();
-        let wanted = due.into_iter().filter(|entry| entry.work() == work);
-        for entry in wanted.take(DUE_ROWS_MAX) {
+        let mut taken = 0_usize;
+        for entry in due.into_iter().filter(|entry| entry.work() == work) {
+            if taken >= DUE_ROWS_MAX {
+                break;
+            }
             match self.lane_of(&entry).await {
-                Ok(name) => by_lane.entry(name).or_default().push(entry),
+                Ok(name) => {
+                    by_lane.entry(name).or_default().push(entry);
+                    taken = taken.saturating_add(1);
+                }
+                // What a later release wrote is left alone, and stands in nobody's way.
+                Err(error) if error.is_newer() => {}
                 Err(error) => warn_effect(&entry.id, &error),
             }
         }

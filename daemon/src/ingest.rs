@@ -231,6 +231,10 @@ impl TakeError {
     fn is_unfit(&self) -> bool {
         matches!(self, TakeError::Books(error) if error.is_unfit())
     }
+
+    fn is_newer(&self) -> bool {
+        matches!(self, TakeError::Books(error) if error.is_newer())
+    }
 }
 
 /// What one commit took.
@@ -275,6 +279,21 @@ impl Taking<'_> {
                 let why = format!("its record does not fit the store ({})", chain(&error));
                 item.to_mut().view = Err(why);
                 self.take_one(&item, last_look).await
+            }
+            // A record that a later release wrote belongs to it: asked for again, so that it is
+            // taken when that release, or a later one, runs.
+            Err(error) if error.is_newer() => {
+                item.to_mut().arrived.content = Content::NotNow {
+                    reason: chain(&error),
+                };
+                return match unread.again(self, &item)? {
+                    Again::Later => {
+                        taken.unread = taken.unread.saturating_add(1);
+                        self.keep_for_later(&item, unread).await
+                    }
+                    // Given up for now: its place is kept all the same.
+                    _ => self.keep_for_later(&item, unread).await,
+                };
             }
             other => other,
         };

@@ -6,7 +6,9 @@
 //! goes out twice.
 
 mod backup;
+mod migrate;
 mod restore;
+mod transfer;
 mod verify;
 
 #[cfg(test)]
@@ -23,7 +25,9 @@ use crate::store::export::ExportError;
 use crate::store::sled::{OpenError, SaveError};
 
 pub use backup::backup;
+pub use migrate::{Checked, check_export, check_store};
 pub use restore::{Restored, restore};
+pub use transfer::{FamilySum, Transferred, export_rows, import_rows, settle_imported};
 pub use verify::{Looked, verify};
 
 /// What a backup says of itself.
@@ -62,6 +66,18 @@ pub enum KeepingError {
         /// The folder.
         path: PathBuf,
     },
+    /// The file is there already.
+    #[error("{} exists: name a file that does not, or a folder", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is nothing to look at.
+    #[error("{} does not exist: there is no store yet", path.display())]
+    NoStore {
+        /// The directory of the store.
+        path: PathBuf,
+    },
     /// The folder is no backup.
     #[error("{} is no backup of liaison ({reason})", path.display())]
     NoBackup {
@@ -85,11 +101,14 @@ pub enum KeepingError {
     #[error("the rows cannot be exported")]
     Save(#[from] SaveError),
     /// The export cannot be read.
-    #[error("the rows of the backup cannot be read")]
+    #[error("the rows in the file cannot be used")]
     Export(#[from] ExportError),
     /// The store could not be made.
-    #[error("the store cannot be made from the backup")]
+    #[error("the store cannot be made from the file")]
     Open(#[from] OpenError),
+    /// The journal cannot be read.
+    #[error("the journal of the store cannot be read")]
+    Journal(#[from] crate::store::journal::JournalError),
     /// Content could not be copied.
     #[error("content cannot be copied")]
     Content(#[from] ContentError),

@@ -10,6 +10,7 @@ use liaison_core::message::cut_text;
 use liaison_core::outbox::{APPROVAL_MS, IllegalStep, Input, MailState};
 use liaison_core::time::Timestamp;
 
+use crate::books::indexes::{hold_due, hold_keys, mail_keys};
 use crate::books::keys::{self, DueKind};
 use crate::books::rows::{AuditRow, EventBody};
 use crate::books::{Books, BooksError, replace};
@@ -216,14 +217,9 @@ pub fn stage_new_mail(writes: &mut Batch, mail: &MailEffect) -> Result<(), Books
     if let Some(at) = due_of(mail) {
         writes.put(keys::effect_due(at, DueKind::Mail, &mail.id), Vec::new());
     }
-    for hold in &mail.requires {
-        writes.put(keys::effect_by("hold", hold.as_str(), &mail.id), Vec::new());
+    for key in mail_keys(mail) {
+        writes.put(key, Vec::new());
     }
-    writes.put(
-        keys::effect_by("message-id", &mail.message_id, &mail.id),
-        Vec::new(),
-    );
-    stage_causes(writes, &mail.id, &mail.cause);
     replace(writes, keys::mail(&mail.id), None, mail)
 }
 
@@ -236,19 +232,10 @@ pub fn stage_new_hold(writes: &mut Batch, hold: &HoldEffect) -> Result<(), Books
         keys::effect_due(hold.not_before, DueKind::Hold, &hold.id),
         Vec::new(),
     );
-    writes.put(keys::group_member(&hold.group, &hold.id), Vec::new());
-    stage_causes(writes, &hold.id, &hold.cause);
-    replace(writes, keys::hold(&hold.id), None, hold)
-}
-
-fn stage_causes(writes: &mut Batch, id: &EffectId, cause: &liaison_core::effect::Cause) {
-    writes.put(
-        keys::effect_by("event", &cause.event_seq.to_string(), id),
-        Vec::new(),
-    );
-    if let Some(thread) = &cause.subject.thread {
-        writes.put(keys::effect_by("thread", thread.as_str(), id), Vec::new());
+    for key in hold_keys(hold) {
+        writes.put(key, Vec::new());
     }
+    replace(writes, keys::hold(&hold.id), None, hold)
 }
 
 /// Stages a new state of a hold.
@@ -263,15 +250,8 @@ pub async fn stage_hold(
     (who, why): (&str, &str),
     now: Timestamp,
 ) -> Result<(), BooksError> {
-    let due = |hold: &HoldEffect| {
-        (!hold.state.is_final()).then(|| {
-            let at = match hold.state {
-                HoldState::Placed => hold.expires,
-                _ => hold.not_before,
-            };
-            keys::effect_due(at, DueKind::Hold, &hold.id)
-        })
-    };
+    let due =
+        |hold: &HoldEffect| hold_due(hold).map(|at| keys::effect_due(at, DueKind::Hold, &hold.id));
     if before.record.state != after.state {
         after.since = now;
         let row = AuditRow {

@@ -33,7 +33,7 @@ use crate::calendars::Calendars;
 use crate::clock::Clock;
 use crate::office::Office;
 use crate::plugin::{Plugin, Workers};
-use crate::store::{Dir, Range};
+use crate::store::{Dir, Key, Ns, Range};
 use crate::supervisor::{Stop, Waited};
 use crate::templates::Templates;
 
@@ -196,14 +196,28 @@ impl Pipeline {
         loop {
             let position = self.position().await?;
             let range = keys::events_from(position);
-            let events: Vec<EventRow> = self.books.list(range, Dir::Forward, PAGE_EVENTS).await?;
-            if events.is_empty() {
+            let rows = self
+                .books
+                .store
+                .scan_range(range, Dir::Forward, PAGE_EVENTS)
+                .await?;
+            if rows.is_empty() {
                 return Ok(worked);
             }
-            for event in events {
+            for (key, row) in rows {
                 if stop.is_set() {
                     return Ok(worked);
                 }
+                let key = Key::new(Ns::Event, key);
+                let event = match row.record::<EventRow>(&key).map_err(BooksError::from) {
+                    Ok(stored) => stored.record,
+                    Err(error) if error.is_newer() => {
+                        tracing::error!(%key, "passed over: {}", chain(&error));
+                        self.pass_over(&key).await?;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 if let Err(error) = self.work_event(&event).await {
                     self.troubled(&event, error).await?;
                 }
@@ -243,21 +257,31 @@ impl Pipeline {
     }
 
     async fn waiting(&self) -> Result<Vec<WaitRow>, BooksError> {
-        self.books.every(Range::all(crate::store::Ns::Wait)).await
+        self.books.every(Range::all(Ns::Wait)).await
     }
 
     /// How long nothing is due, as far as the clock can be believed.
     async fn until_next_due(&self) -> Duration {
         let now = self.clock.now();
         let first_timer = async {
-            let range = Range::all(crate::store::Ns::TimerDue);
-            let keys = self.books.keys_under(range, 1).await.ok()?;
+            let due = keys::timers_due(now);
+            let later = Range {
+                start: due.end.clone().unwrap_or_default(),
+                ..Range::all(Ns::TimerDue)
+            };
+            // One that is due and did not fire was set by a later release, or just now.
+            let left = self.books.keys_under(due, 1).await.ok()?;
+            if !left.is_empty() {
+                let wait = i64::try_from(RETRY.as_millis()).unwrap_or(i64::MAX);
+                return Some(now.plus_millis(wait));
+            }
+            let keys = self.books.keys_under(later, 1).await.ok()?;
             keys.first()
                 .and_then(|key| keys::due_timer(key))
                 .map(|(at, _)| at)
         };
         let first_wait = async {
-            let range = Range::all(crate::store::Ns::Wait);
+            let range = Range::all(Ns::Wait);
             let waits: Vec<WaitRow> = self.books.list(range, Dir::Forward, 1).await.ok()?;
             waits.first().map(|wait| wait.due)
         };

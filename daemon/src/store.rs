@@ -43,6 +43,10 @@ pub use batch::{Batch, CommitError, CommitId, Expect, Part, value_hash};
 pub use lease::{AllShards, Fence, LeaseError, LeaseView, Leases, Owned, ShardId};
 pub use namespace::Ns;
 
+/// The shape of the keyspace, raised when an older release must not touch a store at all: another
+/// key or meaning of a family, or a new version of a counter or cursor. A new version of any other
+/// record needs no new schema: an older release leaves it alone.
+pub const SCHEMA: u64 = 1;
 /// Longest value: 16 of them (a leaf of sled before it splits) are half the page size from which
 /// sled 0.34.7 writes separate files that it never syncs.
 pub const VALUE_BYTES_MAX: usize = 4_096;

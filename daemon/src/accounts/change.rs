@@ -17,10 +17,7 @@ use crate::books::{Books, BooksError, keys, replace};
 use crate::store::keys::Tuple;
 use crate::store::{Batch, Dir, Key, Ns, Stored};
 
-/// System of the external ids in the index.
-pub(super) const EXTERNAL: &str = "external";
-/// "System" of the names in the index.
-pub(super) const NAME: &str = "name";
+pub(super) use crate::books::indexes::{EXTERNAL, NAME};
 
 /// A change that is not written yet.
 pub(super) struct Planned<T> {

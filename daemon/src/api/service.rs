@@ -7,8 +7,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, Nothing};
+use crate::books::indexes::shown;
+use crate::books::indexes::walk::{Fault, Mode, walk};
 use crate::keeping;
 use crate::store::sled::Compacted;
+
+/// Rows that cannot be read and are named; `verify` counts them all.
+const UNREADABLE_NAMED_MAX: usize = 20;
 
 /// Has the daemon read its configuration and its plugins again.
 pub(super) async fn reload(
@@ -60,6 +65,65 @@ pub(super) async fn backup(
         "missing": manifest.missing,
         "changed": format!("{} has a backup with {contents} contents", folder.display()),
         "undo": "remove the folder",
+    }))
+}
+
+/// What `export` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Export {
+    /// An absolute path of a file that does not exist, or of a folder.
+    target: PathBuf,
+}
+
+/// Writes all rows into a file while everything goes on.
+pub(super) async fn export(
+    context: &ApiContext,
+    caller: &Caller,
+    arguments: Export,
+) -> Result<Value, ApiError> {
+    let target = arguments.target;
+    if !target.is_absolute() {
+        let text = format!("export: {} is no absolute path", target.display());
+        return Err(ApiError::Arguments(text));
+    }
+    let written = keeping::export_rows(&context.books, &target).await?;
+    tracing::info!(who = %caller.who, file = %written.file.display(), "export");
+    let rows: u64 = written.families.iter().map(|family| family.rows).sum();
+    Ok(json!({
+        "file": written.file,
+        "lines": written.lines,
+        "families": written.families,
+        "changed": format!("{} has {rows} rows, without the content of messages",
+            written.file.display()),
+        "undo": "remove the file",
+    }))
+}
+
+/// Writes the index rows that the records ask for, and removes others.
+pub(super) async fn store_indexes(
+    context: &ApiContext,
+    caller: &Caller,
+    _arguments: Nothing,
+) -> Result<Value, ApiError> {
+    let mut unreadable = Vec::new();
+    let mut tell = |fault: Fault| {
+        if let Fault::Unreadable { key, reason } = fault
+            && unreadable.len() < UNREADABLE_NAMED_MAX
+        {
+            unreadable.push(format!("{}: {reason}", shown(&key)));
+        }
+    };
+    let walked = walk(&context.books, Mode::Mend, &mut tell).await?;
+    tracing::info!(who = %caller.who, ?walked, "indexes made anew");
+    Ok(json!({
+        "walked": walked,
+        "unreadable": unreadable,
+        "changed": format!(
+            "{} index rows added and {} removed, as {} records say",
+            walked.added, walked.removed, walked.records
+        ),
+        "undo": "nothing to undo: index rows follow from the records",
     }))
 }
 

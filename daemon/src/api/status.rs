@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::service::compacted;
 use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, plugins};
 use crate::accounts::audit;
+use crate::books::registry::Registry;
 use crate::books::rows::AuditRow;
-use crate::books::{keys, replace};
+use crate::books::{keys, replace, sweep};
 use crate::room::Reading;
 use crate::store::StoreState;
 use crate::store::sled::SledStore;
@@ -57,6 +58,15 @@ pub(super) async fn status(
         );
     }
     let live_rows = books.local.as_ref().map(|local| local.live());
+    let records = sweep::newer(books, Registry::own()).await?;
+    if records.newer > 0 {
+        let count = records.newer;
+        let text = format!(
+            "{count} records were written by a newer liaison; they are kept as they are, and what \
+             they belong to waits: start that release or a later one"
+        );
+        attention.extend("records", [item("newer_records", "", text)]);
+    }
     Ok(json!({
         "now": context.now(),
         "running": live.is_some(),
@@ -73,6 +83,7 @@ pub(super) async fn status(
         "tasks": { "open": tally.tasks_open, "urgent": tally.tasks_urgent },
         "timers": { "waiting": tally.timers, "next": tally.next_timer },
         "plugins": states,
+        "records": { "newer": records.newer, "newer_in": records.newer_in },
         "store": {
             "state": match &health.state {
                 StoreState::Open => "open".to_owned(),

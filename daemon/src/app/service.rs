@@ -19,9 +19,12 @@ use tokio::sync::Notify;
 use super::{App, StartError, open_configured};
 use crate::accounts::{AccountBook, DomainRules};
 use crate::api::{ApiContext, Live, Wake};
-use crate::books::Books;
+use crate::books::registry::Registry;
+use crate::books::{Books, sweep};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Control};
 use crate::control::server::{BindError, ControlSocket, Counter};
+use crate::keeping;
 use crate::store::StoreState;
 use crate::store::progress::Progress;
 use crate::store::sled::OpenError;
@@ -78,7 +81,10 @@ pub async fn run(config: &Config) -> Result<(), RunError> {
     let result = match (&opened, &front) {
         (Ok(books), Ok(front)) => {
             progress.begin("loading the plugins", None);
-            serve(config, books, &mut signals, &front.counter).await
+            match ready(config, books).await {
+                Ok(()) => serve(config, books, &mut signals, &front.counter).await,
+                Err(error) => Err(error.into()),
+            }
         }
         _ => Ok(()),
     };
@@ -134,6 +140,22 @@ async fn open_store(config: &Config, progress: &Arc<Progress>) -> Result<Books, 
             other => return other.map(|(books, _)| books),
         };
     }
+}
+
+/// Before anything works on the records.
+async fn ready(config: &Config, books: &Books) -> Result<(), StartError> {
+    sweep::announce(books, Registry::own()).await?;
+    let now = SystemClock.now();
+    let settled = keeping::settle_imported(books, &config.state_dir, now).await;
+    let settled = settled.map_err(|error| StartError::Imported(Box::new(error)))?;
+    if let Some((mails, holds)) = settled {
+        tracing::warn!(
+            mails,
+            holds,
+            "imported rows: what was on its way is uncertain now"
+        );
+    }
+    Ok(())
 }
 
 async fn serve(
@@ -424,6 +446,7 @@ impl Live for Running {
             "tasks": tasks,
             "disk": self.app.room.reading(),
             "reload_trouble": *self.trouble(),
+            "sweep": self.app.sweeper.progress(),
         })
     }
 }

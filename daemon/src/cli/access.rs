@@ -14,7 +14,8 @@ use super::{CONFIGURATION, FAILURE, Failure, NOT_RUNNING, USAGE, shell_word};
 use crate::accounts::{AccountBook, DomainRules};
 use crate::api::{ApiContext, Caller, NEEDS_DAEMON, Role, call, role_of};
 use crate::app::StartError;
-use crate::books::Books;
+use crate::books::registry::Registry;
+use crate::books::{Books, sweep};
 use crate::clock::SystemClock;
 use crate::config::{CONFIG_VARIABLE, Config, config_path};
 use crate::control::client::{Client, ClientError};
@@ -90,7 +91,14 @@ async fn on_store(config: &Config, command: &str, arguments: Value) -> Result<Va
     .await;
     let opened = opened.map_err(|error| Failure::of(FAILURE, &error))?;
     let (books, store) = opened.map_err(|error| store_failure(config, &error))?;
-    let answer = call_here(config, books, command, arguments).await;
+    let announced = match only_looks {
+        true => Ok(()),
+        false => sweep::announce(&books, Registry::own()).await,
+    };
+    let answer = match announced {
+        Ok(()) => call_here(config, books, command, arguments).await,
+        Err(error) => Err(Failure::of(FAILURE, &error)),
+    };
     store
         .close()
         .await

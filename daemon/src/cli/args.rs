@@ -102,6 +102,27 @@ pub enum Command {
         /// The folder of the backup
         dir: PathBuf,
     },
+    /// Write all rows into a file of JSON lines; the daemon goes on meanwhile
+    Export {
+        /// A file that does not exist, or a folder
+        #[arg(value_name = "FILE|DIR")]
+        target: PathBuf,
+    },
+    /// Make the store of the rows in an exported file; the daemon must not run, and there must be
+    /// no store
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// What this release would change in the records; changes nothing
+    Migrate {
+        /// Only look (nothing else is there to do: a start does it by itself)
+        #[arg(long, required = true)]
+        check: bool,
+        /// An exported file (else the store, while no daemon runs)
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
     /// Look everything over: rows, indexes, journal, exports, content
     Verify,
     /// The files of the store
@@ -121,6 +142,9 @@ pub enum StoreCommand {
         /// Go on without commits that are in no file any more
         #[arg(long)]
         accept_loss: bool,
+        /// Only the indexes, from the records; the daemon may run
+        #[arg(long, conflicts_with = "accept_loss")]
+        indexes: bool,
     },
 }
 

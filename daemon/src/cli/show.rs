@@ -53,8 +53,8 @@ fn verified(value: &Value) -> String {
     out.push_str(match value.get("clean").and_then(Value::as_bool) {
         Some(true) => "Everything is as it should be.\n",
         _ => {
-            "Keep a copy of the state directory. `liaison store rebuild` makes rows and indexes \
-              anew from the newest export and the journal.\n"
+            "Keep a copy of the state directory. `liaison store rebuild --indexes` mends indexes; \
+              `liaison store rebuild` makes all rows anew from the newest export and the journal.\n"
         }
     });
     out

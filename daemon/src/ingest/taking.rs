@@ -449,5 +449,5 @@ fn seen_in_sent(
         keys::audit(record.id.as_str(), now, writes.rows() as u64),
         &row,
     )?;
-    replace(writes, keys::mail(&record.id), Some(mail.version), &record)
+    crate::outbox::stage_mail_record(writes, mail, &record)
 }

@@ -147,7 +147,11 @@ fn copy(from: &Path, to: &Path) -> Result<(), KeepingError> {
 }
 
 /// One commit for each, so that the audit tells each on its own.
-async fn settle(books: &Books, why: &str, now: Timestamp) -> Result<(u64, u64), KeepingError> {
+pub(super) async fn settle(
+    books: &Books,
+    why: &str,
+    now: Timestamp,
+) -> Result<(u64, u64), KeepingError> {
     let key = keys::setting("restored");
     let before = books.get::<AuditRow>(key.clone()).await?;
     let row = AuditRow {

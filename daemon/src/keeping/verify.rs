@@ -1,19 +1,21 @@
 //! Looking everything over: files, rows, indexes both ways, content.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use liaison_core::effect::{HoldEffect, MailEffect};
-use liaison_core::records::{CaseRecord, TimerRecord};
 use serde::Serialize;
 
 use super::KeepingError;
 use super::backup::named;
-use crate::books::rows::{EventRow, OutcomeRow};
-use crate::books::{Books, keys};
-use crate::outbox::due_of;
+use crate::books::indexes::shown;
+use crate::books::indexes::walk::{Fault, Mode, walk};
+use crate::books::registry::{Registry, has_records};
+use crate::books::rows::EventRow;
+use crate::books::sweep::Census;
+use crate::books::{Books, BooksError, keys};
+use crate::store::codec::CodecError;
 use crate::store::content::ContentError;
-use crate::store::{Dir, Ns, Range};
+use crate::store::{Dir, Key, Ns, PAGE_ROWS_MAX, Range, Versioned};
 
 /// Faults of one kind that are named; the others are counted.
 const NAMED_MAX: usize = 20;
@@ -29,6 +31,8 @@ pub struct Looked {
     pub contents: u64,
     /// Exports that are good.
     pub exports: u64,
+    /// Records by how their version stands to this program; newer ones are no fault.
+    pub census: Census,
     /// Faults by kind: how many, and the first of them.
     pub faults: BTreeMap<&'static str, Faults>,
 }
@@ -66,10 +70,9 @@ impl Looked {
 pub async fn verify(books: &Books) -> Result<Looked, KeepingError> {
     let mut looked = Looked::default();
     files(books, &mut looked).await?;
-    outbox(books, &mut looked).await?;
-    timers(books, &mut looked).await?;
-    events(books, &mut looked).await?;
-    cases(books, &mut looked).await?;
+    records(books, &mut looked).await?;
+    indexes(books, &mut looked).await?;
+    outcomes(books, &mut looked).await?;
     for hash in named(books).await? {
         match books.content.get(hash).await {
             Ok(Some(_)) => looked.contents += 1,
@@ -113,118 +116,75 @@ async fn files(books: &Books, looked: &mut Looked) -> Result<(), KeepingError> {
     Ok(())
 }
 
-/// Every mail that waits for its time is in the index of due effects, and the other way round.
-async fn outbox(books: &Books, looked: &mut Looked) -> Result<(), KeepingError> {
-    let mails: Vec<MailEffect> = books.every(Range::all(Ns::Effect)).await?;
-    let holds: Vec<HoldEffect> = books.every(Range::all(Ns::Hold)).await?;
-    let due = books.every_key(Range::all(Ns::EffectDue)).await?;
-    let mut indexed = BTreeSet::new();
-    for key in &due {
-        let Some((_, _, id)) = keys::due_effect(key) else {
-            looked.fault(
-                "index without record",
-                format!("effect_due/{}", key.escape_ascii()),
-            );
-            continue;
-        };
-        let known =
-            mails.iter().any(|mail| mail.id == id) || holds.iter().any(|hold| hold.id == id);
-        if !known && books.mail(&id).await?.is_none() {
-            looked.fault("index without record", format!("effect_due of {id}"));
+/// Every index row that follows from a record is there, and tells of nothing else.
+async fn indexes(books: &Books, looked: &mut Looked) -> Result<(), KeepingError> {
+    let mut tell = |fault: Fault| match fault {
+        Fault::Missing { record, index } => looked.fault(
+            "record without index",
+            format!("{} is not under {}", shown(&record), shown(&index)),
+        ),
+        Fault::Surplus { index } => looked.fault("index without record", shown(&index)),
+        Fault::Unreadable { key, reason } => {
+            looked.fault("unreadable", format!("{}: {reason}", shown(&key)));
         }
-        indexed.insert(id);
-    }
-    for mail in mails.iter().filter(|mail| due_of(mail).is_some()) {
-        if !indexed.contains(&mail.id) {
-            let now = books.mail(&mail.id).await?;
-            if now.as_ref().is_some_and(|now| now.state == mail.state) {
-                looked.fault(
-                    "record without index",
-                    format!("mail {} is never due", mail.id),
-                );
+    };
+    walk(books, Mode::Look, &mut tell).await?;
+    Ok(())
+}
+
+/// Every event has its outcome.
+async fn outcomes(books: &Books, looked: &mut Looked) -> Result<(), KeepingError> {
+    let mut after = None;
+    loop {
+        let range = Range::all(Ns::Event);
+        let page = books
+            .store
+            .scan(range, Dir::Forward, PAGE_ROWS_MAX, after)
+            .await
+            .map_err(BooksError::from)?;
+        let mut events = Vec::new();
+        for (key, row) in page.items {
+            let key = Key::new(Ns::Event, key);
+            if let Ok(stored) = row.record::<EventRow>(&key) {
+                events.push((key, keys::outcome(&stored.record.key)));
             }
         }
+        let wanted: Vec<Key> = events.iter().map(|(_, outcome)| outcome.clone()).collect();
+        let found = books.store.get(&wanted).await.map_err(BooksError::from)?;
+        for ((event, outcome), row) in events.into_iter().zip(found) {
+            // Removed together meanwhile, or not there at all.
+            if row.is_none() && is_there(books, &event).await? && !is_there(books, &outcome).await?
+            {
+                looked.fault("event without outcome", shown(&outcome));
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
-async fn timers(books: &Books, looked: &mut Looked) -> Result<(), KeepingError> {
-    let due = books.every_key(Range::all(Ns::TimerDue)).await?;
-    let mut indexed = BTreeSet::new();
-    for key in &due {
-        let Some((_, id)) = keys::due_timer(key) else {
-            looked.fault(
-                "index without record",
-                format!("timer_due/{}", key.escape_ascii()),
-            );
-            continue;
+async fn is_there(books: &Books, key: &Key) -> Result<bool, BooksError> {
+    Ok(books.store.get_one(key.clone()).await?.is_some())
+}
+
+/// Every record can be read, or was written by a later release.
+async fn records(books: &Books, looked: &mut Looked) -> Result<(), KeepingError> {
+    let registry = Registry::own();
+    for ns in Ns::ALL.iter().copied().filter(|ns| has_records(*ns)) {
+        let each = |key, row: Versioned| {
+            looked.census.add(registry, ns, &row.value);
+            // No envelope at all is told with the files.
+            if let Err(error @ (CodecError::Payload { .. } | CodecError::Unknown { .. })) =
+                registry.renew(&row.value)
+            {
+                let key = Key::new(ns, key);
+                looked.fault("unreadable", format!("{}: {error}", shown(&key)));
+            }
+            Ok(ControlFlow::Continue(()))
         };
-        if books.get::<TimerRecord>(keys::timer(&id)).await?.is_none() {
-            looked.fault("index without record", format!("timer_due of {id}"));
-        }
-        indexed.insert(id);
-    }
-    let timers: Vec<TimerRecord> = books.every(Range::all(Ns::Timer)).await?;
-    for timer in timers.iter().filter(|timer| !indexed.contains(&timer.id)) {
-        if books
-            .get::<TimerRecord>(keys::timer(&timer.id))
-            .await?
-            .is_some()
-        {
-            looked.fault(
-                "record without index",
-                format!("timer {} never fires", timer.id),
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Every event has its gate and its outcome.
-async fn events(books: &Books, looked: &mut Looked) -> Result<(), KeepingError> {
-    let events: Vec<EventRow> = books.every(Range::all(Ns::Event)).await?;
-    for event in &events {
-        let key = keys::event_seen(&event.key);
-        if books
-            .store
-            .get_one(key)
-            .await
-            .map_err(crate::books::BooksError::from)?
-            .is_none()
-        {
-            looked.fault(
-                "record without index",
-                format!("event {} has no gate", event.key),
-            );
-        }
-        if books
-            .get::<OutcomeRow>(keys::outcome(&event.key))
-            .await?
-            .is_none()
-        {
-            looked.fault("event without outcome", event.key.clone());
-        }
-    }
-    Ok(())
-}
-
-async fn cases(books: &Books, looked: &mut Looked) -> Result<(), KeepingError> {
-    let mut indexed = BTreeSet::new();
-    let each = |key: bytes::Bytes, _| {
-        indexed.extend(keys::indexed_case(&key));
-        Ok(ControlFlow::Continue(()))
-    };
-    let range = Range::all(Ns::CaseByKind);
-    books.each_row(range, Dir::Forward, each).await?;
-    let cases: Vec<CaseRecord> = books.every(Range::all(Ns::CaseRecord)).await?;
-    let known: BTreeSet<_> = cases.iter().map(|case| case.id.clone()).collect();
-    for case in known.difference(&indexed) {
-        looked.fault("record without index", format!("case {case}"));
-    }
-    for id in &indexed {
-        if !known.contains(id) && books.case(id).await?.is_none() {
-            looked.fault("index without record", format!("case {id}"));
-        }
+        books.each_row(Range::all(ns), Dir::Forward, each).await?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! programs print the seed that repeats them.
 
 mod random;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -112,6 +113,40 @@ impl Backend for Sled {
     }
 }
 
+/// The same with files so small that programs go over segment changes, checkpoints and exports; its
+/// restarts go through the journal, a rebuild and a compaction in turn.
+#[derive(Default)]
+struct SmallSled {
+    sled: Sled,
+    starts: u32,
+}
+
+impl Backend for SmallSled {
+    fn start(&mut self) -> Subject {
+        self.starts += 1;
+        let usual = SledOptions::default();
+        let options = SledOptions {
+            cache_bytes: 8 << 20,
+            segment_bytes: 4 << 10,
+            checkpoint_bytes: 2 << 10,
+            export_after_bytes: 8 << 10,
+            rebuild: self.starts % 3 == 2,
+            // While the program runs; sled's files have 4 times what these programs write.
+            compact_bytes: match self.starts % 3 {
+                0 => 1,
+                _ => usual.compact_bytes,
+            },
+            ..usual
+        };
+        let store = SledStore::open(self.sled.dir.path(), options).unwrap();
+        let epoch = store.boot_epoch();
+        Subject {
+            store: Arc::new(store),
+            epoch,
+        }
+    }
+}
+
 macro_rules! suite {
     ($($test:ident),* $(,)?) => {
         mod memory {
@@ -119,6 +154,9 @@ macro_rules! suite {
         }
         mod sled {
             $(#[tokio::test] async fn $test() { super::$test::<super::Sled>().await; })*
+        }
+        mod small_sled {
+            $(#[tokio::test] async fn $test() { super::$test::<super::SmallSled>().await; })*
         }
     };
 }

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! {"liaison_export":1,"store":"<32 hex>","schema":1,"begun_at":1763798400000,"frame":41}
-//! {"ns":"account","key":"<hex>","version":1099511627777,"type":10,"value":"<base64>"}
+//! {"ns":"account","key":"<hex>","version":1099511627777,"type":26,"value":"<base64>"}
 //! ...                                       one for each row, by family and key
 //! {"ns":"task","key":"<hex>","version":...} rows that changed while the others were written
 //! {"ns":"wait","key":"<hex>","deleted":true}
 //! {"end":{"frame":44,"lines":1234,"families":[{"ns":"account","rows":7,"bytes":900,"sum":"<32 hex>"}],
 //!  "blake3":"<hash of all before it>"}}
 //! ```
+//!
+//! `liaison export` writes the record itself beside its value, as `"record":{...}`, for people and
+//! scripts; what is read back is the value.
 //!
 //! The rows are read while others are written, so they are of no one moment; the changes between
 //! `frame` and the end, from the journal, make them those of the last frame exactly. The sums of
@@ -26,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::codec;
 use super::files::{FILE_MODE, make_dir, sync_dir};
 use super::journal::Family;
-use super::{KEY_BYTES_MAX, Ns, VALUE_BYTES_MAX};
+use super::{KEY_BYTES_MAX, Ns, SCHEMA, VALUE_BYTES_MAX};
 
 /// The exports, in the directory of the store.
 pub const EXPORT_DIR: &str = "exports";
@@ -36,7 +39,8 @@ const EXTENSION: &str = "jsonl";
 /// Ends the name of an export that is being written.
 const UNFINISHED: &str = "part";
 /// Longest line: key in hex, value in Base64, names. The end has at most 256 families.
-const LINE_BYTES_MAX: u64 = (2 * KEY_BYTES_MAX + 2 * VALUE_BYTES_MAX + 32_768) as u64;
+/// The same record as JSON beside it takes at most six times its bytes, and its names.
+const LINE_BYTES_MAX: u64 = (2 * KEY_BYTES_MAX + 8 * VALUE_BYTES_MAX + 65_536) as u64;
 
 /// Why an export cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -63,13 +67,15 @@ pub enum ExportError {
         reason: String,
     },
     /// It ends before its end.
-    #[error("{} is cut short: its last line is missing", path.display())]
+    #[error("{} is cut short at line {line}: its last line is missing", path.display())]
     Short {
         /// The export.
         path: PathBuf,
+        /// The line that is not whole, or not there.
+        line: u64,
     },
     /// What it says of itself is not so.
-    #[error("{} was altered: {reason}", path.display())]
+    #[error("{} cannot be used: {reason}", path.display())]
     Altered {
         /// The export.
         path: PathBuf,
@@ -122,6 +128,9 @@ struct Line {
     value: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     deleted: bool,
+    /// The value as people read it; the value is what counts.
+    #[serde(default, skip_serializing_if = "Option::is_none", skip_deserializing)]
+    record: Option<serde_json::Value>,
 }
 
 /// The last line.
@@ -214,6 +223,32 @@ impl Exports {
         Ok(Exports { list })
     }
 
+    /// The files beside the store in `dir`, the newest first; changes nothing.
+    ///
+    /// # Errors
+    /// [`ExportError::Io`].
+    pub fn look(dir: &Path) -> Result<Vec<PathBuf>, ExportError> {
+        let folder = dir.join(EXPORT_DIR);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io_error("read the folder", &folder)(error)),
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(io_error("read the folder", &folder))?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == EXTENSION)
+            {
+                paths.push(path);
+            }
+        }
+        // They are named after their frame, in hex of one length.
+        paths.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(paths)
+    }
+
     /// The newest; `None` without any.
     #[must_use]
     pub fn newest(&self) -> Option<&Found> {
@@ -231,7 +266,7 @@ fn found(path: &Path) -> Result<Found, ExportError> {
     let file = File::open(path).map_err(io_error("open", path))?;
     let bytes = file.metadata().map_err(io_error("look at", path))?.len();
     let mut lines = Lines::new(path, file);
-    let head: Head = lines.parse_next()?.ok_or_else(|| short(path))?;
+    let head: Head = lines.parse_next()?.ok_or_else(|| short(path, 1))?;
     let stem = path.file_stem().and_then(|stem| stem.to_str());
     let frame = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
     Ok(Found {
@@ -243,10 +278,9 @@ fn found(path: &Path) -> Result<Found, ExportError> {
     })
 }
 
-fn short(path: &Path) -> ExportError {
-    ExportError::Short {
-        path: path.to_owned(),
-    }
+fn short(path: &Path, line: u64) -> ExportError {
+    let path = path.to_owned();
+    ExportError::Short { path, line }
 }
 
 impl Head {
@@ -259,6 +293,13 @@ impl Head {
             let found = self.liaison_export;
             return Err(altered(format!(
                 "it has format {found}, this liaison knows {FORMAT}"
+            )));
+        }
+        if self.schema > SCHEMA {
+            let found = self.schema;
+            return Err(altered(format!(
+                "it has schema {found}, this liaison knows {SCHEMA}: a newer liaison wrote it, use \
+                 that release or a later one"
             )));
         }
         let store = &self.store;
@@ -294,7 +335,7 @@ impl<'a> Lines<'a> {
         let mut bounded = (&mut self.reader).take(LINE_BYTES_MAX);
         match bounded.read_line(&mut self.text) {
             Ok(0) => Ok(None),
-            Ok(_) if !self.text.ends_with('\n') => Err(short(self.path)),
+            Ok(_) if !self.text.ends_with('\n') => Err(short(self.path, self.number)),
             Ok(_) => Ok(Some(&self.text)),
             Err(error) => Err(io_error("read", self.path)(error)),
         }
@@ -341,6 +382,37 @@ pub struct Ended {
     pub families: Vec<Family>,
 }
 
+/// What an export says of itself before its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The store it was made of.
+    pub store: u128,
+    /// The shape of its keyspace.
+    pub schema: u64,
+    /// When it was begun, milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// Reads the first line of the export in `path`.
+///
+/// # Errors
+/// [`ExportError`]; not when the schema is a newer one, which the answer tells.
+pub fn start(path: &Path) -> Result<Start, ExportError> {
+    let file = File::open(path).map_err(io_error("open", path))?;
+    let head: Head = Lines::new(path, file)
+        .parse_next()?
+        .ok_or_else(|| short(path, 1))?;
+    let known = Head {
+        schema: head.schema.min(SCHEMA),
+        ..head.clone()
+    };
+    Ok(Start {
+        store: known.store_id(path)?,
+        schema: head.schema,
+        at_ms: head.begun_at,
+    })
+}
+
 /// Gives each row of the export in `path` to `take`, in order.
 ///
 /// # Errors
@@ -352,12 +424,12 @@ pub fn read<E: From<ExportError>>(
 ) -> Result<Ended, E> {
     let file = File::open(path).map_err(io_error("open", path))?;
     let mut lines = Lines::new(path, file);
-    let head: Head = lines.parse_next()?.ok_or_else(|| short(path))?;
+    let head: Head = lines.parse_next()?.ok_or_else(|| short(path, 1))?;
     head.store_id(path)?;
     let mut count = 0_u64;
     loop {
         let Some(text) = lines.next()? else {
-            return Err(short(path).into());
+            return Err(short(path, lines.number).into());
         };
         if text.starts_with("{\"end\"") {
             let last: Last = serde_json::from_str(text).map_err(|e| lines.bad(e.to_string()))?;
@@ -391,16 +463,21 @@ fn check_end(lines: &Lines<'_>, count: u64, end: &End) -> Result<Ended, ExportEr
         reason,
     };
     if end.lines != count {
-        return Err(altered(format!("{count} rows, its end says {}", end.lines)));
+        return Err(altered(format!(
+            "line {}, its end, says {} rows, there are {count}",
+            lines.number, end.lines
+        )));
     }
     let unsigned = End {
         blake3: String::new(),
         ..end.clone()
     };
     if unsigned.hash(lines.hasher.clone()) != end.blake3 {
-        return Err(altered(
-            "its lines have another hash than its end says".to_owned(),
-        ));
+        return Err(altered(format!(
+            "line {}, its end, says another hash than the lines before it have: one of them was \
+             altered",
+            lines.number
+        )));
     }
     let family = |sum: &Sum| {
         let ns = Ns::from_name(&sum.ns).map(Ns::id);
@@ -428,6 +505,7 @@ pub struct Writer {
     file: BufWriter<File>,
     hasher: blake3::Hasher,
     lines: u64,
+    describe: fn(&[u8]) -> Option<serde_json::Value>,
 }
 
 /// What is known before the first row.
@@ -464,6 +542,7 @@ impl Writer {
             file: BufWriter::with_capacity(256 << 10, file),
             hasher: blake3::Hasher::new(),
             lines: 0,
+            describe: |_| None,
         };
         writer.line(&Head {
             liaison_export: FORMAT,
@@ -473,6 +552,12 @@ impl Writer {
             frame: begin.frame,
         })?;
         Ok(writer)
+    }
+
+    /// Writes beside each value what `describe` makes of it, for people.
+    #[must_use]
+    pub fn described(self, describe: fn(&[u8]) -> Option<serde_json::Value>) -> Writer {
+        Writer { describe, ..self }
     }
 
     /// Writes a row.
@@ -488,6 +573,7 @@ impl Writer {
             kind: row.row.and_then(|(_, value)| kind(value)),
             value: row.row.map(|(_, value)| BASE64.encode(value)),
             deleted: row.row.is_none(),
+            record: row.row.and_then(|(_, value)| (self.describe)(value)),
         };
         self.lines = self.lines.saturating_add(1);
         self.line(&line)

@@ -49,6 +49,21 @@ impl MemoryStore {
         inner.epoch
     }
 
+    /// Takes a row as an export has it, with its version.
+    #[cfg(test)]
+    pub(super) fn take_row(&self, key: Key, row: Option<Versioned>) {
+        let mut inner = self.lock();
+        match row {
+            Some(row) => {
+                inner.commits = inner.commits.max(row.version);
+                inner.rows.insert(key, row);
+            }
+            None => {
+                inner.rows.remove(&key);
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

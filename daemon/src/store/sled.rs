@@ -51,7 +51,7 @@ pub use compact::Compacted;
 use engine::{Engine, Failure};
 pub use keeper::SaveError;
 use keeper::{Keeper, Order};
-pub use open::OpenError;
+pub use open::{OpenError, schema_of};
 pub use recover::{Rebuilt, Recovery};
 pub use verify::Verified;
 use writer::{Parts, Request, Waiting, Writer};

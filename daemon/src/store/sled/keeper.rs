@@ -14,16 +14,15 @@ use tokio::sync::{mpsc, oneshot};
 use super::Shared;
 use super::compact::Compacted;
 use super::engine::{Engine, Failure};
-use super::open::SCHEMA;
 use super::recover::{JOURNAL_DIR, REBUILD_MARKER};
 use super::verify::Verified;
 use super::writer::Request;
 use crate::clock::Clock;
-use crate::store::Ns;
 use crate::store::export::{Begin, EXPORT_DIR, ExportError, Exports, Found, Row, Writer};
 use crate::store::files::{has_room, sync_dir};
 use crate::store::journal::{Group, JournalError, Segments};
 use crate::store::planted::{self, Bug};
+use crate::store::{Ns, SCHEMA};
 
 /// Exports kept: the newest, and one in case that is bad.
 const EXPORTS_KEPT: usize = 2;

@@ -22,7 +22,7 @@ use crate::store::files::{self, FILE_MODE, make_dir};
 use crate::store::journal::{Journal, JournalError};
 use crate::store::progress::Progress;
 use crate::store::sums::Sums;
-use crate::store::{Ns, sync_override};
+use crate::store::{Ns, SCHEMA, sync_override};
 
 const LOCK_FILE: &str = "store.lock";
 pub(super) const STORE_DIR: &str = "sled";
@@ -36,8 +36,10 @@ const SLED_LOCK_HELD: &str = "could not acquire lock";
 const SLED_LOCK_ATTEMPTS: u32 = 200;
 const SLED_LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// The shape of the keyspace; a store with a greater one is not touched.
-pub(super) const SCHEMA: u64 = 1;
+/// Tells the schema before anything else is opened: sled writes when it opens.
+const SCHEMA_FILE: &str = "schema";
+/// Longest text of it that is read.
+const SCHEMA_TEXT_BYTES_MAX: u64 = 40;
 const META_STORE_ID: &[u8] = b"store-id";
 const META_SCHEMA: &[u8] = b"schema";
 const META_BOOT_EPOCH: &[u8] = b"boot-epoch";
@@ -76,7 +78,8 @@ pub enum OpenError {
     /// A later release wrote it.
     #[error(
         "the store in {} has schema {found}, this liaison knows {SCHEMA}: it was written by a \
-         newer liaison, start that release or a later one", dir.display()
+         newer liaison, start that release or a later one, or restore a backup that this one made \
+         with `liaison restore`", dir.display()
     )]
     NewerSchema {
         /// The directory of the database.
@@ -202,10 +205,53 @@ pub(super) fn open(
     if !sync_override::is_linked() {
         return Err(OpenError::NotDurable);
     }
+    schema_fits(dir)?;
     make_dir(dir).map_err(io_error("create the state directory", dir))?;
     let lock = LockFile::take(dir)?;
     progress.locked();
-    recover::open(dir, options, lock, (clock, progress))
+    let opened = recover::open(dir, options, lock, (clock, progress))?;
+    keep_schema(dir)?;
+    Ok(opened)
+}
+
+/// The schema in the file beside the store; `None` without one.
+///
+/// # Errors
+/// [`OpenError::Io`].
+pub fn schema_of(dir: &Path) -> Result<Option<u64>, OpenError> {
+    let path = dir.join(SCHEMA_FILE);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error("open", &path)(error)),
+    };
+    let mut text = String::new();
+    let read = file.take(SCHEMA_TEXT_BYTES_MAX).read_to_string(&mut text);
+    read.map_err(io_error("read", &path))?;
+    // One that makes no sense says nothing; the number in the store itself is looked at, too.
+    Ok(text.trim().parse().ok())
+}
+
+fn schema_fits(dir: &Path) -> Result<(), OpenError> {
+    match schema_of(dir)? {
+        Some(found) if found > SCHEMA => Err(OpenError::NewerSchema {
+            dir: dir.to_owned(),
+            found,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn keep_schema(dir: &Path) -> Result<(), OpenError> {
+    if schema_of(dir)? == Some(SCHEMA) {
+        return Ok(());
+    }
+    let (path, new) = (dir.join(SCHEMA_FILE), dir.join("schema.new"));
+    fs::write(&new, format!("{SCHEMA}\n"))
+        .and_then(|()| File::open(&new)?.sync_all())
+        .and_then(|()| fs::rename(&new, &path))
+        .map_err(io_error("write", &path))?;
+    sync_dir(dir)
 }
 
 /// See [`recover::load`].
@@ -215,7 +261,9 @@ pub(super) fn load(dir: &Path, options: SledOptions, export: &Path) -> Result<u6
     }
     make_dir(dir).map_err(io_error("create the state directory", dir))?;
     let _lock = LockFile::take(dir)?;
-    recover::load(dir, options, export)
+    let rows = recover::load(dir, options, export)?;
+    keep_schema(dir)?;
+    Ok(rows)
 }
 
 /// Opens the database that is there.
