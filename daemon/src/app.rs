@@ -23,6 +23,7 @@ use crate::config::{
 use crate::delivery::{self, Delivery};
 use crate::freshness::Freshness;
 use crate::ingest::Ingest;
+use crate::keeping::night::Night;
 use crate::office::{MailboxRoute, Office, Person};
 use crate::pipeline::{ActivePlugin, Parts, Pipeline};
 use crate::plugin::{Engine, Plugin, Workers};
@@ -276,6 +277,8 @@ pub struct App {
     pub calendars: Calendars,
     /// Plugins that cannot run, or not as they were granted.
     pub plugin_troubles: Vec<PluginTrouble>,
+    /// Lets go of what is kept for too long, and looks everything over.
+    pub night: Arc<Night>,
     /// Told when the event log grew.
     pub events: Arc<Notify>,
     /// Told when effects may be due.
@@ -351,9 +354,16 @@ impl App {
             freshness: freshness.clone(),
         }));
         let sweeper = Arc::new(Sweeper::new(books.clone(), Registry::own()));
+        let night = Arc::new(Night {
+            books: books.clone(),
+            clock: clock.clone(),
+            retention: config.retention,
+            zone: config.firm.business.zone().clone(),
+        });
         Ok(App {
             clock,
             books,
+            night,
             sweeper,
             office,
             freshness,
@@ -395,6 +405,11 @@ impl App {
                 let work = |stop| delivery.run_mail(stop);
                 room.gate(Stage::Outbox, &stop, |_| {}, work).await;
             }
+        });
+        let night = self.night.clone();
+        supervisor.spawn("nightly", move |stop| {
+            let night = night.clone();
+            async move { night.run(&stop).await }
         });
         let (room, delivery) = (self.room.clone(), self.delivery.clone());
         supervisor.spawn("holds", move |stop| {

@@ -37,8 +37,8 @@ use crate::store::{
 use chunk::Chunk;
 use registry::{Registry, has_records};
 use rows::{
-    AuditRow, DeliveryRow, EventRow, LedgerRow, OutcomeRow, PluginResultRow, PluginStateRow,
-    TimelineRow,
+    AuditRow, DeliveryRow, EventRow, LedgerRow, LookedRow, OutcomeRow, PluginResultRow,
+    PluginStateRow, TimelineRow,
 };
 
 /// Most messages of a thread that are shown.
@@ -612,6 +612,14 @@ impl Books {
     /// As the store.
     pub async fn restored(&self) -> Result<Option<AuditRow>, BooksError> {
         self.value(keys::setting("restored")).await
+    }
+
+    /// What the last look at everything found; `None` before the first.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn looked(&self) -> Result<Option<LookedRow>, BooksError> {
+        self.value(keys::setting(keys::LOOKED)).await
     }
 
     /// Puts bytes into a content file and returns its name as text.

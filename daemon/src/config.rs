@@ -27,6 +27,7 @@ use liaison_core::policy;
 use liaison_core::policy::{Limits, Modes};
 use serde_json::{Map, Value};
 
+use crate::keeping::retention::Retention;
 use crate::room::RoomSettings;
 use crate::sink::caldav::CaldavSettings;
 use crate::sink::maildir::MaildirTransportSettings;
@@ -68,6 +69,8 @@ pub struct Config {
     pub plugins: Vec<PluginConfig>,
     /// Ceilings.
     pub limits: Limits,
+    /// How long things are kept.
+    pub retention: Retention,
     /// How notifications also go out as mail; `None`: they are tasks only.
     pub staff_mail: Option<StaffMail>,
     /// Who may do what over the control socket.

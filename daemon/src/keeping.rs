@@ -6,8 +6,12 @@
 //! goes out twice.
 
 mod backup;
+mod forget;
 mod migrate;
+pub mod night;
 mod restore;
+pub mod retention;
+pub mod sweep;
 mod transfer;
 mod verify;
 

@@ -120,7 +120,7 @@ pub struct MailEffect {
     pub recipient: String,
     /// Subject, for lists.
     pub subject_line: String,
-    /// Content file of the rendered message.
+    /// Content file of the rendered message; [`crate::message::gone`] when it was removed since.
     pub content: String,
     /// Message it answers.
     pub answers: Option<MessageKey>,

@@ -19,6 +19,21 @@ pub const MESSAGE_ID_BYTES_MAX: usize = 250;
 /// Most tags of a message.
 pub const TAGS_MAX: usize = 16;
 
+/// Begins what stands in place of a content file's name when the bytes were removed on purpose.
+const GONE: &str = "gone: ";
+
+/// What stands in place of the name of a content file that was removed because of `why`.
+#[must_use]
+pub fn gone(why: &str) -> String {
+    format!("{GONE}{why}")
+}
+
+/// Why a content file was removed on purpose; `None` when it was not.
+#[must_use]
+pub fn gone_why(content: &str) -> Option<&str> {
+    content.strip_prefix(GONE)
+}
+
 /// An address with its name, as kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
@@ -79,7 +94,8 @@ pub struct MessageRecord {
     pub account: Option<AccountId>,
     /// The contact it was matched to.
     pub contact: Option<ContactId>,
-    /// Content file of the bytes; empty when they could not be had.
+    /// Content file of the bytes; empty when they could not be had, [`gone`] when they were removed
+    /// since.
     pub content: String,
     /// Size in bytes.
     pub size: u64,

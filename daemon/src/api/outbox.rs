@@ -149,7 +149,12 @@ pub(super) async fn show(
         }
         None => Value::Null,
     };
-    Ok(json!({ "mail": mail_json(&mail), "content": content, "audit": audit }))
+    Ok(json!({
+        "mail": mail_json(&mail),
+        "content": content,
+        "content_gone": liaison_core::message::gone_why(&mail.content),
+        "audit": audit,
+    }))
 }
 
 async fn mail_by(context: &ApiContext, id: &str) -> Result<Stored<MailEffect>, ApiError> {

@@ -133,7 +133,11 @@ pub(super) async fn verify(
     _caller: &Caller,
     _arguments: Nothing,
 ) -> Result<Value, ApiError> {
-    let looked = keeping::verify(&context.books).await?;
+    let books = &context.books;
+    let looked = keeping::verify(books).await?;
+    // What was let go stays as the last pass told it.
+    let let_go = books.looked().await?.map(|row| row.let_go);
+    keeping::night::record(books, &looked, let_go.unwrap_or_default(), context.now()).await?;
     let clean = looked.is_clean();
     let mut answer = json!(looked);
     if let Some(answer) = answer.as_object_mut() {

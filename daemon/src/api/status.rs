@@ -67,6 +67,15 @@ pub(super) async fn status(
         );
         attention.extend("records", [item("newer_records", "", text)]);
     }
+    let looked = books.looked().await?;
+    if let Some(row) = looked.as_ref().filter(|row| !row.clean) {
+        let text = format!(
+            "the look at everything at {} found: {}; see `liaison verify`",
+            row.at,
+            row.faults.join("; ")
+        );
+        attention.extend("verify", [item("verify", "", text)]);
+    }
     Ok(json!({
         "now": context.now(),
         "running": live.is_some(),
@@ -99,6 +108,7 @@ pub(super) async fn status(
             "journal": books.local.as_deref().map(journal),
             "recovered": recovered,
         },
+        "looked_over": looked,
         "needs_person": attention.0,
         "daemon": live,
     }))

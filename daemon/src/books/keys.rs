@@ -49,6 +49,9 @@ pub fn setting(name: &str) -> Key {
     one(Ns::Setting, name)
 }
 
+/// Name of the setting that tells what the last look at everything found.
+pub const LOOKED: &str = "looked-over";
+
 /// An event by its place in the log.
 #[must_use]
 pub fn event(seq: &u64) -> Key {
@@ -196,6 +199,12 @@ pub fn thread_party(thread: &ThreadId, name: &str) -> Key {
         .text(thread.as_str())
         .text(&name)
         .key(Ns::ThreadParty)
+}
+
+/// All parties of a thread.
+#[must_use]
+pub fn thread_parties(thread: &ThreadId) -> Range {
+    Tuple::new().text(thread.as_str()).range(Ns::ThreadParty)
 }
 
 /// Messages of a thread by time.

@@ -12,6 +12,7 @@ use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::registry::records;
+use crate::keeping::sweep::LetGo;
 use crate::source::{BatchMode, Cursor, FolderRole};
 
 /// One copy of a message.
@@ -259,6 +260,23 @@ pub struct VersionsRow {
     pub swept: Vec<(u8, u16)>,
 }
 
+/// What the last look at everything found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookedRow {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Nothing was found.
+    pub clean: bool,
+    /// What was found, in lines; not all of it.
+    pub faults: Vec<String>,
+    /// Rows that were read.
+    pub rows: u64,
+    /// Contents that were read.
+    pub contents: u64,
+    /// What was let go before.
+    pub let_go: LetGo,
+}
+
 // Numbers are on disk: add at the end, never reuse one. 1 and 2 are in `store/sled/open.rs`, up to
 // 9 belongs to what the store says of itself. How a shape is changed: ARCHITECTURE, section 6.
 records! {
@@ -286,4 +304,5 @@ records! {
     30 CounterRow = 1;
     31 WaitRow = 1;
     32 UnreadRow = 1;
+    33 LookedRow = 1;
 }

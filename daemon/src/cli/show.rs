@@ -526,6 +526,13 @@ fn status(value: &Value) -> String {
         );
         out.push_str(&wrapped(&text, 0));
     }
+    if let Some(looked) = value.get("looked_over").filter(|row| row.is_object()) {
+        let found = match looked.get("clean") == Some(&Value::Bool(true)) {
+            true => "everything is as it should be",
+            false => "NOT everything is as it should be",
+        };
+        let _ = writeln!(out, "Checked: {}, {found}", at(looked, "/at"));
+    }
     for told in items(value, "/renumbered") {
         let (when, what, why) = (at(told, "/at"), at(told, "/what"), at(told, "/why"));
         out.push_str(&wrapped(&format!("{when}  {what}: {why}"), 0));

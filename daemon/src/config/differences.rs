@@ -26,6 +26,7 @@ impl Config {
             ("log", words(&self.log), words(&new.log)),
             ("firm", words(&self.firm), words(&new.firm)),
             ("limits", words(&self.limits), words(&new.limits)),
+            ("retention", words(&self.retention), words(&new.retention)),
             (
                 "staff_mail",
                 words(&self.staff_mail),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 /// Names of the sections, for the nearest name of an unknown key at the top.
-pub(super) const SECTIONS: [&str; 11] = [
+pub(super) const SECTIONS: [&str; 12] = [
     "firm",
     "user",
     "transport",
@@ -14,6 +14,7 @@ pub(super) const SECTIONS: [&str; 11] = [
     "calendar",
     "plugin",
     "limits",
+    "retention",
     "staff_mail",
     "control",
     "store",
@@ -194,6 +195,15 @@ pub(super) struct RawLimits {
     pub hold_hours: Option<u32>,
     pub hold_before_slot_hours: Option<u32>,
     pub holds_open: Option<u32>,
+}
+
+/// What is left out is as `Retention::default` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRetention {
+    pub raw_mail: Option<String>,
+    pub facts: Option<String>,
+    pub content_bytes_max: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -16,8 +16,9 @@ use tracing_subscriber::EnvFilter;
 use super::load::default_plugin_dir;
 use super::problem::Problems;
 use super::read::{Section, did_you_mean};
-use super::schema::{RawControl, RawLimits, RawStaffMail, RawTop, RawUser, SECTIONS};
+use super::schema::{RawControl, RawLimits, RawRetention, RawStaffMail, RawTop, RawUser, SECTIONS};
 use super::{Config, Control, StaffMail, User};
+use crate::keeping::retention::{CONTENT_BYTES_MIN, FACTS_DAYS_MIN, Kept, Retention};
 
 /// Name of the socket in the state folder.
 const SOCKET_NAME: &str = "liaison.sock";
@@ -50,6 +51,7 @@ struct Tables<'i> {
     plugins: Vec<Section<'i>>,
     firm: Option<Section<'i>>,
     limits: Option<Section<'i>>,
+    retention: Option<Section<'i>>,
     control: Option<Section<'i>>,
     staff_mail: Option<Section<'i>>,
     store: Option<Section<'i>>,
@@ -70,6 +72,7 @@ impl<'i> Tables<'i> {
             plugins: top.take_tables("plugin", problems),
             firm: top.take_table("firm", problems),
             limits: top.take_table("limits", problems),
+            retention: top.take_table("retention", problems),
             control: top.take_table("control", problems),
             staff_mail: top.take_table("staff_mail", problems),
             store: top.take_table("store", problems),
@@ -89,6 +92,7 @@ impl<'i> Tables<'i> {
         let single = [
             &self.firm,
             &self.limits,
+            &self.retention,
             &self.control,
             &self.staff_mail,
             &self.store,
@@ -137,6 +141,9 @@ pub(super) fn validate(
     let limits = tables
         .limits
         .map_or(Some(Limits::default()), |section| v.limits(&section));
+    let retention = tables
+        .retention
+        .map_or(Some(Retention::default()), |section| v.retention(&section));
     let control = tables
         .control
         .map_or(Some(Control::default()), |section| v.control(&section));
@@ -161,6 +168,7 @@ pub(super) fn validate(
         calendars,
         plugins,
         limits: limits?,
+        retention: retention?,
         staff_mail,
         control: control?,
         store: store?,
@@ -428,6 +436,64 @@ impl Validation<'_, '_> {
                 .unwrap_or(usual.hold_before_slot_hours),
             holds_open: raw.holds_open.unwrap_or(usual.holds_open),
         })
+    }
+
+    fn retention(&mut self, section: &Section<'_>) -> Option<Retention> {
+        let raw: RawRetention = section.read(&[], self.problems)?;
+        let usual = Retention::default();
+        let raw_mail = self.kept(section, "raw_mail", raw.raw_mail, usual.raw_mail, 1)?;
+        let facts = self.kept(section, "facts", raw.facts, usual.facts, FACTS_DAYS_MIN)?;
+        if facts.ends_before(raw_mail) {
+            let what = "the facts of a message would go before its bytes";
+            let remedy = "keep `facts` for at least as long as `raw_mail`";
+            self.problems.add(section, "facts", what, remedy);
+        }
+        if raw
+            .content_bytes_max
+            .is_some_and(|max| max < CONTENT_BYTES_MIN)
+        {
+            let what = format!("less than {CONTENT_BYTES_MIN} bytes leave no room to work");
+            let remedy = "write a larger number of bytes, or leave the key out for no bound";
+            self.problems
+                .add(section, "content_bytes_max", what, remedy);
+        }
+        Some(Retention {
+            raw_mail,
+            facts,
+            content_bytes_max: raw.content_bytes_max,
+        })
+    }
+
+    /// `400d` or `forever`.
+    fn kept(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        text: Option<String>,
+        usual: Kept,
+        days_min: u32,
+    ) -> Option<Kept> {
+        let Some(text) = text else {
+            return Some(usual);
+        };
+        let remedy = format!(
+            "write a number of days such as \"730d\" (at least {days_min}), or \"forever\""
+        );
+        let Some(kept) = Kept::parse(&text) else {
+            let what = format!("`{text}` is no time to keep something");
+            self.problems.add(section, key, what, remedy);
+            return None;
+        };
+        if matches!(kept, Kept::Days(days) if days < days_min) {
+            let what = match key {
+                "facts" => format!(
+                    "{text} is too short: for {days_min} days they keep anything from being done twice"
+                ),
+                _ => format!("{text} is too short"),
+            };
+            self.problems.add(section, key, what, remedy);
+        }
+        Some(kept)
     }
 
     fn control(&mut self, section: &Section<'_>) -> Option<Control> {

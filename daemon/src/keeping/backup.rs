@@ -24,6 +24,8 @@ pub async fn backup(
 ) -> Result<Manifest, KeepingError> {
     let local = books.local.as_ref().ok_or(KeepingError::NoFiles)?;
     empty(folder)?;
+    // Until the end nothing goes that the export names.
+    let _stays = books.content.stays().await;
     let export = local.save(folder).await?;
     // After the export: what its rows name was durable before them.
     let place = folder.join(CONTENT);
@@ -75,7 +77,8 @@ fn empty(folder: &Path) -> Result<(), KeepingError> {
     Ok(())
 }
 
-/// The content that rows name: messages and rendered mails.
+/// The content that rows name: messages and rendered mails. What was removed on purpose has no
+/// name any more.
 pub(super) async fn named(books: &Books) -> Result<BTreeSet<ContentHash>, KeepingError> {
     let mut hashes = BTreeSet::new();
     let mut note = |text: &str| hashes.extend(text.parse::<ContentHash>().ok());

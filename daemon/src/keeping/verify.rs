@@ -17,6 +17,8 @@ use crate::store::codec::CodecError;
 use crate::store::content::ContentError;
 use crate::store::{Dir, Key, Ns, PAGE_ROWS_MAX, Range, Versioned};
 
+/// Families that were written all the while, so that nothing is known of them.
+pub(super) const BUSY: &str = "changed during every look";
 /// Faults of one kind that are named; the others are counted.
 const NAMED_MAX: usize = 20;
 
@@ -98,7 +100,7 @@ async fn files(books: &Books, looked: &mut Looked) -> Result<(), KeepingError> {
         looked.fault("rows lost or altered", ns.name());
     }
     for ns in &found.busy {
-        looked.fault("changed during every look", ns.name());
+        looked.fault(BUSY, ns.name());
     }
     for text in &found.bad {
         looked.fault("unreadable", text);

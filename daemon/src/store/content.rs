@@ -90,6 +90,8 @@ struct Inner {
     packs: Packs,
     files: Files,
     clock: Arc<dyn Clock>,
+    /// Held shared by who copies what rows name, and alone by who removes content.
+    removing: Arc<tokio::sync::RwLock<()>>,
 }
 
 /// What a sweep removed.
@@ -129,6 +131,7 @@ impl ContentStore {
             packs: Packs::open(&root.join(packs::FOLDER))?,
             files: Files::new(root),
             clock: Arc::new(SystemClock),
+            removing: Arc::default(),
         };
         Ok(ContentStore {
             inner: Arc::new(inner),
@@ -167,15 +170,52 @@ impl ContentStore {
         live: Arc<HashSet<ContentHash>>,
         before: u64,
     ) -> Result<Swept, ContentError> {
+        let _alone = self.inner.removing.write().await;
         self.blocking(move |inner| inner.sweep(&live, before)).await
     }
 
-    /// Removes these contents now.
+    /// Removes these contents, whatever else lies in their packs, unless somebody put them since
+    /// the second `before`.
     ///
     /// # Errors
     /// [`ContentError`]; what was not removed is still there.
-    pub async fn erase(&self, erased: HashSet<ContentHash>) -> Result<Swept, ContentError> {
-        self.blocking(move |inner| inner.erase(&erased)).await
+    pub async fn erase(
+        &self,
+        erased: HashSet<ContentHash>,
+        before: u64,
+    ) -> Result<Swept, ContentError> {
+        let _alone = self.inner.removing.write().await;
+        self.blocking(move |inner| inner.erase(&erased, before))
+            .await
+    }
+
+    /// While the guard lives nothing is removed: what rows name now can be copied.
+    pub async fn stays(&self) -> tokio::sync::OwnedRwLockReadGuard<()> {
+        Arc::clone(&self.inner.removing).read_owned().await
+    }
+
+    /// How long a content is, without reading it; `None` when it is not kept.
+    ///
+    /// # Errors
+    /// [`ContentError::Io`], [`ContentError::Thread`].
+    pub async fn length(&self, hash: ContentHash) -> Result<Option<u64>, ContentError> {
+        if let Some(length) = self.inner.packs.length(hash) {
+            return Ok(Some(length));
+        }
+        self.blocking(move |inner| inner.files.length(hash)).await
+    }
+
+    /// The names of all content, whether a row names it or not.
+    ///
+    /// # Errors
+    /// [`ContentError::Io`], [`ContentError::Thread`].
+    pub async fn names(&self) -> Result<Vec<ContentHash>, ContentError> {
+        self.blocking(|inner| {
+            let mut names = inner.packs.names();
+            names.extend(inner.files.all()?.into_iter().map(|(hash, _)| hash));
+            Ok(names)
+        })
+        .await
     }
 
     /// How much is kept in packs.
@@ -219,7 +259,7 @@ impl Inner {
 
     fn write(&self, bytes: &[u8]) -> Result<ContentHash, ContentError> {
         if bytes.len() > PACKED_BYTES_MAX {
-            return self.files.write(bytes);
+            return self.files.write(bytes, self.seconds());
         }
         self.packs.write(bytes, self.seconds())
     }
@@ -237,10 +277,12 @@ impl Inner {
 }
 
 impl Inner {
-    fn erase(&self, erased: &HashSet<ContentHash>) -> Result<Swept, ContentError> {
-        let mut swept = self.packs.erase(erased)?;
+    fn erase(&self, erased: &HashSet<ContentHash>, before: u64) -> Result<Swept, ContentError> {
+        let mut swept = self.packs.erase(erased, before)?;
         for hash in erased {
-            swept.add(self.files.remove(*hash)?);
+            if self.files.written(*hash)?.is_some_and(|at| at < before) {
+                swept.add(self.files.remove(*hash)?);
+            }
         }
         Ok(swept)
     }

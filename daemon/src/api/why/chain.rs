@@ -333,6 +333,7 @@ fn message_json(message: &MessageRecord) -> Value {
         "attachments": message.attachments,
         "tags": message.tags,
         "problems": message.problems,
+        "content_gone": liaison_core::message::gone_why(&message.content),
     })
 }
 

@@ -56,17 +56,38 @@ impl Files {
     /// Removes the file of that name, if there is one; tells its length.
     pub(super) fn remove(&self, hash: ContentHash) -> Result<Option<u64>, ContentError> {
         let (_, inner, path) = self.place(hash);
-        let length = match fs::metadata(&path) {
-            Ok(found) => found.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_error("look at", &path)(error)),
+        let Some(length) = self.length(hash)? else {
+            return Ok(None);
         };
         fs::remove_file(&path).map_err(io_error("remove", &path))?;
         sync_dir(&inner)?;
         Ok(Some(length))
     }
 
-    /// The files, each with its name and the second since 1970 in which it was written.
+    /// The second since 1970 in which the content was put last; `None` when there is none.
+    pub(super) fn written(&self, hash: ContentHash) -> Result<Option<u64>, ContentError> {
+        let (_, _, path) = self.place(hash);
+        let Some(found) = self.look_at(hash)? else {
+            return Ok(None);
+        };
+        let changed = found.modified().map_err(io_error("look at", &path))?;
+        Ok(Some(seconds(changed)))
+    }
+
+    pub(super) fn length(&self, hash: ContentHash) -> Result<Option<u64>, ContentError> {
+        Ok(self.look_at(hash)?.map(|found| found.len()))
+    }
+
+    fn look_at(&self, hash: ContentHash) -> Result<Option<fs::Metadata>, ContentError> {
+        let (_, _, path) = self.place(hash);
+        match fs::metadata(&path) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("look at", &path)(error)),
+        }
+    }
+
+    /// The files, each with its name and the second since 1970 in which it was put last.
     pub(super) fn all(&self) -> Result<Vec<(ContentHash, u64)>, ContentError> {
         let mut found = Vec::new();
         for outer in folders(&self.root)? {
@@ -79,8 +100,7 @@ impl Files {
                     };
                     let changed = entry.metadata().and_then(|found| found.modified());
                     let changed = changed.map_err(io_error("look at", &path))?;
-                    let age = changed.duration_since(std::time::UNIX_EPOCH);
-                    found.push((hash, age.unwrap_or_default().as_secs()));
+                    found.push((hash, seconds(changed)));
                 }
             }
         }
@@ -117,7 +137,7 @@ impl Files {
         Ok(Some(Bytes::from(bytes)))
     }
 
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<ContentHash, ContentError> {
+    pub(super) fn write(&self, bytes: &[u8], now: u64) -> Result<ContentHash, ContentError> {
         let hash = ContentHash::of(bytes);
         let (outer, inner, path) = self.place(hash);
         let kept = match self.read(hash) {
@@ -129,6 +149,14 @@ impl Files {
             make_dir(&inner)?;
             let unfinished = self.write_unfinished(hash, bytes)?;
             fs::rename(&unfinished, &path).map_err(io_error("move into place", &unfinished))?;
+        } else {
+            // It counts as put now: a sweep must not take it before its new row is there.
+            let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(now);
+            File::options()
+                .append(true)
+                .open(&path)
+                .and_then(|file| file.set_modified(at))
+                .map_err(io_error("touch", &path))?;
         }
         // Also for content that was there: who wrote it may not have come this far.
         sync_dir(&inner)?;
@@ -170,6 +198,11 @@ impl Files {
             }
         }
     }
+}
+
+fn seconds(at: std::time::SystemTime) -> u64 {
+    let since = at.duration_since(std::time::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 /// The two-digit folders in `folder`.

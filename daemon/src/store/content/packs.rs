@@ -390,20 +390,36 @@ impl Packs {
         Ok(swept)
     }
 
-    /// Removes these contents now, whatever else lies in their packs.
-    pub(super) fn erase(&self, erased: &HashSet<ContentHash>) -> Result<Swept, ContentError> {
+    /// Removes these contents, whatever else lies in their packs, unless they were put since.
+    pub(super) fn erase(
+        &self,
+        erased: &HashSet<ContentHash>,
+        before: u64,
+    ) -> Result<Swept, ContentError> {
+        let needless =
+            |hash: &ContentHash, place: &Place| erased.contains(hash) && place.at < before;
         let packs: HashSet<u32> = {
             let state = lock(&self.state);
-            erased
+            let places = erased
                 .iter()
-                .filter_map(|hash| state.places.get(hash).map(|place| place.pack))
-                .collect()
+                .filter_map(|hash| Some((hash, state.places.get(hash)?)));
+            let needless = places.filter(|(hash, place)| needless(hash, place));
+            needless.map(|(_, place)| place.pack).collect()
         };
         let mut swept = Swept::default();
         for number in packs {
-            self.rewrite(number, &|hash, _| erased.contains(hash), &mut swept)?;
+            self.rewrite(number, &needless, &mut swept)?;
         }
         Ok(swept)
+    }
+
+    pub(super) fn length(&self, hash: ContentHash) -> Option<u64> {
+        let place = lock(&self.state).places.get(&hash).copied()?;
+        Some(u64::from(place.length))
+    }
+
+    pub(super) fn names(&self) -> Vec<ContentHash> {
+        lock(&self.state).places.keys().copied().collect()
     }
 
     fn rewrite(

@@ -170,7 +170,7 @@ async fn a_sweep_removes_what_nobody_names_and_no_more() {
     }
     let store = again(&dir);
     let one = HashSet::from([all[0]]);
-    assert_eq!(store.erase(one).await.unwrap().contents, 1);
+    assert_eq!(store.erase(one, NOW).await.unwrap().contents, 1);
     let bytes: Vec<u8> = fs::read_dir(dir.path().join("content/packs"))
         .unwrap()
         .flat_map(|entry| fs::read(entry.unwrap().path()).unwrap())
@@ -189,9 +189,9 @@ async fn an_index_that_is_bad_or_missing_is_made_from_its_pack() {
     let first = store.put(Bytes::from(vec![1; 1_000])).await.unwrap();
     let second = store.put(Bytes::from(vec![2; 1_000])).await.unwrap();
     // Ends the first pack.
-    store.erase(HashSet::from([second])).await.unwrap();
+    store.erase(HashSet::from([second]), NOW).await.unwrap();
     let third = store.put(Bytes::from(vec![3; 1_000])).await.unwrap();
-    store.erase(HashSet::from([third])).await.unwrap();
+    store.erase(HashSet::from([third]), NOW).await.unwrap();
     drop(store);
     for entry in fs::read_dir(dir.path().join("content/packs")).unwrap() {
         let path = entry.unwrap().path();

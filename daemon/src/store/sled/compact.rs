@@ -55,7 +55,7 @@ pub struct Compacted {
 }
 
 impl Record for Compacted {
-    const TYPE: u8 = 3;
+    const TYPE: u8 = 4;
     const VERSION: u16 = 1;
 }
 
