@@ -6,6 +6,7 @@
 //! writer that is hurt (`liaison-torture write`).
 
 #![expect(
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stderr,
@@ -15,6 +16,7 @@
 
 mod image;
 mod program;
+mod space;
 mod suites;
 mod writer;
 
@@ -24,7 +26,7 @@ use liaison_tests::chance::Chance;
 
 use suites::{Table, Tools};
 
-const USAGE: &str = "liaison-torture store [--only kill,opening,cut,full,sync,flip,bugs] \
+const USAGE: &str = "liaison-torture store [--only kill,opening,cut,full,sync,flip,space,bugs] \
                      [--rounds PART_IN_100]";
 
 fn main() -> ExitCode {

@@ -17,6 +17,7 @@ use liaison_tests::chance::Chance;
 
 use super::image::Image;
 use super::program::{Model, Rows, cursor_key, number_of};
+use super::space;
 use super::writer::options;
 
 /// Longest that a writer may take to end after its store failed, or a suite to hear of it.
@@ -64,6 +65,11 @@ pub const ALL: &[Suite] = &[
         run: flip,
     },
     Suite {
+        name: "space",
+        rounds: 1,
+        run: space::run,
+    },
+    Suite {
         name: "bugs",
         rounds: Bug::ALL.len() as u64,
         run: bugs,
@@ -83,17 +89,17 @@ impl Tools {
 }
 
 /// The rounds of a suite.
-struct Run<'a> {
-    rounds: u64,
+pub struct Run<'a> {
+    pub rounds: u64,
     tools: &'a Tools,
-    chance: &'a mut Chance,
+    pub chance: &'a mut Chance,
     passed: u64,
     failures: Vec<String>,
     notes: BTreeMap<&'static str, u64>,
 }
 
 impl Run<'_> {
-    fn round(&mut self, number: u64, result: Result<(), String>) {
+    pub fn round(&mut self, number: u64, result: Result<(), String>) {
         match result {
             Ok(()) => self.passed += 1,
             Err(error) => {
@@ -103,7 +109,7 @@ impl Run<'_> {
         }
     }
 
-    fn note(&mut self, what: &'static str, count: u64) {
+    pub fn note(&mut self, what: &'static str, count: u64) {
         *self.notes.entry(what).or_default() += count;
     }
 
@@ -494,6 +500,11 @@ fn flip(run: &mut Run<'_>) -> Result<(), String> {
     }
     let acknowledged = writer.kill().acknowledged;
     let mut model = Model::new(seed);
+    let (rows, old) = (whole.join("sled"), whole.join("sled.old"));
+    if !rows.exists() {
+        // Killed while the rows got new files; what is to be hurt needs its name.
+        fs::rename(old, rows).map_err(|error| error.to_string())?;
+    }
     let image = dir.path().join("image");
     copy_tree(&whole, &image).map_err(|error| error.to_string())?;
     check(&image, &mut model, acknowledged)?;

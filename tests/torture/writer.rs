@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use liaison::store::sled::{SledOptions, SledStore};
@@ -12,6 +14,9 @@ use super::program::{cursor_key, number_of, transaction};
 
 /// Transactions on their way at one time: groups form.
 const PARALLEL: usize = 16;
+
+/// After so many transactions the rows get new files: so often that kills meet every moment of it.
+const COMPACT_EVERY: u64 = 500;
 
 /// Everything small, so that segments, checkpoints and exports come many times a second.
 pub fn options() -> SledOptions {
@@ -49,7 +54,9 @@ async fn write(dir: &Path, seed: u64, count: u64) -> Result<(), String> {
         .map_err(|error| error.to_string())?
         .map_err(|error| format!("open: {error}"))?;
     println!("open");
-    let shared: &dyn Store = &store;
+    let store = Arc::new(store);
+    let compacting = Arc::new(AtomicBool::new(false));
+    let shared: &dyn Store = &*store;
     let row = shared
         .get_one(cursor_key())
         .await
@@ -68,6 +75,14 @@ async fn write(dir: &Path, seed: u64, count: u64) -> Result<(), String> {
                 tell(number);
                 if number % 50 == 0 {
                     refuse_stale(&store).await?;
+                }
+                if number % COMPACT_EVERY == 0 && !compacting.swap(true, Ordering::Relaxed) {
+                    let (store, compacting) = (Arc::clone(&store), Arc::clone(&compacting));
+                    tokio::spawn(async move {
+                        // What fails the store is heard by the commits.
+                        let _ = store.compact().await;
+                        compacting.store(false, Ordering::Relaxed);
+                    });
                 }
             }
             Some((_, Err(error))) => break Err(error.to_string()),
