@@ -30,7 +30,7 @@ test: setup lint servers plugins test-plugins
 	$(CARGO) test --workspace --locked
 
 bench: setup servers
-	$(CARGO) bench --locked -p liaison-tests --bench figures
+	$(CARGO) bench --locked -p liaison-tests --bench store --bench figures
 
 # ROUNDS=1000 for a long one; SEED=n to have a run again.
 torture: torture-store setup servers plugins test-plugins
@@ -45,7 +45,7 @@ torture-store: setup
 	cp $(TARGET)/debug/liaison-torture $(TARGET)/liaison-torture-bugs
 	$(BUILD)
 	$(if $(SEED),LIAISON_SEED=$(SEED)) $(TARGET)/debug/liaison-torture store \
-		--only kill,opening,cut,full,sync,flip
+		--only kill,opening,cut,full,sync,flip,space
 	$(TARGET)/liaison-torture-bugs store --only bugs
 
 clean:
