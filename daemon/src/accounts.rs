@@ -16,6 +16,7 @@ use liaison_core::time::Timestamp;
 
 use crate::books::rows::{ByAddrRow, ByDomainRow};
 use crate::books::{Books, BooksError, keys};
+use crate::privacy::Tombstones;
 use crate::store::{Key, ReadError};
 
 pub(crate) use change::audit;
@@ -333,7 +334,7 @@ impl AccountBook {
         draft: &ContactDraft,
         by: &By,
     ) -> Result<(Contact, Change), AccountsError> {
-        self.check_contact(draft)?;
+        self.check_contact(draft).await?;
         for _ in 0..TRIES_MAX {
             if self.books.account(account).await?.is_none() {
                 return Err(AccountsError::Unknown(account.to_string()));
@@ -357,16 +358,24 @@ impl AccountBook {
         draft: &ContactDraft,
         by: &By,
     ) -> Result<(Contact, Change), AccountsError> {
-        self.check_contact(draft)?;
+        self.check_contact(draft).await?;
         let planned = change::contact(&self.books, account, draft, by).await?;
         Ok((planned.record, planned.change))
     }
 
-    fn check_contact(&self, draft: &ContactDraft) -> Result<(), AccountsError> {
-        let checked = self.rules.contact_address(&draft.email);
-        checked.map_err(|reason| {
+    async fn check_contact(&self, draft: &ContactDraft) -> Result<(), AccountsError> {
+        let refused = |reason: String| {
             AccountsError::field("contact_email", &draft.email.to_string(), reason)
-        })
+        };
+        self.rules.contact_address(&draft.email).map_err(refused)?;
+        let tombstones = Tombstones::read(&self.books).await?;
+        match tombstones.of(&self.books, &draft.email.key()).await? {
+            None => Ok(()),
+            Some(erasure) => Err(refused(format!(
+                "the data of this person was erased (asked for at {}), and is not taken in again",
+                erasure.asked
+            ))),
+        }
     }
 
     async fn write<T>(&self, planned: change::Planned<T>) -> Result<(T, Change), AccountsError> {

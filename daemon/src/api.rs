@@ -11,6 +11,7 @@ mod matching;
 mod metrics;
 mod outbox;
 mod plugins;
+mod privacy;
 mod service;
 mod status;
 mod timers;
@@ -30,6 +31,7 @@ use crate::clock::Clock;
 pub use crate::config::Role;
 use crate::office::Office;
 use crate::outbox::StepError;
+use crate::privacy::PrivacyError;
 pub use cases::case_kinds;
 
 /// How often a change that lost a race is decided again.
@@ -82,6 +84,10 @@ pub trait Live: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// Why the file cannot be used, in words; nothing is changed then.
     fn reload(&self) -> Result<Vec<String>, String>;
+
+    /// Has the daemon end all work, close the store, and begin again with it, soon: what is to be
+    /// erased is erased in between.
+    fn reopen(&self);
 }
 
 /// What the commands work on. Cheap to clone.
@@ -191,6 +197,9 @@ pub enum ApiError {
     /// The data could not be kept or looked over.
     #[error(transparent)]
     Keeping(#[from] crate::keeping::KeepingError),
+    /// The data of a person could not be shown or erased.
+    #[error(transparent)]
+    Privacy(#[from] crate::privacy::PrivacyError),
     /// A message breaks the reader.
     #[error(transparent)]
     Reader(#[from] crate::reader::ReaderBroke),
@@ -238,7 +247,13 @@ impl ApiError {
             ApiError::NotRunning | ApiError::Starting(_) => "not_running",
             ApiError::Configuration(_) => "configuration",
             ApiError::Accounts(_) | ApiError::Import(_) => "refused",
-            ApiError::Books(_) | ApiError::Reader(_) | ApiError::Keeping(_) => "failed",
+            ApiError::Privacy(PrivacyError::Address { .. }) => "arguments",
+            ApiError::Privacy(PrivacyError::Own(_)) => "refused",
+            ApiError::Privacy(PrivacyError::NotNow(_)) => "not_now",
+            ApiError::Books(_)
+            | ApiError::Reader(_)
+            | ApiError::Keeping(_)
+            | ApiError::Privacy(_) => "failed",
         }
     }
 
@@ -310,6 +325,9 @@ commands! {
     "verify" Observe service::verify;
     "store-stats" Observe service::store_stats;
     "store-compact" Admin service::store_compact;
+    "privacy-export" Admin privacy::export;
+    "privacy-erase" Admin privacy::erase;
+    "privacy-erasures" Admin privacy::erasures;
 }
 
 /// Commands that only a running daemon can carry out.

@@ -11,12 +11,12 @@ use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
 use liaison_core::policy::Route;
 use tokio::sync::Notify;
 
-use crate::books::Books;
 use crate::books::registry::Registry;
 use crate::books::sweep::Sweeper;
+use crate::books::{Books, BooksError};
 use crate::calendars::{CalendarMirror, Calendars};
 use crate::check::online::Edges;
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{
     Calendar, CalendarKind, Config, Mailbox, MailboxKind, Transport, TransportKind,
 };
@@ -27,6 +27,7 @@ use crate::keeping::night::Night;
 use crate::office::{MailboxRoute, Office, Person};
 use crate::pipeline::{ActivePlugin, Parts, Pipeline};
 use crate::plugin::{Engine, Plugin, Workers};
+use crate::privacy;
 use crate::room::{self, Disks, Room, Stage};
 use crate::sink::caldav::{CaldavCalendar, CaldavSettingsError};
 use crate::sink::imap_folders::ImapFolders;
@@ -98,6 +99,9 @@ pub enum StartError {
     /// What an import brought could not be settled.
     #[error("what was imported cannot be made ready")]
     Imported(#[source] Box<crate::keeping::KeepingError>),
+    /// What is to be erased could not be.
+    #[error("the data of a person is to be erased, and cannot be; the next start tries it again")]
+    Erase(#[from] privacy::PrivacyError),
     /// The records cannot be used.
     #[error("the records of the plugins cannot be used")]
     Books(#[from] crate::books::BooksError),
@@ -114,17 +118,17 @@ pub struct PluginTrouble {
     pub runs: bool,
 }
 
-/// Opens the store and the content files under `state_dir`, with the usual sizes. Blocks: not for
-/// an async thread.
+/// Opens the store and the content files under `state_dir`, with the usual sizes, and finishes the
+/// erasures that were asked for. Blocks: for a blocking thread of a runtime.
 ///
 /// # Errors
 /// When another process holds the store, or it is damaged; the text says what to do.
 pub fn open_books(state_dir: &Path) -> Result<(Books, Arc<SledStore>), StartError> {
-    open_books_with(state_dir, SledOptions::default(), &Arc::default())
+    open_and_erase(state_dir, SledOptions::default(), &Arc::default())
 }
 
-/// The same, as the operator set it, telling `progress` how far it is: what is kept back of the disk is given up first when there is
-/// hardly room to open anything.
+/// The same, as the operator set it, telling `progress` how far it is: what is kept back of the
+/// disk is given up first when there is hardly room to open anything.
 ///
 /// # Errors
 /// As [`open_books`].
@@ -133,10 +137,45 @@ pub fn open_configured(
     progress: &Arc<Progress>,
 ) -> Result<(Books, Arc<SledStore>), StartError> {
     room::make_way(&config.state_dir, config.disk, &Disks);
-    open_books_with(&config.state_dir, config.store, progress)
+    open_and_erase(&config.state_dir, config.store, progress)
 }
 
-fn open_books_with(
+fn open_and_erase(
+    state_dir: &Path,
+    options: SledOptions,
+    progress: &Arc<Progress>,
+) -> Result<(Books, Arc<SledStore>), StartError> {
+    let (books, store) = open_with(state_dir, options, progress)?;
+    let runtime = tokio::runtime::Handle::current();
+    let open = runtime.block_on(privacy::open_erasures(&books))?;
+    if open.is_empty() {
+        return Ok((books, store));
+    }
+    progress.begin("erasing the data of a person", None);
+    // Somebody's data is to be erased: before anybody works with it.
+    let now = SystemClock.now();
+    let erased = runtime.block_on(privacy::rows_and_content(&books, now));
+    let closed = runtime.block_on(store.close());
+    erased?;
+    closed.map_err(BooksError::from)?;
+    drop((books, store));
+    let anew = SledOptions {
+        fresh_segment: true,
+        ..options
+    };
+    let (books, store) = open_with(state_dir, anew, progress)?;
+    runtime.block_on(privacy::finish(&books, &state_dir.join(STORE_DIR), now))?;
+    Ok((books, store))
+}
+
+/// The folder of the store in the state directory.
+const STORE_DIR: &str = "store";
+
+/// Opens the store and the content files, and nothing else.
+///
+/// # Errors
+/// As [`open_books`].
+pub(crate) fn open_with(
     state_dir: &Path,
     options: SledOptions,
     progress: &Arc<Progress>,
@@ -149,7 +188,7 @@ fn open_books_with(
         source,
     };
     builder.create(state_dir).map_err(state)?;
-    let path = state_dir.join("store");
+    let path = state_dir.join(STORE_DIR);
     let store = SledStore::open_telling(&path, options, progress)
         .map_err(|source| StartError::Store { path, source })?;
     let store = Arc::new(store);

@@ -10,6 +10,7 @@ pub mod display;
 mod files;
 pub mod inspect;
 mod plugin;
+mod privacy;
 mod show;
 mod why;
 pub(crate) mod wording;
@@ -203,6 +204,7 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         }) => files::rebuild(config, accept_loss, cli.json).await,
         Command::Import { file } => files::import(config, &file, cli.json).await,
         Command::Migrate { file, .. } => files::migrate(config, file.as_deref(), cli.json).await,
+        Command::Privacy(command) => privacy::run(config, command, cli.json).await,
         command => {
             let asked = asked(command)?;
             let (answer, wording) =

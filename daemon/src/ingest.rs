@@ -16,11 +16,14 @@ mod unread;
 
 pub(crate) use taking::{EVENT_NEXT, NewEvent, RECORDED_ONLY, append_event, append_events};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use liaison_core::ids::MailboxId;
 use liaison_core::mail::MessageView;
+use liaison_core::mail::address::NamedAddress;
+use liaison_core::message::gone;
 use liaison_core::time::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
@@ -30,9 +33,10 @@ use crate::books::{Books, BooksError, chain, keys, replace};
 use crate::clock::Clock;
 use crate::freshness::Freshness;
 use crate::office::Office;
+use crate::privacy::{ERASED_WHY, Tombstones};
 use crate::reader;
 use crate::source::{
-    Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError, Taken, Unread,
+    Batch, BatchMode, Content, Cursor, FolderRef, FolderRole, Intake, IntakeError, Taken, Unread,
 };
 use crate::store::BATCH_ROWS_MAX;
 use crate::store::content::ContentError;
@@ -161,34 +165,25 @@ impl Ingest {
     /// Reads all messages and makes their bytes durable, before anything refers to them.
     async fn prepare(&self, batch: &Batch) -> Result<Vec<Prepared>, BooksError> {
         let mut prepared = Vec::with_capacity(batch.arrived.len());
+        let tombstones = Tombstones::read(&self.books).await?;
         for chunk in batch.arrived.chunks(CONTENT_PARALLEL) {
-            let kept = futures_util::future::join_all(chunk.iter().map(|arrived| async move {
-                match &arrived.content {
-                    Content::Message(bytes) => self.books.keep(bytes.clone()).await,
-                    Content::HeaderOnly { header, .. } => self.books.keep(header.clone()).await,
-                    Content::NotNow { .. } | Content::Vanished | Content::Unfetchable { .. } => {
-                        Ok(String::new())
-                    }
-                }
+            let kept = futures_util::future::join_all(chunk.iter().map(|arrived| async {
+                let view = read(&arrived.content).await;
+                // Before anything is kept: of an erased person nothing is.
+                let erased = match &view {
+                    Ok(view) => self.erased(&tombstones, batch, view).await?,
+                    Err(_) => Erased::default(),
+                };
+                let content = match bytes_of(&arrived.content) {
+                    Some(_) if erased.whole => Ok(gone(ERASED_WHY)),
+                    Some(bytes) => self.books.keep(bytes.clone()).await,
+                    None => Ok(String::new()),
+                };
+                Ok::<_, BooksError>((view, erased, content))
             }))
             .await;
-            for (arrived, content) in chunk.iter().zip(kept) {
-                let view = match &arrived.content {
-                    Content::Message(bytes) => Some(bytes),
-                    Content::HeaderOnly { header, .. } => Some(header),
-                    Content::NotNow { .. } | Content::Vanished | Content::Unfetchable { .. } => {
-                        None
-                    }
-                };
-                let view = match (view, &arrived.content) {
-                    (Some(bytes), _) => {
-                        reader::read(bytes.clone()).await.map_err(|e| e.to_string())
-                    }
-                    (None, Content::NotNow { reason } | Content::Unfetchable { reason }) => {
-                        Err(reason.clone())
-                    }
-                    (None, _) => Err(VANISHED.to_owned()),
-                };
+            for (arrived, kept) in chunk.iter().zip(kept) {
+                let (view, erased, content) = kept?;
                 let (content, view) = match content {
                     Err(BooksError::Content(ContentError::TooLarge { bytes })) => (
                         String::new(),
@@ -200,11 +195,68 @@ impl Ingest {
                     arrived: arrived.clone(),
                     content,
                     view,
+                    erased,
                 });
             }
         }
         Ok(prepared)
     }
+
+    /// Who of a message was erased.
+    async fn erased(
+        &self,
+        tombstones: &Tombstones,
+        batch: &Batch,
+        view: &MessageView,
+    ) -> Result<Erased, BooksError> {
+        let mut erased = Erased::default();
+        if tombstones.are_none() {
+            return Ok(erased);
+        }
+        let written_to = || view.to.iter().chain(&view.cc).chain(&view.bcc);
+        for named in view.from.iter().chain(&view.reply_to).chain(written_to()) {
+            let key = named.address.key();
+            if tombstones.has(&self.books, &key).await? {
+                erased.people.insert(key);
+            }
+        }
+        let is_erased = |named: &NamedAddress| erased.people.contains(&named.address.key());
+        erased.whole = match batch.folder.role {
+            FolderRole::Sent => {
+                let mut outside = written_to().filter(|named| !self.office.owns(&named.address));
+                let first = outside.next();
+                first.is_some_and(is_erased) && outside.all(is_erased)
+            }
+            _ => view.from.iter().any(is_erased),
+        };
+        Ok(erased)
+    }
+}
+
+fn bytes_of(content: &Content) -> Option<&bytes::Bytes> {
+    match content {
+        Content::Message(bytes) => Some(bytes),
+        Content::HeaderOnly { header, .. } => Some(header),
+        Content::NotNow { .. } | Content::Vanished | Content::Unfetchable { .. } => None,
+    }
+}
+
+/// What is to be seen of a message, or why nothing is.
+async fn read(content: &Content) -> Result<MessageView, String> {
+    match (bytes_of(content), content) {
+        (Some(bytes), _) => reader::read(bytes.clone()).await.map_err(|e| e.to_string()),
+        (None, Content::NotNow { reason } | Content::Unfetchable { reason }) => Err(reason.clone()),
+        (None, _) => Err(VANISHED.to_owned()),
+    }
+}
+
+/// Who of a message is a person whose data was erased.
+#[derive(Debug, Clone, Default)]
+struct Erased {
+    /// It is from or to such persons alone: nothing of it is kept.
+    whole: bool,
+    /// Their addresses.
+    people: BTreeSet<String>,
 }
 
 /// What is said of a message that was listed and then gone.
@@ -350,6 +402,7 @@ struct Prepared {
     content: String,
     /// `Err` says why there is nothing to see.
     view: Result<MessageView, String>,
+    erased: Erased,
 }
 
 impl Intake for Ingest {

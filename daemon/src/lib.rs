@@ -32,6 +32,7 @@ pub mod office;
 pub mod outbox;
 pub mod pipeline;
 pub mod plugin;
+pub mod privacy;
 pub mod reader;
 pub mod room;
 pub mod secret;

@@ -30,6 +30,8 @@ const NOW: Timestamp = Timestamp(1_772_000_000_000);
 struct Woken(Mutex<Vec<Wake>>, Result<Vec<String>, String>);
 
 impl Live for Woken {
+    fn reopen(&self) {}
+
     fn wake(&self, what: Wake) {
         self.0.lock().unwrap().push(what);
     }

@@ -64,39 +64,41 @@ pub enum RunError {
 pub async fn run(config: &Config) -> Result<(), RunError> {
     // From here on, so that an end during the start is in order, too: it comes after the start.
     let mut signals = Signals::listen()?;
-    let progress = Arc::new(Progress::default());
-    let (mut opening, mut front) = (
-        pin!(open_store(config, &progress)),
-        pin!(Front::open(config, &progress)),
-    );
-    let (opened, front) = tokio::select! {
-        // Without the store the front may never open: nobody else's lock is waited for again.
-        opened = &mut opening => match opened {
-            Ok(books) => (Ok(books), front.await),
-            Err(error) => return Err(error.into()),
-        },
-        front = &mut front => (opening.await, front),
-    };
-    let front = front.inspect_err(|error| tracing::error!(%error, "no commands are taken"));
-    let result = match (&opened, &front) {
-        (Ok(books), Ok(front)) => {
-            progress.begin("loading the plugins", None);
-            match ready(config, books).await {
-                Ok(()) => serve(config, books, &mut signals, &front.counter).await,
+    let (mut config, mut opening) = (config.clone(), Supervisor::new());
+    loop {
+        let (opened, front) = open(&config).await?;
+        shut_down(&opening).await;
+        let result = match (&opened, &front) {
+            (Ok(books), Ok(front)) => match ready(&config, books).await {
+                Ok(()) => serve(&config, books, &mut signals, front).await,
                 Err(error) => Err(error.into()),
-            }
+            },
+            _ => Ok(After::End),
+        };
+        if let Ok(front) = &front {
+            shut_down(&front.tasks).await;
         }
-        _ => Ok(()),
-    };
-    if let Ok(front) = &front {
-        shut_down(&front.tasks).await;
+        let books = opened?;
+        if let Err(error) = books.store.close().await {
+            tracing::error!(%error, "the store did not close in order");
+        }
+        front?;
+        match result? {
+            After::End => return Ok(()),
+            After::Reopen(read_last) => config = *read_last,
+        }
+        drop(books);
+        opening = Supervisor::new();
+        feed_watchdog_meanwhile(&opening);
     }
-    let books = opened?;
-    let result = front.map_err(RunError::from).and(result);
-    if let Err(error) = books.store.close().await {
-        tracing::error!(%error, "the store did not close in order");
-    }
-    result
+}
+
+/// What follows when the store is closed.
+enum After {
+    /// Nothing.
+    End,
+    /// It is opened again, with the configuration as it was read last.
+    Reopen(Box<Config>),
 }
 
 /// The control socket. It answers from the moment on at which the store's lock is ours, so that
@@ -142,6 +144,27 @@ async fn open_store(config: &Config, progress: &Arc<Progress>) -> Result<Books, 
     }
 }
 
+/// The store and the control socket, whichever is there first.
+async fn open(
+    config: &Config,
+) -> Result<(Result<Books, StartError>, Result<Front, BindError>), StartError> {
+    let progress = Arc::new(Progress::default());
+    let (mut opening, mut front) = (
+        pin!(open_store(config, &progress)),
+        pin!(Front::open(config, &progress)),
+    );
+    let (opened, front) = tokio::select! {
+        opened = &mut opening => match opened {
+            Ok(books) => (Ok(books), front.await),
+            // Without its lock the front would wait for ever.
+            Err(error) => return Err(error),
+        },
+        front = &mut front => (opening.await, front),
+    };
+    progress.begin("loading the plugins", None);
+    Ok((opened, front.inspect_err(|error| tracing::error!(%error, "no commands are taken"))))
+}
+
 /// Before anything works on the records.
 async fn ready(config: &Config, books: &Books) -> Result<(), StartError> {
     sweep::announce(books, Registry::own()).await?;
@@ -162,18 +185,18 @@ async fn serve(
     config: &Config,
     books: &Books,
     signals: &mut Signals,
-    counter: &Counter,
-) -> Result<(), RunError> {
+    front: &Front,
+) -> Result<After, RunError> {
     let mut config = config.clone();
     // One for all rounds: who asks while one begins is heard by the next.
-    let reload = Arc::new(Notify::new());
+    let wishes = Arc::new(Wishes::default());
     let mut round = Round::of(
         &config,
         reload::build(&config, books).await?,
-        reload.clone(),
+        wishes.clone(),
     );
     let (context, access) = round.served(&config);
-    counter.replace(context, access);
+    front.counter.replace(context, access);
     loop {
         round.live.app.start(&round.tasks).await?;
         feed_watchdog(&round.tasks, books);
@@ -182,16 +205,24 @@ async fn serve(
         match round.until_next(&config, books, signals).await {
             Next::End(ended) => {
                 tell_systemd(&[NotifyState::Stopping]);
+                // Who asked still gets the answer.
+                tokio::join!(shut_down(&round.tasks), shut_down(&front.tasks));
+                return ended.map(|()| After::End);
+            }
+            Next::Reopen => {
+                tracing::info!("all work ends, and begins again with the store opened anew");
+                // As above.
+                shut_down(&front.tasks).await;
                 shut_down(&round.tasks).await;
-                return ended;
+                return Ok(After::Reopen(Box::new(config)));
             }
             Next::Round(new) => {
                 let (new_config, app) = *new;
                 shut_down(&round.tasks).await;
                 config = new_config;
-                round = Round::of(&config, app, reload.clone());
+                round = Round::of(&config, app, wishes.clone());
                 let (context, access) = round.served(&config);
-                counter.replace(context, access);
+                front.counter.replace(context, access);
             }
         }
     }
@@ -207,6 +238,8 @@ async fn shut_down(supervisor: &Supervisor) {
 enum Next {
     /// The end.
     End(Result<(), RunError>),
+    /// The store is closed and opened again.
+    Reopen,
     /// Another round with these.
     Round(Box<(Config, Arc<App>)>),
 }
@@ -218,13 +251,13 @@ struct Round {
 }
 
 impl Round {
-    fn of(config: &Config, app: Arc<App>, reload: Arc<Notify>) -> Round {
+    fn of(config: &Config, app: Arc<App>, wishes: Arc<Wishes>) -> Round {
         let tasks = Supervisor::new();
         let live = Arc::new(Running {
             app,
             supervisor: tasks.clone(),
             config: config.clone(),
-            reload,
+            wishes,
             reload_trouble: Mutex::new(None),
         });
         Round { live, tasks }
@@ -239,8 +272,9 @@ impl Round {
     /// Until the end, or until the configuration was read again and can be used.
     async fn until_next(&self, config: &Config, books: &Books, signals: &mut Signals) -> Next {
         loop {
-            match signals.next(books, &self.live.reload).await {
+            match signals.next(books, &self.live.wishes).await {
                 Asked::End(ended) => return Next::End(ended),
+                Asked::Reopen => return Next::Reopen,
                 Asked::Reload => match reload::read_again(config, books).await {
                     Ok(new) => return Next::Round(Box::new(new)),
                     Err(why) => {
@@ -272,6 +306,15 @@ enum Asked {
     End(Result<(), RunError>),
     /// It reads its configuration again.
     Reload,
+    /// It closes the store and opens it again.
+    Reopen,
+}
+
+/// What commands may want of the service.
+#[derive(Debug, Default)]
+struct Wishes {
+    reload: Notify,
+    reopen: Notify,
 }
 
 /// The signals of the service.
@@ -294,7 +337,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self, books: &Books, reload: &Notify) -> Asked {
+    async fn next(&mut self, books: &Books, wishes: &Wishes) -> Asked {
         tokio::select! {
             _ = self.terminate.recv() => Asked::End(Ok(())),
             _ = self.interrupt.recv() => Asked::End(Ok(())),
@@ -305,7 +348,8 @@ impl Signals {
                     false => Asked::Reload,
                 }
             }
-            () = reload.notified() => Asked::Reload,
+            () = wishes.reload.notified() => Asked::Reload,
+            () = wishes.reopen.notified() => Asked::Reopen,
             why = books.store.failed() => Asked::End(Err(RunError::Store(why.to_string()))),
         }
     }
@@ -336,6 +380,21 @@ fn feed_watchdog(supervisor: &Supervisor, books: &Books) {
     });
 }
 
+/// While the store is opened again it cannot answer; how long that may take is its own affair.
+fn feed_watchdog_meanwhile(supervisor: &Supervisor) {
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    supervisor.spawn("watchdog", move |stop: Stop| async move {
+        loop {
+            tell_systemd(&[NotifyState::Watchdog]);
+            if stop.sleep(limit / 3).await == Waited::Stopped {
+                return;
+            }
+        }
+    });
+}
+
 fn tell_systemd(states: &[NotifyState<'_>]) {
     // Without systemd there is no socket to tell, which is no error.
     if let Err(error) = sd_notify::notify(states) {
@@ -349,7 +408,7 @@ struct Running {
     app: Arc<App>,
     supervisor: Supervisor,
     config: Config,
-    reload: Arc<Notify>,
+    wishes: Arc<Wishes>,
     // A short lock without await: why the last reload changed nothing.
     reload_trouble: Mutex<Option<String>>,
 }
@@ -366,8 +425,12 @@ impl Live for Running {
     fn reload(&self) -> Result<Vec<String>, String> {
         let new = reload::usable(&self.config)?;
         let differences = self.config.differences(&new);
-        self.reload.notify_one();
+        self.wishes.reload.notify_one();
         Ok(differences)
+    }
+
+    fn reopen(&self) {
+        self.wishes.reopen.notify_one();
     }
 
     fn wake(&self, what: Wake) {

@@ -52,6 +52,15 @@ pub fn setting(name: &str) -> Key {
 /// Name of the setting that tells what the last look at everything found.
 pub const LOOKED: &str = "looked-over";
 
+/// Name of the setting with the key of the tombstones.
+pub const SALT: &str = "erasure-salt";
+
+/// The erasure of a person, by the name of their tombstone.
+#[must_use]
+pub fn erasure(tombstone: &str) -> Key {
+    one(Ns::Erasure, tombstone)
+}
+
 /// An event by its place in the log.
 #[must_use]
 pub fn event(seq: &u64) -> Key {

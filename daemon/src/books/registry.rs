@@ -17,6 +17,7 @@ pub struct Kind {
     pub name: &'static str,
     renew: fn(&[u8]) -> Result<Vec<u8>, CodecError>,
     json: fn(&[u8]) -> Result<Value, CodecError>,
+    written: fn(Value) -> Option<Vec<u8>>,
 }
 
 impl Kind {
@@ -29,6 +30,7 @@ impl Kind {
             name,
             renew: renew::<T>,
             json: json::<T>,
+            written: written::<T>,
         }
     }
 }
@@ -41,6 +43,10 @@ fn json<T: Record>(bytes: &[u8]) -> Result<Value, CodecError> {
     let record = codec::decode::<T>(bytes)?;
     // A record is written by derived code only, which has nothing that JSON lacks.
     Ok(serde_json::to_value(&record).unwrap_or(Value::Null))
+}
+
+fn written<T: Record>(value: Value) -> Option<Vec<u8>> {
+    codec::encode(&serde_json::from_value::<T>(value).ok()?).ok()
 }
 
 /// Implements [`Record`] and lists the types.
@@ -194,6 +200,15 @@ impl Registry {
             Some(kind) => (kind.json)(value),
             None => Err(newer(&envelope)),
         }
+    }
+}
+
+impl Registry {
+    /// The record of the same type as `like` that reads as `value`; `None` when none does.
+    #[must_use]
+    pub fn written(&self, like: &[u8], value: Value) -> Option<Vec<u8>> {
+        let kind = self.kind(codec::open(like).ok()?.kind)?;
+        (kind.written)(value)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The rows themselves, and the type number of everything that is stored.
 
+use std::collections::BTreeMap;
+
 use liaison_core::account::matching::{AddressHit, Match};
 use liaison_core::account::{Account, Contact};
 use liaison_core::effect::{HoldEffect, MailEffect};
@@ -10,10 +12,12 @@ use liaison_core::policy::Verdict;
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::registry::records;
+use super::registry::{Registry, records};
 use crate::keeping::sweep::LetGo;
 use crate::source::{BatchMode, Cursor, FolderRole};
+use crate::store::codec::{self, CodecError};
 
 /// One copy of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -277,6 +281,46 @@ pub struct LookedRow {
     pub let_go: LetGo,
 }
 
+/// The key under which tombstones are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaltRow {
+    /// Random bits.
+    pub salt: [u8; 32],
+}
+
+/// A person whose data was erased, or is being erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureRow {
+    /// First digits of the tombstone: what people call it.
+    pub id: String,
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// By whom.
+    pub who: String,
+    /// How far it is.
+    pub state: ErasureState,
+    /// All addresses of the person, until their rows are gone.
+    pub addresses: Vec<String>,
+    /// Rows removed or rewritten, by family.
+    pub rows: BTreeMap<String, u64>,
+    /// Contents removed.
+    pub contents: u64,
+    /// When it was done.
+    pub finished: Option<Timestamp>,
+}
+
+/// How far an erasure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErasureState {
+    /// Rows and content are still there.
+    Asked,
+    /// They are gone; older files still have them.
+    Files,
+    /// Nothing is left.
+    Done,
+}
+
 // Numbers are on disk: add at the end, never reuse one. 1 and 2 are in `store/sled/open.rs`, up to
 // 9 belongs to what the store says of itself. How a shape is changed: ARCHITECTURE, section 6.
 records! {
@@ -305,4 +349,23 @@ records! {
     31 WaitRow = 1;
     32 UnreadRow = 1;
     33 LookedRow = 1;
+    34 SaltRow = 1;
+    35 ErasureRow = 1;
+}
+
+/// A stored record in a readable form; `None` when it is none of ours.
+///
+/// # Errors
+/// As [`crate::store::codec::decode`].
+pub fn readable(bytes: &[u8]) -> Result<Option<Value>, CodecError> {
+    match Registry::own().kind(codec::open(bytes)?.kind) {
+        Some(_) => Registry::own().json(bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The record of the same type as `like` that reads as `value`; `None` when none does.
+#[must_use]
+pub fn written(like: &[u8], value: Value) -> Option<Vec<u8>> {
+    Registry::own().written(like, value)
 }

@@ -54,6 +54,19 @@ pub(super) async fn ask(
     Ok((answer, wording))
 }
 
+/// Has a command carried out by the running daemon; `None` while none answers.
+pub(super) async fn ask_daemon(
+    config: Option<&Path>,
+    command: &str,
+) -> Result<Option<Value>, Failure> {
+    let config = load(&config_path(config))?;
+    match Client::new(&config.socket).call(command, &json!({})).await {
+        Ok(answer) => Ok(Some(answer)),
+        Err(ClientError::NotRunning(_) | ClientError::Broken(_) | ClientError::Late) => Ok(None),
+        Err(error) => Err(client_failure(&error)),
+    }
+}
+
 /// Reads the configuration; all its problems are one failure.
 pub(super) fn load(file: &Path) -> Result<Config, Failure> {
     Config::load(file).map_err(|errors| Failure::new(CONFIGURATION, errors.to_string()))

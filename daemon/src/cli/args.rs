@@ -128,6 +128,35 @@ pub enum Command {
     /// The files of the store
     #[command(subcommand)]
     Store(StoreCommand),
+    /// What is kept of one person: show it, or erase it
+    #[command(subcommand)]
+    Privacy(Privacy),
+}
+
+/// `privacy`.
+#[derive(Debug, Subcommand)]
+pub enum Privacy {
+    /// Everything that is kept of a person, as JSON
+    Export {
+        /// Their address
+        address: String,
+        /// A file (`.json`), or an empty folder that gets the messages as .eml files, too
+        #[arg(long, value_name = "FILE.json|DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Remove everything that is kept of a person
+    Erase {
+        /// Their address
+        address: String,
+        /// Do it; without this it is only said what would go
+        #[arg(long, conflicts_with = "dry_run")]
+        yes: bool,
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// The erasures that were asked for; they name nobody
+    Erasures,
 }
 
 /// `store`.

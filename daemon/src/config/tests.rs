@@ -122,6 +122,10 @@ fn the_commented_options_of_the_example_are_the_defaults() {
     let without = parse(EXAMPLE).unwrap();
     assert_eq!(with.limits, without.limits);
     assert_eq!(with.limits, Limits::default());
+    // This has no value by default.
+    with.retention.content_bytes_max = None;
+    assert_eq!(with.retention, Retention::default());
+    assert_eq!(with.retention, without.retention);
     assert_eq!(with.control, without.control);
     assert_eq!(format!("{:?}", with.store), format!("{:?}", without.store));
     // In the example what is left out depends on the disk.
@@ -271,6 +275,18 @@ const REFUSED: &[(&str, &[&str])] = &[
     (
         "[limits]\nhold_hours = 0",
         &["limits.hold_hours: a hold would end as it begins"],
+    ),
+    (
+        "[retention]\nraw_mail = \"2y\"\nfacts = \"30d\"\ncontent_bytes_max = 1",
+        &["retention.raw_mail: `2y` is no time to keep something"],
+    ),
+    (
+        "[retention]\nfacts = \"30d\"\ncontent_bytes_max = 1",
+        &[
+            "retention.facts: 30d is too short: for 400 days they keep anything from being done twice",
+            "retention.facts: the facts of a message would go before its bytes",
+            "retention.content_bytes_max: less than 268435456 bytes leave no room to work",
+        ],
     ),
     (
         "[disk]\nballast_mib = 9999999999999\nintake_free_mib = 10\noutbox_free_mib = 20",

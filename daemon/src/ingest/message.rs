@@ -17,7 +17,8 @@ use liaison_core::time::{DAY_MS, Timestamp};
 
 use super::{Prepared, Taking};
 use crate::books::BooksError;
-use crate::source::{Batch, Content, FolderRole};
+use crate::privacy::remains;
+use crate::source::{Batch, BatchMode, Content, FolderRole};
 use crate::store::{VALUE_BYTES_MAX, codec};
 
 /// Most problems and evidence lines kept of a message, and the longest in characters.
@@ -34,12 +35,15 @@ impl Taking<'_> {
             Ok(view) => view,
             Err(reason) => return Ok((unreadable(batch, item, reason), None)),
         };
-        let outbound = batch.folder.role == FolderRole::Sent;
         let (thread, thread_evidence) = self.thread_of(view).await?;
         let matched = self
-            .matched(view, outbound, &thread, thread_evidence.as_ref())
+            .matched(item, view, (&thread, thread_evidence.as_ref()))
             .await?;
         let mut record = record(batch, item, view, thread);
+        let stays = |person: &Person| !item.erased.people.contains(&person.email);
+        for people in [&mut record.to, &mut record.cc, &mut record.reply_to] {
+            people.retain(stays);
+        }
         record.authenticity = match authenticity(view, &office.authserv_ids).verdict {
             Verdict::Pass => "pass",
             Verdict::Fail => "fail",
@@ -59,6 +63,19 @@ impl Taking<'_> {
         record.account = matched.account.clone();
         record.contact = matched.contact.clone();
         Ok((fitted(record), Some(matched)))
+    }
+
+    /// What is remembered of a message from or to a person whose data was erased, and its
+    /// Message-ID, of which only a hash is kept.
+    pub(super) fn describe_erased(
+        &self,
+        item: &Prepared,
+        view: &MessageView,
+    ) -> (MessageRecord, Option<String>) {
+        let thread = ThreadId(view.key().0);
+        let mut message = record(self.batch, item, view, thread);
+        message.historical = self.batch.mode == BatchMode::History;
+        (remains(message), view.message_id.clone())
     }
 
     /// The thread by the strongest evidence at hand, else a new one.
@@ -99,13 +116,15 @@ impl Taking<'_> {
     /// Whom the message is about: the sender, or the first outside recipient of mail of ours.
     async fn matched(
         &self,
+        item: &Prepared,
         view: &MessageView,
-        outbound: bool,
-        thread: &ThreadId,
-        evidence: Option<&ThreadEvidence>,
+        (thread, evidence): (&ThreadId, Option<&ThreadEvidence>),
     ) -> Result<Match, BooksError> {
+        let outbound = self.batch.folder.role == FolderRole::Sent;
         let named = if outbound {
             let recipients = view.to.iter().chain(&view.cc).chain(&view.bcc);
+            let erased = &item.erased.people;
+            let recipients = recipients.filter(|to| !erased.contains(&to.address.key()));
             let mut outside = recipients.filter(|to| !self.ingest.office.owns(&to.address));
             outside.next().or(view.to.first())
         } else {

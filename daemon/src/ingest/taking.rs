@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use liaison_core::account::matching::Match;
 use liaison_core::effect::{MailEffect, MailMode};
-use liaison_core::mail::{Address, Standing, standing_names};
+use liaison_core::mail::{Address, MessageView, Standing, standing_names};
 use liaison_core::message::{MessageRecord, Person, ThreadRecord, cut_text};
 use liaison_core::outbox::Input;
 use liaison_core::time::Timestamp;
@@ -15,6 +15,7 @@ use crate::books::rows::{
     AuditRow, CounterRow, DeliveryRow, EventBody, EventRow, OutcomeRow, TimelineRow,
 };
 use crate::books::{Books, BooksError, keys, replace};
+use crate::privacy::ERASED_WHY;
 use crate::source::{BatchMode, Content, FolderRole};
 use crate::store::{Batch as Writes, Expect, Stored};
 
@@ -25,6 +26,9 @@ impl Taking<'_> {
         item: &Prepared,
         last_look: Option<Timestamp>,
     ) -> Result<bool, TakeError> {
+        if let (true, Ok(view)) = (item.erased.whole, &item.view) {
+            return Ok(self.take_erased(item, view).await?);
+        }
         let (mut message, matched) = self.describe(item).await?;
         let mut writes = self.books.batch();
         // A file that vanished may come back under its name, and is to be read then.
@@ -70,6 +74,48 @@ impl Taking<'_> {
         replace(&mut writes, keys::message(&message.key), None, &message)?;
         self.books.commit(writes).await?;
         Ok(true)
+    }
+
+    /// A message from or to a person whose data was erased: its place, and its one outcome.
+    async fn take_erased(&self, item: &Prepared, view: &MessageView) -> Result<bool, BooksError> {
+        let (message, message_id) = self.describe_erased(item, view);
+        let mut writes = self.books.batch();
+        let place = keys::locator(&self.batch.folder, &item.arrived.locator);
+        writes.put(place, message.key.0.clone());
+        let key = keys::message(&message.key);
+        let known = self.books.get::<MessageRecord>(key.clone()).await?;
+        self.write_copy(&mut writes, item, &message, known.is_some())
+            .await?;
+        let is_new = known.is_none();
+        if is_new {
+            if let Some(id) = message_id {
+                writes.put(keys::msgid(&id, &message.key), Vec::new());
+            }
+            self.write_erased_outcome(&mut writes, &message).await?;
+            replace(&mut writes, key, None, &message)?;
+        }
+        self.books.commit(writes).await?;
+        Ok(is_new)
+    }
+
+    async fn write_erased_outcome(
+        &self,
+        writes: &mut Writes,
+        message: &MessageRecord,
+    ) -> Result<(), BooksError> {
+        if self.books.outcome(message.key.as_str()).await?.is_some() {
+            return Ok(());
+        }
+        let row = OutcomeRow {
+            event_key: message.key.0.clone(),
+            seq: None,
+            message: Some(message.key.clone()),
+            matched: None,
+            summary: format!("nothing done: {ERASED_WHY}"),
+            closed: Some(self.ingest.clock.now()),
+        };
+        self.count_recorded(writes).await?;
+        replace(writes, keys::outcome(&row.event_key), None, &row)
     }
 
     async fn write_copy(

@@ -6,15 +6,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
+use liaison_core::message::gone_why;
 use liaison_core::outbox::{MailState, Phase};
-use liaison_core::time::Timestamp;
+use liaison_core::time::{HOUR_MS, Timestamp};
 
+use super::retention::{Kept, Retention};
 use super::*;
 use crate::api::tests::{hold, mail};
 use crate::app::open_books;
 use crate::books::indexes::walk::{Mode, walk};
 use crate::books::{Books, keys};
+use crate::clock::Clock;
 use crate::outbox::{due_of, stage_new_hold, stage_new_mail};
+use crate::pipeline::tests::house::{BUNDLED, ENQUIRY, House, from_ann};
 use crate::store::sled::SledStore;
 use crate::store::{Ns, Range, Store};
 
@@ -164,5 +168,123 @@ async fn a_look_finds_indexes_without_records_and_the_other_way_round() {
         .unwrap();
     assert_eq!((mended.added, mended.removed), (1, 1));
     assert!(verify(&books).await.unwrap().is_clean());
+    store.close().await.unwrap();
+}
+
+/// What is too old goes, with the reason in its row, and nothing takes it for lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn raw_mail_goes_by_age_and_size_and_its_facts_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let (books, store) = opened(&dir.path().join("state")).await;
+    let mut house = House::over(books.clone(), dir.path()).await;
+    house.receive(&from_ann("old", "Old", "Hi.", "")).await;
+    house.settle(&[]).await;
+    house
+        .receive(&from_ann("open", "Old and open", "Hi.", ""))
+        .await;
+    house.advance(24 * 731);
+    let orphan = books
+        .content
+        .put(Bytes::from(vec![b'x'; 100_000]))
+        .await
+        .unwrap();
+    for id in ["new", "newer"] {
+        house
+            .receive(&from_ann(id, id, &"text ".repeat(2_000), ""))
+            .await;
+        house.advance(24 * 2);
+    }
+    let clock = house.clock.clone();
+    let night = night::Night {
+        books: books.clone(),
+        clock: Arc::new(clock.clone()),
+        retention: Retention::default(),
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let began = clock.now().minus_millis(HOUR_MS);
+    let row = night.look(began).await.unwrap().unwrap();
+    // The orphan was put on the machine's own clock, long before.
+    assert!(row.clean, "{row:?}");
+    assert_eq!((row.let_go.by_age, row.let_go.by_size), (1, 0), "{row:?}");
+    assert_eq!(books.content.get(orphan).await.unwrap(), None);
+    let old = house.message("old").await;
+    let why = gone_why(&old.content).unwrap();
+    assert!(why.contains("730d"), "{why}");
+    assert_eq!(old.subject, "Old");
+    for id in ["open", "new", "newer"] {
+        let message = house.message(id).await;
+        assert!(
+            books.bytes(&message.content).await.unwrap().is_some(),
+            "{id}"
+        );
+    }
+    let manifest = backup(&books, &dir.path().join("backup"), NOW)
+        .await
+        .unwrap();
+    assert_eq!((manifest.contents, manifest.missing), (3, 0));
+    assert!(night.look(began).await.unwrap().is_none(), "not due again");
+
+    house.settle(&[]).await;
+    let small = Retention {
+        content_bytes_max: Some(15_000),
+        ..Retention::default()
+    };
+    let let_go = sweep::sweep(&books, &small, clock.now()).await.unwrap();
+    assert_eq!((let_go.by_age, let_go.by_size), (1, 1), "{let_go:?}");
+    let newer = house.message("newer").await;
+    assert!(books.bytes(&newer.content).await.unwrap().is_some());
+    let why = house.message("new").await.content;
+    assert!(gone_why(&why).unwrap().contains("15000 bytes"), "{why}");
+    assert!(verify(&books).await.unwrap().is_clean());
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn facts_go_with_everything_that_hangs_on_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (books, store) = opened(&dir.path().join("state")).await;
+    let mut house = House::over(books.clone(), dir.path()).await;
+    house
+        .receive(&from_ann("old", "Booking system", ENQUIRY, ""))
+        .await;
+    house.settle(&BUNDLED).await;
+    for mail in house.mails().await {
+        let stored = books
+            .get::<MailEffect>(keys::mail(&mail.id))
+            .await
+            .unwrap()
+            .unwrap();
+        let mut after = mail.clone();
+        after.state = MailState::Sent;
+        let mut batch = books.batch();
+        crate::outbox::stage_mail_record(&mut batch, &stored, &after).unwrap();
+        books.commit(batch).await.unwrap();
+    }
+    let before = house.holds().await.len();
+    assert!(before > 0 && !house.mails().await.is_empty());
+    house.advance(24 * 500);
+    house.receive(&from_ann("new", "New", "Hi.", "")).await;
+    house.settle(&[]).await;
+    let retention = Retention {
+        raw_mail: Kept::Days(400),
+        facts: Kept::Days(400),
+        content_bytes_max: None,
+    };
+    let let_go = sweep::sweep(&books, &retention, house.clock.now())
+        .await
+        .unwrap();
+    assert!(let_go.rows > 10, "{let_go:?}");
+    let left = books.message_by_id("old@example.com").await.unwrap();
+    assert_eq!(left, None);
+    assert!(house.message("new").await.from.is_some());
+    assert!(house.mails().await.is_empty());
+    // What is open stays, whatever its age.
+    assert_eq!(house.holds().await.len(), before);
+    for ns in [Ns::Timeline, Ns::Ledger] {
+        let rows = books.keys_under(Range::all(ns), 10).await.unwrap();
+        assert!(rows.len() <= 1, "{ns}: {rows:?}");
+    }
+    let looked = verify(&books).await.unwrap();
+    assert!(looked.is_clean(), "{looked:?}");
     store.close().await.unwrap();
 }

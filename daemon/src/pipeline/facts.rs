@@ -19,6 +19,7 @@ use super::{ActivePlugin, Pipeline};
 use crate::books::BooksError;
 use crate::books::rows::{EventBody, EventRow};
 use crate::outbox::ledger::{Recipient, staff_ledger};
+use crate::privacy::Tombstones;
 
 /// An event as plugins are told it, with what the decision needs besides.
 #[derive(Debug)]
@@ -382,8 +383,11 @@ impl Pipeline {
     ) -> Result<RecipientFacts, BooksError> {
         let account = told.matched.account.as_ref();
         let recipient = Recipient::of(&self.books, email, account, &self.office.free_mail).await?;
+        let tombstones = Tombstones::read(&self.books).await?;
         let mut facts = RecipientFacts {
             same_as: recipient.same_as(),
+            // Nobody wrote that down for them, and nobody may write to them all the same.
+            do_not_contact: tombstones.has(&self.books, email).await?,
             ..RecipientFacts::default()
         };
         for contact in &recipient.contacts {

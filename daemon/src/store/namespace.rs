@@ -91,6 +91,7 @@ families! {
     35 Unread "unread" "Messages that could not be read yet, and when they are tried again.";
     36 Parked "parked" "Events that were set aside for a plugin (index).";
     37 ThreadParty "thread_party" "Who is what to a conversation.";
+    38 Erasure "erasure" "Persons whose data was erased, by a hash of their address.";
 }
 
 impl fmt::Display for Ns {

@@ -90,6 +90,8 @@ pub struct SledOptions {
     /// Bytes of the files of sled from which they are written anew when they are four times what
     /// they hold.
     pub compact_bytes: u64,
+    /// Begin a segment of the journal of its own at this start, so that the older ones can go.
+    pub fresh_segment: bool,
     /// Make the rows anew at this start, from the newest export and the journal.
     pub rebuild: bool,
     /// Go on without commits that are in no file any more.
@@ -104,6 +106,7 @@ impl Default for SledOptions {
             checkpoint_bytes: CHECKPOINT_BYTES,
             export_after_bytes: EXPORT_AFTER_BYTES,
             compact_bytes: COMPACT_BYTES,
+            fresh_segment: false,
             rebuild: false,
             accept_loss: false,
         }
@@ -412,6 +415,16 @@ impl SledStore {
     pub async fn save(&self, folder: &Path) -> Result<Found, SaveError> {
         let folder = folder.to_owned();
         self.order(|answer| Order::Save(folder, answer)).await
+    }
+
+    /// Writes the rows into new files and an export, and removes every other export and the
+    /// segments of the journal before it: what is in no row any more is in no file any more. For a
+    /// store that was opened with [`SledOptions::fresh_segment`].
+    ///
+    /// # Errors
+    /// [`SaveError`]; it can be asked for again.
+    pub async fn forget_files(&self) -> Result<(), SaveError> {
+        self.order(Order::Forget).await
     }
 
     /// Looks at all rows, the journal and the exports, while others read and write.

@@ -79,7 +79,7 @@ pub(crate) struct House {
     next_uid: u32,
     /// Where templates are looked for instead of with the plugin.
     pub templates: Option<std::path::PathBuf>,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -96,6 +96,15 @@ impl House {
         };
         let content = ContentStore::open(&dir.path().join("content")).unwrap();
         let books = Books::new(store, content, fence);
+        let place = dir.path().to_owned();
+        House {
+            _dir: Some(dir),
+            ..House::over(books, &place).await
+        }
+    }
+
+    /// One over these books; its calendar lies in `place`.
+    pub async fn over(books: Books, place: &Path) -> House {
         let clock = ManualClock::at(at(MONDAY));
         let office = Arc::new(office());
         let ingest = Ingest::new(
@@ -105,8 +114,8 @@ impl House {
             Arc::new(Freshness::default()),
             Arc::new(Notify::new()),
         );
-        let folder = dir.path().join("calendar");
-        std::fs::create_dir(&folder).unwrap();
+        let folder = place.join("calendar");
+        std::fs::create_dir_all(&folder).unwrap();
         let store = Arc::new(VdirCalendar::new("sam".into(), VdirSettings::at(folder)));
         let zone = "Europe/Berlin".to_owned();
         let mirror = CalendarMirror::new("sam".into(), store, "sam@example.net".to_owned(), zone);
@@ -127,7 +136,7 @@ impl House {
             },
             next_uid: 1,
             templates: None,
-            _dir: dir,
+            _dir: None,
         }
     }
 

@@ -63,6 +63,8 @@ pub(super) enum Order {
     Save(PathBuf, oneshot::Sender<Result<Found, SaveError>>),
     /// The rows into new files: because the writer saw that it is due, or because somebody asked.
     Compact(Option<oneshot::Sender<Result<Compacted, SaveError>>>),
+    /// An export in its usual place, and nothing older beside it.
+    Forget(oneshot::Sender<Result<(), SaveError>>),
     /// A look at everything.
     Verify(oneshot::Sender<Result<Verified, SaveError>>),
 }
@@ -101,6 +103,10 @@ impl Keeper {
                 Order::Compact(Some(answer)) => {
                     // As above.
                     let _ = answer.send(self.compact());
+                }
+                Order::Forget(answer) => {
+                    // As above.
+                    let _ = answer.send(self.forget());
                 }
                 Order::Verify(answer) => {
                     // As above.
@@ -147,7 +153,7 @@ impl Keeper {
         }
         let kept = self.save(&self.dir.join(EXPORT_DIR)).and_then(|export| {
             tracing::info!(path = %export.path.display(), bytes = export.bytes, "exported");
-            self.let_go()
+            self.let_go(EXPORTS_KEPT)
         });
         match kept {
             Ok(()) | Err(SaveError::Closed) => {}
@@ -223,14 +229,34 @@ impl Keeper {
         Err(SaveError::Store(text.into()))
     }
 
-    /// Removes exports beyond those kept, then segments that no kept export needs.
-    fn let_go(&self) -> Result<(), SaveError> {
+    /// The rows in new files, one export, and nothing older beside them, not even what was never
+    /// finished.
+    fn forget(&mut self) -> Result<(), SaveError> {
+        self.compact()?;
+        let folder = self.dir.join(EXPORT_DIR);
+        let export = self.save(&folder)?;
+        let failed = |source| ExportError::Io {
+            doing: "read the folder",
+            path: folder.clone(),
+            source,
+        };
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path != export.path {
+                remove(&path)?;
+            }
+        }
+        self.let_go(1)
+    }
+
+    /// Removes all but the newest `kept` exports, then segments that none of these needs.
+    fn let_go(&self, kept: usize) -> Result<(), SaveError> {
         let exports = Exports::find(&self.dir)?.newest_first();
         let folder = self.dir.join(EXPORT_DIR);
-        for export in exports.iter().skip(EXPORTS_KEPT) {
+        for export in exports.iter().skip(kept) {
             remove(&export.path)?;
         }
-        let oldest = exports.get(EXPORTS_KEPT.saturating_sub(1));
+        let oldest = exports.get(kept.saturating_sub(1));
         let needed = match oldest {
             _ if planted::is(Bug::DropSegments) => u64::MAX,
             // What sled has not on disk yet is repeated from the journal, not from an export.

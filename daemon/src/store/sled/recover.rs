@@ -99,7 +99,8 @@ pub(super) fn open(
     let applied = applied(dir, &database.engine)?;
     let folder = dir.join(JOURNAL_DIR);
     // Sums that do not fit are told anew, in a segment that begins with all of them.
-    let goes_on = is_current(&tail, applied) && !tail.ended && !recovery.doubtful;
+    let goes_on =
+        is_current(&tail, applied) && !tail.ended && !recovery.doubtful && !options.fresh_segment;
     let journal = if goes_on {
         Journal::resume(&folder, journal_options, &tail)?
     } else {

@@ -73,6 +73,7 @@ fn has_records(ns: Ns) -> bool {
             | Ns::Proposal
             | Ns::Setting
             | Ns::Unread
+            | Ns::Erasure
     )
 }
 
