@@ -162,7 +162,10 @@ async fn open(
         front = &mut front => (opening.await, front),
     };
     progress.begin("loading the plugins", None);
-    Ok((opened, front.inspect_err(|error| tracing::error!(%error, "no commands are taken"))))
+    Ok((
+        opened,
+        front.inspect_err(|error| tracing::error!(%error, "no commands are taken")),
+    ))
 }
 
 /// Before anything works on the records.

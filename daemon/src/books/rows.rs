@@ -366,6 +366,6 @@ pub fn readable(bytes: &[u8]) -> Result<Option<Value>, CodecError> {
 
 /// The record of the same type as `like` that reads as `value`; `None` when none does.
 #[must_use]
-pub fn written(like: &[u8], value: Value) -> Option<Vec<u8>> {
+pub fn rewritten(like: &[u8], value: Value) -> Option<Vec<u8>> {
     Registry::own().written(like, value)
 }

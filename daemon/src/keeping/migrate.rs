@@ -191,6 +191,9 @@ pub fn check_export(file: &Path) -> Result<Checked, KeepingError> {
     ))
 }
 
+/// Rows by type, version, and whether they have a flag.
+type Versions = BTreeMap<(u8, u16, bool), u64>;
+
 fn tell(source: PathBuf, frame: u64, schema: u64, rows: Rows, registry: Registry) -> Checked {
     let mut checked = Checked {
         source,
@@ -201,7 +204,7 @@ fn tell(source: PathBuf, frame: u64, schema: u64, rows: Rows, registry: Registry
         rows: rows.0.len() as u64,
         ..Checked::default()
     };
-    let mut families: BTreeMap<Ns, (u64, BTreeMap<(u8, u16, bool), u64>)> = BTreeMap::new();
+    let mut families = BTreeMap::<Ns, (u64, Versions)>::new();
     for (ns, stamp) in rows.0.into_values() {
         let family = families.entry(ns).or_default();
         family.0 = family.0.saturating_add(1);

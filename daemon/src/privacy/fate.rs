@@ -312,7 +312,7 @@ impl Traces {
             return None;
         }
         take_out(&mut json, &self.person);
-        let after = rows::written(value, json);
+        let after = rows::rewritten(value, json);
         Some(after.map_or(Fate::Removed, Fate::Rewritten))
     }
 }

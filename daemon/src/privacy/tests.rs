@@ -40,7 +40,12 @@ fn started(dir: &Path) -> (Books, Arc<SledStore>) {
 
 /// Without finishing anything.
 fn only_opened(dir: &Path) -> (Books, Arc<SledStore>) {
-    open_with(&dir.join("state"), SledOptions::default()).unwrap()
+    open_with(
+        &dir.join("state"),
+        SledOptions::default(),
+        &std::sync::Arc::default(),
+    )
+    .unwrap()
 }
 
 fn contact(email: &str, name: &str) -> ContactDraft {

@@ -32,7 +32,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    let pair = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    let pair = |at| u8::from_str_radix(text.get(at..at + 2).unwrap(), 16).unwrap();
     (0..text.len()).step_by(2).map(pair).collect()
 }
 
@@ -224,7 +224,7 @@ fn shapes_text() -> String {
         let (number, version, name) = (kind.number, kind.version, kind.name);
         text.push_str(&format!(
             "record {number} {name} = {version}: {}\n",
-            &hash[..16]
+            hash.get(..16).unwrap()
         ));
     }
     for (name, shape) in &shapes {
