@@ -74,6 +74,9 @@ impl Checked {
 /// A record as it lies there: type, version, flags; `None` for a row that is no record.
 type Stamp = Option<(u8, u16, u8)>;
 
+/// Rows by type, version, and whether they are flagged.
+type Kinds = BTreeMap<(u8, u16, bool), u64>;
+
 /// All rows by a hash of their key: the last word counts.
 #[derive(Default)]
 struct Rows(HashMap<[u8; 16], (Ns, Stamp)>);
@@ -133,7 +136,7 @@ fn read(segments: &Segments, export: Option<&Path>) -> Result<(u64, Rows), Keepi
     let mut gap = None;
     let mut take = |number: u64, group: &Group<'_>| -> Result<(), JournalError> {
         if number != frame.saturating_add(1) {
-            gap = gap.or(Some(frame.saturating_add(1)));
+            gap = gap.or(Some(number));
             return Ok(());
         }
         frame = number;
@@ -152,10 +155,12 @@ fn read(segments: &Segments, export: Option<&Path>) -> Result<(u64, Rows), Keepi
         Ok(())
     };
     let tail = segments.read(None, after, &mut take)?;
-    if let Some(missing) = gap.or((frame < tail.position.frame).then_some(frame)) {
+    if gap.is_some() || frame < tail.position.frame {
         let text = format!(
-            "the journal and the exports have no frame {missing}: what sled alone has cannot be \
-             looked at without opening it; start this liaison once, it makes them anew"
+            "exports and journal tell the rows up to frame {frame}, the store is at {}: the others \
+             are in sled alone, as after an import or a restore, and cannot be looked at without \
+             opening it; `liaison export` and look at its file instead",
+            tail.position.frame
         );
         return Err(KeepingError::Broken(text));
     }
@@ -191,9 +196,6 @@ pub fn check_export(file: &Path) -> Result<Checked, KeepingError> {
     ))
 }
 
-/// Rows by type, version, and whether they have a flag.
-type Versions = BTreeMap<(u8, u16, bool), u64>;
-
 fn tell(source: PathBuf, frame: u64, schema: u64, rows: Rows, registry: Registry) -> Checked {
     let mut checked = Checked {
         source,
@@ -204,7 +206,7 @@ fn tell(source: PathBuf, frame: u64, schema: u64, rows: Rows, registry: Registry
         rows: rows.0.len() as u64,
         ..Checked::default()
     };
-    let mut families = BTreeMap::<Ns, (u64, Versions)>::new();
+    let mut families: BTreeMap<Ns, (u64, Kinds)> = BTreeMap::new();
     for (ns, stamp) in rows.0.into_values() {
         let family = families.entry(ns).or_default();
         family.0 = family.0.saturating_add(1);
