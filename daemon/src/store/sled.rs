@@ -47,6 +47,7 @@ use super::{
     StoreState, Versioned,
 };
 use crate::clock::{Clock, SystemClock};
+use compact::COMPACT_PARTS;
 pub use compact::Compacted;
 use engine::{Engine, Failure};
 pub use keeper::SaveError;
@@ -166,8 +167,10 @@ struct Shared {
     dir: PathBuf,
     /// The rows as everybody reads them; `None` when it closes.
     engine: Mutex<Option<Arc<Engine>>>,
-    /// Bytes of the files from which they may be written anew.
-    compact_from: Mutex<u64>,
+    /// Smaller files are left as they are.
+    compact_bytes: u64,
+    /// Files of so many times what they hold are written anew.
+    compact_parts: AtomicU64,
     /// The last time that they were.
     compacted: Mutex<Option<Compacted>>,
 }
@@ -344,7 +347,8 @@ impl SledStore {
             export_after_bytes: options.export_after_bytes,
             dir: dir.to_owned(),
             engine: Mutex::new(Some(Arc::clone(&engine))),
-            compact_from: Mutex::new(options.compact_bytes),
+            compact_bytes: options.compact_bytes,
+            compact_parts: AtomicU64::new(COMPACT_PARTS),
             compacted: Mutex::new(compact::remembered(&engine)),
         });
         let (queue, requests) = mpsc::channel(QUEUE_BATCHES_MAX);
@@ -357,7 +361,6 @@ impl SledStore {
             checked: opened.checked,
             queue: queue.downgrade(),
             cache_bytes: options.cache_bytes,
-            compact_bytes: options.compact_bytes,
         };
         let keeper = Builder::new()
             .name("store-keeper".to_owned())

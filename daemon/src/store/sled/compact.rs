@@ -13,6 +13,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use serde::{Deserialize, Serialize};
@@ -31,10 +32,10 @@ use crate::store::{Key, Ns};
 /// Rows that are being replaced by the same rows in smaller files.
 pub(super) const OLD_STORE_DIR: &str = "sled.old";
 /// Files of so many times what they hold are written anew.
-const COMPACT_PARTS: u64 = 4;
-/// Files that were written anew, or could not be, are left until they are so many times as large:
-/// where small rows need much space by themselves it would never end.
-const AGAIN_PARTS: u64 = 2;
+pub(super) const COMPACT_PARTS: u64 = 4;
+/// Files that were written anew, or could not be, are left until they are so many times as large
+/// for what they hold: where small rows need much space by themselves it would never end.
+const AGAIN: u64 = 2;
 /// New files have at most so many times what they hold.
 const NEW_PARTS: u64 = 3;
 /// Frames that the writer may have to wait for at most, unless it writes faster than they are
@@ -93,7 +94,8 @@ impl Shared {
     /// Whether the files are far larger than what they hold.
     pub(super) fn compaction_is_due(&self) -> bool {
         let disk = disk_bytes(&self.dir).unwrap_or(0);
-        disk >= *lock(&self.compact_from) && disk / COMPACT_PARTS >= self.applied().sums.bytes()
+        let parts = self.compact_parts.load(Ordering::Relaxed);
+        disk >= self.compact_bytes && disk >= self.applied().sums.bytes().saturating_mul(parts)
     }
 }
 
@@ -131,8 +133,9 @@ impl Keeper {
         let before = disk_bytes(&self.dir).unwrap_or(0);
         let made = self.fill().and_then(|filled| self.change_to(filled));
         let disk = disk_bytes(&self.dir).unwrap_or(before);
-        let next = disk.saturating_mul(AGAIN_PARTS).max(self.compact_bytes);
-        *lock(&self.shared.compact_from) = next;
+        let live = self.shared.applied().sums.bytes().max(1);
+        let parts = disk.saturating_mul(AGAIN).div_ceil(live).max(COMPACT_PARTS);
+        self.shared.compact_parts.store(parts, Ordering::Relaxed);
         if made.is_err() {
             // The next start removes it as well.
             let _ = fs::remove_dir_all(self.dir.join(NEW_STORE_DIR));

@@ -81,8 +81,6 @@ pub(super) struct Keeper {
     /// To the writer, which does not wait for us to end.
     pub(super) queue: mpsc::WeakSender<Request>,
     pub(super) cache_bytes: u64,
-    /// Smaller files are never written anew by themselves.
-    pub(super) compact_bytes: u64,
 }
 
 impl Keeper {
