@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `account_ext`, `by_domain` | accounts |
 //! | `account_contact`, `by_addr` | contacts |
-//! | `msgid`, `thread_member` | messages |
+//! | `msgid`, `thread_member` | messages; of an erased one the first may stay |
 //! | `effect_due`, `effect_by_message`, `hold_by_group` | mails and holds |
 //! | `case_by_kind`, `timer_due`, `parked` | cases, timers, results of plugins |
 //! | `event_seen` | events; the gate may outlive its event |
@@ -24,13 +24,14 @@ use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, fold};
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::{AccountId, EffectId};
-use liaison_core::message::MessageRecord;
+use liaison_core::message::{MessageRecord, gone_why};
 use liaison_core::records::{CaseRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 
 use super::keys::{self, DueKind};
 use super::rows::{ByAddrRow, ByDomainRow, CallEnd, EventRow, PluginResultRow};
 use crate::outbox::due_of;
+use crate::privacy::ERASED_WHY;
 use crate::store::codec::{self, CodecError};
 use crate::store::keys::Parts;
 use crate::store::{Key, Ns};
@@ -168,7 +169,16 @@ fn of_contact(contact: &Contact) -> Vec<Entry> {
     addresses.chain([own]).collect()
 }
 
+/// Of a message of a person who was erased nothing is left but its place, and what its Message-ID
+/// is found by: so that `why` can say what became of it.
+fn is_erased(message: &MessageRecord) -> bool {
+    gone_why(&message.content) == Some(ERASED_WHY)
+}
+
 fn of_message(message: &MessageRecord) -> Vec<Entry> {
+    if is_erased(message) {
+        return Vec::new();
+    }
     let member = keys::thread_member(&message.thread, message.received, &message.key);
     let id = message.message_id.as_ref();
     let id = id.map(|id| Entry::bare(keys::msgid(id, &message.key)));
@@ -272,9 +282,10 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
     }
 }
 
-/// Whether an entry is right as long as its record is there, whatever that says.
-fn outlives_its_reason(ns: Ns) -> bool {
-    ns == Ns::EffectDue
+/// Whether an entry is right as long as its record, `value`, is there, whatever that says.
+fn outlives_its_reason(index: Ns, value: &[u8]) -> bool {
+    let erased = || codec::decode(value).is_ok_and(|message| is_erased(&message));
+    index == Ns::EffectDue || index == Ns::Msgid && erased()
 }
 
 /// Whether an index row has `member`.

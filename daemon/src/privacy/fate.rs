@@ -94,6 +94,11 @@ impl Traces {
             Ns::TimerDue => removed(self.has(keys::due_timer(&key.k).map(|(_, id)| id.0))),
             Ns::CaseByKind => removed(self.has(keys::indexed_case(&key.k).map(|id| id.0))),
             Ns::EffectDue => self.due(key),
+            Ns::EffectByMessage => {
+                let effect = keys::indexed_effect(&key.k).map(|id| id.0);
+                let by_thread = parts.text().is_ok_and(|by| by == "thread");
+                removed(by_thread && self.has(effect))
+            }
             Ns::PluginKv => removed(self.is_remembered(key, value)),
             Ns::Timeline => {
                 let row: TimelineRow = read(key, value)?;

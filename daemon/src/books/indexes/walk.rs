@@ -312,7 +312,7 @@ fn stands<'a>(
     for (key, row) in rows {
         let Some(row) = row else { continue };
         match entries(key, &row.value) {
-            Ok(_) if outlives_its_reason(index.ns) => return true,
+            Ok(_) if outlives_its_reason(index.ns, &row.value) => return true,
             Ok(entries) if entries.contains(&entry) => return true,
             Ok(_) => {}
             Err(_) => return true,

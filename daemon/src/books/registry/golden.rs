@@ -18,6 +18,7 @@ use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::{Timestamp, Window};
 
 use crate::books::rows::*;
+use crate::keeping::sweep::LetGo;
 use crate::source::{BatchMode, Cursor, FolderRole};
 
 /// A named value.
@@ -670,4 +671,58 @@ pub(in crate::books) fn unread() -> Vec<Case<UnreadRow>> {
         case("history", row(BatchMode::History, None)),
         case("rebind", row(BatchMode::Rebind, Some(at(0)))),
     ]
+}
+
+pub(in crate::books) fn looked() -> Vec<Case<LookedRow>> {
+    let row = LookedRow {
+        at: at(0),
+        clean: false,
+        faults: texts(&["content missing: 1"]),
+        rows: 118,
+        contents: 7,
+        let_go: LetGo {
+            by_age: 1,
+            by_size: 2,
+            rows: 3,
+            contents: 4,
+            bytes: 500,
+        },
+    };
+    let clean = LookedRow {
+        clean: true,
+        faults: Vec::new(),
+        let_go: LetGo::default(),
+        ..row.clone()
+    };
+    vec![case("faults", row), case("clean", clean)]
+}
+
+pub(in crate::books) fn salts() -> Vec<Case<SaltRow>> {
+    vec![case("salt", SaltRow { salt: [7; 32] })]
+}
+
+pub(in crate::books) fn erasures() -> Vec<Case<ErasureRow>> {
+    let row = ErasureRow {
+        id: "0123456789ab".to_owned(),
+        asked: at(0),
+        who: "uid 1000".to_owned(),
+        state: ErasureState::Asked,
+        addresses: texts(&["alice@example.com"]),
+        rows: BTreeMap::new(),
+        contents: 0,
+        finished: None,
+    };
+    let files = ErasureRow {
+        state: ErasureState::Files,
+        addresses: Vec::new(),
+        rows: BTreeMap::from([("message".to_owned(), 3)]),
+        contents: 2,
+        ..row.clone()
+    };
+    let done = ErasureRow {
+        state: ErasureState::Done,
+        finished: Some(at(1)),
+        ..files.clone()
+    };
+    vec![case("asked", row), case("files", files), case("done", done)]
 }
