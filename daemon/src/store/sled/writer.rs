@@ -19,9 +19,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::{Builder, JoinHandle};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::thread::{Builder, JoinHandle, park_timeout};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -108,21 +108,26 @@ impl Writer {
 
     /// Starts the thread and its watchdog, which fails the store when a group takes over `limit`.
     pub(super) fn start(self, limit: Duration) -> io::Result<JoinHandle<()>> {
-        let (pulse, pulses) = sync_channel(1);
+        let pulse = Arc::new(Pulse::new(Arc::clone(&self.parts.clock)));
         let shared = Arc::clone(&self.parts.shared);
         let stalled = move || {
             let reason = format!("a commit took over {} s", limit.as_secs());
             shared.fail(Failure::Stuck(reason.into()));
         };
-        Builder::new()
+        let watched = Arc::clone(&pulse);
+        let watchdog = Builder::new()
             .name("store-watchdog".to_owned())
-            .spawn(move || watch(&pulses, limit, stalled))?;
+            .spawn(move || watched.watch(limit, stalled))?;
         Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || self.run(&pulse))
+            .spawn(move || {
+                self.run(&pulse);
+                pulse.end();
+                watchdog.thread().unpark();
+            })
     }
 
-    fn run(mut self, pulse: &SyncSender<()>) {
+    fn run(mut self, pulse: &Pulse) {
         let served = catch_unwind(AssertUnwindSafe(|| self.serve(pulse)));
         match served {
             Ok(Ok(())) => {}
@@ -132,22 +137,21 @@ impl Writer {
     }
 
     /// Ends when the last sender is gone and the queue is empty.
-    fn serve(&mut self, pulse: &SyncSender<()>) -> Result<(), Failure> {
+    fn serve(&mut self, pulse: &Pulse) -> Result<(), Failure> {
         while let Some(first) = self.requests.blocking_recv() {
             let (batches, answers, pause) = self.gather(first);
             // After a failure seen by others (a reader, the watchdog) nothing is written any more.
-            if !self.parts.shared.is_open() || pulse.send(()).is_err() {
+            if !self.parts.shared.is_open() {
                 return Ok(());
             }
+            pulse.begin();
             if !batches.is_empty() {
                 self.commit_group(&batches, answers)?;
             }
             if let Some(pause) = pause {
                 self.stop(pause)?;
             }
-            if pulse.send(()).is_err() {
-                return Ok(());
-            }
+            pulse.rest();
         }
         self.checkpoint()
     }
@@ -364,42 +368,108 @@ fn answer(answers: Option<Vec<Answer>>, results: &[Result<CommitId, CommitError>
     }
 }
 
-/// Pulses come in pairs, before and after a group; calls `stalled` when the second is overdue.
-fn watch(pulses: &Receiver<()>, limit: Duration, stalled: impl FnOnce()) {
-    while pulses.recv().is_ok() {
-        match pulses.recv_timeout(limit) {
-            Ok(()) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => return stalled(),
+/// Between two looks of the watchdog: it tells of a stall at most so much later than its limit.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// In [`Pulse`]: no group is under way.
+const RESTING: u64 = u64::MAX;
+/// In [`Pulse`]: the writer has ended.
+const ENDED: u64 = u64::MAX - 1;
+
+/// Since when a group is under way. The writer only stores a number: a commit that had to wake
+/// another thread each time would take longer than its sync.
+#[derive(Debug)]
+struct Pulse {
+    /// Milliseconds of the monotonic clock, [`RESTING`] or [`ENDED`].
+    since: AtomicU64,
+    clock: Arc<dyn Clock>,
+}
+
+impl Pulse {
+    fn new(clock: Arc<dyn Clock>) -> Pulse {
+        Pulse {
+            since: AtomicU64::new(RESTING),
+            clock,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(0)
+    }
+
+    fn begin(&self) {
+        self.since.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn rest(&self) {
+        self.since.store(RESTING, Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.since.store(ENDED, Ordering::Relaxed);
+    }
+
+    /// For how long a group is under way; `None`: none ever will be.
+    fn busy(&self) -> Option<Duration> {
+        match self.since.load(Ordering::Relaxed) {
+            ENDED => None,
+            RESTING => Some(Duration::ZERO),
+            since => Some(Duration::from_millis(self.now().saturating_sub(since))),
+        }
+    }
+
+    /// Ends with the writer, or calls `stalled` when a group takes over `limit`.
+    fn watch(&self, limit: Duration, stalled: impl FnOnce()) {
+        while let Some(busy) = self.busy() {
+            if busy > limit {
+                return stalled();
+            }
+            park_timeout(WATCH_EVERY);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use liaison_core::time::Timestamp;
+
     use super::*;
 
-    #[test]
-    fn the_watchdog_tells_a_stall_from_an_end() {
-        for (pulses_sent, keep_open, stalls) in [
-            (0, false, false),
-            (1, true, true),
-            (1, false, false),
-            (2, false, false),
-        ] {
-            let (pulse, pulses) = sync_channel(2);
-            for _ in 0..pulses_sent {
-                pulse.send(()).unwrap();
-            }
-            let kept = keep_open.then_some(pulse);
-            let mut stalled = false;
-            watch(&pulses, Duration::from_millis(1), || stalled = true);
-            assert_eq!(
-                stalled,
-                stalls,
-                "{pulses_sent} pulses, open: {}",
-                kept.is_some()
-            );
+    /// Its hand is moved by the test.
+    #[derive(Debug, Default)]
+    struct Hand(Mutex<Duration>);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp(0)
         }
+
+        fn monotonic(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    #[test]
+    fn the_watchdog_tells_a_stall_from_rest_and_from_an_end() {
+        let limit = Duration::from_secs(30);
+        let hand = Arc::new(Hand::default());
+        let move_to = |secs| *hand.0.lock().unwrap() = Duration::from_secs(secs);
+        let pulse = Pulse::new(hand.clone());
+        let busy = || pulse.busy().map(|busy| busy.as_secs());
+        move_to(100);
+        assert_eq!(busy(), Some(0), "at rest, however long");
+        pulse.begin();
+        move_to(130);
+        assert_eq!(busy(), Some(30));
+        pulse.rest();
+        pulse.begin();
+        assert_eq!(busy(), Some(0), "the next group begins anew");
+        move_to(161);
+        let mut told = false;
+        pulse.watch(limit, || told = true);
+        assert!(told);
+        pulse.end();
+        pulse.watch(limit, || panic!("nothing is under way"));
     }
 }
