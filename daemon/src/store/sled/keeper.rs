@@ -89,6 +89,7 @@ impl Keeper {
         if !self.checked {
             self.check();
         }
+        self.keep_first();
         self.compact_if_due();
         while let Ok(order) = orders.recv() {
             match order {
@@ -134,9 +135,27 @@ impl Keeper {
 
     fn keep(&self) {
         // Asked for again while the last one was being written.
-        if !self.shared.export_is_due() {
-            return;
+        if self.shared.export_is_due() {
+            self.export();
         }
+    }
+
+    /// Rows that came from a backup or an import are in no export and in no journal of this store
+    /// yet: without one of its own they could not be made anew.
+    fn keep_first(&self) {
+        let alone = || -> Result<bool, SaveError> {
+            let none = Exports::find(&self.dir)?.newest().is_none();
+            let first = Segments::list(&self.dir.join(JOURNAL_DIR))?.first();
+            Ok(none && first.is_some_and(|first| first > 1))
+        };
+        match alone() {
+            Ok(true) => self.export(),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the exports cannot be looked for"),
+        }
+    }
+
+    fn export(&self) {
         let sums = self.shared.applied().sums;
         let lines = sums.rows().saturating_mul(LINE_BYTES);
         let bytes = sums
