@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::books::registry::Registry;
 use crate::books::sweep::Sweeper;
-use crate::books::{Books, BooksError};
+use crate::books::{Books, BooksError, chain};
 use crate::calendars::{CalendarMirror, Calendars};
 use crate::check::online::Edges;
 use crate::clock::{Clock, SystemClock};
@@ -155,8 +155,11 @@ fn open_and_erase(
     // Somebody's data is to be erased: before anybody works with it.
     let now = SystemClock.now();
     let erased = runtime.block_on(privacy::rows_and_content(&books, now));
+    if let Err(error) = erased {
+        not_erased(&error);
+        return Ok((books, store));
+    }
     let closed = runtime.block_on(store.close());
-    erased?;
     closed.map_err(BooksError::from)?;
     drop((books, store));
     let anew = SledOptions {
@@ -164,8 +167,18 @@ fn open_and_erase(
         ..options
     };
     let (books, store) = open_with(state_dir, anew, progress)?;
-    runtime.block_on(privacy::finish(&books, &state_dir.join(STORE_DIR), now))?;
+    let finished = runtime.block_on(privacy::finish(&books, &state_dir.join(STORE_DIR), now));
+    if let Err(error) = finished {
+        not_erased(&error);
+    }
     Ok((books, store))
+}
+
+/// Everybody else's mail goes on: nothing new of the person is taken in meanwhile, `status` tells
+/// that it is not done, and the next start tries it again.
+fn not_erased(error: &privacy::PrivacyError) {
+    let error = chain(error);
+    tracing::error!(%error, "the data of a person could not be erased; the next start tries again");
 }
 
 /// The folder of the store in the state directory.

@@ -274,19 +274,16 @@ impl Room {
         let mut kept = is_ballast(&file);
         let resume = needs.to_resume(Stage::Intake);
         if kept && space.free < needs.of(Stage::Outbox) {
-            give_up(&file)?;
-            kept = false;
+            kept = !told(give_up(&file), &file);
             (path, space) = self.least()?;
         } else if !kept
             && self.settings.ballast > 0
             && space.free >= resume.saturating_add(self.settings.ballast)
         {
-            make_ballast(&file, self.settings.ballast)?;
-            kept = true;
+            kept = told(make_ballast(&file, self.settings.ballast), &file);
             (path, space) = self.least()?;
         } else if kept && self.settings.ballast == 0 {
-            give_up(&file)?;
-            kept = false;
+            kept = !told(give_up(&file), &file);
         }
         Ok(Reading {
             path,
@@ -364,6 +361,14 @@ pub fn make_way(state_dir: &Path, settings: RoomSettings, disk: &dyn Disk) {
     }
 }
 
+/// Whether it was done; trouble with the ballast must not blind the guard.
+fn told(done: io::Result<()>, file: &Path) -> bool {
+    done.inspect_err(
+        |error| tracing::warn!(%error, file = %file.display(), "trouble with the ballast"),
+    )
+    .is_ok()
+}
+
 fn is_ballast(file: &Path) -> bool {
     fs::symlink_metadata(file).is_ok_and(|found| found.is_file())
 }
@@ -394,7 +399,9 @@ fn fill(path: &Path, bytes: u64) -> io::Result<()> {
         .open(path)?;
     match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
         Ok(()) => {}
-        Err(rustix::io::Errno::OPNOTSUPP) => zeros(&mut file, bytes)?,
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL) => {
+            zeros(&mut file, bytes)?
+        }
         Err(error) => return Err(error.into()),
     }
     file.sync_all()

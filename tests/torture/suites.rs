@@ -18,7 +18,7 @@ use liaison_tests::chance::Chance;
 use super::image::Image;
 use super::program::{Model, Rows, cursor_key, number_of};
 use super::space;
-use super::writer::options;
+use super::writer::{GROW, options};
 
 /// Longest that a writer may take to end after its store failed, or a suite to hear of it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -428,7 +428,8 @@ fn full(run: &mut Run<'_>) -> Result<(), String> {
         let bytes = (run.chance.within(4..12) as usize) << 20;
         fs::write(&ballast, vec![1; bytes]).map_err(|error| error.to_string())?;
         let store = image.mount.join("store");
-        let writer = Writer::start(&mut command(run, &store, seed))?.end();
+        let mut command = command(run, &store, seed);
+        let writer = Writer::start(command.env(GROW, "1"))?.end();
         let told = writer.failed.clone().unwrap_or_default();
         run.note("acknowledged", writer.acknowledged);
         let mut result = match told.contains("full") || told.contains("space") {

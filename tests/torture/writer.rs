@@ -18,6 +18,9 @@ const PARALLEL: usize = 16;
 /// After so many transactions the rows get new files: so often that kills meet every moment of it.
 const COMPACT_EVERY: u64 = 500;
 
+/// Set for a writer whose journal is to grow until the disk is full: nothing is let go of.
+pub const GROW: &str = "LIAISON_TORTURE_GROW";
+
 /// Everything small, so that segments, checkpoints and exports come many times a second.
 pub fn options() -> SledOptions {
     SledOptions {
@@ -48,8 +51,16 @@ pub fn main(dir: &str, seed: &str, count: Option<&str>) -> ExitCode {
 }
 
 async fn write(dir: &Path, seed: u64, count: u64) -> Result<(), String> {
-    let open = dir.to_owned();
-    let opened = tokio::task::spawn_blocking(move || SledStore::open(&open, options())).await;
+    let (open, grow) = (dir.to_owned(), std::env::var_os(GROW).is_some());
+    let options = match grow {
+        true => SledOptions {
+            export_after_bytes: u64::MAX,
+            compact_bytes: u64::MAX,
+            ..options()
+        },
+        false => options(),
+    };
+    let opened = tokio::task::spawn_blocking(move || SledStore::open(&open, options)).await;
     let store = opened
         .map_err(|error| error.to_string())?
         .map_err(|error| format!("open: {error}"))?;
@@ -76,7 +87,8 @@ async fn write(dir: &Path, seed: u64, count: u64) -> Result<(), String> {
                 if number % 50 == 0 {
                     refuse_stale(&store).await?;
                 }
-                if number % COMPACT_EVERY == 0 && !compacting.swap(true, Ordering::Relaxed) {
+                if !grow && number % COMPACT_EVERY == 0 && !compacting.swap(true, Ordering::Relaxed)
+                {
                     let (store, compacting) = (Arc::clone(&store), Arc::clone(&compacting));
                     tokio::spawn(async move {
                         // What fails the store is heard by the commits.

@@ -67,6 +67,13 @@ pub(super) async fn status(
         );
         attention.extend("records", [item("newer_records", "", text)]);
     }
+    for erasure in crate::privacy::open_erasures(books).await? {
+        let text = format!(
+            "the erasure {} of {} is not finished: see the log for why, and start again",
+            erasure.id, erasure.asked
+        );
+        attention.extend("erasures", [item("erasure", &erasure.id, text)]);
+    }
     let looked = books.looked().await?;
     if let Some(row) = looked.as_ref().filter(|row| !row.clean) {
         let text = format!(

@@ -15,7 +15,7 @@ use liaison_core::time::Timestamp;
 use crate::books::rows::{EventBody, EventRow, LedgerRow, OutcomeRow, TimelineRow};
 use crate::books::{Books, BooksError, keys};
 use crate::store::codec::Record;
-use crate::store::{Dir, Key, Ns, PAGE_ROWS_MAX, Range};
+use crate::store::{Dir, Expect, Key, Ns, PAGE_ROWS_MAX, Range};
 
 /// Removals of one commit, so that others soon have their turn.
 const REMOVED_AT_ONCE: usize = 500;
@@ -72,14 +72,14 @@ impl Forgetting<'_> {
                 .store
                 .scan(Range::all(ns), Dir::Forward, PAGE_ROWS_MAX, after)
                 .await?;
-            let mut gone = Vec::new();
             for (key, row) in page.items {
-                let record = row.record::<T>(&Key::new(ns, key))?.record;
-                if old(&record) {
-                    gone.extend(rows(self.books, &record, self.until).await?);
+                let key = Key::new(ns, key);
+                let stored = row.record::<T>(&key)?;
+                if old(&stored.record) {
+                    let gone = rows(self.books, &stored.record, self.until).await?;
+                    self.remove_with(&key, stored.version, gone).await?;
                 }
             }
-            self.remove(gone).await?;
             after = page.next;
             if after.is_none() {
                 return Ok(());
@@ -105,6 +105,31 @@ impl Forgetting<'_> {
             })
             .await?;
         self.remove(gone).await
+    }
+
+    /// Removes the rows of a record, itself last, unless somebody changes it meanwhile: a thread
+    /// that a reply joins just now stays.
+    async fn remove_with(
+        &mut self,
+        root: &Key,
+        version: u64,
+        rows: Vec<Key>,
+    ) -> Result<(), BooksError> {
+        let mut rows: Vec<Key> = HashSet::<Key>::from_iter(rows).into_iter().collect();
+        rows.sort_by_key(|key| key == root);
+        for some in rows.chunks(REMOVED_AT_ONCE) {
+            let mut writes = self.books.batch();
+            writes.expect(root.clone(), Expect::Version(version));
+            for key in some {
+                writes.del(key.clone());
+            }
+            match self.books.commit(writes).await {
+                Err(error) if error.is_conflict() => return Ok(()),
+                done => done?,
+            }
+            self.removed = self.removed.saturating_add(some.len() as u64);
+        }
+        Ok(())
     }
 
     async fn remove(&mut self, rows: Vec<Key>) -> Result<(), BooksError> {

@@ -84,8 +84,12 @@ impl Night {
         if !is_due(last, began, now, hour) {
             return Ok(None);
         }
-        let let_go = sweep(&self.books, &self.retention, now).await?;
-        let looked = verify(&self.books).await?;
+        let swept = sweep(&self.books, &self.retention, now).await;
+        let mut looked = verify(&self.books).await?;
+        let let_go = swept.unwrap_or_else(|error| {
+            looked.fault("retention was not applied", chain(&error));
+            LetGo::default()
+        });
         if looked.faults.keys().eq([&BUSY]) {
             // Nothing is known of what is being written all the time.
             return Ok(None);

@@ -136,6 +136,8 @@ trait NamesContent: Record {
     fn content(&mut self) -> &mut String;
     fn at(&self) -> Timestamp;
     fn is_needed(&self, needed: &Needed) -> bool;
+    /// The message whose event it belongs to.
+    fn event(&self) -> Option<MessageKey>;
 }
 
 impl NamesContent for MessageRecord {
@@ -156,6 +158,10 @@ impl NamesContent for MessageRecord {
     fn is_needed(&self, needed: &Needed) -> bool {
         needed.messages.contains(&self.key)
     }
+
+    fn event(&self) -> Option<MessageKey> {
+        Some(self.key.clone())
+    }
 }
 
 impl NamesContent for MailEffect {
@@ -175,6 +181,10 @@ impl NamesContent for MailEffect {
 
     fn is_needed(&self, needed: &Needed) -> bool {
         !self.state.is_final() || needed.effects.contains(&self.id)
+    }
+
+    fn event(&self) -> Option<MessageKey> {
+        None
     }
 }
 
@@ -204,7 +214,10 @@ impl Pass<'_> {
                     continue;
                 };
                 let old = until.is_some_and(|until| record.at() < until);
-                if old && !record.is_needed(&self.needed) {
+                let kept = record.is_needed(&self.needed)
+                    // What came in while this pass goes on is not among the needed.
+                    || old && self.is_open(record.event()).await?;
+                if old && !kept {
                     *record.content() = gone(&why.words(self.now));
                     if self.replaced(stored.version, &record).await? {
                         self.dropped.insert(hash);
@@ -219,6 +232,23 @@ impl Pass<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether what a message caused is open, or not known; of an event that was closed nothing
+    /// opens it again.
+    async fn is_open(&self, message: Option<MessageKey>) -> Result<bool, KeepingError> {
+        let Some(message) = message else {
+            return Ok(false);
+        };
+        let mut closed = false;
+        for event in [message.0.clone(), format!("sent {message}")] {
+            match self.books.outcome(&event).await? {
+                Some(outcome) if outcome.closed.is_none() => return Ok(true),
+                Some(_) => closed = true,
+                None => {}
+            }
+        }
+        Ok(!closed)
     }
 
     /// `false` when somebody else changed it meanwhile: then it is left for the next pass.

@@ -55,7 +55,7 @@ impl Looked {
         self.faults.is_empty()
     }
 
-    fn fault(&mut self, kind: &'static str, text: impl Into<String>) {
+    pub(super) fn fault(&mut self, kind: &'static str, text: impl Into<String>) {
         let faults = self.faults.entry(kind).or_default();
         faults.count += 1;
         if faults.first.len() < NAMED_MAX {

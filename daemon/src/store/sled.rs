@@ -53,6 +53,7 @@ use engine::{Engine, Failure};
 pub use keeper::SaveError;
 use keeper::{Keeper, Order};
 pub use open::{OpenError, schema_of};
+use recover::REBUILD_MARKER;
 pub use recover::{Rebuilt, Recovery};
 pub use verify::Verified;
 use writer::{Parts, Request, Waiting, Writer};
@@ -236,8 +237,15 @@ impl Shared {
         self.closing.load(Ordering::Relaxed) || !self.is_open()
     }
 
-    /// The first failure is kept: later ones follow from it.
+    /// The first failure is kept: later ones follow from it. After damage the next start makes the
+    /// rows anew, since it need not meet the same page again.
     fn fail(&self, failure: Failure) {
+        if let (Failure::Corrupt(reason), true) = (&failure, self.is_open()) {
+            let marker = self.dir.join(REBUILD_MARKER);
+            if let Err(error) = std::fs::write(&marker, reason.as_bytes()) {
+                tracing::error!(%error, marker = %marker.display(), "cannot be written");
+            }
+        }
         self.phase.send_if_modified(|phase| {
             let first = matches!(phase, Phase::Open);
             if first {

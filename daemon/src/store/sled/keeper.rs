@@ -5,6 +5,7 @@
 //! older with its journal says the same.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -12,9 +13,9 @@ use std::sync::mpsc::Receiver;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
-use super::compact::Compacted;
+use super::compact::{Compacted, OLD_STORE_DIR};
 use super::engine::{Engine, Failure};
-use super::recover::{JOURNAL_DIR, REBUILD_MARKER};
+use super::recover::JOURNAL_DIR;
 use super::verify::Verified;
 use super::writer::Request;
 use crate::clock::Clock;
@@ -84,8 +85,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Ends when the last sender is gone.
-    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+    /// Ends when the last sender is gone; sled panics over some broken files.
+    pub(super) fn run(self, orders: &Receiver<Order>) {
+        let shared = Arc::clone(&self.shared);
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve(orders)));
+        if let Err(panic) = served {
+            shared.fail(Failure::panicked("keeping", panic));
+        }
+    }
+
+    fn serve(mut self, orders: &Receiver<Order>) {
         if !self.checked {
             self.check();
         }
@@ -122,14 +131,12 @@ impl Keeper {
             Ok(altered) if altered.is_empty() => return,
             Ok(altered) => altered,
             Err(SaveError::Closed) => return,
+            // Rows that cannot be read are as good as lost.
+            Err(SaveError::Store(reason)) => return self.shared.fail(Failure::Corrupt(reason)),
             Err(error) => return tracing::error!(%error, "the rows could not be looked over"),
         };
         let names: Vec<&str> = altered.iter().map(|ns| ns.name()).collect();
         let reason = format!("rows of {} were lost or altered", names.join(", "));
-        let marker = self.dir.join(REBUILD_MARKER);
-        if let Err(error) = fs::write(&marker, &reason) {
-            tracing::error!(%error, marker = %marker.display(), "cannot be written");
-        }
         self.shared.fail(Failure::Corrupt(reason.into()));
     }
 
@@ -250,6 +257,11 @@ impl Keeper {
     /// finished.
     fn forget(&mut self) -> Result<(), SaveError> {
         self.compact()?;
+        let old = self.dir.join(OLD_STORE_DIR);
+        if old.exists() {
+            let text = format!("{} cannot be removed", old.display());
+            return Err(SaveError::Store(text.into()));
+        }
         let folder = self.dir.join(EXPORT_DIR);
         let export = self.save(&folder)?;
         let failed = |source| ExportError::Io {

@@ -269,7 +269,9 @@ impl Place<'_> {
         }
         self.progress.begin("reading all rows", None);
         let sums = scan(self.dir, &database.engine)?;
-        let same = sums == told || planted::is(Bug::SkipChecks);
+        // Rows that came from an export, and nothing was committed since: the export was compared.
+        let untold = tail.families.is_empty() && tail.damage.is_empty() && tail.cut_bytes == 0;
+        let same = sums == told || untold || planted::is(Bug::SkipChecks);
         if current && !same && strict && !self.options.accept_loss {
             let store = self.dir.join(STORE_DIR);
             let reason = "its rows are not those that the journal told".to_owned();
