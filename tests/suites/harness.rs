@@ -520,8 +520,8 @@ fn the_handle_on_the_daemon_starts_kills_and_ends_it() {
     let mut daemon = Daemon::start(stand_in(folder.path()));
     assert_eq!(daemon.cli_json(["status"])["ready"], true);
     assert_eq!(daemon.cli(["nonsense"]).status.code(), Some(2));
-    daemon.signal("HUP");
     eventually("the reload", LIMIT, || {
+        daemon.signal("HUP");
         folder.path().join("reloaded").exists().then_some(())
     });
 
