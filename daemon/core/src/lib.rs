@@ -15,6 +15,7 @@
 pub mod account;
 pub mod business_time;
 pub mod calendar;
+pub mod crm;
 pub mod effect;
 pub mod happening;
 pub mod ids;
