@@ -156,8 +156,6 @@ pub(super) struct CsvRows<R> {
     encoding: Encoding,
     delimiter: u8,
     segment: Option<Segment>,
-    /// Bytes of the file behind which everything is read.
-    passed: u64,
 }
 
 #[derive(Debug)]
@@ -190,17 +188,11 @@ impl<R: Read + Seek> CsvRows<R> {
             encoding,
             delimiter,
             segment: None,
-            passed: 0,
         })
     }
 }
 
 impl<R: Read> CsvRows<R> {
-    /// Bytes that were read, for the progress.
-    pub(super) fn passed(&self) -> u64 {
-        self.passed
-    }
-
     /// The next row; `None` at the end.
     ///
     /// # Errors
@@ -209,8 +201,6 @@ impl<R: Read> CsvRows<R> {
         loop {
             if let Some(segment) = &mut self.segment {
                 if let Some(row) = segment.row(self.encoding) {
-                    let bytes = u64::try_from(row.raw.len()).unwrap_or(0);
-                    self.passed = self.passed.saturating_add(bytes).saturating_add(1);
                     return Ok(Some(row));
                 }
                 self.segment = None;

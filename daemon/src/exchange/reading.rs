@@ -317,13 +317,13 @@ impl<R: Read> Reading<R> {
                 break;
             };
             self.report.rows = self.report.rows.saturating_add(1);
-            if self.rows.is_empty() {
-                // Rows in front of those that are out need nobody's answer.
-                self.report.done_line = line;
-            }
             match row {
                 Ok(row) => self.row(row, raw, rejects),
                 Err(rejected) => self.reject(rejected, &raw, rejects),
+            }
+            if self.rows.is_empty() {
+                // Rows in front of those that are out need nobody's answer.
+                self.report.done_line = line;
             }
         }
         if self.rows.is_empty() && self.waiting.round.is_some() {

@@ -12,6 +12,7 @@ use super::{Note, Part, Row};
 use crate::books::chunk::Chunk;
 use crate::books::rows::{ByAddrRow, ByDomainRow};
 use crate::books::{Books, BooksError, keys};
+use crate::records::ahead::Coming;
 use crate::records::{Put, RecordBook, RecordBy, RecordsError, Saved};
 use crate::store::{BATCH_ROWS_MAX, Store};
 
@@ -24,6 +25,8 @@ const ROW_ROWS_MAX: usize = 400;
 const CHUNK_BYTES_MAX: usize = 768 * 1024;
 /// How often rows that met another writer are decided again.
 const TRIES_MAX: u32 = 8;
+/// Rows of a file whose records are read at once: about as many as a commit takes.
+const AHEAD_ROWS: usize = 150;
 /// Accounts whose ids are remembered within a portion.
 const ACCOUNTS_MAX: usize = 1_000;
 
@@ -153,7 +156,12 @@ impl Taking<'_> {
     async fn part(&self, rows: &[Row]) -> Result<Vec<OneRow>, BooksError> {
         let mut done = Vec::new();
         let mut accounts: HashMap<Part, String> = HashMap::new();
-        for row in rows {
+        for (nth, row) in rows.iter().enumerate() {
+            if nth % AHEAD_ROWS == 0 {
+                let coming = rows.get(nth..).unwrap_or_default().iter().take(AHEAD_ROWS);
+                let coming = coming.flat_map(coming_of);
+                self.records.ahead(&self.chunk, coming).await?;
+            }
             done.push(self.row(row, &mut accounts).await?);
             let size = self.chunk.size();
             if size.rows >= CHUNK_ROWS_MAX || size.bytes >= CHUNK_BYTES_MAX {
@@ -272,6 +280,16 @@ impl Taking<'_> {
         }
         Ok(())
     }
+}
+
+fn coming_of(row: &Row) -> impl Iterator<Item = Coming<'_>> {
+    let account = row.parts.iter().find(|part| part.kind == Kind::Account);
+    let account = account.map(|part| part.fields.as_slice()).unwrap_or_default();
+    row.parts.iter().map(move |part| Coming {
+        kind: part.kind,
+        fields: &part.fields,
+        account,
+    })
 }
 
 fn put_of(part: &Part, account: Option<&str>) -> Put {
