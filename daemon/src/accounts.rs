@@ -6,31 +6,27 @@
 mod change;
 pub mod import;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use liaison_core::account::matching::{AddressHit, Lookups, address_keys, domain_keys};
 use liaison_core::account::{Account, Contact, ContactStatus, Lifecycle};
+use liaison_core::crm::{Kind, Source};
 use liaison_core::ids::{AccountId, ContactId};
 use liaison_core::mail::address::{Address, AddressError, Domain};
 use liaison_core::time::Timestamp;
 
+use crate::books::chunk::Chunk;
 use crate::books::rows::{ByAddrRow, ByDomainRow};
-use crate::books::{Books, BooksError, keys};
-use crate::privacy::Tombstones;
+use crate::books::{Books, BooksError, indexes, keys};
+use crate::records::{RecordBook, RecordBy, RecordsError};
 use crate::store::{Key, ReadError};
 
 pub(crate) use change::audit;
 
-/// Longest name of an account or a person, and longest role, in characters.
-pub const NAME_CHARS_MAX: usize = 200;
-/// Longest external id, in bytes: it is part of a key.
-pub const EXTERNAL_ID_BYTES_MAX: usize = 200;
-/// Most bytes that the domains of one account take together: a record fits into a row of 4 KiB.
-pub const DOMAINS_BYTES_MAX: usize = 2_400;
+/// Accounts that took the place of one another, one behind the other.
+const MERGES_MAX: usize = 16;
 /// Most accounts or contacts under one address, domain or name.
 pub const SHARED_MAX: usize = 32;
-/// How often a change that lost a race is decided again.
-const TRIES_MAX: u32 = 8;
 
 /// Why the account book did not take a change.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +38,7 @@ pub enum AccountsError {
     #[error("{column} `{value}`: {reason}")]
     Field {
         /// Name of the field, as in the CSV.
-        column: &'static str,
+        column: String,
         /// What was given.
         value: String,
         /// Why not, and what to do.
@@ -61,25 +57,40 @@ pub enum AccountsError {
         ids: Vec<AccountId>,
     },
     /// The row was changed by others each time.
-    #[error("others changed the same account {TRIES_MAX} times meanwhile: try again")]
+    #[error("others changed the same account again and again meanwhile: try again")]
     Contended,
 }
 
-impl AccountsError {
-    pub(crate) fn field(
-        column: &'static str,
-        value: &str,
-        reason: impl Into<String>,
-    ) -> AccountsError {
-        AccountsError::Field {
-            column,
-            value: liaison_core::message::cut_text(value, 80),
-            reason: reason.into(),
+/// A refusal of the core records in the words of the account book.
+fn refusal(prefix: &'static str) -> impl Fn(RecordsError) -> AccountsError {
+    move |error| match error {
+        RecordsError::Books(error) => AccountsError::Books(error),
+        RecordsError::Contended => AccountsError::Contended,
+        RecordsError::Several {
+            kind: Kind::Account,
+            text,
+            ids,
+        } => AccountsError::SeveralNamed {
+            name: text,
+            ids: ids.into_iter().map(AccountId).collect(),
+        },
+        RecordsError::Fields(mut problems) if !problems.is_empty() => {
+            let problem = problems.swap_remove(0);
+            let column = match problem.field.as_str() {
+                "emails" => "contact_email".to_owned(),
+                other => format!("{prefix}{other}"),
+            };
+            AccountsError::Field {
+                column,
+                value: problem.value,
+                reason: problem.reason,
+            }
         }
-    }
-
-    fn is_conflict(&self) -> bool {
-        matches!(self, AccountsError::Books(error) if error.is_conflict())
+        other => AccountsError::Field {
+            column: format!("{prefix}name"),
+            value: String::new(),
+            reason: other.to_string(),
+        },
     }
 }
 
@@ -104,6 +115,22 @@ pub struct By {
     pub why: String,
     /// When.
     pub now: Timestamp,
+    /// A person, or an import: what may be overwritten follows from it.
+    pub source: Source,
+}
+
+impl By {
+    /// The same, for the core records.
+    #[must_use]
+    pub fn record_by(&self) -> RecordBy {
+        RecordBy {
+            who: self.who.clone(),
+            why: self.why.clone(),
+            source: self.source,
+            force: false,
+            now: self.now,
+        }
+    }
 }
 
 /// What is to be known of an account; `None` leaves what is recorded.
@@ -292,6 +319,20 @@ impl AccountBook {
         &self.rules
     }
 
+    fn records(&self) -> RecordBook {
+        RecordBook::over(self.books.clone(), self.clone())
+    }
+
+    /// The same book, whose changes are seen through it and never written.
+    #[must_use]
+    pub fn trial(&self) -> AccountBook {
+        let chunk = std::sync::Arc::new(Chunk::new(self.books.store.clone()));
+        AccountBook {
+            books: self.books.through(chunk),
+            rules: self.rules.clone(),
+        }
+    }
+
     /// Creates or changes an account, with its indexes and audit row.
     ///
     /// # Errors
@@ -301,27 +342,9 @@ impl AccountBook {
         draft: &AccountDraft,
         by: &By,
     ) -> Result<(Account, Change), AccountsError> {
-        for _ in 0..TRIES_MAX {
-            let planned = change::account(&self.books, &self.rules, draft, by).await?;
-            match self.write(planned).await {
-                Err(error) if error.is_conflict() => {}
-                done => return done,
-            }
-        }
-        Err(AccountsError::Contended)
-    }
-
-    /// What [`Self::upsert_account`] would do, without doing it.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn plan_account(
-        &self,
-        draft: &AccountDraft,
-        by: &By,
-    ) -> Result<(Account, Change), AccountsError> {
-        let planned = change::account(&self.books, &self.rules, draft, by).await?;
-        Ok((planned.record, planned.change))
+        let put = change::account_put(draft);
+        let saved = self.records().put(&put, &by.record_by()).await;
+        Ok(change::account_of(&saved.map_err(refusal(""))?))
     }
 
     /// Creates or changes a contact of an account, with its indexes and audit row.
@@ -334,55 +357,12 @@ impl AccountBook {
         draft: &ContactDraft,
         by: &By,
     ) -> Result<(Contact, Change), AccountsError> {
-        self.check_contact(draft).await?;
-        for _ in 0..TRIES_MAX {
-            if self.books.account(account).await?.is_none() {
-                return Err(AccountsError::Unknown(account.to_string()));
-            }
-            let planned = change::contact(&self.books, account, draft, by).await?;
-            match self.write(planned).await {
-                Err(error) if error.is_conflict() => {}
-                done => return done,
-            }
+        if self.books.account(account).await?.is_none() {
+            return Err(AccountsError::Unknown(account.to_string()));
         }
-        Err(AccountsError::Contended)
-    }
-
-    /// What [`Self::add_contact`] would do, without doing it; the account need not exist yet.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn plan_contact(
-        &self,
-        account: &AccountId,
-        draft: &ContactDraft,
-        by: &By,
-    ) -> Result<(Contact, Change), AccountsError> {
-        self.check_contact(draft).await?;
-        let planned = change::contact(&self.books, account, draft, by).await?;
-        Ok((planned.record, planned.change))
-    }
-
-    async fn check_contact(&self, draft: &ContactDraft) -> Result<(), AccountsError> {
-        let refused = |reason: String| {
-            AccountsError::field("contact_email", &draft.email.to_string(), reason)
-        };
-        self.rules.contact_address(&draft.email).map_err(refused)?;
-        let tombstones = Tombstones::read(&self.books).await?;
-        match tombstones.of(&self.books, &draft.email.key()).await? {
-            None => Ok(()),
-            Some(erasure) => Err(refused(format!(
-                "the data of this person was erased (asked for at {}), and is not taken in again",
-                erasure.asked
-            ))),
-        }
-    }
-
-    async fn write<T>(&self, planned: change::Planned<T>) -> Result<(T, Change), AccountsError> {
-        if planned.change != Change::Unchanged {
-            self.books.commit(planned.batch).await?;
-        }
-        Ok((planned.record, planned.change))
+        let put = change::contact_put(account, draft);
+        let saved = self.records().put(&put, &by.record_by()).await;
+        Ok(change::contact_of(&saved.map_err(refusal("contact_"))?))
     }
 
     /// What is recorded under the keys of an address: one read.
@@ -414,7 +394,81 @@ impl AccountBook {
             };
             found.domains.push((name, accounts));
         }
+        self.follow_merges(&mut found).await?;
         Ok(found)
+    }
+
+    /// Names the accounts that stand for those found now.
+    async fn follow_merges(&self, found: &mut Lookups) -> Result<(), BooksError> {
+        let hits = found.addresses.iter().flat_map(|(_, hits)| hits);
+        let mut ids: BTreeSet<AccountId> = hits.map(|hit| hit.account.clone()).collect();
+        ids.extend(found.domains.iter().flat_map(|(_, ids)| ids.clone()));
+        let moved = self.moved(&ids).await?;
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let follow = |id: &mut AccountId| {
+            if let Some(into) = moved.get(id) {
+                *id = into.clone();
+            }
+        };
+        for (_, hits) in &mut found.addresses {
+            hits.iter_mut().for_each(|hit| follow(&mut hit.account));
+            let mut seen = Vec::new();
+            hits.retain(|hit| {
+                let new = !seen.contains(hit);
+                seen.push(hit.clone());
+                new
+            });
+        }
+        for (_, ids) in &mut found.domains {
+            ids.iter_mut().for_each(follow);
+            ids.sort();
+            ids.dedup();
+        }
+        Ok(())
+    }
+
+    /// Of these accounts, those that another took the place of, and which: one read where there
+    /// is none.
+    async fn moved(
+        &self,
+        ids: &BTreeSet<AccountId>,
+    ) -> Result<BTreeMap<AccountId, AccountId>, BooksError> {
+        let ids: Vec<&AccountId> = ids.iter().collect();
+        let asked: Vec<Key> = ids
+            .iter()
+            .map(|id| keys::merge(Kind::Account, id.as_str()))
+            .collect();
+        let mut moved = BTreeMap::new();
+        if asked.is_empty() {
+            return Ok(moved);
+        }
+        let rows = self.books.store.get(&asked).await?;
+        for (id, row) in ids.into_iter().zip(rows) {
+            if row.is_some()
+                && let Some(account) = self.books.account(id).await?
+            {
+                let standing = self.standing(account).await?;
+                moved.insert(id.clone(), standing.id);
+            }
+        }
+        Ok(moved)
+    }
+
+    /// The account that stands for this one now.
+    async fn standing(&self, account: Account) -> Result<Account, BooksError> {
+        let mut account = account;
+        for _ in 0..MERGES_MAX {
+            let Some(into) = &account.details.merged_into else {
+                break;
+            };
+            match self.books.account(&AccountId::from(into.as_str())).await? {
+                Some(next) => account = next,
+                None => break,
+            }
+        }
+        Ok(account)
     }
 
     /// Why no automatic mail may go to an address; `None` when nothing speaks against it.
@@ -465,19 +519,16 @@ impl AccountBook {
     /// # Errors
     /// As the store.
     pub async fn contacts(&self, account: &AccountId) -> Result<Vec<Contact>, BooksError> {
-        let keys = self
-            .books
-            .every_key(keys::account_contacts(account))
-            .await?;
-        let mut contacts = Vec::new();
-        for key in keys {
-            if let Some(id) = keys::indexed_contact(&key)
-                && let Some(contact) = self.books.contact(&id).await?
-            {
-                contacts.push(contact);
-            }
+        let linked = self
+            .records()
+            .linked(Kind::Contact, "account", account.as_str())
+            .await;
+        match linked {
+            Ok(records) => Ok(records.iter().map(Contact::from).collect()),
+            Err(RecordsError::Books(error)) => Err(error),
+            // Nothing else can be wrong with a read.
+            Err(_) => Ok(Vec::new()),
         }
-        Ok(contacts)
     }
 
     /// The account that people mean: its id, external id, name, one of its domains, or the
@@ -488,12 +539,12 @@ impl AccountBook {
     pub async fn find(&self, text: &str) -> Result<Account, AccountsError> {
         let text = text.trim();
         if let Some(account) = self.books.account(&AccountId::from(text)).await? {
-            return Ok(account);
+            return Ok(self.standing(account).await?);
         }
         let mut ids = Vec::new();
         for key in [
-            keys::account_ext(change::EXTERNAL, text),
-            keys::account_ext(change::NAME, &liaison_core::account::fold(text)),
+            keys::account_ext(indexes::EXTERNAL, text),
+            keys::account_ext(indexes::NAME, &liaison_core::account::fold(text)),
         ] {
             if let Some(row) = self.books.get::<ByDomainRow>(key).await? {
                 ids.extend(row.record.accounts);
@@ -534,4 +585,4 @@ impl AccountBook {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,6 +12,7 @@ mod metrics;
 mod outbox;
 mod plugins;
 mod privacy;
+mod records;
 mod service;
 mod status;
 mod timers;
@@ -123,6 +124,7 @@ impl ApiContext {
             who: caller.who.clone(),
             why: why.into(),
             now: self.now(),
+            source: liaison_core::crm::Source::Person,
         }
     }
 }
@@ -292,6 +294,13 @@ commands! {
     "accounts-show" Observe accounts::show;
     "accounts-add" Admin accounts::add;
     "accounts-import" Admin accounts::import;
+    "records-list" Observe records::list;
+    "records-show" Observe records::show;
+    "records-put" Approve records::put;
+    "records-link" Approve records::link;
+    "records-merge" Approve records::merge;
+    "proposals-list" Observe records::proposals;
+    "proposals-decide" Approve records::decide;
     "timeline" Observe accounts::timeline;
     "match" Observe matching::of;
     "cases-list" Observe cases::list;

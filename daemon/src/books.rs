@@ -5,6 +5,7 @@
 //! a list cut in silence would be a wrong answer.
 
 pub(crate) mod chunk;
+pub mod frozen;
 pub mod indexes;
 pub mod keys;
 pub mod registry;

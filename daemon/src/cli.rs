@@ -11,6 +11,7 @@ mod files;
 pub mod inspect;
 mod plugin;
 mod privacy;
+mod records;
 mod show;
 mod why;
 pub(crate) mod wording;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 use base64::Engine as _;
 use clap::Parser;
+use liaison_core::crm::Kind;
 use serde_json::{Value, json};
 
 pub use args::Cli;
@@ -205,6 +207,9 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         Command::Import { file } => files::import(config, &file, cli.json).await,
         Command::Migrate { file, .. } => files::migrate(config, file.as_deref(), cli.json).await,
         Command::Privacy(command) => privacy::run(config, command, cli.json).await,
+        command if let Some(kind) = records::asks_fields(&command) => {
+            Ok(records::fields(kind, cli.json))
+        }
         command => {
             let asked = asked(command)?;
             let (answer, wording) =
@@ -226,6 +231,10 @@ fn asks(command: &'static str, arguments: Value) -> Result<Asked, Failure> {
 }
 
 fn asked(command: Command) -> Result<Asked, Failure> {
+    let command = match records::of(command) {
+        Ok((kind, command)) => return records::asked(kind, command),
+        Err(command) => command,
+    };
     match command {
         Command::Status => asks("status", json!({})),
         Command::Metrics => asks("metrics", json!({})),
@@ -261,6 +270,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Tasks(Tasks::Done { id, reopen }) => {
             asks("tasks-done", json!({ "id": id, "reopen": reopen }))
         }
+        Command::Proposals(command) => records::proposals_of(command),
         Command::Timeline { account } => asks("timeline", json!({ "id": account })),
         Command::Outbox(command) => match command {
             Outbox::List { state } => asks("outbox-list", json!({ "state": state })),
@@ -303,7 +313,13 @@ fn decision(on: &Decide) -> Value {
 
 fn accounts(command: Accounts) -> Result<Asked, Failure> {
     match command {
-        Accounts::List => asks("accounts-list", json!({})),
+        Accounts::List(filter)
+            if filter.filters.is_empty() && filter.fields.is_empty() && filter.sort.is_none() =>
+        {
+            asks("accounts-list", json!({}))
+        }
+        Accounts::List(filter) => records::list_of(Kind::Account, filter),
+        Accounts::Change(change) => records::change(Kind::Account, change),
         Accounts::Show { account } => asks("accounts-show", json!({ "id": account })),
         Accounts::Add(add) => asks(
             "accounts-add",

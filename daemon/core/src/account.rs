@@ -5,6 +5,7 @@ pub mod matching;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, ContactId, derive};
+use crate::proposal::Fields;
 use crate::time::Timestamp;
 
 /// Where an account stands with us.
@@ -20,6 +21,17 @@ pub enum Lifecycle {
     Past,
     /// Lost to us.
     Lost,
+}
+
+impl ContactStatus {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ContactStatus::Active => "active",
+            ContactStatus::Left => "left",
+        }
+    }
 }
 
 impl Lifecycle {
@@ -50,6 +62,19 @@ impl Lifecycle {
     }
 }
 
+/// What is known of an account or a contact beyond what each message is matched against.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Details {
+    /// Values by field (see [`crate::crm::kinds`]).
+    pub fields: Fields,
+    /// Fields that a person set: nobody else overwrites them.
+    pub by_person: Vec<String>,
+    /// Grows with every change.
+    pub revision: u64,
+    /// The record that has taken its place.
+    pub merged_into: Option<String>,
+}
+
 /// A customer organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -71,6 +96,8 @@ pub struct Account {
     pub created: Timestamp,
     /// Last changed.
     pub updated: Timestamp,
+    /// Everything else.
+    pub details: Details,
 }
 
 /// Whether a contact is still there.
@@ -105,6 +132,8 @@ pub struct Contact {
     pub created: Timestamp,
     /// Last changed.
     pub updated: Timestamp,
+    /// Everything else.
+    pub details: Details,
 }
 
 /// The id of an account known by `external_id`, else by its name without case and spacing.

@@ -10,6 +10,7 @@ pub mod dates;
 pub mod fields;
 pub mod kinds;
 pub mod money;
+pub mod people;
 pub mod record;
 pub mod states;
 

@@ -237,10 +237,12 @@ impl AccountBook {
         by: &By,
         report: &mut ImportReport,
     ) -> Result<(), ImportError> {
-        let saved = match report.dry_run {
-            true => self.plan_account(&group.draft, by).await,
-            false => self.upsert_account(&group.draft, by).await,
+        // A group knows nothing of the others: each has a trial of its own.
+        let book = match report.dry_run {
+            true => &self.trial(),
+            false => self,
         };
+        let saved = book.upsert_account(&group.draft, by).await;
         let account = match saved {
             Ok((account, change)) => {
                 report.accounts.add(&change);
@@ -250,10 +252,7 @@ impl AccountBook {
         };
         for Taken { line, contact, .. } in &group.contacts {
             let Some(contact) = contact else { continue };
-            let saved = match report.dry_run {
-                true => self.plan_contact(&account.id, contact, by).await,
-                false => self.add_contact(&account.id, contact, by).await,
-            };
+            let saved = book.add_contact(&account.id, contact, by).await;
             match saved {
                 Ok((_, change)) => report.contacts.add(&change),
                 Err(error) => refuse(*line, error, report)?,
@@ -272,7 +271,7 @@ fn refuse(line: u64, error: AccountsError, report: &mut ImportReport) -> Result<
             reason,
         } => Rejected {
             line,
-            column: Some(column.to_owned()),
+            column: Some(column),
             value,
             reason,
         },

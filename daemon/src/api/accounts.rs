@@ -2,12 +2,13 @@
 
 use base64::Engine as _;
 use liaison_core::account::{Account, Contact, Lifecycle};
+use liaison_core::crm::Source;
 use liaison_core::mail::address::Address;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, Id, Nothing, Shown, with};
-use crate::accounts::{AccountDraft, Change, ContactDraft};
+use crate::accounts::{AccountDraft, By, Change, ContactDraft};
 use crate::store::{Ns, Range};
 
 pub(super) async fn list(
@@ -217,7 +218,10 @@ pub(super) async fn import(
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(&arguments.csv)
         .map_err(|error| wrong("csv", &format!("this is no base64 ({error})")))?;
-    let by = context.by(caller, format!("import of {}", arguments.file));
+    let by = By {
+        source: Source::Import,
+        ..context.by(caller, format!("import of {}", arguments.file))
+    };
     let report = context
         .accounts
         .import_csv(&bytes, arguments.dry_run, &by)

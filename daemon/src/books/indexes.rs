@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `account_ext`, `by_domain` | accounts |
 //! | `account_contact`, `by_addr` | contacts |
+//! | `record_by` | core records of every kind |
 //! | `msgid`, `thread_member` | messages; of an erased one the first may stay |
 //! | `effect_due`, `effect_by_message`, `hold_by_group` | mails and holds |
 //! | `case_by_kind`, `timer_due`, `parked` | cases, timers, results of plugins |
@@ -18,7 +19,10 @@
 //! Entries of `effect_due` beyond those of the records are work that is still to be done (a copy
 //! for Sent, a follow-up) or are dropped when their time comes; they must only name an effect.
 
+pub mod crm;
 pub mod walk;
+
+use std::collections::BTreeMap;
 
 use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, fold};
@@ -30,11 +34,12 @@ use liaison_core::time::Timestamp;
 
 use super::keys::{self, DueKind};
 use super::rows::{ByAddrRow, ByDomainRow, CallEnd, EventRow, PluginResultRow};
+use super::{Books, BooksError};
 use crate::outbox::due_of;
 use crate::privacy::ERASED_WHY;
 use crate::store::codec::{self, CodecError};
 use crate::store::keys::Parts;
-use crate::store::{Key, Ns};
+use crate::store::{Batch, Expect, Key, Ns};
 
 /// System of the external ids in `account_ext`.
 pub const EXTERNAL: &str = "external";
@@ -42,7 +47,8 @@ pub const EXTERNAL: &str = "external";
 pub const NAME: &str = "name";
 
 /// Families whose rows have index rows.
-pub const SOURCES: [Ns; 9] = [
+pub const SOURCES: [Ns; 10] = [
+    Ns::Record,
     Ns::Account,
     Ns::Contact,
     Ns::Message,
@@ -55,7 +61,8 @@ pub const SOURCES: [Ns; 9] = [
 ];
 
 /// Families of index rows.
-pub const INDEXES: [Ns; 13] = [
+pub const INDEXES: [Ns; 14] = [
+    Ns::RecordBy,
     Ns::AccountExt,
     Ns::ByDomain,
     Ns::AccountContact,
@@ -108,6 +115,7 @@ pub fn entries(key: &Key, value: &[u8]) -> Result<Vec<Entry>, CodecError> {
     Ok(match key.ns {
         Ns::Account => of_account(&codec::decode(value)?),
         Ns::Contact => of_contact(&codec::decode(value)?),
+        Ns::Record => crm::of_record(&codec::decode(value)?),
         Ns::Message => of_message(&codec::decode(value)?),
         Ns::Effect => of_mail(&codec::decode(value)?),
         Ns::Hold => of_hold(&codec::decode(value)?),
@@ -138,13 +146,15 @@ pub fn entries(key: &Key, value: &[u8]) -> Result<Vec<Entry>, CodecError> {
     })
 }
 
-fn of_account(account: &Account) -> Vec<Entry> {
-    account_keys(account)
-        .map(|key| Entry {
+pub(crate) fn of_account(account: &Account) -> Vec<Entry> {
+    let mut entries = crm::of_record(&account.into());
+    if account.details.merged_into.is_none() {
+        entries.extend(account_keys(account).map(|key| Entry {
             key,
             member: Member::Account(account.id.clone()),
-        })
-        .collect()
+        }));
+    }
+    entries
 }
 
 /// Keys under which an account is found: by its domains, its name, its external id.
@@ -156,7 +166,11 @@ pub fn account_keys(account: &Account) -> impl Iterator<Item = Key> {
     domains.chain([name]).chain(external)
 }
 
-fn of_contact(contact: &Contact) -> Vec<Entry> {
+pub(crate) fn of_contact(contact: &Contact) -> Vec<Entry> {
+    let mut entries = crm::of_record(&contact.into());
+    if contact.details.merged_into.is_some() {
+        return entries;
+    }
     let hit = AddressHit {
         account: contact.account.clone(),
         contact: Some(contact.id.clone()),
@@ -166,7 +180,8 @@ fn of_contact(contact: &Contact) -> Vec<Entry> {
         member: Member::Hit(hit.clone()),
     });
     let own = Entry::bare(keys::account_contact(&contact.account, &contact.id));
-    addresses.chain([own]).collect()
+    entries.extend(addresses.chain([own]));
+    entries
 }
 
 /// Of a message of a person who was erased nothing is left but its place, and what its Message-ID
@@ -259,6 +274,7 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
             };
             Some(row.hits.into_iter().map(hit).collect())
         }
+        Ns::RecordBy => one(keys::indexed_record(&key.k).map(|(kind, id)| keys::record(kind, &id))),
         Ns::AccountContact => one(keys::indexed_contact(&key.k).map(|id| keys::contact(&id))),
         Ns::Msgid => one(keys::msgid_message(&key.k).map(|id| keys::message(&id))),
         Ns::ThreadMember => one(keys::member_message(&key.k).map(|id| keys::message(&id))),
@@ -299,6 +315,75 @@ fn has(ns: Ns, value: &[u8], member: &Member) -> bool {
             codec::decode::<ByAddrRow>(value).is_ok_and(|row| row.hits.contains(hit))
         }
         (_, Member::Place(seq)) => *value == seq.to_be_bytes(),
+    }
+}
+
+/// Puts into `batch` what a record's index rows are after a change of it: `old` are the entries
+/// before it, `new` those after it. Rows that several records share are read first.
+///
+/// # Errors
+/// As the store.
+pub(crate) async fn stage(
+    books: &Books,
+    batch: &mut Batch,
+    old: &[Entry],
+    new: &[Entry],
+) -> Result<Vec<Key>, BooksError> {
+    let gone = old.iter().filter(|entry| !new.contains(entry));
+    let come = new.iter().filter(|entry| !old.contains(entry));
+    // One row may lose one member and win another.
+    let mut touched: BTreeMap<Key, Vec<(&Member, bool)>> = BTreeMap::new();
+    for (entry, add) in gone
+        .map(|entry| (entry, false))
+        .chain(come.map(|entry| (entry, true)))
+    {
+        let members = touched.entry(entry.key.clone()).or_default();
+        members.push((&entry.member, add));
+    }
+    let shared: Vec<Key> = touched
+        .iter()
+        .filter(|(_, members)| members.iter().any(|(member, _)| **member != Member::Key))
+        .map(|(key, _)| key.clone())
+        .collect();
+    let mut found = books.store.get(&shared).await?.into_iter();
+    let mut crowded = Vec::new();
+    for (key, members) in touched {
+        if !shared.contains(&key) {
+            match members.iter().any(|(_, add)| *add) {
+                true => batch.put(key, Vec::new()),
+                false => batch.del(key),
+            };
+            continue;
+        }
+        let seen = found.next().flatten();
+        let version = seen.as_ref().map(|row| row.version);
+        batch.expect(key.clone(), version.map_or(Expect::Absent, Expect::Version));
+        let mut value = seen.map(|row| row.value.to_vec());
+        for (member, add) in members {
+            value = changed(value.as_deref(), member, add)?;
+        }
+        let sharers = value.as_deref().map_or(0, sharers);
+        if sharers > crate::accounts::SHARED_MAX {
+            crowded.push(key.clone());
+        }
+        match value {
+            Some(value) => {
+                batch.put(key, value);
+            }
+            None if version.is_some() => {
+                batch.del(key);
+            }
+            None => {}
+        }
+    }
+    Ok(crowded)
+}
+
+/// How many records share an index row.
+fn sharers(value: &[u8]) -> usize {
+    match codec::decode::<ByDomainRow>(value) {
+        Ok(row) => row.accounts.len(),
+        Err(_) => codec::decode::<ByAddrRow>(value).map_or(0, |row| row.hits.len()),
     }
 }
 

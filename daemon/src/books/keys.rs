@@ -1,5 +1,6 @@
 //! The key of every row, in one place.
 
+use liaison_core::crm::Kind;
 use liaison_core::ids::{
     AccountId, CaseId, ContactId, EffectId, HoldGroupId, MailboxId, MessageKey, PluginName, TaskId,
     ThreadId, TimerId,
@@ -35,6 +36,69 @@ by_id! {
     task(TaskId) = Task;
     timer(TimerId) = Timer;
     plugin_state(PluginName) = PluginState;
+}
+
+/// A core record: accounts and contacts have families of their own.
+#[must_use]
+pub fn record(kind: Kind, id: &str) -> Key {
+    match kind {
+        Kind::Account => one(Ns::Account, id),
+        Kind::Contact => one(Ns::Contact, id),
+        kind => Tuple::new().text(kind.word()).text(id).key(Ns::Record),
+    }
+}
+
+/// All core records of a kind.
+#[must_use]
+pub fn records(kind: Kind) -> Range {
+    match kind {
+        Kind::Account => Range::all(Ns::Account),
+        Kind::Contact => Range::all(Ns::Contact),
+        kind => Tuple::new().text(kind.word()).range(Ns::Record),
+    }
+}
+
+/// A core record under the value of a field.
+#[must_use]
+pub fn record_by(kind: Kind, field: &str, value: &str, id: &str) -> Key {
+    Tuple::new()
+        .text(kind.word())
+        .text(field)
+        .text(value)
+        .text(id)
+        .key(Ns::RecordBy)
+}
+
+/// Core records with a value in a field.
+#[must_use]
+pub fn records_by(kind: Kind, field: &str, value: &str) -> Range {
+    Tuple::new()
+        .text(kind.word())
+        .text(field)
+        .text(value)
+        .range(Ns::RecordBy)
+}
+
+/// Kind and id in a key of [`records_by`].
+#[must_use]
+pub fn indexed_record(key: &[u8]) -> Option<(Kind, String)> {
+    let mut parts = Parts::new(key);
+    let kind = Kind::from_word(&parts.text().ok()?)?;
+    parts.text().ok()?;
+    parts.text().ok()?;
+    Some((kind, parts.text().ok()?))
+}
+
+/// A value that waits for a person's yes.
+#[must_use]
+pub fn change(id: &str) -> Key {
+    one(Ns::Change, id)
+}
+
+/// What a record got when it took the place of `from`.
+#[must_use]
+pub fn merge(kind: Kind, from: &str) -> Key {
+    Tuple::new().text(kind.word()).text(from).key(Ns::Merge)
 }
 
 /// Outcome of the event with this key.

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 
 use liaison_core::account::matching::{AddressHit, Match};
 use liaison_core::account::{Account, Contact};
+use liaison_core::crm::{CrmRecord, FieldChange, Kind, Source};
 use liaison_core::effect::{HoldEffect, MailEffect};
 use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::ids::{AccountId, EffectId, MailboxId, MessageKey, PluginName, TimerId};
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::policy::Verdict;
+use liaison_core::proposal;
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::frozen;
 use super::registry::{Registry, records};
 use crate::keeping::sweep::LetGo;
 use crate::source::{BatchMode, Cursor, FolderRole};
@@ -321,6 +324,50 @@ pub enum ErasureState {
     Done,
 }
 
+/// A new value of a field that waits for a person's yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRow {
+    /// Derived from record, field, value and who wants it: asked for again, it is the same.
+    pub id: String,
+    /// Kind of the record.
+    pub kind: Kind,
+    /// The record.
+    pub record: String,
+    /// The field.
+    pub field: String,
+    /// What stood there when it was asked for.
+    pub old: proposal::Value,
+    /// What is to stand there.
+    pub new: proposal::Value,
+    /// Who wants it.
+    pub source: Source,
+    /// Who wants it, in words.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+    /// When it was decided, by whom, and whether it was accepted.
+    pub decided: Option<(Timestamp, String, bool)>,
+}
+
+/// One record that took the place of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeRow {
+    /// Kind of both.
+    pub kind: Kind,
+    /// The record that is not shown any more.
+    pub from: String,
+    /// The record that took its place.
+    pub into: String,
+    /// What that got by it.
+    pub taken: Vec<FieldChange>,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub who: String,
+}
+
 // Numbers are on disk: add at the end, never reuse one. 1 and 2 are in `store/sled/open.rs`, up to
 // 9 belongs to what the store says of itself. How a shape is changed: ARCHITECTURE, section 6.
 records! {
@@ -341,8 +388,8 @@ records! {
     23 LedgerRow = 1;
     24 AuditRow = 1;
     25 TimelineRow = 1;
-    26 Account = 1;
-    27 Contact = 1;
+    26 Account = 2 from { 1 => frozen::AccountV1 };
+    27 Contact = 2 from { 1 => frozen::ContactV1 };
     28 ByAddrRow = 1;
     29 ByDomainRow = 1;
     30 CounterRow = 1;
@@ -351,6 +398,9 @@ records! {
     33 LookedRow = 1;
     34 SaltRow = 1;
     35 ErasureRow = 1;
+    38 CrmRecord = 1;
+    39 ChangeRow = 1;
+    41 MergeRow = 1;
 }
 
 /// A stored record in a readable form; `None` when it is none of ours.

@@ -64,6 +64,51 @@ pub enum Command {
     /// The customer accounts
     #[command(subcommand)]
     Accounts(Accounts),
+    /// People at the accounts
+    #[command(subcommand)]
+    Contacts(Records),
+    /// Parts of accounts: units, departments, divisions
+    #[command(subcommand)]
+    Units(Records),
+    /// What we could sell
+    #[command(subcommand)]
+    Products(Records),
+    /// What a unit has of a product
+    #[command(subcommand)]
+    Footprints(Records),
+    /// When a contact was shown a product
+    #[command(subcommand)]
+    Exposures(Records),
+    /// Sales that may come
+    #[command(subcommand)]
+    Opportunities(Records),
+    /// Terms, NDAs and other contracts
+    #[command(subcommand)]
+    Agreements(Records),
+    /// Work that was sold
+    #[command(subcommand)]
+    Projects(Records),
+    /// Days of our people
+    #[command(subcommand)]
+    Bookings(Records),
+    /// Calls, meetings, mails, notes
+    #[command(subcommand)]
+    Activities(Records),
+    /// What was charged, and what it cost us
+    #[command(subcommand)]
+    Invoices(Records),
+    /// What somebody is to sell in a quarter
+    #[command(subcommand)]
+    Quotas(Records),
+    /// Referrals and testimonials, asked for and given
+    #[command(subcommand)]
+    References(Records),
+    /// What was foretold, and when
+    #[command(subcommand)]
+    Forecasts(Records),
+    /// Values from imports and plugins that wait for a person's yes
+    #[command(subcommand)]
+    Proposals(Proposals),
     /// The records that plugins keep
     Cases {
         /// Kind of case, such as `lead`; `all` for every kind
@@ -226,11 +271,130 @@ pub enum Show {
     },
 }
 
+/// Which records, and how they are shown.
+#[derive(Debug, Args)]
+pub struct Filter {
+    /// FIELD=VALUE, FIELD!=VALUE, FIELD~PART, FIELD>VALUE ...; FIELD= for those without one
+    #[arg(value_name = "CONDITION")]
+    pub filters: Vec<String>,
+    /// The fields that are shown, with commas between them
+    #[arg(long, value_name = "FIELD,...", value_delimiter = ',')]
+    pub fields: Vec<String>,
+    /// The field by which they are sorted (else by name)
+    #[arg(long, value_name = "FIELD")]
+    pub sort: Option<String>,
+}
+
+/// What is done with core records of one kind.
+#[derive(Debug, Subcommand)]
+pub enum Records {
+    /// All of them, or those that fit conditions
+    List(Filter),
+    /// One of them, with what links to it and its history
+    Show {
+        /// Id, external id or name; for people also their address
+        which: String,
+    },
+    /// Record one
+    Add {
+        /// Fields and their values (`fields` tells which there are)
+        #[arg(value_name = "FIELD=VALUE", required = true, value_parser = field_and_value)]
+        values: Vec<(String, String)>,
+        /// Why, for the history
+        #[arg(long)]
+        why: Option<String>,
+    },
+    #[command(flatten)]
+    Change(RecordChange),
+}
+
+/// Changes that records of all kinds know.
+#[derive(Debug, Subcommand)]
+pub enum RecordChange {
+    /// Change fields of one
+    Set {
+        /// Id, external id or name; for people also their address
+        which: String,
+        /// Fields and their new values; nothing after = takes the value away
+        #[arg(value_name = "FIELD=VALUE", required = true, value_parser = field_and_value)]
+        values: Vec<(String, String)>,
+        /// Only if it still has this revision
+        #[arg(long)]
+        revision: Option<u64>,
+        /// Also where a state does not usually follow the other
+        #[arg(long)]
+        force: bool,
+        /// Why, for the history
+        #[arg(long)]
+        why: Option<String>,
+    },
+    /// Link one to another record
+    Link(Link),
+    /// Take a link away
+    Unlink(Link),
+    /// Have one record take the place of another that is the same
+    Merge {
+        /// The record that goes (with --undo: the one that went)
+        from: String,
+        /// The record that takes its place
+        #[arg(required_unless_present = "undo")]
+        into: Option<String>,
+        /// Take an earlier merge back
+        #[arg(long, conflicts_with = "into")]
+        undo: bool,
+        /// Why, for the history
+        #[arg(long)]
+        why: Option<String>,
+    },
+    /// What happened to one, oldest first
+    History {
+        /// Id, external id or name; for people also their address
+        which: String,
+    },
+    /// Which fields there are, and what they may hold
+    Fields,
+}
+
+/// A link between two records.
+#[derive(Debug, Args)]
+pub struct Link {
+    /// Id, external id or name; for people also their address
+    pub which: String,
+    /// Kind of the other record, or the field that names it
+    #[arg(value_name = "KIND|FIELD")]
+    pub to: String,
+    /// The other record
+    pub other: String,
+    /// Why, for the history
+    #[arg(long)]
+    pub why: Option<String>,
+}
+
+fn field_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((field, value)) if !field.trim().is_empty() => {
+            Ok((field.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err("write FIELD=VALUE".to_owned()),
+    }
+}
+
+/// `proposals`.
+#[derive(Debug, Subcommand)]
+pub enum Proposals {
+    /// What waits
+    List,
+    /// Take the value
+    Accept(Decide),
+    /// Leave the field as it is; the same is not proposed again
+    Reject(Decide),
+}
+
 /// `accounts`.
 #[derive(Debug, Subcommand)]
 pub enum Accounts {
-    /// All of them
-    List,
+    /// All of them, or those that fit conditions
+    List(Filter),
     /// One of them, with its contacts
     Show {
         /// Id, name, domain or address
@@ -238,6 +402,8 @@ pub enum Accounts {
     },
     /// Record an account, or change one
     Add(Box<AddAccount>),
+    #[command(flatten)]
+    Change(RecordChange),
     /// Take accounts and contacts from a CSV file
     Import {
         /// The file (- reads the input)

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::display::{at, facts, items, safe, safe_lines, table, wrapped};
-use super::why;
 use super::wording::Wording;
+use super::{records, why};
 
 /// The text of an answer to `command`, reworded already.
 pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String {
@@ -26,6 +26,9 @@ pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String 
         "holds-show" => hold(value),
         "cases-show" => case(value),
         "timeline" => timeline(value),
+        "records-list" => records::list(value),
+        "records-show" => records::one(value),
+        "proposals-list" => records::proposals(value),
         "verify" => verified(value),
         "store-stats" => sizes(value),
         _ => match list_of(command) {

@@ -10,18 +10,22 @@
 //! | audit row of something of theirs, or that names them | states and ids only |
 //! | anything else that names one of their addresses | rewritten without it |
 
+use liaison_core::crm::CrmRecord;
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::ids::ThreadId;
 use liaison_core::message::{MessageRecord, ThreadRecord, gone};
 use liaison_core::outbox::MailState;
+use liaison_core::proposal::Value as FieldValue;
 use serde_json::Value;
 
 use super::find::Traces;
 use super::{ERASED, ERASED_WHY, Person};
 use crate::books::BooksError;
 use crate::books::keys;
-use crate::books::rows::{self, AuditRow, EventBody, EventRow, OutcomeRow, TimelineRow};
+use crate::books::rows::{
+    self, AuditRow, ChangeRow, EventBody, EventRow, MergeRow, OutcomeRow, TimelineRow,
+};
 use crate::store::codec::{self, Record};
 use crate::store::keys::Parts;
 use crate::store::{Key, Ns, ReadError};
@@ -76,6 +80,20 @@ impl Traces {
         match key.ns {
             Ns::Contact => removed(self.has(parts.text().ok())),
             Ns::ByAddr => removed(parts.text().is_ok_and(|email| self.person.has(&email))),
+            Ns::Record => match self.has(nth_text(key, 1)) {
+                true => Ok(Some(Fate::Removed)),
+                false => rewritten(key, value, |row| self.record(row)),
+            },
+            // By the record, or by the value that it is found under.
+            Ns::RecordBy => removed(self.has(nth_text(key, 2)) || self.has(nth_text(key, 3))),
+            Ns::Change => {
+                let row: ChangeRow = read(key, value)?;
+                removed(self.ids.contains(&row.record))
+            }
+            Ns::Merge => {
+                let row: MergeRow = read(key, value)?;
+                removed(self.ids.contains(&row.from) || self.ids.contains(&row.into))
+            }
             Ns::AccountContact => removed(self.has(nth_text(key, 1))),
             Ns::Ledger => removed(parts.text().is_ok_and(|who| self.is_ledger(&who))),
             Ns::ThreadParty => removed(self.parties.contains(key) || self.in_thread(&mut parts)),
@@ -201,6 +219,28 @@ impl Traces {
             state,
             ..row
         })
+    }
+
+    /// A record of others without its links to the person.
+    fn record(&self, row: CrmRecord) -> Option<CrmRecord> {
+        let mut after = row.clone();
+        for (field, _) in row.kind.spec().links() {
+            let left = match row.get(field.name) {
+                Some(FieldValue::Text(id)) if self.ids.contains(id) => Vec::new(),
+                Some(FieldValue::Texts(ids)) if ids.iter().any(|id| self.ids.contains(id)) => {
+                    let others = ids.iter().filter(|id| !self.ids.contains(*id));
+                    others.cloned().collect()
+                }
+                _ => continue,
+            };
+            match left.is_empty() {
+                true => after.fields.remove(field.name),
+                false => after
+                    .fields
+                    .insert(field.name.to_owned(), FieldValue::Texts(left)),
+            };
+        }
+        (after != row).then_some(after)
     }
 
     fn hold(&self, row: HoldEffect) -> Option<HoldEffect> {

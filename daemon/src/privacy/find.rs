@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use liaison_core::account::Contact;
+use liaison_core::crm::{CrmRecord, Kind};
 use liaison_core::effect::{Cause, HoldEffect, MailEffect};
 use liaison_core::happening::Subject;
 use liaison_core::mail::{Address, standing_names};
@@ -59,6 +60,7 @@ impl Traces {
             looked_at: BTreeMap::new(),
         };
         traces.contacts(books).await?;
+        traces.records(books).await?;
         traces.messages(books).await?;
         traces.later(books).await?;
         Ok(traces)
@@ -79,6 +81,21 @@ impl Traces {
             }
             self.ids.insert(contact.id.0);
         }
+        Ok(())
+    }
+
+    /// Core records that are about one contact and nothing else.
+    async fn records(&mut self, books: &Books) -> Result<(), BooksError> {
+        let mut found = Vec::new();
+        let ids = &self.ids;
+        let each = |record: CrmRecord| {
+            let about = matches!(record.kind, Kind::Exposure | Kind::Reference);
+            if about && record.text("contact").is_some_and(|id| ids.contains(id)) {
+                found.push(record.id);
+            }
+        };
+        books.each(Range::all(Ns::Record), each).await?;
+        self.ids.extend(found);
         Ok(())
     }
 
@@ -259,6 +276,10 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::Effect,
     Ns::Event,
     Ns::EventSeen,
+    Ns::Change,
+    Ns::Merge,
+    Ns::RecordBy,
+    Ns::Record,
     Ns::Delivery,
     Ns::Locator,
     Ns::Cursor,

@@ -81,6 +81,7 @@ async fn lived_in(dir: &Path) -> Arc<SledStore> {
         who: "uid 7".to_owned(),
         why: format!("{BOB} asked us to"),
         now: house.clock.now(),
+        source: liaison_core::crm::Source::Person,
     };
     let (account, _) = book(&house).upsert_account(&draft, &by).await.unwrap();
     for (email, name) in [(BOB, "Bob Berg"), (ANN, "Ann Berg")] {
@@ -371,6 +372,7 @@ async fn what_is_kept_of_a_person_is_shown_then_erased_and_does_not_come_back() 
         who: "uid 7".to_owned(),
         why: String::new(),
         now,
+        source: liaison_core::crm::Source::Person,
     };
     let account = book(&house).find("Berg Ltd").await.unwrap().id;
     let refused = book(&house)

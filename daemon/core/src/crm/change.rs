@@ -197,20 +197,24 @@ pub fn unknown_field(spec: &KindSpec, name: &str) -> Problem {
     }
 }
 
-/// A new record begins in the first state.
+/// A new record begins in the first state; an account is active, and a contact still there, where
+/// nothing else is said.
 fn begin(planned: &mut Planned, spec: &KindSpec) {
-    let Some(state) = &spec.state else { return };
-    let Some(first) = state.states.first() else {
-        return;
+    let first = match (spec.kind, &spec.state) {
+        (Kind::Account, _) => Some(("lifecycle", "active")),
+        (Kind::Contact, _) => Some(("status", "active")),
+        (_, Some(state)) => state.states.first().map(|first| (state.field, *first)),
+        _ => None,
     };
-    if planned.record.get(state.field).is_none() {
-        let value = Value::Text((*first).to_owned());
+    let Some((field, first)) = first else { return };
+    if planned.record.get(field).is_none() {
+        let value = Value::Text(first.to_owned());
         planned
             .record
             .fields
-            .insert(state.field.to_owned(), value.clone());
+            .insert(field.to_owned(), value.clone());
         planned.changed.push(FieldChange {
-            field: state.field.to_owned(),
+            field: field.to_owned(),
             old: Value::Null,
             new: value,
         });

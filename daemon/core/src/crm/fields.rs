@@ -140,9 +140,9 @@ impl FieldType {
             FieldType::Emails => Value::Texts(several(&text, |one| address(&one))?),
             FieldType::Domains => Value::Texts(several(&text, |one| domain(&one))?),
             FieldType::Person => Value::Text(address(&text)?),
-            FieldType::Zone => match jiff::tz::TimeZone::get(&text) {
-                Ok(_) => Value::Text(text),
-                Err(_) => return Err(instead()),
+            FieldType::Zone => match crate::zones::zone(&text) {
+                Some(_) => Value::Text(text),
+                None => return Err(instead()),
             },
             FieldType::Currency => {
                 let code = text.to_uppercase();

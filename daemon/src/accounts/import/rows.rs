@@ -9,7 +9,8 @@ use liaison_core::message::cut_text;
 
 use super::columns::Columns;
 use super::{FIELD_BYTES_MAX, Rejected};
-use crate::accounts::{AccountDraft, ContactDraft, DomainRules, NAME_CHARS_MAX};
+use crate::accounts::{AccountDraft, ContactDraft, DomainRules};
+use liaison_core::crm::fields::LINE_CHARS_MAX;
 
 /// A row that can be taken.
 #[derive(Debug)]
@@ -143,8 +144,8 @@ impl Fields {
 
 fn text(value: &str) -> Result<String, String> {
     let value = clean_text(value);
-    match value.chars().count() > NAME_CHARS_MAX {
-        true => Err(format!("longer than {NAME_CHARS_MAX} characters")),
+    match value.chars().count() > LINE_CHARS_MAX {
+        true => Err(format!("longer than {LINE_CHARS_MAX} characters")),
         false => Ok(value),
     }
 }

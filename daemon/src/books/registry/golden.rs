@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use liaison_core::account::matching::{AddressHit, Evidence, Match, MatchOutcome};
-use liaison_core::account::{Account, Contact, ContactStatus, Lifecycle};
+use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle};
+use liaison_core::crm::{CrmRecord, FieldChange, Kind, Source};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::message::{MessageRecord, Person, ThreadRecord};
@@ -569,6 +570,88 @@ pub(in crate::books) fn timeline() -> Vec<Case<TimelineRow>> {
     )]
 }
 
+fn details() -> Details {
+    Details {
+        fields: crm_fields(),
+        by_person: texts(&["industry"]),
+        revision: 300,
+        merged_into: text("acc-2"),
+    }
+}
+
+fn crm_fields() -> BTreeMap<String, Value> {
+    let values = [
+        ("a", Value::Flag(true)),
+        ("b", Value::Integer(-300)),
+        ("c", Value::Text("Größe".to_owned())),
+        ("d", Value::At(at(3))),
+        ("e", Value::Texts(texts(&["one", "two"]))),
+        ("f", Value::Null),
+    ];
+    values
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+pub(in crate::books) fn crm_records() -> Vec<Case<CrmRecord>> {
+    let record = |kind| CrmRecord {
+        kind,
+        id: "opp-0123456789abcdef".to_owned(),
+        fields: crm_fields(),
+        by_person: texts(&["a"]),
+        revision: 2,
+        merged_into: text("opp-1"),
+        steps: vec![(at(1), "Won".to_owned())],
+        created: at(1),
+        updated: at(2),
+    };
+    let named = Kind::ALL
+        .iter()
+        .map(|kind| case(kind.word(), record(*kind)));
+    let bare = CrmRecord::new(Kind::Product, "prd-1".to_owned(), at(0));
+    named.chain([case("bare", bare)]).collect()
+}
+
+pub(in crate::books) fn merges() -> Vec<Case<MergeRow>> {
+    let taken = FieldChange {
+        field: "industry".to_owned(),
+        old: Value::Null,
+        new: Value::Text("bakery".to_owned()),
+    };
+    let row = MergeRow {
+        kind: Kind::Account,
+        from: "acc-1".to_owned(),
+        into: "acc-2".to_owned(),
+        taken: vec![taken],
+        at: at(1),
+        who: "uid 0".to_owned(),
+    };
+    vec![case("one", row)]
+}
+
+pub(in crate::books) fn changes() -> Vec<Case<ChangeRow>> {
+    let row = |source, decided| ChangeRow {
+        id: "chg-1".to_owned(),
+        kind: Kind::Account,
+        record: "acc-1".to_owned(),
+        field: "industry".to_owned(),
+        old: Value::Text("bakery".to_owned()),
+        new: Value::Null,
+        source,
+        who: "import".to_owned(),
+        why: "crm.csv".to_owned(),
+        at: at(1),
+        decided,
+    };
+    let decided = Some((at(2), "uid 0".to_owned(), true));
+    vec![
+        case("import", row(Source::Import, None)),
+        case("plugin", row(Source::Plugin, decided)),
+        case("person", row(Source::Person, None)),
+    ]
+}
+
 pub(in crate::books) fn accounts() -> Vec<Case<Account>> {
     let account = |lifecycle| Account {
         id: "acc-1".into(),
@@ -580,6 +663,7 @@ pub(in crate::books) fn accounts() -> Vec<Case<Account>> {
         external_id: text("17"),
         created: at(1),
         updated: at(2),
+        details: Details::default(),
     };
     let bare = Account {
         domains: Vec::new(),
@@ -593,6 +677,13 @@ pub(in crate::books) fn accounts() -> Vec<Case<Account>> {
         case("active", account(Lifecycle::Active)),
         case("past", account(Lifecycle::Past)),
         case("lost", account(Lifecycle::Lost)),
+        case(
+            "details",
+            Account {
+                details: details(),
+                ..account(Lifecycle::Active)
+            },
+        ),
     ]
 }
 
@@ -607,6 +698,7 @@ pub(in crate::books) fn contacts() -> Vec<Case<Contact>> {
         do_not_contact: false,
         created: at(1),
         updated: at(2),
+        details: Details::default(),
     };
     let left = Contact {
         name: None,
@@ -616,7 +708,15 @@ pub(in crate::books) fn contacts() -> Vec<Case<Contact>> {
         do_not_contact: true,
         ..active.clone()
     };
-    vec![case("active", active), case("left", left)]
+    let known = Contact {
+        details: details(),
+        ..active.clone()
+    };
+    vec![
+        case("active", active),
+        case("left", left),
+        case("details", known),
+    ]
 }
 
 pub(in crate::books) fn by_addr() -> Vec<Case<ByAddrRow>> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use liaison_core::account::matching::MatchOutcome;
 use liaison_core::account::{Account, Contact, ContactStatus, Lifecycle};
+use liaison_core::crm::{CrmRecord, Kind, Source};
 use liaison_core::effect::{Audience, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::SettledOutcome;
 use liaison_core::message::{MessageRecord, ThreadRecord};
@@ -138,6 +139,9 @@ fn check_all() -> Golden {
     golden.check::<LookedRow>(golden::looked());
     golden.check::<SaltRow>(golden::salts());
     golden.check::<ErasureRow>(golden::erasures());
+    golden.check::<CrmRecord>(golden::crm_records());
+    golden.check::<ChangeRow>(golden::changes());
+    golden.check::<MergeRow>(golden::merges());
     golden
 }
 
@@ -190,7 +194,18 @@ fn shapes() -> serde_reflection::Registry {
     );
     trace!(
         ByDomainRow,
-        CounterRow, WaitRow, UnreadRow, LookedRow, SaltRow, ErasureState, ErasureRow
+        CounterRow,
+        WaitRow,
+        UnreadRow,
+        LookedRow,
+        SaltRow,
+        ErasureState,
+        ErasureRow,
+        Kind,
+        Source,
+        CrmRecord,
+        ChangeRow,
+        MergeRow
     );
     tracer.registry().unwrap()
 }

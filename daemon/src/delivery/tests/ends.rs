@@ -163,6 +163,7 @@ async fn one_person_has_one_cap_whatever_the_address() {
             do_not_contact: false,
             created: START,
             updated: START,
+            details: Default::default(),
         };
         let hit = AddressHit {
             account: contact.account.clone(),

@@ -250,6 +250,7 @@ async fn do_not_contact_said_after_the_decision_cancels() {
         do_not_contact: true,
         created: START,
         updated: START,
+        details: Default::default(),
     };
     let hit = AddressHit {
         account: contact.account.clone(),

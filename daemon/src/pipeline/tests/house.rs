@@ -344,6 +344,7 @@ impl House {
             who: "sam".to_owned(),
             why: "test".to_owned(),
             now: self.clock.now(),
+            source: liaison_core::crm::Source::Person,
         };
         let draft = AccountDraft {
             name: "Clinic Ltd".to_owned(),

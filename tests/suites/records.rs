@@ -1,0 +1,236 @@
+//! The records as people keep them: with the program, without a daemon and with one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test code, also outside of test functions"
+)]
+
+use std::process::Output;
+
+use liaison_tests::daemon::{Daemon, DaemonOptions, cli};
+use liaison_tests::firm::Firm;
+use serde_json::Value;
+
+struct Desk {
+    options: DaemonOptions,
+}
+
+impl Desk {
+    fn said(&self, words: &[&str]) -> (i32, String) {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = cli(&self.options, words);
+        let text = [stdout, stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        (status.code().unwrap(), text)
+    }
+
+    fn does(&self, words: &[&str]) -> String {
+        let (code, text) = self.said(words);
+        assert_eq!(code, 0, "{words:?}: {text}");
+        text
+    }
+
+    fn refuses(&self, words: &[&str], why: &str) {
+        let (code, text) = self.said(words);
+        assert!(code != 0 && text.contains(why), "{words:?}: {code} {text}");
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let text = self.does(&[words, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{words:?}: {error}: {text}"))
+    }
+
+    fn names(&self, words: &[&str]) -> Vec<String> {
+        let answer = self.json(words);
+        let records = answer["records"].as_array().unwrap();
+        records
+            .iter()
+            .map(|record| record["name"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+fn filled(desk: &Desk) {
+    desk.does(&[
+        "accounts",
+        "add",
+        "Acme GmbH",
+        "--domain",
+        "acme.example.com",
+    ]);
+    desk.does(&[
+        "units",
+        "add",
+        "account=Acme GmbH",
+        "name=IT",
+        "function=it",
+    ]);
+    let bob = [
+        "contacts",
+        "add",
+        "account=acme.example.com",
+        "name=Bob",
+        "emails=bob@acme.example.com",
+        "unit=IT",
+    ];
+    desk.does(&bob);
+    for (name, value) in [("Portal", "204,080"), ("Shop", "12.50")] {
+        let fields = [format!("name={name}"), format!("value={value}")];
+        let words = [
+            "opportunities",
+            "add",
+            "account=Acme GmbH",
+            &fields[0],
+            &fields[1],
+        ];
+        desk.does(&words);
+    }
+}
+
+#[test]
+fn a_sale_is_recorded_found_moved_and_taken_back() {
+    let firm = Firm::new();
+    let desk = Desk {
+        options: firm.options(),
+    };
+    filled(&desk);
+    desk.does(&[
+        "opportunities",
+        "link",
+        "Portal",
+        "contact",
+        "bob@acme.example.com",
+    ]);
+    let changed = desk.json(&[
+        "opportunities",
+        "set",
+        "portal",
+        "stage=initial meeting - booked",
+    ]);
+    let shown = desk.json(&["opportunities", "show", "Portal"]);
+    assert_eq!(
+        shown["record"]["fields"]["stage"],
+        "Initial Meeting - Booked"
+    );
+    assert_eq!(shown["record"]["fields"]["value"], "204080.00");
+    assert_eq!(shown["history"].as_array().unwrap().len(), 3);
+    // The line that is printed takes it back, as it is printed.
+    let undo = changed["undo"].as_str().unwrap().trim_matches('`');
+    let words: Vec<String> = undo
+        .trim_start_matches("liaison ")
+        .split('\'')
+        .enumerate()
+        .flat_map(|(nth, part)| match nth % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        })
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    desk.does(&words);
+    let shown = desk.does(&["opportunities", "show", "Portal"]);
+    assert!(
+        shown.contains("stage:             Initial Phone Call"),
+        "{shown}"
+    );
+    assert!(shown.contains("contacts:          Bob"), "{shown}");
+
+    let all = ["opportunities", "list"];
+    let with = |more: &[&'static str]| desk.names(&[&all, more].concat());
+    assert_eq!(with(&[]), ["Portal", "Shop"]);
+    assert_eq!(with(&["--sort", "value"]), ["Shop", "Portal"]);
+    assert_eq!(with(&["value>100"]), ["Portal"]);
+    assert_eq!(with(&["contacts=bob@acme.example.com"]), ["Portal"]);
+    assert_eq!(with(&["contacts="]), ["Shop"]);
+    assert_eq!(with(&["name~HO", "account=acme.example.com"]), ["Shop"]);
+    assert_eq!(with(&["stage!=Won", "value<=12.50"]), ["Shop"]);
+    let table = desk.does(&["opportunities", "list"]);
+    assert!(
+        table.contains("Acme GmbH") && table.contains("204080.00"),
+        "{table}"
+    );
+    assert_eq!(
+        desk.names(&["accounts", "list", "lifecycle=active"]).len(),
+        1
+    );
+
+    desk.refuses(
+        &[
+            "opportunities",
+            "set",
+            "Portal",
+            "stage=Spec Review - Booked",
+        ],
+        "--force",
+    );
+    desk.refuses(
+        &["opportunities", "set", "Portal", "stge=Won"],
+        "did you mean `stage`?",
+    );
+    desk.refuses(
+        &["opportunities", "set", "Portal", "probability=110"],
+        "from 0 to 100",
+    );
+    desk.refuses(
+        &["opportunities", "set", "Portl", "stage=Won"],
+        "liaison opportunities list",
+    );
+    desk.refuses(
+        &["opportunities", "add", "name=Portal", "account=Acme GmbH"],
+        "there already",
+    );
+    desk.refuses(&["opportunities", "list", "value"], "is no condition");
+    desk.refuses(
+        &["opportunities", "link", "Portal", "contacct", "Bob"],
+        "did you mean `contacts`?",
+    );
+    desk.refuses(&["units", "add", "name=x"], "account: a unit needs it");
+    let fields = desk.does(&["opportunities", "fields"]);
+    assert!(
+        fields.contains("stage") && fields.contains("Lost -> "),
+        "{fields}"
+    );
+}
+
+#[test]
+fn what_a_person_set_waits_and_two_records_become_one_beside_a_running_daemon() {
+    let firm = Firm::new();
+    let desk = Desk {
+        options: firm.options(),
+    };
+    filled(&desk);
+    let daemon = Daemon::start(firm.options());
+    desk.does(&["accounts", "set", "Acme GmbH", "lifecycle=prospect"]);
+    let file = desk.options.logs.join("accounts.csv");
+    std::fs::write(&file, "name,lifecycle\nAcme GmbH,active\nAcme Ltd,active\n").unwrap();
+    let file = file.display().to_string();
+    desk.does(&["accounts", "import", &file]);
+    let waiting = desk.json(&["proposals", "list"]);
+    let waiting = waiting["proposals"].as_array().unwrap();
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    assert_eq!(waiting[0]["new"], "active");
+    let id = waiting[0]["id"].as_str().unwrap();
+    desk.does(&["proposals", "accept", id]);
+    desk.refuses(&["proposals", "reject", id], "accepted it already");
+    assert_eq!(
+        desk.names(&["accounts", "list", "lifecycle=active"]).len(),
+        2
+    );
+
+    let merged = desk.json(&["accounts", "merge", "Acme GmbH", "Acme Ltd"]);
+    assert_eq!(
+        desk.names(&["accounts", "list", "lifecycle=active"]),
+        ["Acme Ltd"]
+    );
+    let whose = desk.json(&["match", "bob@acme.example.com"]);
+    assert_eq!(whose["account"]["name"], "Acme Ltd", "{whose:#}");
+    let from = merged["from"].as_str().unwrap();
+    desk.does(&["accounts", "merge", "--undo", from]);
+    let whose = desk.json(&["match", "bob@acme.example.com"]);
+    assert_eq!(whose["account"]["name"], "Acme GmbH", "{whose:#}");
+    drop(daemon);
+    let looked = desk.json(&["verify"]);
+    assert_eq!(looked["clean"], true, "{looked:#}");
+}
