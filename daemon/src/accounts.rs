@@ -4,7 +4,6 @@
 //! was read; a lost race is decided again from the first read.
 
 mod change;
-pub mod import;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -311,6 +310,20 @@ impl AccountBook {
             books,
             rules: std::sync::Arc::new(rules),
         }
+    }
+
+    /// The same book over other books: a store in front of the store.
+    #[must_use]
+    pub(crate) fn through(&self, books: Books) -> AccountBook {
+        AccountBook {
+            books,
+            rules: std::sync::Arc::clone(&self.rules),
+        }
+    }
+
+    /// The books that it writes to.
+    pub(crate) fn books(&self) -> &Books {
+        &self.books
     }
 
     /// Which domains cannot belong to an account.

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod cases;
+mod exchange;
 mod matching;
 mod metrics;
 mod outbox;
@@ -192,7 +193,7 @@ pub enum ApiError {
     Accounts(AccountsError),
     /// The import as a whole failed.
     #[error(transparent)]
-    Import(#[from] crate::accounts::import::ImportError),
+    Import(#[from] crate::exchange::ImportError),
     /// The records could not be used.
     #[error(transparent)]
     Books(#[from] BooksError),
@@ -299,6 +300,10 @@ commands! {
     "records-put" Approve records::put;
     "records-link" Approve records::link;
     "records-merge" Approve records::merge;
+    "records-put-many" Admin exchange::put_many;
+    "records-page" Admin exchange::page;
+    "contacts-suggest" Observe exchange::suggest;
+    "contacts-accept" Approve exchange::accept;
     "proposals-list" Observe records::proposals;
     "proposals-decide" Approve records::decide;
     "timeline" Observe accounts::timeline;

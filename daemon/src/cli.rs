@@ -7,6 +7,7 @@ mod access;
 mod args;
 mod daemon;
 pub mod display;
+mod exchange;
 mod files;
 pub mod inspect;
 mod plugin;
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 
 pub use args::Cli;
 use args::{
-    Accounts, Command, Decide, Holds, Outbox, Plugin, Show, StoreCommand, Switch, Tasks, Timers,
+    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Show, StoreCommand, Switch, Tasks, Timers,
     Was,
 };
 use wording::Wording;
@@ -207,6 +208,19 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         Command::Import { file } => files::import(config, &file, cli.json).await,
         Command::Migrate { file, .. } => files::migrate(config, file.as_deref(), cli.json).await,
         Command::Privacy(command) => privacy::run(config, command, cli.json).await,
+        Command::Contacts(Contacts::Suggest(wish)) => {
+            exchange::suggest(config, &wish, cli.json).await
+        }
+        ref command
+            if let Some((kind, RecordChange::Import(file))) = records::file_of(command) =>
+        {
+            exchange::import(config, kind, file, cli.json).await
+        }
+        ref command
+            if let Some((kind, RecordChange::Export(file))) = records::file_of(command) =>
+        {
+            exchange::export(config, kind, file, cli.json).await
+        }
         command if let Some(kind) = records::asks_fields(&command) => {
             Ok(records::fields(kind, cli.json))
         }
@@ -336,14 +350,6 @@ fn accounts(command: Accounts) -> Result<Asked, Failure> {
                 "contact_role": add.contact_role,
             }),
         ),
-        Accounts::Import { file, dry_run } => {
-            let csv = base64::engine::general_purpose::STANDARD.encode(read_file(&file)?);
-            let name = file.display().to_string();
-            asks(
-                "accounts-import",
-                json!({ "csv": csv, "dry_run": dry_run, "file": name }),
-            )
-        }
     }
 }
 
@@ -397,7 +403,6 @@ fn code_of(command: &str, answer: &Value) -> u8 {
         "status" => !display::items(answer, "/needs_person").is_empty(),
         "verify" => answer.get("clean") != Some(&json!(true)),
         "store-indexes" => !display::items(answer, "/unreadable").is_empty(),
-        "accounts-import" => !display::items(answer, "/rejected").is_empty(),
         _ => false,
     };
     if look { ATTENTION } else { 0 }

@@ -4,8 +4,10 @@
 //! its audit row and what waits for a person's yes in one batch that expects what was read; a lost
 //! race is decided again from the first read.
 
+pub(crate) mod ahead;
 mod find;
 mod merge;
+mod page;
 mod proposals;
 mod write;
 
@@ -169,7 +171,9 @@ impl RecordBy {
 pub struct Put {
     /// Its kind.
     pub kind: Kind,
-    /// Which (id, external id or name); `None`: the one that these fields mean, else a new one.
+    /// Which (id, external id or name); `None`: the one that these fields mean, else a new one. For
+    /// an import an id that is not there is that of the store from which a file was exported: a
+    /// new record gets it.
     pub which: Option<String>,
     /// It must not be there yet.
     pub only_new: bool,
@@ -229,6 +233,17 @@ impl RecordBook {
     #[must_use]
     pub(crate) fn over(books: Books, accounts: AccountBook) -> RecordBook {
         RecordBook { books, accounts }
+    }
+
+    /// The same book over other books: a store in front of the store.
+    pub(crate) fn through(&self, books: Books) -> RecordBook {
+        let accounts = self.accounts.through(books.clone());
+        RecordBook { books, accounts }
+    }
+
+    /// The books that it writes to.
+    pub(crate) fn books(&self) -> &Books {
+        &self.books
     }
 
     /// Makes or changes a record.

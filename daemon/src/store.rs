@@ -57,6 +57,8 @@ pub const KEY_BYTES_MAX: usize = 1_024;
 pub const BATCH_ROWS_MAX: usize = 2_000;
 /// Most rows in one page of a scan: 4 MiB of values at the worst.
 pub const PAGE_ROWS_MAX: usize = 1_000;
+/// Rows that [`Store::scan_many`] reads of each range at most: it is for ranges of one or a few.
+pub const SHORT_RANGE_ROWS: usize = 32;
 
 /// The name of one row: a family and the encoded tuple within it (see [`keys`]).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -307,6 +309,25 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         limit: usize,
         after: Option<Bytes>,
     ) -> BoxFuture<'_, Result<Page, ReadError>>;
+
+    /// The first page of each of several short ranges, forwards; fewer rows than
+    /// [`PAGE_ROWS_MAX`] in all of them.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    fn scan_many<'a>(
+        &'a self,
+        ranges: &'a [Range],
+    ) -> BoxFuture<'a, Result<Vec<Page>, ReadError>> {
+        Box::pin(async move {
+            let mut pages = Vec::with_capacity(ranges.len());
+            for range in ranges {
+                let page = self.scan(range.clone(), Dir::Forward, SHORT_RANGE_ROWS, None);
+                pages.push(page.await?);
+            }
+            Ok(pages)
+        })
+    }
 
     /// Writes a batch, atomically and durably, if all it expects holds.
     ///

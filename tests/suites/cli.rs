@@ -335,6 +335,67 @@ fn accounts_are_imported_line_by_line_and_found_again() {
     assert_eq!(wrong.status.code(), Some(2), "{}", said(&wrong));
 }
 
+#[test]
+fn contacts_go_in_and_out_with_and_without_a_daemon() {
+    let firm = Firm::new();
+    let options = firm.options();
+    let file = |name: &str| firm.dir().join(name).display().to_string();
+    let mut csv = "account.name,name,emails,external_id\n".to_owned();
+    for number in 0..1_200 {
+        let account = number / 4;
+        csv.push_str(&format!(
+            "Customer {account},Person {number},p{number}@customer{account}.example,c{number}\n"
+        ));
+    }
+    csv.push_str("Customer 1,Nobody,no address,bad\n");
+    fs::write(file("contacts.csv"), csv).unwrap();
+    let import = |from: &str| {
+        let rejects = file("rejects.csv");
+        cli(
+            &options,
+            ["contacts", "import", &file(from), "--rejects", &rejects, "--json"],
+        )
+    };
+    let output = import("contacts.csv");
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["created"], 1_200, "{report:#}");
+    assert_eq!(report["kinds"]["accounts"]["created"], 300, "{report:#}");
+    assert_eq!(report["rejected"][0]["line"], 1_202);
+    let rejects = fs::read_to_string(file("rejects.csv")).unwrap();
+    assert!(rejects.contains("1202,emails,no address,"), "{rejects}");
+    assert!(rejects.contains("\"Customer 1,Nobody,no address,bad\""), "{rejects}");
+
+    let output = cli(&options, ["contacts", "export", &file("out.csv")]);
+    assert!(output.status.success(), "{}", said(&output));
+    let before = fs::read_to_string(file("out.csv")).unwrap();
+    assert_eq!(before.lines().count(), 1_201);
+
+    // A daemon answers: the same commands go over its socket.
+    let mut daemon = firm.start();
+    daemon.wait_ready();
+    let again = import("out.csv");
+    assert!(again.status.success(), "{}", said(&again));
+    let again: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(
+        (&again["unchanged"], &again["changed"]),
+        (&json!(1_200), &json!("nothing"))
+    );
+    for name in ["out2.csv", "out.vcf", "out.json"] {
+        let output = cli(&options, ["contacts", "export", &file(name)]);
+        assert!(output.status.success(), "{name}: {}", said(&output));
+    }
+    assert_eq!(fs::read_to_string(file("out2.csv")).unwrap(), before);
+    let cards = fs::read_to_string(file("out.vcf")).unwrap();
+    assert_eq!(cards.matches("BEGIN:VCARD").count(), 1_200);
+    let output = import("out.vcf");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["unchanged"], 1_200, "{report:#}");
+    let wrong = cli(&options, ["contacts", "import", "x.csv", "--preset", "salesfroce"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(said(&wrong).contains("did you mean salesforce?"), "{}", said(&wrong));
+}
+
 /// A firm over files with agreements asked for, each answered as `mode` says.
 fn desk(mode: &str) -> (Firm, Maildir, Maildir, Daemon) {
     let mut firm = Firm::new();

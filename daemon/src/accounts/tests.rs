@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use liaison_core::account::matching::{MatchOutcome, Sender, match_sender};
 
-use super::import::{Counts, ImportError};
+use crate::exchange::ImportError;
+use crate::exchange::reading::Counts;
 use super::*;
 use crate::store::content::ContentStore;
 use crate::store::memory::MemoryStore;
@@ -73,10 +74,10 @@ async fn an_import_finds_people_and_companies_and_repeats_without_change() {
         .await
         .unwrap();
     assert_eq!(
-        (first.accounts, first.contacts),
-        (dry.accounts, dry.contacts)
+        (first.accounts, first.others),
+        (dry.accounts, dry.others)
     );
-    assert_eq!((first.accounts.created, first.contacts.created), (2, 3));
+    assert_eq!((first.accounts.created, first.others.created), (2, 3));
     let second = book
         .import_csv(file.as_bytes(), false, &by(2))
         .await
@@ -86,7 +87,7 @@ async fn an_import_finds_people_and_companies_and_repeats_without_change() {
         ..Counts::default()
     };
     assert_eq!(
-        (second.accounts, second.contacts),
+        (second.accounts, second.others),
         (unchanged(2), unchanged(3))
     );
     let acme = book.find("17").await.unwrap();
@@ -217,7 +218,7 @@ async fn a_quote_that_is_never_closed_loses_its_own_line_only() {
             .map(|rejected| rejected.line)
             .collect();
         assert_eq!(lines, [4, 8], "{:?}", report.rejected);
-        assert_eq!((report.accounts.created, report.contacts.created), (3, 2));
+        assert_eq!((report.accounts.created, report.others.created), (3, 2));
     }
     assert_eq!(book.find("Last").await.unwrap().name, "Last");
 }
@@ -266,7 +267,7 @@ async fn a_file_of_an_old_spreadsheet_is_read_and_a_mixed_one_loses_its_line() {
     let book = book(dir.path());
     let file = b"Customer;Full name;E-Mail\r\nM\xFCller \x80;Zo\xEB;zoe@example.net\r\n";
     let report = book.import_csv(file, false, &by(1)).await.unwrap();
-    assert_eq!((report.accounts.created, report.contacts.created), (1, 1));
+    assert_eq!((report.accounts.created, report.others.created), (1, 1));
     assert!(
         report.notes[0].text.contains("Windows-1252"),
         "{:?}",

@@ -3,11 +3,12 @@
 use base64::Engine as _;
 use liaison_core::account::{Account, Contact, Lifecycle};
 use liaison_core::crm::Source;
+use liaison_core::crm::Kind;
 use liaison_core::mail::address::Address;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiContext, ApiError, Caller, Id, Nothing, Shown, with};
+use super::{ApiContext, ApiError, Caller, Id, Nothing, Shown};
 use crate::accounts::{AccountDraft, By, Change, ContactDraft};
 use crate::store::{Ns, Range};
 
@@ -226,20 +227,7 @@ pub(super) async fn import(
         .accounts
         .import_csv(&bytes, arguments.dry_run, &by)
         .await?;
-    let answer = serde_json::to_value(&report).unwrap_or_default();
-    let changes = report.accounts.created
-        + report.accounts.updated
-        + report.contacts.created
-        + report.contacts.updated;
-    let (changed, undo) = match (arguments.dry_run, changes) {
-        (true, _) => ("nothing (dry run)".to_owned(), "nothing to undo"),
-        (false, 0) => ("nothing".to_owned(), "nothing to undo"),
-        (false, _) => (
-            format!("{changes} records"),
-            "correct the file and import it again; records once made stay",
-        ),
-    };
-    Ok(with(answer, json!({ "changed": changed, "undo": undo })))
+    Ok(report.answer(Kind::Account))
 }
 
 pub(super) async fn timeline(

@@ -6,14 +6,14 @@
 //! checked here. So code that reads, decides and commits once per message works unchanged on many
 //! messages, each of which sees the ones before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::store::{
-    Batch, CommitError, CommitId, Dir, Expect, Key, PAGE_ROWS_MAX, Page, Range, ReadError, Store,
+    Batch, CommitError, CommitId, Dir, Expect, Key, Ns, PAGE_ROWS_MAX, Page, Range, ReadError, Store,
     StoreHealth, Versioned,
 };
 
@@ -26,6 +26,17 @@ pub(crate) struct Chunk {
     base: Arc<dyn Store>,
     // A short lock without await.
     staged: Mutex<Staged>,
+    /// What was read ahead of the store behind. A row that others change meanwhile is found out by
+    /// the expectations, as if it had been read then.
+    known: Mutex<Known>,
+}
+
+/// What the store behind held when it was asked.
+#[derive(Debug, Default)]
+struct Known {
+    rows: HashMap<Key, Option<Versioned>>,
+    /// Whole ranges.
+    ranges: HashMap<(Ns, Bytes, Option<Bytes>), Page>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +65,34 @@ impl Chunk {
         Chunk {
             base,
             staged: Mutex::default(),
+            known: Mutex::default(),
         }
+    }
+
+    /// Reads rows and short ranges of the store behind at once, for those who will ask for them one
+    /// by one.
+    pub(crate) async fn ahead(&self, keys: Vec<Key>, ranges: Vec<Range>) -> Result<(), ReadError> {
+        let rows = self.base.get(&keys).await?;
+        let pages = self.base.scan_many(&ranges).await?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.rows.extend(keys.into_iter().zip(rows));
+        for (range, page) in ranges.into_iter().zip(pages) {
+            if page.next.is_none() {
+                known.ranges.insert((range.ns, range.start, range.end), page);
+            }
+        }
+        Ok(())
+    }
+
+    fn known_row(&self, key: &Key) -> Option<Option<Versioned>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.rows.get(key).cloned()
+    }
+
+    fn known_range(&self, range: &Range) -> Option<Page> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (range.ns, range.start.clone(), range.end.clone());
+        known.ranges.get(&key).cloned()
     }
 
     /// How much it holds now.
@@ -164,8 +202,14 @@ impl Store for Chunk {
         Box::pin(async move {
             let staged: Vec<Option<Option<Versioned>>> = {
                 let own = self.lock();
-                keys.iter().map(|key| own.rows.get(key).cloned()).collect()
+                let own = keys.iter().map(|key| own.rows.get(key).cloned());
+                own.collect()
             };
+            let staged: Vec<Option<Option<Versioned>>> = keys
+                .iter()
+                .zip(staged)
+                .map(|(key, row)| row.or_else(|| self.known_row(key)))
+                .collect();
             let ask: Vec<Key> = keys
                 .iter()
                 .zip(&staged)
@@ -195,10 +239,22 @@ impl Store for Chunk {
     ) -> BoxFuture<'_, Result<Page, ReadError>> {
         Box::pin(async move {
             let limit = limit.clamp(1, PAGE_ROWS_MAX);
-            let page = self
-                .base
-                .scan(range.clone(), dir, limit, after.clone())
-                .await?;
+            let known = match after {
+                None => self.known_range(&range).filter(|page| page.items.len() <= limit),
+                Some(_) => None,
+            };
+            let page = match known {
+                Some(mut page) => {
+                    if dir == Dir::Reverse {
+                        page.items.reverse();
+                    }
+                    page
+                }
+                None => {
+                    let base = self.base.scan(range.clone(), dir, limit, after.clone());
+                    base.await?
+                }
+            };
             let mut page = self.merged(&range, dir, after.as_ref(), page);
             if page.items.len() > limit {
                 page.items.truncate(limit);

@@ -22,7 +22,7 @@ use crate::control::client::{Client, ClientError};
 use crate::office::Office;
 use crate::store::content::ContentStore;
 use crate::store::memory::MemoryStore;
-use crate::store::sled::OpenError;
+use crate::store::sled::{OpenError, SledStore};
 use crate::store::{Fence, ShardId, Store};
 
 /// Has a command carried out; answers with how to put it for people, too.
@@ -65,6 +65,90 @@ pub(super) async fn ask_daemon(
         Err(ClientError::NotRunning(_) | ClientError::Broken(_) | ClientError::Late) => Ok(None),
         Err(error) => Err(client_failure(&error)),
     }
+}
+
+/// Several commands, one after the other: all by the daemon, or all on the store.
+pub(super) struct Session {
+    config: Config,
+    wording: Wording,
+    via: Via,
+}
+
+enum Via {
+    /// A daemon answered, or nobody was asked yet.
+    Daemon(Client, bool),
+    Store(Box<ApiContext>, Arc<SledStore>),
+}
+
+impl Session {
+    /// Begins; the first command finds out where they are carried out.
+    pub(super) fn begin(config: Option<&Path>) -> Result<Session, Failure> {
+        let file = config_path(config);
+        let wording = config.map(|file| shell_word(file.as_os_str()));
+        let config = load(&file)?;
+        let client = Client::new(&config.socket);
+        Ok(Session {
+            wording: Wording {
+                zone: config.firm.business.zone().clone(),
+                config: wording,
+            },
+            config,
+            via: Via::Daemon(client, false),
+        })
+    }
+
+    /// How to put answers.
+    pub(super) fn wording(&self) -> &Wording {
+        &self.wording
+    }
+
+    /// Has a command carried out.
+    pub(super) async fn call(&mut self, command: &str, arguments: Value) -> Result<Value, Failure> {
+        let answer = match &mut self.via {
+            Via::Store(context, _) => on_context(context, command, arguments).await,
+            Via::Daemon(client, answered) => match client.call(command, &arguments).await {
+                Err(ClientError::NotRunning(_)) if !*answered => {
+                    let (context, store) = open_store(&self.config).await?;
+                    let answer = on_context(&context, command, arguments).await;
+                    self.via = Via::Store(Box::new(context), store);
+                    answer
+                }
+                Err(error) => Err(client_failure(&error)),
+                Ok(answer) => {
+                    *answered = true;
+                    Ok(answer)
+                }
+            },
+        };
+        answer.map_err(|failure| failure.reworded(&self.wording))
+    }
+
+    /// Closes the store, where it was opened.
+    pub(super) async fn end(self) -> Result<(), Failure> {
+        match self.via {
+            Via::Daemon(..) => Ok(()),
+            Via::Store(_, store) => store
+                .close()
+                .await
+                .map_err(|error| Failure::of(FAILURE, &error)),
+        }
+    }
+}
+
+async fn open_store(config: &Config) -> Result<(ApiContext, Arc<SledStore>), Failure> {
+    let configured = config.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        crate::app::open_configured(&configured, &Arc::default())
+    })
+    .await;
+    let opened = opened.map_err(|error| Failure::of(FAILURE, &error))?;
+    let (books, store) = opened.map_err(|error| store_failure(config, &error))?;
+    sweep::announce(&books, Registry::own())
+        .await
+        .map_err(|error| Failure::of(FAILURE, &error))?;
+    let office = Arc::new(crate::app::office(config));
+    let context = context(office, crate::api::case_kinds(config), books);
+    Ok((context, store))
 }
 
 /// Reads the configuration; all its problems are one failure.
@@ -161,20 +245,31 @@ async fn call_with(
     command: &str,
     arguments: Value,
 ) -> Result<Value, Failure> {
-    let context = ApiContext {
+    on_context(&context(office, case_kinds, books), command, arguments).await
+}
+
+fn context(office: Arc<Office>, case_kinds: Arc<BTreeSet<String>>, books: Books) -> ApiContext {
+    ApiContext {
         accounts: AccountBook::new(books.clone(), DomainRules::of(&office)),
         books,
         clock: Arc::new(SystemClock),
         office,
         case_kinds,
         live: None,
-    };
+    }
+}
+
+async fn on_context(
+    context: &ApiContext,
+    command: &str,
+    arguments: Value,
+) -> Result<Value, Failure> {
     let caller = Caller {
         who: format!("the command line (pid {})", std::process::id()),
         // Whoever can open the store can do everything to it.
         role: Role::Admin,
     };
-    let answer = call(&context, &caller, command, arguments).await;
+    let answer = call(context, &caller, command, arguments).await;
     answer.map_err(|error| {
         let word = error.code();
         Failure::new(exit_code(word), error.chain()).word(word)

@@ -66,7 +66,7 @@ pub enum Command {
     Accounts(Accounts),
     /// People at the accounts
     #[command(subcommand)]
-    Contacts(Records),
+    Contacts(Contacts),
     /// Parts of accounts: units, departments, divisions
     #[command(subcommand)]
     Units(Records),
@@ -353,7 +353,86 @@ pub enum RecordChange {
     },
     /// Which fields there are, and what they may hold
     Fields,
+    /// Take them from a file of CSV (people: or vCards), and their accounts with them
+    Import(ImportFile),
+    /// Write all of them into a file
+    Export(ExportFile),
 }
+
+/// `contacts`.
+#[derive(Debug, Subcommand)]
+pub enum Contacts {
+    #[command(flatten)]
+    Records(Records),
+    /// People of the recorded mail who are no contacts yet
+    Suggest(Suggest),
+}
+
+/// `... import`.
+#[derive(Debug, Args)]
+pub struct ImportFile {
+    /// The file (- reads the input)
+    pub file: PathBuf,
+    /// The program that wrote it: act, dynamics, goldmine, hubspot or salesforce
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "mapping")]
+    pub preset: Option<String>,
+    /// Which column is which field (TOML, like those in config/import)
+    #[arg(long, value_name = "FILE.toml")]
+    pub mapping: Option<PathBuf>,
+    /// How dates are written, such as DD/MM/YYYY (repeatable; else as the preset or mapping says)
+    #[arg(long, value_name = "FORMAT")]
+    pub dates: Vec<String>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take rows also without their links to records that are not there yet
+    #[arg(long)]
+    pub links_later: bool,
+    /// Write the lines that are not taken into this file
+    #[arg(long, value_name = "FILE.csv")]
+    pub rejects: Option<PathBuf>,
+}
+
+/// `... export`.
+#[derive(Debug, Args)]
+pub struct ExportFile {
+    /// The file (else the output)
+    pub file: Option<PathBuf>,
+    /// How it is written; else as the name of the file says, else CSV
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+}
+
+/// How records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A line for each record; imports again
+    Csv,
+    /// A line of JSON for each record
+    Json,
+    /// vCard 4, people only; imports again
+    Vcard,
+    /// vCard 3, people only, for older programs; imports again
+    Vcard3,
+}
+
+/// `contacts suggest`.
+#[derive(Debug, Args)]
+pub struct Suggest {
+    /// Only mail of this mailbox
+    #[arg(long)]
+    pub mailbox: Option<String>,
+    /// Only mail from this day on, such as 2026-01-31 (else of the last 365 days)
+    #[arg(long, value_name = "DAY")]
+    pub since: Option<String>,
+    /// Record this one of them (repeatable)
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "accept_all")]
+    pub accept: Vec<String>,
+    /// Record all of them whose account is known
+    #[arg(long)]
+    pub accept_all: bool,
+}
+
 
 /// A link between two records.
 #[derive(Debug, Args)]
@@ -404,14 +483,6 @@ pub enum Accounts {
     Add(Box<AddAccount>),
     #[command(flatten)]
     Change(RecordChange),
-    /// Take accounts and contacts from a CSV file
-    Import {
-        /// The file (- reads the input)
-        file: PathBuf,
-        /// Say what would happen, and change nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
 }
 
 /// `accounts add`.

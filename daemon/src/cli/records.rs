@@ -5,7 +5,7 @@ use std::fmt::Write;
 use liaison_core::crm::Kind;
 use serde_json::{Map, Value, json};
 
-use super::args::{Accounts, Command, Filter, Link, Proposals, RecordChange, Records};
+use super::args::{Accounts, Command, Contacts, Filter, Link, Proposals, RecordChange, Records};
 use super::display::{at, cell, items, safe, table, wrapped};
 use super::show::audit;
 use super::{Asked, Done, Failure, asks};
@@ -13,7 +13,7 @@ use super::{Asked, Done, Failure, asks};
 /// The command as one about a kind of record; any other comes back.
 pub(super) fn of(command: Command) -> Result<(Kind, Records), Command> {
     Ok(match command {
-        Command::Contacts(command) => (Kind::Contact, command),
+        Command::Contacts(Contacts::Records(command)) => (Kind::Contact, command),
         Command::Units(command) => (Kind::Unit, command),
         Command::Products(command) => (Kind::Product, command),
         Command::Footprints(command) => (Kind::Footprint, command),
@@ -33,9 +33,17 @@ pub(super) fn of(command: Command) -> Result<(Kind, Records), Command> {
 
 /// The kind whose fields are asked for: that needs neither daemon nor store.
 pub(super) fn asks_fields(command: &Command) -> Option<Kind> {
+    match file_of(command) {
+        Some((kind, RecordChange::Fields)) => Some(kind),
+        _ => None,
+    }
+}
+
+/// The kind and what is done with records of it, for what is more than one request.
+pub(super) fn file_of(command: &Command) -> Option<(Kind, &RecordChange)> {
     let (kind, records) = match command {
-        Command::Accounts(Accounts::Change(RecordChange::Fields)) => return Some(Kind::Account),
-        Command::Contacts(records) => (Kind::Contact, records),
+        Command::Accounts(Accounts::Change(change)) => return Some((Kind::Account, change)),
+        Command::Contacts(Contacts::Records(records)) => (Kind::Contact, records),
         Command::Units(records) => (Kind::Unit, records),
         Command::Products(records) => (Kind::Product, records),
         Command::Footprints(records) => (Kind::Footprint, records),
@@ -51,7 +59,10 @@ pub(super) fn asks_fields(command: &Command) -> Option<Kind> {
         Command::Forecasts(records) => (Kind::Forecast, records),
         _ => return None,
     };
-    matches!(records, Records::Change(RecordChange::Fields)).then_some(kind)
+    match records {
+        Records::Change(change) => Some((kind, change)),
+        _ => None,
+    }
 }
 
 pub(super) fn asked(kind: Kind, command: Records) -> Result<Asked, Failure> {
@@ -114,8 +125,10 @@ pub(super) fn change(kind: Kind, command: RecordChange) -> Result<Asked, Failure
             json!({ "kind": word, "from": from, "into": into, "why": why }),
         ),
         RecordChange::History { which } => show_of(kind, &which),
-        // Answered without asking anybody.
-        RecordChange::Fields => show_of(kind, ""),
+        // Answered without asking anybody, and carried out with a file in hand.
+        RecordChange::Fields | RecordChange::Import(_) | RecordChange::Export(_) => {
+            show_of(kind, "")
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String 
             .unwrap_or_default()
             .to_owned(),
         "match" => matched(value),
-        "accounts-import" => imported(value),
+        "import" | "accounts-import" => imported(value),
         "accounts-show" => account(value),
         "outbox-show" => mail(value, wording),
         "holds-show" => hold(value),
@@ -237,16 +237,31 @@ fn matched(value: &Value) -> String {
 
 fn imported(value: &Value) -> String {
     let count = |pointer: &str| at(value, pointer);
-    let mut out = format!(
-        "accounts: {} created, {} updated, {} unchanged\n\
-         contacts: {} created, {} updated, {} unchanged\n",
-        count("/created"),
-        count("/updated"),
-        count("/unchanged"),
-        count("/contacts/created"),
-        count("/contacts/updated"),
-        count("/contacts/unchanged"),
-    );
+    let mut out = String::new();
+    let kinds = value.get("kinds").and_then(Value::as_object);
+    for (kind, counts) in kinds.into_iter().flatten() {
+        let number = |name: &str| at(counts, name);
+        let _ = write!(
+            out,
+            "{kind}: {} created, {} updated, {} unchanged",
+            number("/created"),
+            number("/updated"),
+            number("/unchanged"),
+        );
+        match number("/proposed").as_str() {
+            "0" => out.push('\n'),
+            waiting => {
+                let _ = writeln!(out, ", {waiting} wait for a person's yes");
+            }
+        }
+    }
+    if count("/proposals") != "0" {
+        let text = format!(
+            "{} values would overwrite what a person set: `liaison proposals list` shows them",
+            count("/proposals")
+        );
+        out.push_str(&wrapped(&text, 0));
+    }
     let rejected = items(value, "/rejected");
     if !rejected.is_empty() {
         let _ = writeln!(out, "{} lines not taken:", count("/rejected_count"));

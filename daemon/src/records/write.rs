@@ -1,7 +1,7 @@
 //! One change of a record, planned as a batch.
 
 use liaison_core::account::{Account, Contact, account_id, contact_id, fold};
-use liaison_core::crm::change::{FieldChange, Problem, new_id, plan, unknown_field};
+use liaison_core::crm::change::{FieldChange, Problem, is_id, new_id, plan, unknown_field};
 use liaison_core::crm::{CrmRecord, Edit, FieldType, Kind, Planned, Source};
 use liaison_core::ids::AccountId;
 use liaison_core::mail::address::Address;
@@ -32,7 +32,10 @@ impl RecordBook {
         let currency = put.fields.iter().find(|(field, _)| field == "currency");
         let mut currency = currency.map(|(_, code)| code.trim().to_uppercase());
         let named = match &put.which {
-            Some(text) => Some(self.find(put.kind, text).await?),
+            Some(text) => match self.find(put.kind, text).await {
+                Err(RecordsError::Unknown { .. }) if is_elsewhere(put, by) => None,
+                found => Some(found?),
+            },
             None => None,
         };
         if currency.is_none() {
@@ -77,7 +80,10 @@ impl RecordBook {
         let mut planned = plan(&before, &edits, by.change()).map_err(RecordsError::Fields)?;
         self.check(&before, &planned, by).await?;
         if seen.is_none() {
-            planned.record.id = self.free_id(&planned.record).await?;
+            planned.record.id = match &put.which {
+                Some(id) => id.clone(),
+                None => self.free_id(&planned.record).await?,
+            };
         }
         let saved = |planned: Planned| Saved {
             record: planned.record,
@@ -469,6 +475,12 @@ impl RecordBook {
         let reason = format!("more than {MERGES_MAX} levels");
         Err(RecordsError::field(field, "", reason))
     }
+}
+
+/// Whether a put names a record by the id that it had where it was exported.
+fn is_elsewhere(put: &Put, by: &RecordBy) -> bool {
+    let named = put.which.as_ref();
+    by.source == Source::Import && named.is_some_and(|id| is_id(put.kind, id))
 }
 
 /// Values that are added to what others said, where an import or a plugin says them: the

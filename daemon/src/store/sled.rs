@@ -43,8 +43,8 @@ use super::journal::{Position, SEGMENT_BYTES};
 use super::progress::Progress;
 use super::sums::Sums;
 use super::{
-    AllShards, Batch, CommitError, CommitId, Dir, Key, Page, Range, ReadError, Store, StoreHealth,
-    StoreState, Versioned,
+    AllShards, Batch, CommitError, CommitId, Dir, Key, Page, Range, ReadError, SHORT_RANGE_ROWS,
+    Store, StoreHealth, StoreState, Versioned,
 };
 use crate::clock::{Clock, SystemClock};
 use compact::COMPACT_PARTS;
@@ -627,6 +627,17 @@ impl Store for SledStore {
         after: Option<Bytes>,
     ) -> BoxFuture<'_, Result<Page, ReadError>> {
         Box::pin(self.read(move |engine| engine.scan(&range, dir, limit, after)))
+    }
+
+    fn scan_many<'a>(
+        &'a self,
+        ranges: &'a [Range],
+    ) -> BoxFuture<'a, Result<Vec<Page>, ReadError>> {
+        let ranges = ranges.to_vec();
+        Box::pin(self.read(move |engine| {
+            let page = |range| engine.scan(range, Dir::Forward, SHORT_RANGE_ROWS, None);
+            ranges.iter().map(page).collect()
+        }))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitId, CommitError>> {

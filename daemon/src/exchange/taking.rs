@@ -1,0 +1,354 @@
+//! Rows are taken where the store is: many in one commit, each whole or not at all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use liaison_core::crm::{FieldType, Kind, Problem};
+use liaison_core::mail::address::Address;
+use liaison_core::message::cut_text;
+use serde::{Deserialize, Serialize};
+
+use super::{Note, Part, Row};
+use crate::books::chunk::Chunk;
+use crate::books::rows::{ByAddrRow, ByDomainRow};
+use crate::books::{Books, BooksError, keys};
+use crate::records::ahead::Coming;
+use crate::records::{Put, RecordBook, RecordBy, RecordsError, Saved};
+use crate::store::{BATCH_ROWS_MAX, Store};
+
+/// Rows (puts, deletes, expectations) from which on a commit takes no further row of a file.
+const CHUNK_ROWS_MAX: usize = BATCH_ROWS_MAX - ROW_ROWS_MAX;
+/// Most rows of the store that one row of a file changes or expects: an account and a contact with
+/// all their domains, addresses and links.
+const ROW_ROWS_MAX: usize = 400;
+/// Bytes of keys and values from which on a commit takes no further row of a file.
+const CHUNK_BYTES_MAX: usize = 768 * 1024;
+/// How often rows that met another writer are decided again.
+const TRIES_MAX: u32 = 8;
+/// Rows of a file whose records are read at once: about as many as a commit takes.
+const AHEAD_ROWS: usize = 150;
+/// Accounts whose ids are remembered within a portion.
+const ACCOUNTS_MAX: usize = 1_000;
+
+/// What became of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is new.
+    Created,
+    /// It changed.
+    Updated,
+    /// It was so already.
+    Unchanged,
+    /// Only what a person set would change, and waits for their yes.
+    Proposed,
+    /// The row was not taken.
+    Rejected,
+}
+
+/// Why a row was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Line of the file.
+    pub line: u64,
+    /// Which of its records.
+    pub kind: Kind,
+    /// Which field; `None`: the record as a whole.
+    pub field: Option<String>,
+    /// What it holds.
+    pub value: String,
+    /// Why, and what to do.
+    pub reason: String,
+    /// It links to a record that is not there, and may come with a later row.
+    #[serde(default)]
+    pub waits: bool,
+}
+
+/// What became of rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Of each row, what became of each of its parts.
+    pub outcomes: Vec<Vec<Outcome>>,
+    /// Rows that were not taken.
+    pub rejected: Vec<Refusal>,
+    /// Values that wait for a person's yes.
+    pub proposals: u64,
+    /// What somebody may want to know.
+    pub notes: Vec<Note>,
+}
+
+impl Taken {
+    fn add(&mut self, row: OneRow) {
+        self.outcomes.push(row.outcomes);
+        self.rejected.extend(row.rejected);
+        self.proposals = self.proposals.saturating_add(row.proposals);
+        self.notes.extend(row.notes);
+    }
+}
+
+#[derive(Debug, Default)]
+struct OneRow {
+    outcomes: Vec<Outcome>,
+    rejected: Option<Refusal>,
+    proposals: u64,
+    notes: Vec<Note>,
+}
+
+/// Takes rows into the books; with `dry_run` the answer is the same and nothing is written.
+///
+/// # Errors
+/// As the store; rows of commits before it are in.
+pub async fn take(
+    records: &RecordBook,
+    rows: &[Row],
+    (by, dry_run): (&RecordBy, bool),
+) -> Result<Taken, BooksError> {
+    let books = records.books();
+    let mut taken = Taken::default();
+    let mut rest = rows;
+    let mut tries = 0;
+    // A dry run keeps its rows to itself, and sees them.
+    let dry: Option<Arc<dyn Store>> =
+        dry_run.then(|| Arc::new(Chunk::new(books.store.clone())) as Arc<dyn Store>);
+    while !rest.is_empty() {
+        let base = dry.clone().unwrap_or_else(|| books.store.clone());
+        let taking = Taking {
+            records,
+            books,
+            chunk: Arc::new(Chunk::new(base)),
+            by,
+        };
+        let part = taking.part(rest).await?;
+        let done = part.len();
+        let mut batch = books.batch();
+        taking.chunk.drain(&mut batch);
+        let committed = match &dry {
+            _ if batch.is_empty() => Ok(()),
+            Some(dry) => match dry.commit(batch).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.into()),
+            },
+            None => books.commit(batch).await,
+        };
+        match committed {
+            Err(error) if error.is_conflict() && tries < TRIES_MAX => tries += 1,
+            Err(error) => return Err(error),
+            Ok(()) => {
+                tries = 0;
+                part.into_iter().for_each(|row| taken.add(row));
+                rest = rest.get(done..).unwrap_or_default();
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// One commit in the making.
+struct Taking<'a> {
+    records: &'a RecordBook,
+    books: &'a Books,
+    chunk: Arc<Chunk>,
+    by: &'a RecordBy,
+}
+
+impl Taking<'_> {
+    /// As many rows as fit one commit.
+    async fn part(&self, rows: &[Row]) -> Result<Vec<OneRow>, BooksError> {
+        let mut done = Vec::new();
+        let mut accounts: HashMap<Part, String> = HashMap::new();
+        for (nth, row) in rows.iter().enumerate() {
+            if nth % AHEAD_ROWS == 0 {
+                let coming = rows.get(nth..).unwrap_or_default().iter().take(AHEAD_ROWS);
+                let coming = coming.flat_map(coming_of);
+                self.records.ahead(&self.chunk, coming).await?;
+            }
+            done.push(self.row(row, &mut accounts).await?);
+            let size = self.chunk.size();
+            if size.rows >= CHUNK_ROWS_MAX || size.bytes >= CHUNK_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    async fn row(
+        &self,
+        row: &Row,
+        accounts: &mut HashMap<Part, String>,
+    ) -> Result<OneRow, BooksError> {
+        // What a row writes is seen by its own parts, and thrown away when one of them is refused.
+        let own = Arc::new(Chunk::new(self.chunk.clone()));
+        let books = self.books.through(own.clone());
+        let records = self.records.through(books.clone());
+        let mut one = OneRow::default();
+        let mut account: Option<String> = None;
+        let mut told = None;
+        for part in &row.parts {
+            if part.kind == Kind::Account
+                && let Some(id) = accounts.get(part)
+            {
+                account = Some(id.clone());
+                one.outcomes.push(Outcome::Unchanged);
+                continue;
+            }
+            let put = put_of(part, account.as_deref());
+            match records.put(&put, self.by).await {
+                Ok(saved) => {
+                    if part.kind == Kind::Account {
+                        account = Some(saved.record.id.clone());
+                        told = Some((part, saved.record.id.clone()));
+                    }
+                    let proposed = u64::try_from(saved.proposed.len()).unwrap_or(u64::MAX);
+                    one.proposals = one.proposals.saturating_add(proposed);
+                    one.outcomes.push(outcome(&saved));
+                    self.note_shared(&books, row.line, &saved, &mut one.notes)
+                        .await?;
+                }
+                Err(RecordsError::Books(error)) => return Err(error),
+                Err(error) => {
+                    return Ok(OneRow {
+                        outcomes: vec![Outcome::Rejected; row.parts.len()],
+                        rejected: Some(refusal(row.line, part.kind, error)),
+                        ..OneRow::default()
+                    });
+                }
+            }
+        }
+        let mut batch = books.batch();
+        own.drain(&mut batch);
+        if !batch.is_empty() {
+            self.chunk.commit(batch).await?;
+        }
+        if let Some((part, id)) = told
+            && accounts.len() < ACCOUNTS_MAX
+        {
+            accounts.insert(part.clone(), id);
+        }
+        Ok(one)
+    }
+
+    /// Tells which domains and addresses of a record belong to other accounts, too.
+    async fn note_shared(
+        &self,
+        books: &Books,
+        line: u64,
+        saved: &Saved,
+        notes: &mut Vec<Note>,
+    ) -> Result<(), BooksError> {
+        let record = &saved.record;
+        let (field, account) = match record.kind {
+            Kind::Account => ("domains", record.id.as_str()),
+            Kind::Contact => ("emails", record.text("account").unwrap_or_default()),
+            _ => return Ok(()),
+        };
+        for text in record.texts(field) {
+            let ids: Vec<String> = match record.kind {
+                Kind::Account => {
+                    let row = books.get::<ByDomainRow>(keys::by_domain(text)).await?;
+                    let all = row.map(|row| row.record.accounts).unwrap_or_default();
+                    all.into_iter().map(|id| id.0).collect()
+                }
+                _ => {
+                    let key = Address::parse(text).map(|address| address.key());
+                    let key = keys::by_addr(key.as_deref().unwrap_or(text));
+                    let row = books.get::<ByAddrRow>(key).await?;
+                    let hits = row.map(|row| row.record.hits).unwrap_or_default();
+                    hits.into_iter().map(|hit| hit.account.0).collect()
+                }
+            };
+            let mut others = Vec::new();
+            for id in ids.iter().filter(|id| *id != account) {
+                let other = books.account(&id.as_str().into()).await?;
+                others.extend(other.map(|other| other.name));
+            }
+            if !others.is_empty() {
+                let (listed, name) = (others.join(", "), record.name());
+                let text = match record.kind {
+                    Kind::Account => format!(
+                        "the domain {text} of {name} also belongs to {listed}: mail from it is \
+                         ambiguous, except from addresses that only one of them has"
+                    ),
+                    _ => format!(
+                        "the address {text} is also a contact of {listed}: mail from it is ambiguous"
+                    ),
+                };
+                notes.push(Note {
+                    line: Some(line),
+                    text,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn coming_of(row: &Row) -> impl Iterator<Item = Coming<'_>> {
+    let account = row.parts.iter().find(|part| part.kind == Kind::Account);
+    let account = account.map(|part| part.fields.as_slice()).unwrap_or_default();
+    row.parts.iter().map(move |part| Coming {
+        kind: part.kind,
+        fields: &part.fields,
+        account,
+    })
+}
+
+fn put_of(part: &Part, account: Option<&str>) -> Put {
+    let mut fields = part.fields.clone();
+    if let Some(account) = account
+        && part.kind != Kind::Account
+        && part.kind.spec().field("account").is_some()
+        && !fields.iter().any(|(name, _)| name == "account")
+    {
+        fields.push(("account".to_owned(), account.to_owned()));
+    }
+    Put {
+        which: part.id.clone(),
+        fields,
+        ..Put::upsert(part.kind, &[])
+    }
+}
+
+fn outcome(saved: &Saved) -> Outcome {
+    match (saved.created, saved.changed.is_empty(), saved.proposed.is_empty()) {
+        (true, _, _) => Outcome::Created,
+        (false, false, _) => Outcome::Updated,
+        (false, true, false) => Outcome::Proposed,
+        (false, true, true) => Outcome::Unchanged,
+    }
+}
+
+fn refusal(line: u64, kind: Kind, error: RecordsError) -> Refusal {
+    let RecordsError::Fields(mut problems) = error else {
+        return Refusal {
+            line,
+            kind,
+            field: None,
+            value: String::new(),
+            reason: error.to_string(),
+            waits: false,
+        };
+    };
+    let links = |problem: &Problem| {
+        let field = kind.spec().field(&problem.field).map(|field| field.kind);
+        matches!(field, Some(FieldType::Link(_) | FieldType::Links(_)))
+            && problem.reason.starts_with("there is no ")
+    };
+    let waits = problems.iter().all(links);
+    let further = problems.split_off(problems.len().min(1));
+    let (field, value, mut reason) = match problems.pop() {
+        Some(problem) => (Some(problem.field), problem.value, problem.reason),
+        None => (None, String::new(), String::new()),
+    };
+    for problem in further {
+        reason.push_str(&format!("; {}: {}", problem.field, problem.reason));
+    }
+    Refusal {
+        line,
+        kind,
+        field,
+        value,
+        reason: cut_text(&reason, 400),
+        waits,
+    }
+}
+
