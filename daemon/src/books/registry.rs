@@ -99,6 +99,7 @@ pub fn has_records(ns: Ns) -> bool {
             | Ns::HoldByGroup
             | Ns::CaseByKind
             | Ns::Parked
+            | Ns::Touch
     )
 }
 
