@@ -12,9 +12,11 @@ mod metrics;
 mod outbox;
 mod plugins;
 mod privacy;
+mod report;
 mod service;
 mod status;
 mod timers;
+mod touches;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -293,6 +295,8 @@ commands! {
     "accounts-add" Admin accounts::add;
     "accounts-import" Admin accounts::import;
     "timeline" Observe accounts::timeline;
+    "report" Observe report::ask;
+    "reports" Observe report::list;
     "match" Observe matching::of;
     "cases-list" Observe cases::list;
     "cases-show" Observe cases::show;

@@ -11,6 +11,7 @@ mod files;
 pub mod inspect;
 mod plugin;
 mod privacy;
+mod report;
 mod show;
 mod why;
 pub(crate) mod wording;
@@ -205,6 +206,7 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         Command::Import { file } => files::import(config, &file, cli.json).await,
         Command::Migrate { file, .. } => files::migrate(config, file.as_deref(), cli.json).await,
         Command::Privacy(command) => privacy::run(config, command, cli.json).await,
+        Command::Report(args) => report::run(config, *args, cli.json).await,
         command => {
             let asked = asked(command)?;
             let (answer, wording) =

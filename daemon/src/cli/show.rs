@@ -287,6 +287,7 @@ fn account(value: &Value) -> String {
             ("Do not contact", "/account/do_not_contact"),
         ],
     );
+    out.push_str(&last_contact(value));
     let contacts = items(value, "/contacts");
     if !contacts.is_empty() {
         out.push('\n');
@@ -302,6 +303,22 @@ fn account(value: &Value) -> String {
     }
     out.push_str(&audit(value));
     out
+}
+
+/// When there was contact last, how, and between whom.
+fn last_contact(value: &Value) -> String {
+    let Some(last) = value.get("last_contact").filter(|last| !last.is_null()) else {
+        return "Last contact:   none is recorded\n".to_owned();
+    };
+    let mut said = format!("{}, {}", at(last, "/at"), at(last, "/way"));
+    let (who, with) = (at(last, "/who"), at(last, "/contacts"));
+    if who != "-" {
+        said.push_str(&format!(", {who}"));
+    }
+    if with != "-" {
+        said.push_str(&format!(" with {with}"));
+    }
+    format!("Last contact:   {said}\n")
 }
 
 /// The steps of something, oldest first.
@@ -451,6 +468,8 @@ fn timeline(value: &Value) -> String {
     let columns = [
         ("WHEN", "/at"),
         ("WHAT", "/kind"),
+        ("WHO OF US", "/who"),
+        ("WITH", "/contacts"),
         ("TEXT", "/text"),
         ("ID", "/id"),
     ];
