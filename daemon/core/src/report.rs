@@ -432,6 +432,12 @@ impl Params {
         crate::crm::dates::days_between(day, self.today)
     }
 
+    /// Days until a day; negative when it is over.
+    #[must_use]
+    pub fn left(&self, day: Date) -> i64 {
+        i64::from(self.ago(day)).saturating_neg()
+    }
+
     /// Whether a record's owner is whom it was asked for, or nobody was named.
     fn is_for(&self, owner: Option<&str>) -> bool {
         self.person

@@ -8,6 +8,9 @@ use super::display::{at, facts, items, safe, safe_lines, table, wrapped};
 use super::why;
 use super::wording::Wording;
 
+/// Characters of a long id in a table: `liaison why` needs six.
+const ID_CHARS: usize = 12;
+
 /// The text of an answer to `command`, reworded already.
 pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String {
     match command {
@@ -468,12 +471,35 @@ fn timeline(value: &Value) -> String {
     let columns = [
         ("WHEN", "/at"),
         ("WHAT", "/kind"),
-        ("WHO OF US", "/who"),
-        ("WITH", "/contacts"),
+        ("WHO", "/between"),
         ("TEXT", "/text"),
         ("ID", "/id"),
     ];
-    format!("{name}: {} entries\n{}", rows.len(), table(rows, &columns))
+    let shown: Vec<Value> = rows.iter().map(timeline_row).collect();
+    format!(
+        "{name}: {} entries\n{}",
+        rows.len(),
+        table(&shown, &columns)
+    )
+}
+
+/// A row with who of us and which contacts in one cell; of ids that `why` takes, enough of them.
+fn timeline_row(row: &Value) -> Value {
+    let who = row.get("who").and_then(Value::as_str);
+    let contacts = items(row, "/contacts").iter().filter_map(Value::as_str);
+    let between: Vec<&str> = who.into_iter().chain(contacts).collect();
+    let id = row.get("id").and_then(Value::as_str).unwrap_or_default();
+    let id = match id.contains('-') {
+        true => id.to_owned(),
+        false => id.chars().take(ID_CHARS).collect(),
+    };
+    serde_json::json!({
+        "at": row.get("at"),
+        "kind": row.get("kind"),
+        "between": between,
+        "text": row.get("text"),
+        "id": id,
+    })
 }
 
 fn status(value: &Value) -> String {

@@ -189,7 +189,7 @@ impl Question for Fiscal {
             self.unknown = self.unknown.saturating_add(1);
             return;
         };
-        let left = i64::from(self.params.ago(end)).saturating_neg();
+        let left = self.params.left(end);
         if left <= i64::from(self.params.span()) {
             let row = vec![
                 text(one.name()),

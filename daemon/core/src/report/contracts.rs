@@ -128,7 +128,7 @@ impl Agreements {
                 day(until),
                 field(one, "clauses"),
             ];
-            let left = until.map_or(i64::MAX, |until| -i64::from(self.params.ago(until)));
+            let left = until.map_or(i64::MAX, |until| self.params.left(until));
             self.ndas.add((left, 0), row);
         }
         let open = one
@@ -137,7 +137,7 @@ impl Agreements {
         let Some(due) = resign_due(one).filter(|_| open) else {
             return;
         };
-        let left = i64::from(self.params.ago(due)).saturating_neg();
+        let left = self.params.left(due);
         if left <= i64::from(self.params.span()) || one.state() == Some("due-for-re-sign") {
             let row = vec![
                 link(one, Kind::Account, "account"),
@@ -182,9 +182,7 @@ impl Agreements {
                 day(work.first),
                 Draft::Field(Kind::Account, account.clone(), "owner"),
             ];
-            let place = work
-                .first
-                .map_or(0, |first| -i64::from(self.params.ago(first)));
+            let place = work.first.map_or(0, |first| self.params.left(first));
             rows.add((place, 0), row);
         }
         rows
@@ -303,7 +301,7 @@ impl Bookings {
         else {
             return;
         };
-        let begins = i64::from(self.params.ago(self.params.day(from))).saturating_neg();
+        let begins = self.params.left(self.params.day(from));
         let place = (begins, i128::from(from.0));
         if one.state() == Some("orphan") {
             let row = self.row(one, field(one, "uid"));
@@ -457,7 +455,7 @@ impl Question for Warranties {
         let Some(end) = one.day("warranty_end").filter(|_| open) else {
             return;
         };
-        let left = i64::from(self.params.ago(end)).saturating_neg();
+        let left = self.params.left(end);
         if left > i64::from(self.params.span()) {
             return;
         }

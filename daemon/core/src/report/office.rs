@@ -139,7 +139,7 @@ impl FollowUps {
         {
             return;
         }
-        let place = due.map_or(0, |due| -i64::from(self.params.ago(due)));
+        let place = due.map_or(0, |due| self.params.left(due));
         let account = account.map(|id| id.0.clone());
         let row = vec![
             day(due),
@@ -171,8 +171,7 @@ impl FollowUps {
             field(one, "owner"),
         ];
         let account = one.text("account").map(str::to_owned);
-        self.tasks
-            .push((account, -i64::from(self.params.ago(step)), row));
+        self.tasks.push((account, self.params.left(step), row));
     }
 }
 
