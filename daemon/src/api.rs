@@ -14,9 +14,11 @@ mod outbox;
 mod plugins;
 mod privacy;
 mod records;
+mod report;
 mod service;
 mod status;
 mod timers;
+mod touches;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -307,6 +309,8 @@ commands! {
     "proposals-list" Observe records::proposals;
     "proposals-decide" Approve records::decide;
     "timeline" Observe accounts::timeline;
+    "report" Observe report::ask;
+    "reports" Observe report::list;
     "match" Observe matching::of;
     "cases-list" Observe cases::list;
     "cases-show" Observe cases::show;

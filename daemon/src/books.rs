@@ -11,6 +11,7 @@ pub mod keys;
 pub mod registry;
 pub mod rows;
 pub mod sweep;
+mod touches;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

@@ -13,6 +13,7 @@ pub mod inspect;
 mod plugin;
 mod privacy;
 mod records;
+mod report;
 mod show;
 mod why;
 pub(crate) mod wording;
@@ -224,6 +225,7 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         command if let Some(kind) = records::asks_fields(&command) => {
             Ok(records::fields(kind, cli.json))
         }
+        Command::Report(args) => report::run(config, *args, cli.json).await,
         command => {
             let asked = asked(command)?;
             let (answer, wording) =

@@ -26,5 +26,7 @@ pub mod outbox;
 pub mod policy;
 pub mod proposal;
 pub mod records;
+pub mod report;
 pub mod time;
+pub mod touch;
 pub mod zones;

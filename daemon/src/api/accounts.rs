@@ -64,6 +64,7 @@ pub(super) async fn show(
     Ok(json!({
         "account": account_json(&account),
         "contacts": contacts.iter().map(contact_json).collect::<Vec<_>>(),
+        "last_contact": super::touches::last(context, &account.id).await?,
         "audit": audit,
     }))
 }
@@ -236,7 +237,7 @@ pub(super) async fn timeline(
     arguments: Id,
 ) -> Result<Value, ApiError> {
     let account = context.accounts.find(&arguments.id).await?;
-    let rows = context.books.timeline(&account.id).await?;
+    let rows = super::touches::timeline(context, &account.id).await?;
     Ok(json!({
         "account": { "id": account.id, "name": account.name },
         "timeline": rows,

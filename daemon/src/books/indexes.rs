@@ -9,6 +9,7 @@
 //! | `account_contact`, `by_addr` | contacts |
 //! | `record_by` | core records of every kind |
 //! | `msgid`, `thread_member` | messages; of an erased one the first may stay |
+//! | `touch` | messages and activities that are contact with a customer |
 //! | `effect_due`, `effect_by_message`, `hold_by_group` | mails and holds |
 //! | `case_by_kind`, `timer_due`, `parked` | cases, timers, results of plugins |
 //! | `event_seen` | events; the gate may outlive its event |
@@ -26,11 +27,13 @@ use std::collections::BTreeMap;
 
 use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, fold};
+use liaison_core::crm::Kind;
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::{AccountId, EffectId};
 use liaison_core::message::{MessageRecord, gone_why};
 use liaison_core::records::{CaseRecord, TimerRecord};
 use liaison_core::time::Timestamp;
+use liaison_core::touch::{Touch, touch_of_message};
 
 use super::keys::{self, DueKind};
 use super::rows::{ByAddrRow, ByDomainRow, CallEnd, EventRow, PluginResultRow};
@@ -61,8 +64,9 @@ pub const SOURCES: [Ns; 10] = [
 ];
 
 /// Families of index rows.
-pub const INDEXES: [Ns; 14] = [
+pub const INDEXES: [Ns; 15] = [
     Ns::RecordBy,
+    Ns::Touch,
     Ns::AccountExt,
     Ns::ByDomain,
     Ns::AccountContact,
@@ -197,7 +201,17 @@ fn of_message(message: &MessageRecord) -> Vec<Entry> {
     let member = keys::thread_member(&message.thread, message.received, &message.key);
     let id = message.message_id.as_ref();
     let id = id.map(|id| Entry::bare(keys::msgid(id, &message.key)));
-    [Entry::bare(member)].into_iter().chain(id).collect()
+    [Entry::bare(member)]
+        .into_iter()
+        .chain(id)
+        .chain(of_touch(touch_of_message(message).as_ref()))
+        .collect()
+}
+
+/// The entries of a contact with a customer: by account, by each contact, by who of us it was.
+pub(crate) fn of_touch(touch: Option<&Touch>) -> Vec<Entry> {
+    let keys = touch.map(keys::touches).unwrap_or_default();
+    keys.into_iter().map(Entry::bare).collect()
 }
 
 fn of_mail(mail: &MailEffect) -> Vec<Entry> {
@@ -278,6 +292,11 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
         Ns::AccountContact => one(keys::indexed_contact(&key.k).map(|id| keys::contact(&id))),
         Ns::Msgid => one(keys::msgid_message(&key.k).map(|id| keys::message(&id))),
         Ns::ThreadMember => one(keys::member_message(&key.k).map(|id| keys::message(&id))),
+        Ns::Touch => {
+            let id = keys::touch_at(&key.k)?.id;
+            let activity = keys::record(Kind::Activity, &id);
+            Some(vec![(Member::Key, vec![keys::message(&id.into()), activity])])
+        }
         Ns::EffectDue => one(keys::due_effect(&key.k).map(|(_, kind, id)| match kind {
             DueKind::Hold => keys::hold(&id),
             DueKind::Mail | DueKind::SentCopy | DueKind::StaleDraft => keys::mail(&id),

@@ -1,5 +1,7 @@
 //! The key of every row, in one place.
 
+mod touch;
+
 use liaison_core::crm::Kind;
 use liaison_core::ids::{
     AccountId, CaseId, ContactId, EffectId, HoldGroupId, MailboxId, MessageKey, PluginName, TaskId,
@@ -10,6 +12,8 @@ use liaison_core::time::Timestamp;
 use crate::source::FolderRef;
 use crate::store::keys::{Parts, Tuple};
 use crate::store::{Key, Ns, Range};
+
+pub use touch::{TouchBy, touch_at, touches, touches_by};
 
 fn one(ns: Ns, text: &str) -> Key {
     Tuple::new().text(text).key(ns)

@@ -100,6 +100,7 @@ pub fn has_records(ns: Ns) -> bool {
             | Ns::CaseByKind
             | Ns::Parked
             | Ns::RecordBy
+            | Ns::Touch
     )
 }
 

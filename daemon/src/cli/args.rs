@@ -125,6 +125,8 @@ pub enum Command {
         /// Id, name, domain or address
         account: String,
     },
+    /// Ask a question about the records; without a name, all questions that can be asked
+    Report(Box<ReportArgs>),
     /// The mails, by state
     #[command(subcommand)]
     Outbox(Outbox),
@@ -524,6 +526,56 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
         "yes" | "true" => Ok(true),
         "no" | "false" => Ok(false),
         _ => Err("write yes or no".to_owned()),
+    }
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Name of the report, such as `pipeline`
+    pub name: Option<String>,
+    /// Only this account (id, name, domain or address)
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Only what this one of us looks after
+    #[arg(long, value_name = "ADDRESS")]
+    pub person: Option<String>,
+    /// For so many days
+    #[arg(long, value_name = "N")]
+    pub days: Option<u32>,
+    /// A quarter, such as 2026-Q1
+    #[arg(long, value_name = "QUARTER")]
+    pub period: Option<String>,
+    /// A product (id or name)
+    #[arg(long)]
+    pub product: Option<String>,
+    /// An opportunity (id or name)
+    #[arg(long, value_name = "OPPORTUNITY")]
+    pub deal: Option<String>,
+    /// A contact (id, name or address)
+    #[arg(long)]
+    pub contact: Option<String>,
+    /// An amount in the account's currency
+    #[arg(long)]
+    pub amount: Option<String>,
+    /// As CSV
+    #[arg(long)]
+    pub csv: bool,
+}
+
+impl ReportArgs {
+    /// Whether anything beside the name was given.
+    pub(super) fn is_asking(&self) -> bool {
+        let texts = [
+            &self.account,
+            &self.person,
+            &self.period,
+            &self.product,
+            &self.deal,
+            &self.contact,
+            &self.amount,
+        ];
+        self.csv || self.days.is_some() || texts.iter().any(|text| text.is_some())
     }
 }
 

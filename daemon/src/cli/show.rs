@@ -8,6 +8,9 @@ use super::display::{at, facts, items, safe, safe_lines, table, wrapped};
 use super::wording::Wording;
 use super::{records, why};
 
+/// Characters of a long id in a table: `liaison why` needs six.
+const ID_CHARS: usize = 12;
+
 /// The text of an answer to `command`, reworded already.
 pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String {
     match command {
@@ -305,6 +308,7 @@ fn account(value: &Value) -> String {
             ("Do not contact", "/account/do_not_contact"),
         ],
     );
+    out.push_str(&last_contact(value));
     let contacts = items(value, "/contacts");
     if !contacts.is_empty() {
         out.push('\n');
@@ -320,6 +324,22 @@ fn account(value: &Value) -> String {
     }
     out.push_str(&audit(value));
     out
+}
+
+/// When there was contact last, how, and between whom.
+fn last_contact(value: &Value) -> String {
+    let Some(last) = value.get("last_contact").filter(|last| !last.is_null()) else {
+        return "Last contact:   none is recorded\n".to_owned();
+    };
+    let mut said = format!("{}, {}", at(last, "/at"), at(last, "/way"));
+    let (who, with) = (at(last, "/who"), at(last, "/contacts"));
+    if who != "-" {
+        said.push_str(&format!(", {who}"));
+    }
+    if with != "-" {
+        said.push_str(&format!(" with {with}"));
+    }
+    format!("Last contact:   {said}\n")
 }
 
 /// The steps of something, oldest first.
@@ -469,10 +489,35 @@ fn timeline(value: &Value) -> String {
     let columns = [
         ("WHEN", "/at"),
         ("WHAT", "/kind"),
+        ("WHO", "/between"),
         ("TEXT", "/text"),
         ("ID", "/id"),
     ];
-    format!("{name}: {} entries\n{}", rows.len(), table(rows, &columns))
+    let shown: Vec<Value> = rows.iter().map(timeline_row).collect();
+    format!(
+        "{name}: {} entries\n{}",
+        rows.len(),
+        table(&shown, &columns)
+    )
+}
+
+/// A row with who of us and which contacts in one cell; of ids that `why` takes, enough of them.
+fn timeline_row(row: &Value) -> Value {
+    let who = row.get("who").and_then(Value::as_str);
+    let contacts = items(row, "/contacts").iter().filter_map(Value::as_str);
+    let between: Vec<&str> = who.into_iter().chain(contacts).collect();
+    let id = row.get("id").and_then(Value::as_str).unwrap_or_default();
+    let id = match id.contains('-') {
+        true => id.to_owned(),
+        false => id.chars().take(ID_CHARS).collect(),
+    };
+    serde_json::json!({
+        "at": row.get("at"),
+        "kind": row.get("kind"),
+        "between": between,
+        "text": row.get("text"),
+        "id": id,
+    })
 }
 
 fn status(value: &Value) -> String {

@@ -26,6 +26,10 @@ fn every_command_of_the_issue_is_understood() {
         "tasks list --all",
         "tasks done abcdef --reopen",
         "timeline acme",
+        "report",
+        "report silent --days 9 --csv",
+        "report whitespace --account acme --json",
+        "report sign-off --account acme --amount 5,000",
         "outbox list --state held --json",
         "outbox show abcdef",
         "outbox approve abcdef --why yes",
@@ -136,6 +140,7 @@ async fn answers_of_all_commands_read_well() {
         ("timers list", "no answer yet"),
         ("tasks list", "no tasks"),
         ("timeline acme.example.com", "0 entries"),
+        ("accounts show acme.example.com", "none is recorded"),
         ("panic on", "Undo: liaison --config x.toml panic off"),
     ] {
         let words = std::iter::once("liaison").chain(line.split(' '));
@@ -157,6 +162,40 @@ async fn answers_of_all_commands_read_well() {
             "{line}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_list_of_reports_fits_and_names_what_each_heeds() {
+    let desk = crate::api::tests::desk();
+    let answer = desk.ask("reports", json!({})).await.unwrap();
+    let text = report::listed(&answer);
+    assert!(
+        text.contains("\nsign-off\n") && text.contains("--account --amount"),
+        "{text}"
+    );
+    assert!(
+        text.contains("for N days") && text.contains("[--days]"),
+        "{text}"
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_was_given_to_a_report_reaches_it() {
+    let line = "liaison report forecast --period 2026-Q1 --person alice@example.com --days 3";
+    let Command::Report(args) = Cli::try_parse_from(line.split(' ')).unwrap().command else {
+        panic!("a report");
+    };
+    let arguments = report::arguments("forecast", &args);
+    assert_eq!(arguments["period"], "2026-Q1");
+    assert_eq!(arguments["person"], "alice@example.com");
+    assert_eq!(
+        (&arguments["days"], &arguments["account"]),
+        (&json!(3), &Value::Null)
+    );
 }
 
 #[test]

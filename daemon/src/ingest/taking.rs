@@ -8,6 +8,7 @@ use liaison_core::mail::{Address, MessageView, Standing, standing_names};
 use liaison_core::message::{MessageRecord, Person, ThreadRecord, cut_text};
 use liaison_core::outbox::Input;
 use liaison_core::time::Timestamp;
+use liaison_core::touch::{Touch, touch_of_message};
 
 use super::message::{is_new_after_rebind, joined};
 use super::{Prepared, TakeError, Taking};
@@ -70,6 +71,7 @@ impl Taking<'_> {
             writes.put(keys::msgid(id, &message.key), Vec::new());
         }
         self.write_timeline(&mut writes, &message)?;
+        write_touch(&mut writes, None, &message);
         self.write_event(&mut writes, &message, matched).await?;
         replace(&mut writes, keys::message(&message.key), None, &message)?;
         self.books.commit(writes).await?;
@@ -151,6 +153,7 @@ impl Taking<'_> {
         (fresh, matched): (&MessageRecord, Option<Match>),
     ) -> Result<(), BooksError> {
         let batch = self.batch;
+        let before = touch_of_message(&known.record);
         let mut message = known.record;
         if message.outbound || batch.folder.role != FolderRole::Sent {
             return Ok(());
@@ -168,6 +171,7 @@ impl Taking<'_> {
         self.write_thread(writes, &message, ours.as_ref(), (matched.as_ref(), false))
             .await?;
         self.write_timeline(writes, &message)?;
+        write_touch(writes, before.as_ref(), &message);
         let key = keys::outcome(message.key.as_str());
         if let Some(outcome) = self.books.get::<OutcomeRow>(key.clone()).await? {
             let mut row = outcome.record;
@@ -384,6 +388,19 @@ impl Taking<'_> {
             self.ingest.clock.now(),
         )
         .await
+    }
+}
+
+/// What a message says of contact with a customer, in place of what it said `before`.
+fn write_touch(writes: &mut Writes, before: Option<&Touch>, message: &MessageRecord) {
+    let now = touch_of_message(message);
+    let keys = |touch: Option<&Touch>| touch.map(keys::touches).unwrap_or_default();
+    let (old, new) = (keys(before), keys(now.as_ref()));
+    for gone in old.into_iter().filter(|key| !new.contains(key)) {
+        writes.del(gone);
+    }
+    for key in new {
+        writes.put(key, Vec::new());
     }
 }
 

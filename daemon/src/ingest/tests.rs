@@ -280,4 +280,5 @@ async fn mailboxes_that_hand_in_at_once_lose_nothing_and_double_nothing() {
 }
 
 mod commits;
+mod touches;
 mod unread;

@@ -5,7 +5,7 @@
 //! | contact, its addresses and indexes; ledgers under its names | removed |
 //! | message from them, or of ours to them alone | what remains: key, place, times |
 //! | mail to them or because of them, hold because of them | what remains: key, state, times |
-//! | case, task, timer, plugin result, memory of a plugin, timeline row about them | removed |
+//! | case, task, timer, plugin result, memory of a plugin, timeline row, touch about them | removed |
 //! | outcome of an event about them | says that they were erased |
 //! | audit row of something of theirs, or that names them | states and ids only |
 //! | anything else that names one of their addresses | rewritten without it |
@@ -108,6 +108,7 @@ impl Traces {
                 let seq = parts.time().and_then(|_| parts.u64());
                 removed(seq.is_ok_and(|seq| self.events.contains(&seq)))
             }
+            Ns::Touch => removed(self.has(keys::touch_at(&key.k).map(|touch| touch.id))),
             Ns::Timer | Ns::Task | Ns::CaseRecord => removed(self.has(parts.text().ok())),
             Ns::TimerDue => removed(self.has(keys::due_timer(&key.k).map(|(_, id)| id.0))),
             Ns::CaseByKind => removed(self.has(keys::indexed_case(&key.k).map(|id| id.0))),

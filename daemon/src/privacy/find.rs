@@ -256,6 +256,7 @@ impl Traces {
 /// others goes before those.
 pub(super) const ORDER: &[Ns] = &[
     Ns::Timeline,
+    Ns::Touch,
     Ns::Audit,
     Ns::Ledger,
     Ns::PluginKv,

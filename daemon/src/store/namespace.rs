@@ -95,6 +95,7 @@ families! {
     43 Record "record" "Core records: units, products, opportunities and the like.";
     44 RecordBy "record_by" "Core records by field (index).";
     45 Change "change" "Values of fields that wait for a person's yes.";
+    46 Touch "touch" "Contacts with customers, by account, contact and colleague (index).";
     47 Merge "merge" "Which records took the place of others, and what they got by it.";
 }
 

@@ -4,6 +4,7 @@ use liaison_core::account::fold;
 use liaison_core::crm::{CrmRecord, FieldType, Kind, change};
 use liaison_core::ids::derive;
 use liaison_core::proposal::Value;
+use liaison_core::touch::touch_of;
 
 use super::Entry;
 use crate::books::keys;
@@ -18,7 +19,7 @@ pub const MERGED: &str = "merged_into";
 pub const EXTERNAL: &str = "external_id";
 
 /// The entries of a record: external id, name, what it is known by, its state, who of us looks
-/// after it, and the records that it links to.
+/// after it, the records that it links to, and the contact with a customer that it tells of.
 pub(crate) fn of_record(record: &CrmRecord) -> Vec<Entry> {
     let mut found: Vec<(&str, String)> = Vec::new();
     if let Some(into) = &record.merged_into {
@@ -47,10 +48,14 @@ pub(crate) fn of_record(record: &CrmRecord) -> Vec<Entry> {
             _ => {}
         }
     }
-    found
-        .into_iter()
-        .map(|(field, value)| Entry::bare(keys::record_by(record.kind, field, &value, &record.id)))
-        .collect()
+    let mut entries = super::of_touch(touch_of(record).as_ref());
+    let found = found.into_iter();
+    entries.extend(
+        found.map(|(field, value)| {
+            Entry::bare(keys::record_by(record.kind, field, &value, &record.id))
+        }),
+    );
+    entries
 }
 
 /// Accounts are found by name and external id in a family of their own.
