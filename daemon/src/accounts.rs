@@ -5,19 +5,20 @@
 
 mod change;
 pub mod import;
+pub mod whose;
 
 use std::collections::BTreeSet;
 
-use liaison_core::account::matching::{AddressHit, Lookups, address_keys, domain_keys};
+use liaison_core::account::matching::{AddressHit, FreeMail, Lookups, domain_keys};
 use liaison_core::account::{Account, Contact, ContactStatus, Lifecycle};
 use liaison_core::ids::{AccountId, ContactId};
 use liaison_core::mail::address::{Address, AddressError, Domain};
 use liaison_core::time::Timestamp;
 
-use crate::books::rows::{ByAddrRow, ByDomainRow};
+use crate::books::rows::ByDomainRow;
 use crate::books::{Books, BooksError, keys};
 use crate::privacy::Tombstones;
-use crate::store::{Key, ReadError};
+use crate::store::ReadError;
 
 pub(crate) use change::audit;
 
@@ -178,7 +179,7 @@ pub struct AddressFacts {
 #[derive(Debug, Clone, Default)]
 pub struct DomainRules {
     /// Free-mail providers beyond the built-in list.
-    pub free_mail: Vec<String>,
+    pub free_mail: FreeMail,
     /// Our own domains.
     pub own: BTreeSet<String>,
     /// Our own addresses, in lookup form.
@@ -385,36 +386,12 @@ impl AccountBook {
         Ok((planned.record, planned.change))
     }
 
-    /// What is recorded under the keys of an address: one read.
+    /// What is recorded under the keys of an address.
     ///
     /// # Errors
     /// As the store.
     pub async fn lookups(&self, address: &Address) -> Result<Lookups, BooksError> {
-        let addresses = address_keys(address);
-        let domains = domain_keys(address.domain(), &self.rules.free_mail);
-        let asked: Vec<Key> = addresses
-            .iter()
-            .map(|key| keys::by_addr(key))
-            .chain(domains.iter().map(|key| keys::by_domain(key)))
-            .collect();
-        let rows = self.books.store.get(&asked).await?;
-        let mut rows = asked.iter().zip(rows);
-        let mut found = Lookups::default();
-        for (name, (key, row)) in addresses.into_iter().zip(&mut rows) {
-            let hits = match row {
-                Some(row) => row.record::<ByAddrRow>(key)?.record.hits,
-                None => Vec::new(),
-            };
-            found.addresses.push((name, hits));
-        }
-        for (name, (key, row)) in domains.into_iter().zip(&mut rows) {
-            let accounts = match row {
-                Some(row) => row.record::<ByDomainRow>(key)?.record.accounts,
-                None => Vec::new(),
-            };
-            found.domains.push((name, accounts));
-        }
-        Ok(found)
+        self.books.lookups(address, &self.rules.free_mail).await
     }
 
     /// Why no automatic mail may go to an address; `None` when nothing speaks against it.
@@ -446,6 +423,7 @@ impl AccountBook {
         }
         let mut accounts: BTreeSet<AccountId> =
             hits.iter().map(|hit| hit.account.clone()).collect();
+        accounts.extend(found.decided.values().cloned());
         facts.accounts = accounts.iter().cloned().collect();
         accounts.extend(found.domains.into_iter().flat_map(|(_, accounts)| accounts));
         for id in accounts {

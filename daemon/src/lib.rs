@@ -34,6 +34,7 @@ pub mod pipeline;
 pub mod plugin;
 pub mod privacy;
 pub mod reader;
+pub mod review;
 pub mod room;
 pub mod secret;
 pub mod sink;

@@ -262,7 +262,7 @@ async fn shared(
         let reason = format!("more than {SHARED_MAX} accounts would share it");
         return Err(AccountsError::field(column, account.as_str(), reason));
     }
-    if row.accounts.is_empty() {
+    if row.accounts.is_empty() && row.decided.is_none() {
         if let Some(version) = version {
             batch.expect(key.clone(), crate::store::Expect::Version(version));
             batch.del(key);

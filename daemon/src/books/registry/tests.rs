@@ -138,6 +138,8 @@ fn check_all() -> Golden {
     golden.check::<LookedRow>(golden::looked());
     golden.check::<SaltRow>(golden::salts());
     golden.check::<ErasureRow>(golden::erasures());
+    golden.check::<ReviewRow>(golden::reviews());
+    golden.check::<MatchRuleRow>(golden::match_rules());
     golden
 }
 
@@ -190,7 +192,16 @@ fn shapes() -> serde_reflection::Registry {
     );
     trace!(
         ByDomainRow,
-        CounterRow, WaitRow, UnreadRow, LookedRow, SaltRow, ErasureState, ErasureRow
+        CounterRow,
+        WaitRow,
+        UnreadRow,
+        LookedRow,
+        SaltRow,
+        ErasureState,
+        ErasureRow,
+        ReviewState,
+        ReviewRow,
+        MatchRuleRow
     );
     tracer.registry().unwrap()
 }
