@@ -348,7 +348,8 @@ impl Desk<'_> {
                 "whom the message is about is a candidate only ({why})"
             ));
         }
-        let known = self.facts.recipients.get(to).is_some_and(|to| to.recorded);
+        let recipient = self.facts.recipients.get(to);
+        let known = recipient.is_some_and(|to| to.recorded || to.of_account);
         (!known && !self.in_thread(to, answered)).then(|| {
             format!("{to} is no recorded contact and took no part: it may stand in a text only")
         })
