@@ -8,14 +8,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use liaison_core::account::matching::MatchOutcome;
 use liaison_core::account::{Contact, ContactStatus};
-use liaison_core::effect::HoldEffect;
 use liaison_core::ids::AccountId;
 use liaison_core::mail::{ParseLimits, parse_message};
 
 use super::*;
 use crate::accounts::{AccountBook, AccountDraft, By, ContactDraft, DomainRules};
 use crate::books::keys;
-use crate::books::registry::golden;
 use crate::books::replace;
 use crate::books::rows::{ReviewRow, TimelineRow};
 use crate::clock::Clock;
@@ -122,8 +120,9 @@ async fn record(house: &House, accounts: &[(&str, &[&str], &[&str])]) -> Vec<Acc
 
 /// The contact leaves.
 async fn leaves(house: &House, email: &str) {
-    let row = house.books.lookups(&address(email), &FreeMail::default());
-    for hit in row.await.unwrap().addresses.remove(0).1 {
+    let (email, free_mail) = (address(email), FreeMail::default());
+    let mut found = house.books.lookups(&email, &free_mail).await.unwrap();
+    for hit in found.addresses.remove(0).1 {
         let key = keys::contact(&hit.contact.unwrap());
         let stored = house
             .books
@@ -212,8 +211,7 @@ async fn who_left_belongs_nowhere_by_the_old_address_and_the_domain_still_tells(
 #[tokio::test]
 async fn an_answer_to_a_hold_of_ours_is_its_accounts() {
     let house = House::new().await;
-    let mut hold: HoldEffect = golden::holds().remove(0).value;
-    hold.uid = format!("hold.{}@example.net", hold.id);
+    let mut hold = crate::api::tests::hold();
     hold.cause.subject.account = Some("acc-7".into());
     let mut writes = house.books.batch();
     replace(&mut writes, keys::hold(&hold.id), None, &hold).unwrap();
