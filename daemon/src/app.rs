@@ -241,6 +241,8 @@ pub fn office(config: &Config) -> Office {
         limits: config.limits,
         authserv_ids: config.firm.authserv_ids.clone(),
         free_mail: config.firm.free_mail.clone(),
+        forms: config.firm.forms.clone(),
+        review_days: config.firm.review_days,
         people: people.collect(),
         mailboxes: config
             .mailboxes

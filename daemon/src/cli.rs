@@ -27,8 +27,8 @@ use serde_json::{Value, json};
 
 pub use args::Cli;
 use args::{
-    Accounts, Command, Decide, Holds, Outbox, Plugin, Show, StoreCommand, Switch, Tasks, Timers,
-    Was,
+    Accounts, Command, Decide, Holds, Outbox, Plugin, Review, Show, StoreCommand, Switch, Tasks,
+    Timers, Was,
 };
 use wording::Wording;
 
@@ -259,6 +259,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Match { target } => asks("match", match_arguments(&target)?),
         Command::Why { id } => asks("why", json!({ "id": id })),
         Command::Accounts(command) => accounts(command),
+        Command::Review(command) => review(command),
         Command::Cases { kind, action } => match action {
             Show::List => {
                 let kind = Some(kind).filter(|kind| kind != "all");
@@ -309,6 +310,26 @@ fn asked(command: Command) -> Result<Asked, Failure> {
 
 fn decision(on: &Decide) -> Value {
     json!({ "id": on.id, "why": on.why })
+}
+
+fn review(command: Review) -> Result<Asked, Failure> {
+    let say =
+        |command, decide: Decide| asks(command, json!({ "id": decide.id, "why": decide.why }));
+    match command {
+        Review::List { all } => asks("review-list", json!({ "all": all })),
+        Review::Show { id } => asks("review-show", json!({ "id": id })),
+        Review::Resolve {
+            id,
+            account,
+            domain,
+            why,
+        } => asks(
+            "review-resolve",
+            json!({ "id": id, "account": account, "domain": domain, "why": why }),
+        ),
+        Review::Dismiss(decide) => say("review-dismiss", decide),
+        Review::Reopen(decide) => say("review-reopen", decide),
+    }
 }
 
 fn accounts(command: Accounts) -> Result<Asked, Failure> {

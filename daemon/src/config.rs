@@ -19,6 +19,8 @@ mod validate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use liaison_core::account::matching::FreeMail;
+use liaison_core::account::matching::sender::FormSenders;
 use liaison_core::business_time::BusinessCalendar;
 use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::happening::UserView;
@@ -99,8 +101,12 @@ pub struct FirmConfig {
     pub sending_domain: String,
     /// Servers whose Authentication-Results are believed (RFC 8601 section 2.5).
     pub authserv_ids: Vec<String>,
-    /// Free-mail domains besides the shipped ones.
-    pub free_mail: Vec<String>,
+    /// Free-mail providers.
+    pub free_mail: FreeMail,
+    /// Web forms: addresses and domains.
+    pub forms: FormSenders,
+    /// Days after which a question whose an address is counts as stale.
+    pub review_days: u32,
     /// Working hours, holidays and zone.
     pub business: BusinessCalendar,
     /// Text below mails of people without a signature of their own.

@@ -14,7 +14,9 @@ mod message;
 mod taking;
 mod unread;
 
-pub(crate) use taking::{EVENT_NEXT, NewEvent, RECORDED_ONLY, append_event, append_events};
+pub(crate) use taking::{
+    EVENT_NEXT, NewEvent, RECORDED_ONLY, append_event, append_events, timeline_row,
+};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

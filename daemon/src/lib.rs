@@ -35,6 +35,7 @@ pub mod plugin;
 pub mod privacy;
 pub mod reader;
 pub mod records;
+pub mod review;
 pub mod room;
 pub mod secret;
 pub mod sink;

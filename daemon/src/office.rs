@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use liaison_core::account::matching::FreeMail;
+use liaison_core::account::matching::sender::FormSenders;
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId};
 use liaison_core::mail::address::Address;
@@ -42,8 +44,12 @@ pub struct Office {
     pub limits: Limits,
     /// Whose Authentication-Results are believed (RFC 8601).
     pub authserv_ids: Vec<String>,
-    /// More free-mail domains.
-    pub free_mail: Vec<String>,
+    /// Free-mail providers.
+    pub free_mail: FreeMail,
+    /// Web forms: their mail is from whoever filled them in.
+    pub forms: FormSenders,
+    /// Days after which a question whose an address is counts as stale.
+    pub review_days: u32,
     /// Our people, by address.
     pub people: BTreeMap<String, Person>,
     /// By name of the mailbox.

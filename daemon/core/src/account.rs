@@ -1,5 +1,6 @@
 //! Whom the firm looks after: accounts, their contacts, and our own people.
 
+pub mod free_mail;
 pub mod matching;
 
 use serde::{Deserialize, Serialize};

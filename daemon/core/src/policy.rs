@@ -137,6 +137,8 @@ pub struct RecipientFacts {
     pub left: bool,
     /// A contact of the matched account.
     pub of_account: bool,
+    /// A contact of any account.
+    pub recorded: bool,
     /// Names under which mails to this person are counted: the same for all addresses of a
     /// contact and all `+tag` variants of an address. Two recipients that share one are one
     /// person to the caps.

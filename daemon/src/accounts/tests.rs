@@ -19,7 +19,7 @@ pub(crate) fn empty_books(dir: &std::path::Path) -> Books {
 
 fn book(dir: &std::path::Path) -> AccountBook {
     let rules = DomainRules {
-        free_mail: vec!["freemail.example".to_owned()],
+        free_mail: FreeMail::new(None, &["freemail.example".to_owned()], &[]),
         own: ["ourfirm.example".to_owned()].into(),
         own_addresses: ["ourfirm@freemail.example".to_owned()].into(),
         people: ["alice@ourfirm.example".to_owned()].into(),
@@ -39,12 +39,7 @@ fn by(now: i64) -> By {
 async fn whose(book: &AccountBook, address: &str) -> (MatchOutcome, Option<AccountId>) {
     let address = Address::parse(address).unwrap();
     let found = book.lookups(&address).await.unwrap();
-    let sender = Sender {
-        address: Some(&address),
-        from_count: 1,
-        own: false,
-        automatic: None,
-    };
+    let sender = Sender::of(address, false);
     let matched = match_sender(&sender, &found, &book.rules().free_mail);
     (matched.outcome, matched.account)
 }

@@ -125,6 +125,36 @@ pub fn erasure(tombstone: &str) -> Key {
     one(Ns::Erasure, tombstone)
 }
 
+/// A question whose an address is.
+#[must_use]
+pub fn review(id: &str) -> Key {
+    one(Ns::Review, id)
+}
+
+/// What a person decided about an address in lookup form, or a domain.
+#[must_use]
+pub fn match_rule(subject: &str) -> Key {
+    one(Ns::MatchRule, subject)
+}
+
+/// The address in a key of [`by_addr`].
+#[must_use]
+pub fn indexed_address(key: &[u8]) -> Option<String> {
+    Parts::new(key).text().ok()
+}
+
+/// The domain in a key of [`by_domain`].
+#[must_use]
+pub fn indexed_domain(key: &[u8]) -> Option<String> {
+    let mut parts = Parts::new(key);
+    let mut labels = Vec::new();
+    while let Ok(label) = parts.text() {
+        labels.push(label);
+    }
+    labels.reverse();
+    (!labels.is_empty()).then(|| labels.join("."))
+}
+
 /// An event by its place in the log.
 #[must_use]
 pub fn event(seq: &u64) -> Key {

@@ -64,11 +64,23 @@ pub(super) struct RawFirm {
     pub authserv_ids: Vec<String>,
     #[serde(default)]
     pub free_mail: Vec<String>,
+    #[serde(default)]
+    pub not_free_mail: Vec<String>,
+    pub free_mail_file: Option<PathBuf>,
+    #[serde(default)]
+    pub form_senders: Vec<String>,
+    #[serde(default = "default_review_days")]
+    pub review_days: u32,
     #[serde(default = "default_hours")]
     pub working_hours: RawHours,
     #[serde(default)]
     pub holidays: Vec<RawHoliday>,
     pub signature: Option<String>,
+}
+
+/// How long the suggestions of a question whose an address is live (H-MATCH).
+fn default_review_days() -> u32 {
+    3
 }
 
 /// A weekday that is left out is closed.

@@ -211,7 +211,9 @@ impl Pipeline {
 
     fn counterpart(&self, message: &MessageRecord) -> Option<String> {
         if !message.outbound {
-            return message.from.as_ref().map(|from| from.email.clone());
+            let from = message.from.as_ref().map(|from| from.email.clone());
+            // What one of us passed on, or a form of ours sent, is about somebody else.
+            return from.filter(|from| !self.office.firm.owns(from));
         }
         let mut outside = message.to.iter().chain(&message.cc);
         outside
@@ -391,6 +393,7 @@ impl Pipeline {
             ..RecipientFacts::default()
         };
         for contact in &recipient.contacts {
+            facts.recorded = true;
             facts.of_account |= Some(&contact.account) == account;
             facts.do_not_contact |= contact.do_not_contact;
             facts.left |= contact.status == ContactStatus::Left;

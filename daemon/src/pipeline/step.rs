@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use liaison_core::account::matching::FreeMail;
 use liaison_core::effect::{MailEffect, MailMode};
 use liaison_core::happening::Happening;
 use liaison_core::ids::EffectId;
@@ -438,7 +439,8 @@ impl Pipeline {
 
 /// Whether two addresses are one but for their `+tag`.
 fn same_person(one: &str, other: &str) -> bool {
-    let bare = |email: &str| Some(standing_names(&Address::parse(email).ok()?, &[]).0);
+    let bare =
+        |email: &str| Some(standing_names(&Address::parse(email).ok()?, &FreeMail::default()).0);
     one == other || (bare(one).is_some() && bare(one) == bare(other))
 }
 

@@ -115,6 +115,7 @@ struct Scene {
     staff_mails: BTreeMap<String, Vec<Timestamp>>,
     restored: Option<Timestamp>,
     authenticity: &'static str,
+    matched: Match,
     owner: Option<OwnerFacts>,
     route: Option<Route>,
     staff_route: Option<Route>,
@@ -150,6 +151,14 @@ impl Scene {
             staff_mails: BTreeMap::new(),
             restored: None,
             authenticity: "pass",
+            matched: Match {
+                outcome: MatchOutcome::Unknown,
+                account: None,
+                contact: None,
+                candidates: Vec::new(),
+                confidence: 0,
+                evidence: Vec::new(),
+            },
             owner: Some(owner()),
             route: Some(route),
             staff_route: None,
@@ -181,14 +190,6 @@ impl Scene {
             limits: &self.limits,
             firm: &firm,
         };
-        let matched = Match {
-            outcome: MatchOutcome::Unknown,
-            account: None,
-            contact: None,
-            candidates: Vec::new(),
-            confidence: 0,
-            evidence: Vec::new(),
-        };
         let facts = Facts {
             now: self.now,
             cause: cause(),
@@ -201,7 +202,7 @@ impl Scene {
             participants: [ALICE, SAM].map(str::to_owned).into(),
             staff_mails: self.staff_mails.clone(),
             restored: self.restored,
-            matched: &matched,
+            matched: &self.matched,
             authenticity: self.authenticity,
             owner: self.owner.clone(),
             users: self

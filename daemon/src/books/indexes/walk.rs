@@ -180,7 +180,7 @@ impl Walk<'_> {
                 });
                 return Ok(());
             }
-            let Ok(Some(value)) = changed(value, &entry.member, true) else {
+            let Ok(Some(value)) = changed(entry.key.ns, value, &entry.member, true) else {
                 return Ok(());
             };
             let mut batch = self.books.batch();
@@ -274,7 +274,7 @@ impl Walk<'_> {
                 });
                 return Ok(());
             }
-            let Ok(left) = changed(Some(&row.value), member, false) else {
+            let Ok(left) = changed(index.ns, Some(&row.value), member, false) else {
                 return Ok(());
             };
             let mut batch = self.books.batch();
