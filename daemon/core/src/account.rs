@@ -1,6 +1,8 @@
 //! Whom the firm looks after: accounts, their contacts, and our own people.
 
+pub mod lookalike;
 pub mod matching;
+pub mod warnings;
 
 use serde::{Deserialize, Serialize};
 

@@ -117,7 +117,9 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    fn new(kind: &str, text: String) -> Evidence {
+    /// A reason, its text cut to what a record can keep.
+    #[must_use]
+    pub fn new(kind: &str, text: String) -> Evidence {
         // Texts quote addresses and header values of strangers; the record must fit the store.
         let text = crate::message::cut_bytes(&text, EVIDENCE_BYTES_MAX);
         Evidence {
