@@ -17,6 +17,7 @@ use crate::books::{Books, BooksError, keys, replace};
 use crate::store::keys::Tuple;
 use crate::store::{Batch, Dir, Key, Ns, Stored};
 
+use crate::books::indexes::skeleton_keys;
 pub(super) use crate::books::indexes::{EXTERNAL, NAME};
 
 /// A change that is not written yet.
@@ -226,6 +227,14 @@ async fn index_account(
     }
     for (key, column) in new.difference(&old) {
         shared(books, batch, (key.clone(), column), &after.id, true).await?;
+    }
+    let old: BTreeSet<Key> = before.into_iter().flat_map(skeleton_keys).collect();
+    let new: BTreeSet<Key> = skeleton_keys(after).collect();
+    for key in old.difference(&new) {
+        batch.del(key.clone());
+    }
+    for key in new.difference(&old) {
+        batch.put(key.clone(), Vec::new());
     }
     Ok(())
 }

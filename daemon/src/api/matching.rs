@@ -1,14 +1,16 @@
 //! `match`: whom an address or a message belongs to.
 
 use base64::Engine as _;
+use bytes::Bytes;
 use liaison_core::account::matching::{Match, Sender, ThreadAffinity, match_sender};
 use liaison_core::ids::{AccountId, ContactId};
-use liaison_core::mail::address::Address;
-use liaison_core::mail::{MessageView, ThreadEvidence, authenticity, thread_candidates};
+use liaison_core::mail::address::{Address, NamedAddress};
+use liaison_core::mail::{MessageView, ThreadEvidence, judged, thread_candidates};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, with};
+use crate::ingest::Known;
 use crate::reader;
 
 /// What `match` takes: one of the two.
@@ -63,13 +65,20 @@ async fn of_address(context: &ApiContext, address: &Address) -> Result<Value, Ap
         automatic: None,
     };
     let matched = match_sender(&sender, &found, &context.office.free_mail);
+    let known = Known {
+        office: &context.office,
+        found: &found,
+    };
+    let named = NamedAddress::new(None, address.clone());
+    let matched = matched.warned(context.books.sender_warnings(&named, &known).await?);
     let answer = match_json(context, &matched).await?;
     let more = json!({ "address": address, "authenticity": null });
     Ok(with(answer, more))
 }
 
 async fn of_message(context: &ApiContext, bytes: Vec<u8>) -> Result<Value, ApiError> {
-    let view = reader::read(bytes.into()).await?;
+    let bytes = Bytes::from(bytes);
+    let view = reader::read(bytes.clone()).await?;
     let address = view.from.first().map(|named| &named.address);
     let mut found = match address {
         Some(address) => context.accounts.lookups(address).await?,
@@ -89,7 +98,20 @@ async fn of_message(context: &ApiContext, bytes: Vec<u8>) -> Result<Value, ApiEr
         }),
     };
     let matched = match_sender(&sender, &found, &context.office.free_mail);
-    let told = authenticity(&view, &context.office.authserv_ids);
+    let dkim = match &context.office.dkim {
+        Some(verifier) => {
+            let now = context.clock.now();
+            Some(verifier.check(&view, Some(&bytes), now).await)
+        }
+        None => None,
+    };
+    let known = Known {
+        office: &context.office,
+        found: &found,
+    };
+    let warnings = context.books.warnings(&view, &known, dkim.as_ref()).await?;
+    let matched = matched.warned(warnings);
+    let told = judged(&view, &context.office.authserv_ids, dkim.as_ref());
     let answer = match_json(context, &matched).await?;
     let more = json!({
         "address": address,

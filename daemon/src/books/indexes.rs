@@ -5,7 +5,7 @@
 //!
 //! | family | follows from |
 //! |---|---|
-//! | `account_ext`, `by_domain` | accounts |
+//! | `account_ext`, `by_domain`, `skeleton` | accounts |
 //! | `account_contact`, `by_addr` | contacts |
 //! | `msgid`, `thread_member` | messages; of an erased one the first may stay |
 //! | `effect_due`, `effect_by_message`, `hold_by_group` | mails and holds |
@@ -20,6 +20,7 @@
 
 pub mod walk;
 
+use liaison_core::account::lookalike::skeletons;
 use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, fold};
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
@@ -55,9 +56,10 @@ pub const SOURCES: [Ns; 9] = [
 ];
 
 /// Families of index rows.
-pub const INDEXES: [Ns; 13] = [
+pub const INDEXES: [Ns; 14] = [
     Ns::AccountExt,
     Ns::ByDomain,
+    Ns::Skeleton,
     Ns::AccountContact,
     Ns::ByAddr,
     Ns::Msgid,
@@ -144,7 +146,17 @@ fn of_account(account: &Account) -> Vec<Entry> {
             key,
             member: Member::Account(account.id.clone()),
         })
+        .chain(skeleton_keys(account).map(Entry::bare))
         .collect()
+}
+
+/// Keys under which an account is found by domains that look like its own.
+pub fn skeleton_keys(account: &Account) -> impl Iterator<Item = Key> {
+    let domains = account.domains.iter();
+    domains.flat_map(|domain| {
+        let skeletons = skeletons(domain).into_iter();
+        skeletons.map(|skeleton| keys::skeleton(&skeleton, domain, &account.id))
+    })
 }
 
 /// Keys under which an account is found: by its domains, its name, its external id.
@@ -259,6 +271,7 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
             };
             Some(row.hits.into_iter().map(hit).collect())
         }
+        Ns::Skeleton => one(keys::skeleton_domain(&key.k).map(|(_, id)| keys::account(&id))),
         Ns::AccountContact => one(keys::indexed_contact(&key.k).map(|id| keys::contact(&id))),
         Ns::Msgid => one(keys::msgid_message(&key.k).map(|id| keys::message(&id))),
         Ns::ThreadMember => one(keys::member_message(&key.k).map(|id| keys::message(&id))),

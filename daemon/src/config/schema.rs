@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 /// Names of the sections, for the nearest name of an unknown key at the top.
-pub(super) const SECTIONS: [&str; 12] = [
+pub(super) const SECTIONS: [&str; 13] = [
     "firm",
+    "authenticity",
     "user",
     "transport",
     "mailbox",
@@ -69,6 +70,14 @@ pub(super) struct RawFirm {
     #[serde(default)]
     pub holidays: Vec<RawHoliday>,
     pub signature: Option<String>,
+}
+
+/// What is left out is as `AuthenticityConfig` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAuthenticity {
+    pub dkim: Option<bool>,
+    pub dns: Vec<String>,
 }
 
 /// A weekday that is left out is closed.

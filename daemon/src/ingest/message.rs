@@ -6,7 +6,7 @@ use liaison_core::account::matching::{
 use liaison_core::ids::{MessageKey, ThreadId, derive};
 use liaison_core::mail::address::{Address, NamedAddress};
 use liaison_core::mail::{
-    MessageView, Standing, ThreadEvidence, Verdict, authenticity, new_thread_id, thread_candidates,
+    MessageView, Standing, ThreadEvidence, judged, new_thread_id, thread_candidates,
 };
 use liaison_core::message::{
     ADDRESSES_MAX, MESSAGE_ID_BYTES_MAX, MessageRecord, Person, SUBJECT_CHARS_MAX, ThreadRecord,
@@ -15,6 +15,7 @@ use liaison_core::message::{
 use liaison_core::outbox::MailState;
 use liaison_core::time::{DAY_MS, Timestamp};
 
+use super::senders::Known;
 use super::{Prepared, Taking};
 use crate::books::BooksError;
 use crate::privacy::remains;
@@ -44,13 +45,8 @@ impl Taking<'_> {
         for people in [&mut record.to, &mut record.cc, &mut record.reply_to] {
             people.retain(stays);
         }
-        record.authenticity = match authenticity(view, &office.authserv_ids).verdict {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::None => "none",
-            Verdict::Unknown => "unknown",
-        }
-        .to_owned();
+        let told = judged(view, &office.authserv_ids, item.dkim.as_ref());
+        record.authenticity = told.verdict.as_str().to_owned();
         record.out_of_office = view.class.out_of_office.as_ref().map(|ooo| {
             let returns = ooo.returns_on.as_deref().and_then(|date| date.parse().ok());
             let business = &office.firm.business;
@@ -163,7 +159,16 @@ impl Taking<'_> {
                 format!("class {}: {why}", view.class.class.as_str())
             }),
         };
-        Ok(match_sender(&sender, &found, &self.ingest.office.free_mail))
+        let matched = match_sender(&sender, &found, &self.ingest.office.free_mail);
+        if outbound {
+            return Ok(matched);
+        }
+        let known = Known {
+            office: &self.ingest.office,
+            found: &found,
+        };
+        let dkim = item.dkim.as_ref();
+        Ok(matched.warned(self.books.warnings(view, &known, dkim).await?))
     }
 }
 
@@ -446,12 +451,15 @@ pub(super) fn joined(
 ///
 /// INTERNALDATE alone lies after migrations, Date alone lies when the sender's clock does: both
 /// must be newer than the last good look, with a margin for clocks.
-pub(super) fn is_new_after_rebind(message: &MessageRecord, last_look: Option<Timestamp>) -> bool {
+pub(super) fn is_new_after_rebind(
+    (received, date): (Timestamp, Timestamp),
+    last_look: Option<Timestamp>,
+) -> bool {
     let Some(last_look) = last_look else {
         return false;
     };
     let margin = last_look.minus_millis(REBIND_MARGIN_MS);
-    message.received > margin && message.date > margin
+    received > margin && date > margin
 }
 
 const REBIND_MARGIN_MS: i64 = 2 * DAY_MS;

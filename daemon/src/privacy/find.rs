@@ -267,6 +267,7 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::PluginState,
     Ns::AccountExt,
     Ns::ByDomain,
+    Ns::Skeleton,
     Ns::Account,
     Ns::AccountContact,
     Ns::ThreadMember,

@@ -92,6 +92,7 @@ families! {
     36 Parked "parked" "Events that were set aside for a plugin (index).";
     37 ThreadParty "thread_party" "Who is what to a conversation.";
     38 Erasure "erasure" "Persons whose data was erased, by a hash of their address.";
+    41 Skeleton "skeleton" "What a domain looks like, to the accounts that have it (index).";
 }
 
 impl fmt::Display for Ns {

@@ -8,7 +8,7 @@ use super::fold;
 use super::lookalike::{is_mixed_script, look_alike};
 use super::matching::{Evidence, Match, MatchOutcome};
 use crate::mail::address::{Address, NamedAddress, clean_text};
-use crate::mail::{DkimCheck, DkimDoubt};
+use crate::mail::{DkimCheck, DkimDoubt, MessageView};
 
 /// The domain of the sender is made to be taken for a known one.
 pub const LOOK_ALIKE: &str = "look-alike";
@@ -116,6 +116,22 @@ pub fn look_alike_warning(from: &Address, known: &[KnownDomain]) -> Option<Evide
         );
         Evidence::new(LOOK_ALIKE, text)
     })
+}
+
+/// What a message says against its own sender, whoever is known.
+#[must_use]
+pub fn of_message(view: &MessageView) -> Vec<Evidence> {
+    let several = view.from.len().max(view.from_field_count);
+    if several > 1 {
+        let text = format!("the message has {several} From addresses: nobody can say whose it is");
+        return vec![Evidence::new(SEVERAL_FROM, text)];
+    }
+    let Some(named) = view.from.first() else {
+        return Vec::new();
+    };
+    let domain = look_alike_warning(&named.address, &[]);
+    let name = display_name_warning(named, &[]);
+    domain.into_iter().chain(name).collect()
 }
 
 /// A domain as its owner wrote it and, where that differs, as people see it.

@@ -155,7 +155,7 @@ impl Desk<'_> {
             return Err(format!("more than {ATTACHMENTS_MAX} attachments"));
         }
         let requires = self.required_holds(email)?;
-        let mode = self.mail_mode(&to, self.authenticity(answered), reasons);
+        let mode = self.mail_mode(&to, answered, reasons);
         match mode {
             MailMode::Off => return Err("mail of this plugin is off (mode.mail)".to_owned()),
             MailMode::Rehearse => {
@@ -214,6 +214,14 @@ impl Desk<'_> {
         let inbound = answered.filter(|message| !message.outbound);
         let answered = inbound.map_or("pass", |message| message.authenticity.as_str());
         worse(self.facts.authenticity, answered)
+    }
+
+    /// What speaks against the sender of the message that set it off, or of the one answered.
+    pub(super) fn warning(&self, answered: Option<&MessageRecord>) -> Option<&str> {
+        let because_of = [self.facts.trigger, self.facts.origin, answered];
+        let mut inbound = because_of.into_iter().flatten().filter(|m| !m.outbound);
+        let found = inbound.find_map(|message| self.facts.warnings.get(&message.key));
+        found.map(String::as_str)
     }
 
     /// A mail of this answer as the caps count it.
@@ -295,7 +303,13 @@ impl Desk<'_> {
     }
 
     /// The operator's mode, lowered to `draft` where the rules ask for a person's eye.
-    fn mail_mode(&self, to: &Recipient, authenticity: &str, reasons: &mut Vec<String>) -> MailMode {
+    fn mail_mode(
+        &self,
+        to: &Recipient,
+        answered: Option<&MessageRecord>,
+        reasons: &mut Vec<String>,
+    ) -> MailMode {
+        let authenticity = self.authenticity(answered);
         let mode = self.rules.modes.mail;
         let beyond_draft = matches!(mode, MailMode::Send);
         if beyond_draft && let Some(at) = self.restored_since() {
@@ -309,10 +323,14 @@ impl Desk<'_> {
             reasons.push(format!("draft instead of send: {why}"));
             return MailMode::Draft;
         }
+        if beyond_draft && let Some(why) = self.warning(answered) {
+            reasons.push(format!("draft instead of send: {why}"));
+            return MailMode::Draft;
+        }
         if beyond_draft && authenticity != "pass" {
             reasons.push(format!(
                 "draft instead of send: the sender's authenticity is `{}`, sending needs `pass` \
-                 (configure `authserv_ids`)",
+                 (configure `authserv_ids`, or check signatures with `authenticity.dkim`)",
                 authenticity
             ));
             return MailMode::Draft;

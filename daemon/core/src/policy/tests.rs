@@ -115,6 +115,7 @@ struct Scene {
     staff_mails: BTreeMap<String, Vec<Timestamp>>,
     restored: Option<Timestamp>,
     authenticity: &'static str,
+    warnings: BTreeMap<MessageKey, String>,
     owner: Option<OwnerFacts>,
     route: Option<Route>,
     staff_route: Option<Route>,
@@ -150,6 +151,7 @@ impl Scene {
             staff_mails: BTreeMap::new(),
             restored: None,
             authenticity: "pass",
+            warnings: BTreeMap::new(),
             owner: Some(owner()),
             route: Some(route),
             staff_route: None,
@@ -203,6 +205,7 @@ impl Scene {
             restored: self.restored,
             matched: &matched,
             authenticity: self.authenticity,
+            warnings: self.warnings.clone(),
             owner: self.owner.clone(),
             users: self
                 .owner

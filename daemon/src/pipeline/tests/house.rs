@@ -444,6 +444,7 @@ fn office() -> Office {
         },
         limits: Limits::default(),
         authserv_ids: vec!["mx.example.net".to_owned()],
+        dkim: None,
         free_mail: Vec::new(),
         people: [("sam@example.net".to_owned(), sam)].into(),
         mailboxes: ["sam", "kim"].map(route).into(),

@@ -862,3 +862,34 @@ fn what_arrived_before_a_restore_is_answered_by_a_person() {
         assert_eq!(said, becomes == MailMode::Draft, "{reasons}");
     }
 }
+
+/// A proven look-alike is still a look-alike: its own valid signature sends nothing.
+#[test]
+fn a_warned_sender_gets_a_draft_at_most() {
+    for (mode, becomes) in [
+        (MailMode::Send, MailMode::Draft),
+        (MailMode::Approve, MailMode::Approve),
+        (MailMode::Draft, MailMode::Draft),
+    ] {
+        for of in ["trigger", "origin", "answered"] {
+            let mut scene = Scene::new();
+            scene.modes.mail = mode;
+            let mut doubtful = message("m2");
+            doubtful.key = "m2".into();
+            match of {
+                "trigger" => scene.trigger = Some(doubtful),
+                "origin" => (scene.trigger, scene.origin) = (None, Some(doubtful)),
+                _ => scene.answered = [("m1".into(), doubtful)].into(),
+            }
+            scene.warnings = [("m2".into(), "it looks like example.com".to_owned())].into();
+            let decision = scene.decide(vec![mail()]);
+            assert_eq!(mails(&decision)[0].effect.mode, becomes, "{mode:?} {of}");
+            let said = decision.verdicts[0].reasons.join(" ");
+            assert_eq!(
+                said.contains("looks like"),
+                mode == MailMode::Send,
+                "{said}"
+            );
+        }
+    }
+}
