@@ -63,7 +63,10 @@ impl DkimVerifier {
         received: Timestamp,
     ) -> DkimCheck {
         let Some(from) = single_sender(view) else {
-            return said(Verdict::Unknown, "the From field does not name exactly one address");
+            return said(
+                Verdict::Unknown,
+                "the From field does not name exactly one address",
+            );
         };
         if !is_signed(view) {
             return said(Verdict::None, "the message has no DKIM signature");

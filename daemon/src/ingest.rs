@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use liaison_core::ids::MailboxId;
-use liaison_core::mail::{DkimCheck, MessageView};
 use liaison_core::mail::address::NamedAddress;
+use liaison_core::mail::{DkimCheck, MessageView};
 use liaison_core::message::gone;
 use liaison_core::time::Timestamp;
 use tokio::sync::{Mutex, Notify};

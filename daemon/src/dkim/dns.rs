@@ -137,7 +137,9 @@ impl Dns {
             }
         }
         let until = now.saturating_add(ttl);
-        known.answers.insert(name.to_owned(), (answer.clone(), until));
+        known
+            .answers
+            .insert(name.to_owned(), (answer.clone(), until));
     }
 }
 
@@ -215,6 +217,3 @@ async fn asked(resolver: &TokioResolver, name: &str) -> (Answer, Duration) {
         false => (Answer::Records(records), ttl.max(TTL.0)),
     }
 }
-
-#[cfg(test)]
-mod tests;

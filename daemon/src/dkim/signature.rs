@@ -136,7 +136,11 @@ fn void_because(
     if signature.a == Algorithm::RsaSha1 {
         return Some("its algorithm (rsa-sha1) is broken".to_owned());
     }
-    if !signature.h.iter().any(|name| name.eq_ignore_ascii_case("From")) {
+    if !signature
+        .h
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case("From"))
+    {
         return Some("it does not cover the From field".to_owned());
     }
     if signature.h.len() > SIGNED_NAMES_MAX {
@@ -296,7 +300,13 @@ fn proof_of(output: &DkimOutput<'_>, from: &Address) -> Proof {
     let signature = output.signature();
     let who = signature.map_or_else(
         || from.domain().to_string(),
-        |signature| format!("{} (selector {})", clean_text(&signature.d), clean_text(&signature.s)),
+        |signature| {
+            format!(
+                "{} (selector {})",
+                clean_text(&signature.d),
+                clean_text(&signature.s)
+            )
+        },
     );
     let (verdict, why) = match output.result() {
         DkimResult::Pass => {
@@ -309,9 +319,10 @@ fn proof_of(output: &DkimOutput<'_>, from: &Address) -> Proof {
         DkimResult::Neutral(Error::Dkim(DkimError::FailedBodyHashMatch)) => {
             (Verdict::Fail, "the body was changed".to_owned())
         }
-        DkimResult::Fail(Error::Crypto(_)) => {
-            (Verdict::Fail, "the header was changed, or it is forged".to_owned())
-        }
+        DkimResult::Fail(Error::Crypto(_)) => (
+            Verdict::Fail,
+            "the header was changed, or it is forged".to_owned(),
+        ),
         DkimResult::Fail(error) => (Verdict::Fail, error.to_string()),
         DkimResult::TempError(error) => (Verdict::Unknown, error.to_string()),
         DkimResult::PermError(error) | DkimResult::Neutral(error) => {

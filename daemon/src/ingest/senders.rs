@@ -221,7 +221,9 @@ impl Books {
             }));
         }
         for probe in probes(domain) {
-            let keys = self.keys_under(keys::skeletons(&probe), CANDIDATES_MAX).await?;
+            let keys = self
+                .keys_under(keys::skeletons(&probe), CANDIDATES_MAX)
+                .await?;
             for (candidate, id) in keys.iter().filter_map(|key| keys::skeleton_domain(key)) {
                 let is_known = domains.iter().any(|known| known.domain == candidate);
                 if is_known || look_alike(domain, &candidate).is_none() {
@@ -262,7 +264,9 @@ impl Books {
             return Ok(people);
         }
         if let Some(account) = known.account_of_thread() {
-            let keys = self.keys_under(keys::account_contacts(account), CONTACTS_MAX).await?;
+            let keys = self
+                .keys_under(keys::account_contacts(account), CONTACTS_MAX)
+                .await?;
             for id in keys.iter().filter_map(|key| keys::indexed_contact(key)) {
                 people.extend(self.contact(&id).await?.and_then(known_person));
             }

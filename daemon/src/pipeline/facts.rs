@@ -202,7 +202,10 @@ impl Pipeline {
         Ok(from.filter(|from| outside && !self.office.firm.owns(from)))
     }
 
-    pub(super) async fn match_of_message(&self, message: &MessageRecord) -> Result<Match, BooksError> {
+    pub(super) async fn match_of_message(
+        &self,
+        message: &MessageRecord,
+    ) -> Result<Match, BooksError> {
         let outcome = self.books.outcome(message.key.as_str()).await?;
         Ok(outcome
             .and_then(|outcome| outcome.matched)

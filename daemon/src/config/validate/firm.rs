@@ -9,9 +9,9 @@ use liaison_core::business_time::{BusinessCalendar, WorkInterval};
 use liaison_core::zones::zone;
 
 use super::Validation;
-use crate::config::{AuthenticityConfig, FirmConfig};
 use crate::config::read::Section;
 use crate::config::schema::{RawAuthenticity, RawFirm, RawHoliday, RawHours};
+use crate::config::{AuthenticityConfig, FirmConfig};
 use crate::dkim::DkimSettings;
 
 /// RFC 1035 section 4.2.
@@ -77,7 +77,8 @@ impl Validation<'_, '_> {
         }
         if let (Some(false), Some(section), false) = (raw.dkim, section, raw.dns.is_empty()) {
             let what = "DNS servers are named, but nothing is asked (dkim = false)";
-            self.problems.add(section, "dns", what, "remove one of them");
+            self.problems
+                .add(section, "dns", what, "remove one of them");
         }
         let server_says = firm.is_some_and(|firm| !firm.authserv_ids.is_empty());
         Some(AuthenticityConfig {
