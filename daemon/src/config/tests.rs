@@ -115,12 +115,20 @@ fn signatures_are_checked_where_nobody_else_does_or_where_it_is_asked_for() {
         (ids, "", false),
         ("", "[authenticity]\ndkim = false", false),
         (ids, "[authenticity]\ndkim = true", true),
-        ("", "[authenticity]\ndns = [\"127.0.0.1:5353\", \"::1\"]", true),
+        (
+            "",
+            "[authenticity]\ndns = [\"127.0.0.1:5353\", \"::1\"]",
+            true,
+        ),
     ] {
         let config = parse(&text(ids, section)).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(config.authenticity.dkim, dkim, "{ids} {section}");
     }
-    let config = parse(&text("", "[authenticity]\ndns = [\"127.0.0.1:5353\", \"::1\"]")).unwrap();
+    let config = parse(&text(
+        "",
+        "[authenticity]\ndns = [\"127.0.0.1:5353\", \"::1\"]",
+    ))
+    .unwrap();
     let servers = ["127.0.0.1:5353", "[::1]:53"].map(|server| server.parse().unwrap());
     assert_eq!(config.authenticity.settings.dns, servers);
 }

@@ -25,8 +25,10 @@ const RECORDS_BYTES_MAX: usize = 8 * 1_024;
 const TTL: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3_600));
 /// How long it is remembered that there is no such record.
 const MISSING_TTL: Duration = Duration::from_secs(300);
-/// Time for one try of one question, and how many tries there are.
-const TRY: (Duration, usize) = (Duration::from_millis(1_500), 2);
+/// Time for one try of one question, and how often it is repeated.
+const TRY: (Duration, usize) = (Duration::from_millis(1_200), 1);
+/// Time for all of it, whatever the servers do.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// Questions without an answer, one after the other, from which on nobody is asked for
 /// [`REST`]: a dead server must not hold up each message anew.
 const TROUBLES_MAX: u32 = 3;
@@ -81,7 +83,9 @@ impl Dns {
         }
         let resolver = self.resolver.get_or_init(|| resolver(&self.servers));
         let (answer, ttl) = match resolver {
-            Ok(resolver) => asked(resolver, name).await,
+            Ok(resolver) => tokio::time::timeout(ANSWER_LIMIT, asked(resolver, name))
+                .await
+                .unwrap_or_else(|_| (Answer::NoAnswer(too_late()), Duration::ZERO)),
             Err(why) => (Answer::NoAnswer(why.clone()), Duration::ZERO),
         };
         self.learn(name, &answer, ttl);
@@ -141,6 +145,13 @@ impl Dns {
             .answers
             .insert(name.to_owned(), (answer.clone(), until));
     }
+}
+
+fn too_late() -> String {
+    format!(
+        "DNS did not answer within {} seconds",
+        ANSWER_LIMIT.as_secs()
+    )
 }
 
 fn resolver(servers: &[SocketAddr]) -> Result<TokioResolver, String> {

@@ -30,7 +30,7 @@ const WARNINGS: [&str; 3] = [LOOK_ALIKE, DISPLAY_NAME, SEVERAL_FROM];
 /// Kinds of evidence under which a message gives up nothing that waits.
 const DOUBTS: [&str; 3] = [OTHER_SIGNER, SIGNATURE_VOID, RESULTS_UNTRUSTED];
 /// Most warnings of one message; they come before the other evidence in its record.
-pub const WARNINGS_MAX: usize = 4;
+pub const WARNINGS_MAX: usize = 5;
 
 impl Match {
     /// The match after `warnings` were looked at: with one that speaks against the sender it has

@@ -427,7 +427,7 @@ async fn a_look_alike_is_found_among_all_accounts() {
     let mut scene = Scene::new(&[]).await;
     for (id, from, warned) in [
         ("a1", "ann@northclinic.org", true),
-        ("a2", "ann@nothrclinic.com", true),
+        ("a2", "ann@norhtclinic.com", true),
         ("a3", "ann@north-clinic.com", true),
         ("a4", "ann@elsewhere.example", false),
         ("a5", "ann@northclinic.com", false),
