@@ -43,7 +43,7 @@ pub(super) enum Answer {
     /// It has none.
     Missing,
     /// It could not be found out, because ...
-    NoAnswer(String),
+    Unknown(String),
 }
 
 /// Asks for TXT records.
@@ -85,8 +85,8 @@ impl Dns {
         let (answer, ttl) = match resolver {
             Ok(resolver) => tokio::time::timeout(ANSWER_LIMIT, asked(resolver, name))
                 .await
-                .unwrap_or_else(|_| (Answer::NoAnswer(too_late()), Duration::ZERO)),
-            Err(why) => (Answer::NoAnswer(why.clone()), Duration::ZERO),
+                .unwrap_or_else(|_| (Answer::Unknown(too_late()), Duration::ZERO)),
+            Err(why) => (Answer::Unknown(why.clone()), Duration::ZERO),
         };
         self.learn(name, &answer, ttl);
         answer
@@ -107,7 +107,7 @@ impl Dns {
             Some(until) if until > now => {
                 let seconds = until.saturating_sub(now).as_secs();
                 let why = format!("DNS did not answer lately; it is asked again in {seconds} s");
-                Some(Answer::NoAnswer(why))
+                Some(Answer::Unknown(why))
             }
             Some(_) => {
                 // One question more, and if that is not answered, the next rest.
@@ -122,7 +122,7 @@ impl Dns {
     fn learn(&self, name: &str, answer: &Answer, ttl: Duration) {
         let now = SystemClock.monotonic();
         let mut known = self.known();
-        if matches!(answer, Answer::NoAnswer(_)) {
+        if matches!(answer, Answer::Unknown(_)) {
             known.troubles = known.troubles.saturating_add(1);
             if known.troubles >= TROUBLES_MAX {
                 known.rests_until = Some(now.saturating_add(REST));
@@ -204,7 +204,7 @@ async fn asked(resolver: &TokioResolver, name: &str) -> (Answer, Duration) {
         }
         Err(error) => {
             return (
-                Answer::NoAnswer(format!("DNS did not answer ({error})")),
+                Answer::Unknown(format!("DNS did not answer ({error})")),
                 Duration::ZERO,
             );
         }

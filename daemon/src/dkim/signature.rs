@@ -196,7 +196,7 @@ fn key_of(claim: &Claim, answer: Answer) -> Result<Arc<DomainKey>, Proof> {
     let records = match answer {
         Answer::Records(records) => records,
         Answer::Missing => return Err(told(Verdict::Fail, "its key is not published".to_owned())),
-        Answer::NoAnswer(why) => {
+        Answer::Unknown(why) => {
             return Err(told(Verdict::Unknown, format!("not checked, {why}")));
         }
     };

@@ -874,15 +874,14 @@ fn a_warned_sender_gets_a_draft_at_most() {
         for of in ["trigger", "origin", "answered"] {
             let mut scene = Scene::new();
             scene.modes.mail = mode;
-            let mut doubtful = message("m2");
-            doubtful.key = "m2".into();
+            let doubtful = message("m2");
             match of {
                 "trigger" => scene.trigger = Some(doubtful),
                 "origin" => (scene.trigger, scene.origin) = (None, Some(doubtful)),
                 _ => scene.answered = [("m1".into(), doubtful)].into(),
             }
             scene.warnings = [("m2".into(), "it looks like example.com".to_owned())].into();
-            let decision = scene.decide(vec![mail()]);
+            let decision = scene.decide(vec![proposal("mail", Action::Email(email()))]);
             assert_eq!(mails(&decision)[0].effect.mode, becomes, "{mode:?} {of}");
             let said = decision.verdicts[0].reasons.join(" ");
             assert_eq!(
