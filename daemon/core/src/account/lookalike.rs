@@ -9,6 +9,10 @@
 
 use super::matching::registrable;
 
+/// Names for documents and tests, which nobody can register (RFC 2606 section 3): none of them is
+/// made to look like another.
+const RESERVED: [&str; 3] = ["example.com", "example.net", "example.org"];
+
 /// Skeletons of one domain: its look, and its consonants in any order.
 pub const SKELETONS_MAX: usize = 2;
 /// Skeletons under which look-alikes of one stranger's domain are looked for.
@@ -97,7 +101,7 @@ pub fn probes(theirs: &str) -> Vec<String> {
 #[must_use]
 pub fn look_alike(theirs: &str, known: &str) -> Option<Likeness> {
     let (one, other) = (named(theirs)?, named(known)?);
-    if one == other {
+    if one == other || RESERVED.contains(&one) && RESERVED.contains(&other) {
         return None;
     }
     let (name, wanted) = (label(one), label(other));

@@ -6,7 +6,9 @@ fn a_domain_made_to_be_taken_for_another_is_recognised() {
     use Likeness::{Added, Hyphen, InFront, Letters, OtherEnding, Spelling};
     for (theirs, known, expected) in [
         ("example.co", "example.com", Some(OtherEnding)),
-        ("mail.example.org", "example.com", Some(OtherEnding)),
+        ("mail.widgets.org", "widgets.com", Some(OtherEnding)),
+        // Nobody can register these.
+        ("example.org", "example.com", None),
         ("ex-ample.com", "example.com", Some(Hyphen)),
         ("examp1e.com", "example.com", Some(Letters)),
         ("rnicron.com", "micron.com", Some(Letters)),
