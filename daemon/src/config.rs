@@ -29,6 +29,7 @@ use liaison_core::policy;
 use liaison_core::policy::{Limits, Modes};
 use serde_json::{Map, Value};
 
+use crate::dkim::DkimSettings;
 use crate::keeping::retention::Retention;
 use crate::room::RoomSettings;
 use crate::sink::caldav::CaldavSettings;
@@ -81,9 +82,20 @@ pub struct Config {
     pub store: SledOptions,
     /// What is left alone of the disk.
     pub disk: RoomSettings,
+    /// How we check by ourselves who wrote.
+    pub authenticity: AuthenticityConfig,
     /// Line and column of keys and sections, by path such as `mailbox.sales.port`: for messages
     /// about what is found out later.
     pub places: BTreeMap<String, (usize, usize)>,
+}
+
+/// `[authenticity]`: our own check of senders, besides `firm.authserv_ids`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthenticityConfig {
+    /// DKIM signatures are checked. Default: when no `authserv_ids` are configured.
+    pub dkim: bool,
+    /// Which DNS servers are asked.
+    pub settings: DkimSettings,
 }
 
 /// `[firm]`: ourselves.

@@ -24,6 +24,7 @@ pub mod control;
 pub mod delivery;
 pub mod demo;
 pub mod dial;
+pub mod dkim;
 pub mod freshness;
 pub mod hint;
 pub mod ingest;

@@ -3,6 +3,7 @@
 //! Built once from the configuration; a reload builds a new one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use liaison_core::account::matching::FreeMail;
 use liaison_core::account::matching::sender::FormSenders;
@@ -10,6 +11,8 @@ use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId};
 use liaison_core::mail::address::Address;
 use liaison_core::policy::{Firm, Limits, Route};
+
+use crate::dkim::DkimVerifier;
 
 /// How mail because of a mailbox leaves.
 #[derive(Debug, Clone)]
@@ -44,6 +47,8 @@ pub struct Office {
     pub limits: Limits,
     /// Whose Authentication-Results are believed (RFC 8601).
     pub authserv_ids: Vec<String>,
+    /// Our own check of signatures, where it is switched on.
+    pub dkim: Option<Arc<DkimVerifier>>,
     /// Free-mail providers.
     pub free_mail: FreeMail,
     /// Web forms: their mail is from whoever filled them in.

@@ -84,12 +84,9 @@ pub async fn stage(
             messages: Vec::new(),
             state: ReviewState::Open,
         });
-    row.evidence = matched
-        .evidence
-        .iter()
-        .take(EVIDENCE_MAX)
-        .cloned()
-        .collect();
+    // How far the sender is proven is said of each message, not of the question.
+    let reasons = matched.evidence.iter().filter(|one| !one.is_about_sender());
+    row.evidence = reasons.take(EVIDENCE_MAX).cloned().collect();
     row.last = now;
     row.count = row.count.saturating_add(1);
     row.messages.push(message.key.clone());

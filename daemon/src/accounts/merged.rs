@@ -24,7 +24,12 @@ impl Books {
         let mut ids: BTreeSet<AccountId> = hits.map(|hit| hit.account.clone()).collect();
         ids.extend(found.domains.iter().flat_map(|(_, ids)| ids.clone()));
         ids.extend(found.decided.values().cloned());
-        ids.extend(found.thread.as_ref().and_then(|thread| thread.account.clone()));
+        ids.extend(
+            found
+                .thread
+                .as_ref()
+                .and_then(|thread| thread.account.clone()),
+        );
         ids.extend(found.event.as_ref().map(|event| event.account.clone()));
         let moved = self.moved(&ids).await?;
         if moved.is_empty() {
@@ -50,7 +55,11 @@ impl Books {
             ids.dedup();
         }
         found.decided.values_mut().for_each(follow);
-        if let Some(account) = found.thread.as_mut().and_then(|thread| thread.account.as_mut()) {
+        if let Some(account) = found
+            .thread
+            .as_mut()
+            .and_then(|thread| thread.account.as_mut())
+        {
             follow(account);
         }
         if let Some(event) = &mut found.event {

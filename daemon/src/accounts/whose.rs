@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use liaison_core::account::ContactStatus;
 use liaison_core::account::matching::sender::{Ourselves, Sender, Senders, senders};
 use liaison_core::account::matching::{
-    AddressHit, EventAffinity, FreeMail, Lookups, Match, ThreadAffinity, address_keys, domain_keys,
-    match_sender,
+    AddressHit, EventAffinity, Evidence, FreeMail, Lookups, Match, ThreadAffinity, address_keys,
+    domain_keys, match_sender,
 };
 use liaison_core::ids::{ContactId, EffectId};
 use liaison_core::mail::MessageView;
@@ -51,6 +51,17 @@ pub struct Whose {
     pub matched: Match,
     /// The address that was looked up for it; From, unless the evidence says otherwise.
     pub address: Option<Address>,
+}
+
+impl Whose {
+    /// The same after `warnings` were looked at, as [`Match::warned`].
+    #[must_use]
+    pub fn warned(self, warnings: Vec<Evidence>) -> Whose {
+        Whose {
+            matched: self.matched.warned(warnings),
+            ..self
+        }
+    }
 }
 
 /// Those whom an inbound message may be about, as this firm sees it.

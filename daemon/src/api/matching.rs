@@ -1,11 +1,12 @@
 //! `match`: whom an address or a message belongs to.
 
 use base64::Engine as _;
+use bytes::Bytes;
 use liaison_core::account::matching::sender::Senders;
 use liaison_core::account::matching::{Match, Sender, ThreadAffinity};
 use liaison_core::ids::{AccountId, ContactId};
-use liaison_core::mail::address::Address;
-use liaison_core::mail::{MessageView, ThreadEvidence, authenticity, thread_candidates};
+use liaison_core::mail::address::{Address, NamedAddress};
+use liaison_core::mail::{MessageView, ThreadEvidence, judged, thread_candidates};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use super::{ApiContext, ApiError, Caller, with};
 use crate::accounts::whose::{Asked, Whose, senders_of};
 use crate::books::keys;
 use crate::books::rows::ReviewRow;
+use crate::ingest::Inbound;
 use crate::reader;
 use crate::review::review_id;
 
@@ -67,7 +69,12 @@ async fn of_address(context: &ApiContext, address: &Address) -> Result<Value, Ap
         event: None,
         free_mail: &context.office.free_mail,
     };
-    let whose = context.books.whose(asked).await?;
+    let named = NamedAddress::new(None, address.clone());
+    let warnings = context
+        .books
+        .sender_warnings(&named, &context.office, None)
+        .await?;
+    let whose = context.books.whose(asked).await?.warned(warnings);
     let answer = match_json(context, &whose.matched).await?;
     let review = review_of(context, &whose).await?;
     let more = json!({ "address": address, "authenticity": null, "review": review });
@@ -75,7 +82,8 @@ async fn of_address(context: &ApiContext, address: &Address) -> Result<Value, Ap
 }
 
 async fn of_message(context: &ApiContext, bytes: Vec<u8>) -> Result<Value, ApiError> {
-    let view = reader::read(bytes.into()).await?;
+    let bytes = Bytes::from(bytes);
+    let view = reader::read(bytes.clone()).await?;
     let from = view.from.first().map(|named| &named.address);
     let thread = match from {
         Some(from) => thread_affinity(context, &view, from).await?,
@@ -83,12 +91,26 @@ async fn of_message(context: &ApiContext, bytes: Vec<u8>) -> Result<Value, ApiEr
     };
     let asked = Asked {
         senders: &senders_of(&view, &context.office),
-        thread,
+        thread: thread.clone(),
         event: context.books.event_of_ours(&view).await?,
         free_mail: &context.office.free_mail,
     };
     let whose = context.books.whose(asked).await?;
-    let told = authenticity(&view, &context.office.authserv_ids);
+    let dkim = match &context.office.dkim {
+        Some(verifier) => {
+            let now = context.clock.now();
+            Some(verifier.check(&view, Some(&bytes), now).await)
+        }
+        None => None,
+    };
+    let told = judged(&view, &context.office.authserv_ids, dkim.as_ref());
+    let inbound = Inbound {
+        office: &context.office,
+        view: &view,
+        thread,
+        dkim: dkim.as_ref(),
+    };
+    let whose = context.books.warned(whose, inbound).await?;
     let answer = match_json(context, &whose.matched).await?;
     let more = json!({
         "address": whose.address,

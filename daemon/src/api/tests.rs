@@ -76,6 +76,7 @@ pub(crate) fn office() -> Office {
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),
+        dkim: None,
         free_mail: Default::default(),
         forms: Default::default(),
         review_days: 3,

@@ -5,7 +5,7 @@
 //!
 //! | family | follows from |
 //! |---|---|
-//! | `account_ext`, `by_domain` | accounts |
+//! | `account_ext`, `by_domain`, `skeleton` | accounts |
 //! | `account_contact`, `by_addr` | contacts |
 //! | `record_by` | core records of every kind |
 //! | `by_addr`, `by_domain` | what people decided |
@@ -25,6 +25,7 @@ pub mod walk;
 
 use std::collections::BTreeMap;
 
+use liaison_core::account::lookalike::skeletons;
 use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, fold};
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
@@ -63,10 +64,11 @@ pub const SOURCES: [Ns; 11] = [
 ];
 
 /// Families of index rows.
-pub const INDEXES: [Ns; 14] = [
+pub const INDEXES: [Ns; 15] = [
     Ns::RecordBy,
     Ns::AccountExt,
     Ns::ByDomain,
+    Ns::Skeleton,
     Ns::AccountContact,
     Ns::ByAddr,
     Ns::Msgid,
@@ -173,8 +175,18 @@ pub(crate) fn of_account(account: &Account) -> Vec<Entry> {
             key,
             member: Member::Account(account.id.clone()),
         }));
+        entries.extend(skeleton_keys(account).map(Entry::bare));
     }
     entries
+}
+
+/// Keys under which an account is found by domains that look like its own.
+pub fn skeleton_keys(account: &Account) -> impl Iterator<Item = Key> {
+    let domains = account.domains.iter();
+    domains.flat_map(|domain| {
+        let skeletons = skeletons(domain).into_iter();
+        skeletons.map(|skeleton| keys::skeleton(&skeleton, domain, &account.id))
+    })
 }
 
 /// Keys under which an account is found: by its domains, its name, its external id.
@@ -299,6 +311,7 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
             Some(hits.chain(decided(row.decided, address)).collect())
         }
         Ns::RecordBy => one(keys::indexed_record(&key.k).map(|(kind, id)| keys::record(kind, &id))),
+        Ns::Skeleton => one(keys::skeleton_domain(&key.k).map(|(_, id)| keys::account(&id))),
         Ns::AccountContact => one(keys::indexed_contact(&key.k).map(|id| keys::contact(&id))),
         Ns::Msgid => one(keys::msgid_message(&key.k).map(|id| keys::message(&id))),
         Ns::ThreadMember => one(keys::member_message(&key.k).map(|id| keys::message(&id))),

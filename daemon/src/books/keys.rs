@@ -518,6 +518,30 @@ pub fn by_domain(domain: &str) -> Key {
     reversed.key(Ns::ByDomain)
 }
 
+/// An account's domain under what it looks like (see `account::lookalike`).
+#[must_use]
+pub fn skeleton(skeleton: &str, domain: &str, account: &AccountId) -> Key {
+    Tuple::new()
+        .text(skeleton)
+        .text(domain)
+        .text(account.as_str())
+        .key(Ns::Skeleton)
+}
+
+/// Domains that look like this.
+#[must_use]
+pub fn skeletons(skeleton: &str) -> Range {
+    Tuple::new().text(skeleton).range(Ns::Skeleton)
+}
+
+/// Domain and account in a key of [`skeletons`].
+#[must_use]
+pub fn skeleton_domain(key: &[u8]) -> Option<(String, AccountId)> {
+    let mut parts = Parts::new(key);
+    parts.text().ok()?;
+    Some((parts.text().ok()?, AccountId(parts.text().ok()?)))
+}
+
 /// A step in the life of something.
 #[must_use]
 pub fn audit(subject: &str, at: Timestamp, nth: u64) -> Key {

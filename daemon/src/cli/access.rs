@@ -212,6 +212,7 @@ fn nobody() -> Result<Office, Failure> {
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),
+        dkim: None,
         free_mail: Default::default(),
         forms: Default::default(),
         review_days: 3,

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 /// Names of the sections, for the nearest name of an unknown key at the top.
-pub(super) const SECTIONS: [&str; 12] = [
+pub(super) const SECTIONS: [&str; 13] = [
     "firm",
+    "authenticity",
     "user",
     "transport",
     "mailbox",
@@ -81,6 +82,14 @@ pub(super) struct RawFirm {
 /// How long the suggestions of a question whose an address is live (H-MATCH).
 fn default_review_days() -> u32 {
     3
+}
+
+/// What is left out is as `AuthenticityConfig` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAuthenticity {
+    pub dkim: Option<bool>,
+    pub dns: Vec<String>,
 }
 
 /// A weekday that is left out is closed.

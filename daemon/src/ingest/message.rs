@@ -5,7 +5,7 @@ use liaison_core::account::matching::{FreeMail, Match, Sender, ThreadAffinity};
 use liaison_core::ids::{AccountId, MessageKey, ThreadId, derive};
 use liaison_core::mail::address::{Address, NamedAddress};
 use liaison_core::mail::{
-    MessageView, Standing, ThreadEvidence, Verdict, authenticity, new_thread_id, thread_candidates,
+    MessageView, Standing, ThreadEvidence, judged, new_thread_id, thread_candidates,
 };
 use liaison_core::message::{
     ADDRESSES_MAX, MESSAGE_ID_BYTES_MAX, MessageRecord, Person, SUBJECT_CHARS_MAX, ThreadRecord,
@@ -14,6 +14,7 @@ use liaison_core::message::{
 use liaison_core::outbox::MailState;
 use liaison_core::time::{DAY_MS, Timestamp};
 
+use super::senders::Inbound;
 use super::{Prepared, Taking};
 use crate::accounts::whose::{Asked, Whose, senders_of};
 use crate::books::BooksError;
@@ -44,13 +45,8 @@ impl Taking<'_> {
         for people in [&mut record.to, &mut record.cc, &mut record.reply_to] {
             people.retain(stays);
         }
-        record.authenticity = match authenticity(view, &office.authserv_ids).verdict {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::None => "none",
-            Verdict::Unknown => "unknown",
-        }
-        .to_owned();
+        let told = judged(view, &office.authserv_ids, item.dkim.as_ref());
+        record.authenticity = told.verdict.as_str().to_owned();
         record.out_of_office = view.class.out_of_office.as_ref().map(|ooo| {
             let returns = ooo.returns_on.as_deref().and_then(|date| date.parse().ok());
             let business = &office.firm.business;
@@ -154,11 +150,21 @@ impl Taking<'_> {
         };
         let asked = Asked {
             senders: &senders,
-            thread: thread_says,
+            thread: thread_says.clone(),
             event,
             free_mail: &office.free_mail,
         };
-        self.books.whose(asked).await
+        let whose = self.books.whose(asked).await?;
+        if outbound {
+            return Ok(whose);
+        }
+        let inbound = Inbound {
+            office,
+            view,
+            thread: thread_says,
+            dkim: item.dkim.as_ref(),
+        };
+        self.books.warned(whose, inbound).await
     }
 }
 
@@ -419,12 +425,15 @@ pub(super) fn firm_account(matched: Option<&Match>) -> Option<&AccountId> {
 ///
 /// INTERNALDATE alone lies after migrations, Date alone lies when the sender's clock does: both
 /// must be newer than the last good look, with a margin for clocks.
-pub(super) fn is_new_after_rebind(message: &MessageRecord, last_look: Option<Timestamp>) -> bool {
+pub(super) fn is_new_after_rebind(
+    (received, date): (Timestamp, Timestamp),
+    last_look: Option<Timestamp>,
+) -> bool {
     let Some(last_look) = last_look else {
         return false;
     };
     let margin = last_look.minus_millis(REBIND_MARGIN_MS);
-    message.received > margin && message.date > margin
+    received > margin && date > margin
 }
 
 const REBIND_MARGIN_MS: i64 = 2 * DAY_MS;

@@ -53,7 +53,7 @@ impl Taking<'_> {
         message.historical = match self.batch.mode {
             BatchMode::Live => false,
             BatchMode::History => true,
-            BatchMode::Rebind => !is_new_after_rebind(&message, last_look),
+            BatchMode::Rebind => !is_new_after_rebind((message.received, message.date), last_look),
         };
         let ours = self.mail_of_ours(&message).await?;
         if let Some(mail) = &ours {
@@ -231,8 +231,10 @@ impl Taking<'_> {
         let from = message.from.as_ref();
         let from_us = from.is_some_and(|from| self.ingest.office.firm.owns(&from.email));
         let mut thread = joined(before, message, (by_person, from_us), (matched, standing));
-        self.write_parties(writes, message, standing, (by_person, fresh))
-            .await?;
+        if !is_warned(matched) {
+            self.write_parties(writes, message, standing, (by_person, fresh))
+                .await?;
+        }
         if !joins {
             thread.messages = thread.messages.saturating_sub(1).max(1);
         }
@@ -255,7 +257,7 @@ impl Taking<'_> {
         let Some(from) = message.from.as_ref().filter(|_| !message.outbound) else {
             return Ok(Standing::Party);
         };
-        if message.authenticity == "fail" {
+        if message.authenticity == "fail" || is_warned(matched) {
             return Ok(Standing::Outsider);
         }
         let of_thread = thread.account.as_ref().map(|(account, _)| account);
@@ -388,6 +390,11 @@ impl Taking<'_> {
 pub(crate) const RECORDED_ONLY: &str = "recorded-only";
 /// Name of the counter that gives the next event its place in the log.
 pub(crate) const EVENT_NEXT: &str = "event-next";
+
+/// Something speaks against the sender being who they say.
+fn is_warned(matched: Option<&Match>) -> bool {
+    matched.is_some_and(|matched| matched.warning().is_some())
+}
 
 /// What the timeline of its account says of a message.
 pub(crate) fn timeline_row(message: &MessageRecord) -> TimelineRow {

@@ -289,6 +289,7 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::PluginState,
     Ns::AccountExt,
     Ns::ByDomain,
+    Ns::Skeleton,
     Ns::Account,
     Ns::AccountContact,
     Ns::ThreadMember,

@@ -456,7 +456,10 @@ impl<'a> Desk<'a> {
             return Ok(false);
         };
         let mut row = seen.record;
-        row.matched = Some(matched);
+        let before = row.matched.take().into_iter();
+        let told = before.flat_map(|matched| matched.evidence);
+        let told = told.filter(Evidence::is_about_sender).collect();
+        row.matched = Some(matched.warned(told));
         let open = row.closed.is_none();
         if !open {
             let said = format!(

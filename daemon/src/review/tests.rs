@@ -22,6 +22,7 @@ async fn shared(house: &House) -> [AccountId; 2] {
         who: "sam".to_owned(),
         why: "test".to_owned(),
         now: house.clock.now(),
+        source: liaison_core::crm::Source::Person,
     };
     let mut ids = Vec::new();
     for name in ["Beta", "Gamma"] {

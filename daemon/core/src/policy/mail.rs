@@ -224,6 +224,14 @@ impl Desk<'_> {
         worse(self.facts.authenticity, answered)
     }
 
+    /// What speaks against the sender of the message that set it off, or of the one answered.
+    pub(super) fn warning(&self, answered: Option<&MessageRecord>) -> Option<&str> {
+        let because_of = [self.facts.trigger, self.facts.origin, answered];
+        let mut inbound = because_of.into_iter().flatten().filter(|m| !m.outbound);
+        let found = inbound.find_map(|message| self.facts.warnings.get(&message.key));
+        found.map(String::as_str)
+    }
+
     /// A mail of this answer as the caps count it.
     fn accepted(&self, address: &str, due: Timestamp) -> Accepted {
         let known = self.facts.recipients.get(address);
@@ -322,6 +330,10 @@ impl Desk<'_> {
             reasons.push(format!("draft instead of send: {why}"));
             return MailMode::Draft;
         }
+        if beyond_draft && let Some(why) = self.warning(answered) {
+            reasons.push(format!("draft instead of send: {why}"));
+            return MailMode::Draft;
+        }
         if beyond_draft && let Some(why) = self.only_a_candidate(&to.person.email, answered) {
             reasons.push(format!("draft instead of send: {why}"));
             return MailMode::Draft;
@@ -329,7 +341,7 @@ impl Desk<'_> {
         if beyond_draft && authenticity != "pass" {
             reasons.push(format!(
                 "draft instead of send: the sender's authenticity is `{}`, sending needs `pass` \
-                 (configure `authserv_ids`)",
+                 (configure `authserv_ids`, or check signatures with `authenticity.dkim`)",
                 authenticity
             ));
             return MailMode::Draft;

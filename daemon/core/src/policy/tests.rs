@@ -116,6 +116,7 @@ struct Scene {
     restored: Option<Timestamp>,
     authenticity: &'static str,
     matched: Match,
+    warnings: BTreeMap<MessageKey, String>,
     owner: Option<OwnerFacts>,
     route: Option<Route>,
     staff_route: Option<Route>,
@@ -159,6 +160,7 @@ impl Scene {
                 confidence: 0,
                 evidence: Vec::new(),
             },
+            warnings: BTreeMap::new(),
             owner: Some(owner()),
             route: Some(route),
             staff_route: None,
@@ -204,6 +206,7 @@ impl Scene {
             restored: self.restored,
             matched: &self.matched,
             authenticity: self.authenticity,
+            warnings: self.warnings.clone(),
             owner: self.owner.clone(),
             users: self
                 .owner

@@ -95,6 +95,7 @@ async fn record(house: &House, accounts: &[(&str, &[&str], &[&str])]) -> Vec<Acc
         who: "sam".to_owned(),
         why: "test".to_owned(),
         now: house.clock.now(),
+        source: liaison_core::crm::Source::Person,
     };
     let mut ids = Vec::new();
     for (name, domains, contacts) in accounts {

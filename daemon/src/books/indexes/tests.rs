@@ -164,9 +164,9 @@ async fn rows_that_several_share_lose_and_gain_one_at_a_time() {
     put(&mut batch, keys::account(&other.id), &other);
     put(&mut batch, key.clone(), &row);
     books.commit(batch).await.unwrap();
-    // The domain, the name and the owner of the one, and the surplus.
-    assert_eq!(faults(&books).await.len(), 4);
-    assert_eq!(mend(&books).await, (3, 1));
+    // The domain and its two skeletons, the name and the owner of the one, and the surplus.
+    assert_eq!(faults(&books).await.len(), 6);
+    assert_eq!(mend(&books).await, (5, 1));
     let row = books
         .get::<crate::books::rows::ByDomainRow>(key)
         .await

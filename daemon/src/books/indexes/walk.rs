@@ -84,6 +84,23 @@ pub async fn walk(
     Ok(walk.walked)
 }
 
+/// Adds what is missing in the indexes of one family of records: what a release that did not know
+/// an index could not write.
+///
+/// # Errors
+/// As the store.
+pub async fn add_missing(books: &Books, ns: Ns) -> Result<Walked, BooksError> {
+    let mut tell = |fault: Fault| tracing::warn!(?fault, "a record or its index cannot be read");
+    let mut walk = Walk {
+        books,
+        mode: Mode::Mend,
+        tell: &mut tell,
+        walked: Walked::default(),
+    };
+    walk.records(ns).await?;
+    Ok(walk.walked)
+}
+
 struct Walk<'a> {
     books: &'a Books,
     mode: Mode,

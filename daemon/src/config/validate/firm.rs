@@ -1,6 +1,7 @@
 //! `[firm]`: domains, addresses, working hours, holidays.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
 use jiff::civil::Date;
 use liaison_core::account::free_mail;
@@ -10,9 +11,13 @@ use liaison_core::business_time::{BusinessCalendar, WorkInterval};
 use liaison_core::zones::zone;
 
 use super::Validation;
-use crate::config::FirmConfig;
 use crate::config::read::Section;
-use crate::config::schema::{RawFirm, RawHoliday, RawHours};
+use crate::config::schema::{RawAuthenticity, RawFirm, RawHoliday, RawHours};
+use crate::config::{AuthenticityConfig, FirmConfig};
+use crate::dkim::DkimSettings;
+
+/// RFC 1035 section 4.2.
+const DNS_PORT: u16 = 53;
 
 /// Most wrong lines of a list that are named: a file of another kind has only such.
 const WRONG_LINES_MAX: usize = 5;
@@ -50,6 +55,43 @@ impl Validation<'_, '_> {
             review_days: raw.review_days,
             business: business?,
             signature: raw.signature,
+        })
+    }
+
+    /// Without a server whose word counts, we check by ourselves.
+    pub(super) fn authenticity(
+        &mut self,
+        section: Option<&Section<'_>>,
+        firm: Option<&FirmConfig>,
+    ) -> Option<AuthenticityConfig> {
+        let raw: RawAuthenticity = match section {
+            Some(section) => section.read(&[], self.problems)?,
+            None => RawAuthenticity::default(),
+        };
+        let mut dns = Vec::new();
+        for (index, text) in raw.dns.iter().enumerate() {
+            let server = text.parse::<SocketAddr>();
+            let server = server.or_else(|_| text.parse().map(|ip: IpAddr| (ip, DNS_PORT).into()));
+            match (server, section) {
+                (Ok(server), _) => dns.push(server),
+                (Err(_), Some(section)) => {
+                    let what = format!("`{text}` is no address of a DNS server");
+                    let remedy = "write it like 192.0.2.53 or 127.0.0.1:5353";
+                    let key = format!("dns[{index}]");
+                    self.problems.add(section, &key, what, remedy);
+                }
+                (Err(_), None) => {}
+            }
+        }
+        if let (Some(false), Some(section), false) = (raw.dkim, section, raw.dns.is_empty()) {
+            let what = "DNS servers are named, but nothing is asked (dkim = false)";
+            self.problems
+                .add(section, "dns", what, "remove one of them");
+        }
+        let server_says = firm.is_some_and(|firm| !firm.authserv_ids.is_empty());
+        Some(AuthenticityConfig {
+            dkim: raw.dkim.unwrap_or(!server_says),
+            settings: DkimSettings { dns },
         })
     }
 

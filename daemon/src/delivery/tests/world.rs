@@ -71,6 +71,7 @@ fn office() -> Office {
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),
+        dkim: None,
         free_mail: Default::default(),
         forms: Default::default(),
         review_days: 3,

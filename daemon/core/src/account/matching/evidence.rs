@@ -97,6 +97,13 @@ kinds! {
     ParentDomain "parent-domain" 70 "The domain lies below one of the account.";
     FreeMail "free-mail" 100 "The domain is that of a free-mail provider and says nothing about the company.";
     Unknown "unknown" 100 "No record has the address or its domain.";
+    LookAlike "look-alike" 100 "The domain of the sender is made to be taken for a known one.";
+    DisplayName "display-name" 100 "The display name says somebody else than the address.";
+    OtherSigner "signed-by-other" 100 "The message is signed, but by other domains only.";
+    SignatureVoid "signature-void" 100 "A signature of the From domain does not count.";
+    ResultsUntrusted "auth-results-untrusted" 100 "An Authentication-Results field on top that no trusted server wrote, although there is one.";
+    ResultsIgnored "auth-results" 100 "An Authentication-Results field on top, where no server was named that is believed.";
+    Authenticity "authenticity" 100 "What our own check and our own server say of the sender.";
 }
 
 #[cfg(test)]

@@ -919,3 +919,33 @@ fn an_address_that_may_stand_in_a_text_only_gets_no_automatic_mail() {
         assert_eq!(mails(&decision)[0].effect.mode, mode, "{what}: {reasons}");
     }
 }
+
+/// A proven look-alike is still a look-alike: its own valid signature sends nothing.
+#[test]
+fn a_warned_sender_gets_a_draft_at_most() {
+    for (mode, becomes) in [
+        (MailMode::Send, MailMode::Draft),
+        (MailMode::Approve, MailMode::Approve),
+        (MailMode::Draft, MailMode::Draft),
+    ] {
+        for of in ["trigger", "origin", "answered"] {
+            let mut scene = Scene::new();
+            scene.modes.mail = mode;
+            let doubtful = message("m2");
+            match of {
+                "trigger" => scene.trigger = Some(doubtful),
+                "origin" => (scene.trigger, scene.origin) = (None, Some(doubtful)),
+                _ => scene.answered = [("m1".into(), doubtful)].into(),
+            }
+            scene.warnings = [("m2".into(), "it looks like example.com".to_owned())].into();
+            let decision = scene.decide(vec![proposal("mail", Action::Email(email()))]);
+            assert_eq!(mails(&decision)[0].effect.mode, becomes, "{mode:?} {of}");
+            let said = decision.verdicts[0].reasons.join(" ");
+            assert_eq!(
+                said.contains("looks like"),
+                mode == MailMode::Send,
+                "{said}"
+            );
+        }
+    }
+}
