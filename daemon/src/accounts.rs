@@ -4,10 +4,12 @@
 //! was read; a lost race is decided again from the first read.
 
 mod change;
+mod merged;
+pub mod whose;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use liaison_core::account::matching::{AddressHit, Lookups, address_keys, domain_keys};
+use liaison_core::account::matching::{AddressHit, FreeMail, Lookups, domain_keys};
 use liaison_core::account::{Account, Contact, ContactStatus, Lifecycle};
 use liaison_core::crm::{Kind, Source};
 use liaison_core::ids::{AccountId, ContactId};
@@ -15,15 +17,13 @@ use liaison_core::mail::address::{Address, AddressError, Domain};
 use liaison_core::time::Timestamp;
 
 use crate::books::chunk::Chunk;
-use crate::books::rows::{ByAddrRow, ByDomainRow};
+use crate::books::rows::ByDomainRow;
 use crate::books::{Books, BooksError, indexes, keys};
 use crate::records::{RecordBook, RecordBy, RecordsError};
-use crate::store::{Key, ReadError};
+use crate::store::ReadError;
 
 pub(crate) use change::audit;
 
-/// Accounts that took the place of one another, one behind the other.
-const MERGES_MAX: usize = 16;
 /// Most accounts or contacts under one address, domain or name.
 pub const SHARED_MAX: usize = 32;
 
@@ -204,7 +204,7 @@ pub struct AddressFacts {
 #[derive(Debug, Clone, Default)]
 pub struct DomainRules {
     /// Free-mail providers beyond the built-in list.
-    pub free_mail: Vec<String>,
+    pub free_mail: FreeMail,
     /// Our own domains.
     pub own: BTreeSet<String>,
     /// Our own addresses, in lookup form.
@@ -378,110 +378,12 @@ impl AccountBook {
         Ok(change::contact_of(&saved.map_err(refusal("contact_"))?))
     }
 
-    /// What is recorded under the keys of an address: one read.
+    /// What is recorded under the keys of an address.
     ///
     /// # Errors
     /// As the store.
     pub async fn lookups(&self, address: &Address) -> Result<Lookups, BooksError> {
-        let addresses = address_keys(address);
-        let domains = domain_keys(address.domain(), &self.rules.free_mail);
-        let asked: Vec<Key> = addresses
-            .iter()
-            .map(|key| keys::by_addr(key))
-            .chain(domains.iter().map(|key| keys::by_domain(key)))
-            .collect();
-        let rows = self.books.store.get(&asked).await?;
-        let mut rows = asked.iter().zip(rows);
-        let mut found = Lookups::default();
-        for (name, (key, row)) in addresses.into_iter().zip(&mut rows) {
-            let hits = match row {
-                Some(row) => row.record::<ByAddrRow>(key)?.record.hits,
-                None => Vec::new(),
-            };
-            found.addresses.push((name, hits));
-        }
-        for (name, (key, row)) in domains.into_iter().zip(&mut rows) {
-            let accounts = match row {
-                Some(row) => row.record::<ByDomainRow>(key)?.record.accounts,
-                None => Vec::new(),
-            };
-            found.domains.push((name, accounts));
-        }
-        self.follow_merges(&mut found).await?;
-        Ok(found)
-    }
-
-    /// Names the accounts that stand for those found now.
-    async fn follow_merges(&self, found: &mut Lookups) -> Result<(), BooksError> {
-        let hits = found.addresses.iter().flat_map(|(_, hits)| hits);
-        let mut ids: BTreeSet<AccountId> = hits.map(|hit| hit.account.clone()).collect();
-        ids.extend(found.domains.iter().flat_map(|(_, ids)| ids.clone()));
-        let moved = self.moved(&ids).await?;
-        if moved.is_empty() {
-            return Ok(());
-        }
-        let follow = |id: &mut AccountId| {
-            if let Some(into) = moved.get(id) {
-                *id = into.clone();
-            }
-        };
-        for (_, hits) in &mut found.addresses {
-            hits.iter_mut().for_each(|hit| follow(&mut hit.account));
-            let mut seen = Vec::new();
-            hits.retain(|hit| {
-                let new = !seen.contains(hit);
-                seen.push(hit.clone());
-                new
-            });
-        }
-        for (_, ids) in &mut found.domains {
-            ids.iter_mut().for_each(follow);
-            ids.sort();
-            ids.dedup();
-        }
-        Ok(())
-    }
-
-    /// Of these accounts, those that another took the place of, and which: one read where there
-    /// is none.
-    async fn moved(
-        &self,
-        ids: &BTreeSet<AccountId>,
-    ) -> Result<BTreeMap<AccountId, AccountId>, BooksError> {
-        let ids: Vec<&AccountId> = ids.iter().collect();
-        let asked: Vec<Key> = ids
-            .iter()
-            .map(|id| keys::merge(Kind::Account, id.as_str()))
-            .collect();
-        let mut moved = BTreeMap::new();
-        if asked.is_empty() {
-            return Ok(moved);
-        }
-        let rows = self.books.store.get(&asked).await?;
-        for (id, row) in ids.into_iter().zip(rows) {
-            if row.is_some()
-                && let Some(account) = self.books.account(id).await?
-            {
-                let standing = self.standing(account).await?;
-                moved.insert(id.clone(), standing.id);
-            }
-        }
-        Ok(moved)
-    }
-
-    /// The account that stands for this one now.
-    async fn standing(&self, account: Account) -> Result<Account, BooksError> {
-        let mut account = account;
-        for _ in 0..MERGES_MAX {
-            let Some(into) = &account.details.merged_into else {
-                break;
-            };
-            match self.books.account(&AccountId::from(into.as_str())).await? {
-                Some(next) => account = next,
-                None => break,
-            }
-        }
-        Ok(account)
+        self.books.lookups(address, &self.rules.free_mail).await
     }
 
     /// Why no automatic mail may go to an address; `None` when nothing speaks against it.
@@ -513,6 +415,7 @@ impl AccountBook {
         }
         let mut accounts: BTreeSet<AccountId> =
             hits.iter().map(|hit| hit.account.clone()).collect();
+        accounts.extend(found.decided.values().cloned());
         facts.accounts = accounts.iter().cloned().collect();
         accounts.extend(found.domains.into_iter().flat_map(|(_, accounts)| accounts));
         for id in accounts {
@@ -552,7 +455,7 @@ impl AccountBook {
     pub async fn find(&self, text: &str) -> Result<Account, AccountsError> {
         let text = text.trim();
         if let Some(account) = self.books.account(&AccountId::from(text)).await? {
-            return Ok(self.standing(account).await?);
+            return Ok(self.books.standing_account(account).await?);
         }
         let mut ids = Vec::new();
         for key in [

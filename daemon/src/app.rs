@@ -21,6 +21,7 @@ use crate::config::{
     Calendar, CalendarKind, Config, Mailbox, MailboxKind, Transport, TransportKind,
 };
 use crate::delivery::{self, Delivery};
+use crate::dkim::DkimVerifier;
 use crate::freshness::Freshness;
 use crate::ingest::Ingest;
 use crate::keeping::night::Night;
@@ -240,7 +241,11 @@ pub fn office(config: &Config) -> Office {
         firm: config.firm(),
         limits: config.limits,
         authserv_ids: config.firm.authserv_ids.clone(),
+        dkim: (config.authenticity.dkim)
+            .then(|| Arc::new(DkimVerifier::new(&config.authenticity.settings))),
         free_mail: config.firm.free_mail.clone(),
+        forms: config.firm.forms.clone(),
+        review_days: config.firm.review_days,
         people: people.collect(),
         mailboxes: config
             .mailboxes

@@ -18,6 +18,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use liaison_core::account::matching::FreeMail;
 use liaison_core::account::{Account, Contact};
 use liaison_core::effect::{HoldEffect, MailEffect};
 use liaison_core::ids::{
@@ -415,7 +416,7 @@ impl Books {
         &self,
         thread: &ThreadId,
         email: &str,
-        free_mail: &[String],
+        free_mail: &FreeMail,
     ) -> Result<Standing, BooksError> {
         let Ok(address) = Address::parse(email) else {
             return Ok(Standing::Outsider);

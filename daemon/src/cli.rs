@@ -29,8 +29,8 @@ use serde_json::{Value, json};
 
 pub use args::Cli;
 use args::{
-    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Show, StoreCommand, Switch, Tasks, Timers,
-    Was,
+    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Review, Show,
+    StoreCommand, Switch, Tasks, Timers, Was,
 };
 use wording::Wording;
 
@@ -212,14 +212,10 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         Command::Contacts(Contacts::Suggest(wish)) => {
             exchange::suggest(config, &wish, cli.json).await
         }
-        ref command
-            if let Some((kind, RecordChange::Import(file))) = records::file_of(command) =>
-        {
+        ref command if let Some((kind, RecordChange::Import(file))) = records::file_of(command) => {
             exchange::import(config, kind, file, cli.json).await
         }
-        ref command
-            if let Some((kind, RecordChange::Export(file))) = records::file_of(command) =>
-        {
+        ref command if let Some((kind, RecordChange::Export(file))) = records::file_of(command) => {
             exchange::export(config, kind, file, cli.json).await
         }
         command if let Some(kind) = records::asks_fields(&command) => {
@@ -275,6 +271,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Match { target } => asks("match", match_arguments(&target)?),
         Command::Why { id } => asks("why", json!({ "id": id })),
         Command::Accounts(command) => accounts(command),
+        Command::Review(command) => review(command),
         Command::Cases { kind, action } => match action {
             Show::List => {
                 let kind = Some(kind).filter(|kind| kind != "all");
@@ -325,6 +322,26 @@ fn asked(command: Command) -> Result<Asked, Failure> {
 
 fn decision(on: &Decide) -> Value {
     json!({ "id": on.id, "why": on.why })
+}
+
+fn review(command: Review) -> Result<Asked, Failure> {
+    let say =
+        |command, decide: Decide| asks(command, json!({ "id": decide.id, "why": decide.why }));
+    match command {
+        Review::List { all } => asks("review-list", json!({ "all": all })),
+        Review::Show { id } => asks("review-show", json!({ "id": id })),
+        Review::Resolve {
+            id,
+            account,
+            domain,
+            why,
+        } => asks(
+            "review-resolve",
+            json!({ "id": id, "account": account, "domain": domain, "why": why }),
+        ),
+        Review::Dismiss(decide) => say("review-dismiss", decide),
+        Review::Reopen(decide) => say("review-reopen", decide),
+    }
 }
 
 fn accounts(command: Accounts) -> Result<Asked, Failure> {

@@ -19,6 +19,8 @@ mod validate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use liaison_core::account::matching::FreeMail;
+use liaison_core::account::matching::sender::FormSenders;
 use liaison_core::business_time::BusinessCalendar;
 use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::happening::UserView;
@@ -27,6 +29,7 @@ use liaison_core::policy;
 use liaison_core::policy::{Limits, Modes};
 use serde_json::{Map, Value};
 
+use crate::dkim::DkimSettings;
 use crate::keeping::retention::Retention;
 use crate::room::RoomSettings;
 use crate::sink::caldav::CaldavSettings;
@@ -79,9 +82,20 @@ pub struct Config {
     pub store: SledOptions,
     /// What is left alone of the disk.
     pub disk: RoomSettings,
+    /// How we check by ourselves who wrote.
+    pub authenticity: AuthenticityConfig,
     /// Line and column of keys and sections, by path such as `mailbox.sales.port`: for messages
     /// about what is found out later.
     pub places: BTreeMap<String, (usize, usize)>,
+}
+
+/// `[authenticity]`: our own check of senders, besides `firm.authserv_ids`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthenticityConfig {
+    /// DKIM signatures are checked. Default: when no `authserv_ids` are configured.
+    pub dkim: bool,
+    /// Which DNS servers are asked.
+    pub settings: DkimSettings,
 }
 
 /// `[firm]`: ourselves.
@@ -99,8 +113,12 @@ pub struct FirmConfig {
     pub sending_domain: String,
     /// Servers whose Authentication-Results are believed (RFC 8601 section 2.5).
     pub authserv_ids: Vec<String>,
-    /// Free-mail domains besides the shipped ones.
-    pub free_mail: Vec<String>,
+    /// Free-mail providers.
+    pub free_mail: FreeMail,
+    /// Web forms: addresses and domains.
+    pub forms: FormSenders,
+    /// Days after which a question whose an address is counts as stale.
+    pub review_days: u32,
     /// Working hours, holidays and zone.
     pub business: BusinessCalendar,
     /// Text below mails of people without a signature of their own.

@@ -11,18 +11,22 @@
 //! Nothing here reacts; the pipeline does, from the event log.
 
 mod message;
+mod senders;
 mod taking;
 mod unread;
 
-pub(crate) use taking::{EVENT_NEXT, NewEvent, RECORDED_ONLY, append_event, append_events};
+pub(crate) use senders::Inbound;
+pub(crate) use taking::{
+    EVENT_NEXT, NewEvent, RECORDED_ONLY, append_event, append_events, timeline_row,
+};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use liaison_core::ids::MailboxId;
-use liaison_core::mail::MessageView;
 use liaison_core::mail::address::NamedAddress;
+use liaison_core::mail::{DkimCheck, MessageView};
 use liaison_core::message::gone;
 use liaison_core::time::Timestamp;
 use tokio::sync::{Mutex, Notify};
@@ -196,9 +200,11 @@ impl Ingest {
                     content,
                     view,
                     erased,
+                    dkim: None,
                 });
             }
         }
+        self.check_senders(batch, &mut prepared).await?;
         Ok(prepared)
     }
 
@@ -403,6 +409,8 @@ struct Prepared {
     /// `Err` says why there is nothing to see.
     view: Result<MessageView, String>,
     erased: Erased,
+    /// Our own check of its signatures, where one was made.
+    dkim: Option<DkimCheck>,
 }
 
 impl Intake for Ingest {

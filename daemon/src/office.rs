@@ -3,11 +3,16 @@
 //! Built once from the configuration; a reload builds a new one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use liaison_core::account::matching::FreeMail;
+use liaison_core::account::matching::sender::FormSenders;
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId};
 use liaison_core::mail::address::Address;
 use liaison_core::policy::{Firm, Limits, Route};
+
+use crate::dkim::DkimVerifier;
 
 /// How mail because of a mailbox leaves.
 #[derive(Debug, Clone)]
@@ -42,8 +47,14 @@ pub struct Office {
     pub limits: Limits,
     /// Whose Authentication-Results are believed (RFC 8601).
     pub authserv_ids: Vec<String>,
-    /// More free-mail domains.
-    pub free_mail: Vec<String>,
+    /// Our own check of signatures, where it is switched on.
+    pub dkim: Option<Arc<DkimVerifier>>,
+    /// Free-mail providers.
+    pub free_mail: FreeMail,
+    /// Web forms: their mail is from whoever filled them in.
+    pub forms: FormSenders,
+    /// Days after which a question whose an address is counts as stale.
+    pub review_days: u32,
     /// Our people, by address.
     pub people: BTreeMap<String, Person>,
     /// By name of the mailbox.

@@ -28,7 +28,7 @@ pub async fn read(bytes: Bytes) -> Result<MessageView, ReaderBroke> {
     off_thread(move || parse_message(&bytes, &ParseLimits::default())).await
 }
 
-async fn off_thread<T: Send + 'static>(
+pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ReaderBroke> {
     // Never closed, so a permit always comes.

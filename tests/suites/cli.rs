@@ -353,7 +353,14 @@ fn contacts_go_in_and_out_with_and_without_a_daemon() {
         let rejects = file("rejects.csv");
         cli(
             &options,
-            ["contacts", "import", &file(from), "--rejects", &rejects, "--json"],
+            [
+                "contacts",
+                "import",
+                &file(from),
+                "--rejects",
+                &rejects,
+                "--json",
+            ],
         )
     };
     let output = import("contacts.csv");
@@ -364,7 +371,10 @@ fn contacts_go_in_and_out_with_and_without_a_daemon() {
     assert_eq!(report["rejected"][0]["line"], 1_202);
     let rejects = fs::read_to_string(file("rejects.csv")).unwrap();
     assert!(rejects.contains("1202,emails,no address,"), "{rejects}");
-    assert!(rejects.contains("\"Customer 1,Nobody,no address,bad\""), "{rejects}");
+    assert!(
+        rejects.contains("\"Customer 1,Nobody,no address,bad\""),
+        "{rejects}"
+    );
 
     let output = cli(&options, ["contacts", "export", &file("out.csv")]);
     assert!(output.status.success(), "{}", said(&output));
@@ -391,9 +401,105 @@ fn contacts_go_in_and_out_with_and_without_a_daemon() {
     let output = import("out.vcf");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["unchanged"], 1_200, "{report:#}");
-    let wrong = cli(&options, ["contacts", "import", "x.csv", "--preset", "salesfroce"]);
+    let wrong = cli(
+        &options,
+        ["contacts", "import", "x.csv", "--preset", "salesfroce"],
+    );
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(said(&wrong).contains("did you mean salesforce?"), "{}", said(&wrong));
+    assert!(
+        said(&wrong).contains("did you mean salesforce?"),
+        "{}",
+        said(&wrong)
+    );
+}
+
+/// Whose it is cannot be said: it is asked once, answered once, and known from then on.
+#[test]
+fn a_sender_of_two_accounts_is_reviewed_and_known_from_then_on() {
+    let mut firm = Firm::new();
+    let mail = firm.maildir(None);
+    let daemon = firm.start();
+    daemon.watched(SALES, 2);
+    for name in ["West Trading", "East Trading"] {
+        daemon.cli_json(["accounts", "add", name, "--domain", "shared.example"]);
+    }
+    let from = |id: &str| {
+        Mail::new("Bo Buyer <bo@shared.example>", ALICE, "A question")
+            .body("Could you call me?")
+            .message_id(id)
+            .build()
+    };
+    mail.deliver(&from("one@shared.example"));
+    daemon.settled("one@shared.example");
+    let review = daemon.row(&["review", "list"], "the review", |row| {
+        row["state"] == "open"
+    });
+    assert_eq!(review["address"], "bo@shared.example", "{review:#}");
+    assert_eq!(review["candidates"].as_array().unwrap().len(), 2);
+    let status = daemon.cli(["status"]);
+    assert_eq!(status.status.code(), Some(4), "{}", said(&status));
+    assert!(
+        said(&status).contains("liaison review list"),
+        "{}",
+        said(&status)
+    );
+    let id = text_at(&review, "/id");
+    let shown = said(&daemon.cli(["review", "show", &id[..6]]));
+    assert!(shown.contains("it may be East Trading"), "{shown}");
+
+    let told = daemon.cli_json(["review", "resolve", &id[..6], "West Trading"]);
+    assert_eq!(
+        text_at(&told, "/undo"),
+        format!("liaison review reopen {id}")
+    );
+    mail.deliver(&from("two@shared.example"));
+    daemon.settled("two@shared.example");
+    assert_eq!(daemon.rows(&["timeline", "West Trading"]).len(), 2);
+    let known = daemon.cli_json(["match", "bo@shared.example"]);
+    assert_eq!(known["account"]["name"], "West Trading", "{known:#}");
+    assert_eq!(known["evidence"][0]["kind"], "decided", "{known:#}");
+    assert_eq!(daemon.rows(&["review", "list"]).len(), 0);
+    let other = daemon.cli_json(["match", "other@shared.example"]);
+    assert_eq!(other["outcome"], "ambiguous", "{other:#}");
+
+    daemon.cli_json(["review", "reopen", id]);
+    let open = daemon.cli_json(["match", "bo@shared.example"]);
+    assert_eq!(open["outcome"], "ambiguous", "{open:#}");
+    assert_eq!(open["review"], review["id"], "{open:#}");
+}
+
+/// What a colleague passed on is about whom it came from, and says how sure that is.
+#[test]
+fn a_forwarded_message_is_matched_to_whom_it_came_from() {
+    let firm = Firm::new();
+    let options = firm.options();
+    cli_json(
+        &options,
+        [
+            "accounts",
+            "add",
+            "North Logistics",
+            "--domain",
+            "north.example",
+        ],
+    );
+    let file = firm.dir().join("forwarded.eml");
+    let original = Mail::new("Nora North <nora@north.example>", ALICE, "Hello")
+        .body("Hello")
+        .build();
+    let forwarded = Mail::new(ALICE, ALICE, "Fwd: Hello")
+        .body("see below")
+        .attach("hello.eml", "message/rfc822", &original)
+        .build();
+    fs::write(&file, forwarded).unwrap();
+    let told = cli_json(&options, ["match", &file.display().to_string()]);
+    assert_eq!(told["account"]["name"], "North Logistics", "{told:#}");
+    assert_eq!(told["address"], "nora@north.example", "{told:#}");
+    assert_eq!(told["evidence"][0]["kind"], "forwarded", "{told:#}");
+    assert_eq!(
+        (&told["confidence"], &told["firm"]),
+        (&json!(60), &json!(false))
+    );
 }
 
 /// A firm over files with agreements asked for, each answered as `mode` says.

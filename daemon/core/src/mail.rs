@@ -30,7 +30,7 @@ pub mod thread;
 
 pub use address::{Address, AddressError, Domain, NamedAddress, clean_text};
 pub use attachment::{AttachmentView, CalendarPart, attachment_bytes};
-pub use authenticity::{Authenticity, Verdict, authenticity};
+pub use authenticity::{Authenticity, DkimCheck, DkimDoubt, Verdict, authenticity, judged};
 pub use automatic::{Classification, MessageClass, OutOfOffice};
 pub use forward::ForwardedOriginal;
 pub use inspect::inspect_json;

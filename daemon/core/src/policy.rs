@@ -137,6 +137,8 @@ pub struct RecipientFacts {
     pub left: bool,
     /// A contact of the matched account.
     pub of_account: bool,
+    /// A contact of any account.
+    pub recorded: bool,
     /// Names under which mails to this person are counted: the same for all addresses of a
     /// contact and all `+tag` variants of an address. Two recipients that share one are one
     /// person to the caps.
@@ -194,6 +196,9 @@ pub struct Facts<'a> {
     pub matched: &'a Match,
     /// `pass|fail|none|unknown`.
     pub authenticity: &'a str,
+    /// What speaks against the senders of the message of the event (or of the one that it stems
+    /// from) and of those answered: see `account::warnings`.
+    pub warnings: BTreeMap<MessageKey, String>,
     /// Our person in the context.
     pub owner: Option<OwnerFacts>,
     /// All our people, by address.
@@ -526,7 +531,7 @@ impl Desk<'_> {
             Action::CreateTask(task) => self.judge_task(&item, task),
             Action::Notify(notify) => self.judge_notify(&item, &notify, reasons),
             Action::SetTimer(timer) => self.judge_timer(&item, timer),
-            Action::CancelTimer(name) => Ok(self.judge_timer_cancel(&name)),
+            Action::CancelTimer(name) => self.judge_timer_cancel(&name),
             Action::TagMessage(tag) => self.judge_tag(tag),
             Action::Extension(kind) => {
                 Err(format!("this daemon knows no proposal of kind `{kind}`"))

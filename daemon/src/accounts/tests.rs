@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use liaison_core::account::matching::{MatchOutcome, Sender, match_sender};
 
+use super::*;
 use crate::exchange::ImportError;
 use crate::exchange::reading::Counts;
-use super::*;
 use crate::store::content::ContentStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{Fence, ShardId};
@@ -20,7 +20,7 @@ pub(crate) fn empty_books(dir: &std::path::Path) -> Books {
 
 fn book(dir: &std::path::Path) -> AccountBook {
     let rules = DomainRules {
-        free_mail: vec!["freemail.example".to_owned()],
+        free_mail: FreeMail::new(None, &["freemail.example".to_owned()], &[]),
         own: ["ourfirm.example".to_owned()].into(),
         own_addresses: ["ourfirm@freemail.example".to_owned()].into(),
         people: ["alice@ourfirm.example".to_owned()].into(),
@@ -40,12 +40,7 @@ fn by(now: i64) -> By {
 async fn whose(book: &AccountBook, address: &str) -> (MatchOutcome, Option<AccountId>) {
     let address = Address::parse(address).unwrap();
     let found = book.lookups(&address).await.unwrap();
-    let sender = Sender {
-        address: Some(&address),
-        from_count: 1,
-        own: false,
-        automatic: None,
-    };
+    let sender = Sender::of(address, false);
     let matched = match_sender(&sender, &found, &book.rules().free_mail);
     (matched.outcome, matched.account)
 }
@@ -73,10 +68,7 @@ async fn an_import_finds_people_and_companies_and_repeats_without_change() {
         .import_csv(file.as_bytes(), false, &by(1))
         .await
         .unwrap();
-    assert_eq!(
-        (first.accounts, first.others),
-        (dry.accounts, dry.others)
-    );
+    assert_eq!((first.accounts, first.others), (dry.accounts, dry.others));
     assert_eq!((first.accounts.created, first.others.created), (2, 3));
     let second = book
         .import_csv(file.as_bytes(), false, &by(2))

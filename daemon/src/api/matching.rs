@@ -1,15 +1,22 @@
 //! `match`: whom an address or a message belongs to.
 
 use base64::Engine as _;
-use liaison_core::account::matching::{Match, Sender, ThreadAffinity, match_sender};
+use bytes::Bytes;
+use liaison_core::account::matching::sender::Senders;
+use liaison_core::account::matching::{Match, Sender, ThreadAffinity};
 use liaison_core::ids::{AccountId, ContactId};
-use liaison_core::mail::address::Address;
-use liaison_core::mail::{MessageView, ThreadEvidence, authenticity, thread_candidates};
+use liaison_core::mail::address::{Address, NamedAddress};
+use liaison_core::mail::{MessageView, ThreadEvidence, judged, thread_candidates};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, with};
+use crate::accounts::whose::{Asked, Whose, senders_of};
+use crate::books::keys;
+use crate::books::rows::ReviewRow;
+use crate::ingest::Inbound;
 use crate::reader;
+use crate::review::review_id;
 
 /// What `match` takes: one of the two.
 #[derive(Debug, Deserialize)]
@@ -55,48 +62,74 @@ fn without_name(text: &str) -> &str {
 }
 
 async fn of_address(context: &ApiContext, address: &Address) -> Result<Value, ApiError> {
-    let found = context.accounts.lookups(address).await?;
-    let sender = Sender {
-        address: Some(address),
-        from_count: 1,
-        own: context.office.owns(address),
-        automatic: None,
+    let sender = Sender::of(address.clone(), context.office.owns(address));
+    let asked = Asked {
+        senders: &Senders::one(sender),
+        thread: None,
+        event: None,
+        free_mail: &context.office.free_mail,
     };
-    let matched = match_sender(&sender, &found, &context.office.free_mail);
-    let answer = match_json(context, &matched).await?;
-    let more = json!({ "address": address, "authenticity": null });
+    let named = NamedAddress::new(None, address.clone());
+    let warnings = context
+        .books
+        .sender_warnings(&named, &context.office, None)
+        .await?;
+    let whose = context.books.whose(asked).await?.warned(warnings);
+    let answer = match_json(context, &whose.matched).await?;
+    let review = review_of(context, &whose).await?;
+    let more = json!({ "address": address, "authenticity": null, "review": review });
     Ok(with(answer, more))
 }
 
 async fn of_message(context: &ApiContext, bytes: Vec<u8>) -> Result<Value, ApiError> {
-    let view = reader::read(bytes.into()).await?;
-    let address = view.from.first().map(|named| &named.address);
-    let mut found = match address {
-        Some(address) => context.accounts.lookups(address).await?,
-        None => Default::default(),
+    let bytes = Bytes::from(bytes);
+    let view = reader::read(bytes.clone()).await?;
+    let from = view.from.first().map(|named| &named.address);
+    let thread = match from {
+        Some(from) => thread_affinity(context, &view, from).await?,
+        None => None,
     };
-    if let Some(address) = address {
-        found.thread = thread_affinity(context, &view, address).await?;
-    }
-    let automatic = view.class.class.is_automatic();
-    let sender = Sender {
-        address,
-        from_count: view.from.len().max(view.from_field_count),
-        own: address.is_some_and(|address| context.office.owns(address)),
-        automatic: automatic.then(|| {
-            let why = view.class.evidence.first().map_or("", String::as_str);
-            format!("class {}: {why}", view.class.class.as_str())
-        }),
+    let asked = Asked {
+        senders: &senders_of(&view, &context.office),
+        thread: thread.clone(),
+        event: context.books.event_of_ours(&view).await?,
+        free_mail: &context.office.free_mail,
     };
-    let matched = match_sender(&sender, &found, &context.office.free_mail);
-    let told = authenticity(&view, &context.office.authserv_ids);
-    let answer = match_json(context, &matched).await?;
+    let whose = context.books.whose(asked).await?;
+    let dkim = match &context.office.dkim {
+        Some(verifier) => {
+            let now = context.clock.now();
+            Some(verifier.check(&view, Some(&bytes), now).await)
+        }
+        None => None,
+    };
+    let told = judged(&view, &context.office.authserv_ids, dkim.as_ref());
+    let inbound = Inbound {
+        office: &context.office,
+        view: &view,
+        thread,
+        dkim: dkim.as_ref(),
+    };
+    let whose = context.books.warned(whose, inbound).await?;
+    let answer = match_json(context, &whose.matched).await?;
     let more = json!({
-        "address": address,
+        "address": whose.address,
+        "from": from,
         "class": view.class.class,
         "authenticity": { "verdict": told.verdict, "detail": told.detail },
+        "review": review_of(context, &whose).await?,
     });
     Ok(with(answer, more))
+}
+
+/// The question that is kept about this address and these candidates.
+async fn review_of(context: &ApiContext, whose: &Whose) -> Result<Value, ApiError> {
+    let (Some(address), false) = (&whose.address, whose.matched.candidates.is_empty()) else {
+        return Ok(Value::Null);
+    };
+    let id = review_id(&address.key(), &whose.matched.candidates);
+    let row = context.books.get::<ReviewRow>(keys::review(&id)).await?;
+    Ok(row.map_or(Value::Null, |row| json!(row.record.id)))
 }
 
 /// The thread that the message answers into, and what its sender is to it.
@@ -137,12 +170,13 @@ pub(super) async fn match_json(context: &ApiContext, matched: &Match) -> Result<
         "account": account,
         "contact": contact,
         "confidence": matched.confidence,
+        "firm": matched.is_firm(),
         "evidence": matched.evidence,
         "candidates": candidates,
     }))
 }
 
-async fn account_ref(context: &ApiContext, id: &AccountId) -> Result<Value, ApiError> {
+pub(super) async fn account_ref(context: &ApiContext, id: &AccountId) -> Result<Value, ApiError> {
     let account = context.books.account(id).await?;
     Ok(json!({ "id": id, "name": account.map(|account| account.name) }))
 }

@@ -6,6 +6,7 @@ use liaison_core::time::{HOUR_MS, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::review::Reviews;
 use super::service::compacted;
 use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, plugins};
 use crate::accounts::audit;
@@ -40,6 +41,14 @@ pub(super) async fn status(
     }
     let unread = unread(context).await?;
     attention.extend("unread messages", unread_attention(&unread, context.now()));
+    let reviews = Reviews::read(context).await?;
+    if reviews.open > 0 {
+        let text = format!(
+            "{} sender(s) may belong to several accounts: `liaison review list`",
+            reviews.open
+        );
+        attention.extend("reviews", [item("review", "", text)]);
+    }
     let live = context.live.as_ref().map(|live| live.status());
     attention.extend("sources", live.iter().flat_map(live_attention));
     let recovered: Vec<String> = books
@@ -98,6 +107,7 @@ pub(super) async fn status(
         "holds": tally.holds,
         "tasks": { "open": tally.tasks_open, "urgent": tally.tasks_urgent },
         "timers": { "waiting": tally.timers, "next": tally.next_timer },
+        "reviews": { "open": reviews.open, "stale": reviews.stale },
         "plugins": states,
         "records": { "newer": records.newer, "newer_in": records.newer_in },
         "store": {

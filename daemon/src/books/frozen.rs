@@ -1,9 +1,12 @@
 //! Shapes that earlier releases stored. They never change again.
 
+use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle};
 use liaison_core::ids::{AccountId, ContactId};
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::rows::{ByAddrRow, ByDomainRow};
 
 /// [`Account`] before it had details.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,6 +66,36 @@ impl From<ContactV1> for Contact {
             created: old.created,
             updated: old.updated,
             details: Details::default(),
+        }
+    }
+}
+
+/// [`ByAddrRow`] before people could decide whose an address is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByAddrRowV1 {
+    hits: Vec<AddressHit>,
+}
+
+impl From<ByAddrRowV1> for ByAddrRow {
+    fn from(row: ByAddrRowV1) -> ByAddrRow {
+        ByAddrRow {
+            hits: row.hits,
+            decided: None,
+        }
+    }
+}
+
+/// [`ByDomainRow`] before people could decide whose a domain is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByDomainRowV1 {
+    accounts: Vec<AccountId>,
+}
+
+impl From<ByDomainRowV1> for ByDomainRow {
+    fn from(row: ByDomainRowV1) -> ByDomainRow {
+        ByDomainRow {
+            accounts: row.accounts,
+            decided: None,
         }
     }
 }

@@ -5,9 +5,10 @@
 //!
 //! | family | follows from |
 //! |---|---|
-//! | `account_ext`, `by_domain` | accounts |
+//! | `account_ext`, `by_domain`, `skeleton` | accounts |
 //! | `account_contact`, `by_addr` | contacts |
 //! | `record_by` | core records of every kind |
+//! | `by_addr`, `by_domain` | what people decided |
 //! | `msgid`, `thread_member` | messages; of an erased one the first may stay |
 //! | `touch` | messages and activities that are contact with a customer |
 //! | `effect_due`, `effect_by_message`, `hold_by_group` | mails and holds |
@@ -25,6 +26,7 @@ pub mod walk;
 
 use std::collections::BTreeMap;
 
+use liaison_core::account::lookalike::skeletons;
 use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, fold};
 use liaison_core::crm::Kind;
@@ -36,7 +38,7 @@ use liaison_core::time::Timestamp;
 use liaison_core::touch::{Touch, touch_of_message};
 
 use super::keys::{self, DueKind};
-use super::rows::{ByAddrRow, ByDomainRow, CallEnd, EventRow, PluginResultRow};
+use super::rows::{ByAddrRow, ByDomainRow, CallEnd, EventRow, MatchRuleRow, PluginResultRow};
 use super::{Books, BooksError};
 use crate::outbox::due_of;
 use crate::privacy::ERASED_WHY;
@@ -50,7 +52,7 @@ pub const EXTERNAL: &str = "external";
 pub const NAME: &str = "name";
 
 /// Families whose rows have index rows.
-pub const SOURCES: [Ns; 10] = [
+pub const SOURCES: [Ns; 11] = [
     Ns::Record,
     Ns::Account,
     Ns::Contact,
@@ -61,14 +63,16 @@ pub const SOURCES: [Ns; 10] = [
     Ns::Timer,
     Ns::Proposal,
     Ns::Event,
+    Ns::MatchRule,
 ];
 
 /// Families of index rows.
-pub const INDEXES: [Ns; 15] = [
+pub const INDEXES: [Ns; 16] = [
     Ns::RecordBy,
     Ns::Touch,
     Ns::AccountExt,
     Ns::ByDomain,
+    Ns::Skeleton,
     Ns::AccountContact,
     Ns::ByAddr,
     Ns::Msgid,
@@ -91,6 +95,8 @@ pub enum Member {
     Account(AccountId),
     /// One of the contacts in a row that several may share.
     Hit(AddressHit),
+    /// The account that a person decided for it.
+    Decided(AccountId),
     /// The place of an event.
     Place(u64),
 }
@@ -146,8 +152,24 @@ pub fn entries(key: &Key, value: &[u8]) -> Result<Vec<Entry>, CodecError> {
                 member: Member::Place(event.seq),
             }]
         }
+        Ns::MatchRule => {
+            let rule: MatchRuleRow = codec::decode(value)?;
+            vec![Entry {
+                key: decided_key(&rule.subject),
+                member: Member::Decided(rule.account),
+            }]
+        }
         _ => Vec::new(),
     })
+}
+
+/// The index row that tells what was decided about an address or a domain.
+#[must_use]
+pub fn decided_key(subject: &str) -> Key {
+    match subject.contains('@') {
+        true => keys::by_addr(subject),
+        false => keys::by_domain(subject),
+    }
 }
 
 pub(crate) fn of_account(account: &Account) -> Vec<Entry> {
@@ -157,8 +179,18 @@ pub(crate) fn of_account(account: &Account) -> Vec<Entry> {
             key,
             member: Member::Account(account.id.clone()),
         }));
+        entries.extend(skeleton_keys(account).map(Entry::bare));
     }
     entries
+}
+
+/// Keys under which an account is found by domains that look like its own.
+pub fn skeleton_keys(account: &Account) -> impl Iterator<Item = Key> {
+    let domains = account.domains.iter();
+    domains.flat_map(|domain| {
+        let skeletons = skeletons(domain).into_iter();
+        skeletons.map(|skeleton| keys::skeleton(&skeleton, domain, &account.id))
+    })
 }
 
 /// Keys under which an account is found: by its domains, its name, its external id.
@@ -278,7 +310,9 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
         Ns::AccountExt | Ns::ByDomain => {
             let row: ByDomainRow = codec::decode(value).ok()?;
             let account = |id: AccountId| (Member::Account(id.clone()), vec![keys::account(&id)]);
-            Some(row.accounts.into_iter().map(account).collect())
+            let domain = keys::indexed_domain(&key.k).filter(|_| key.ns == Ns::ByDomain);
+            let accounts = row.accounts.into_iter().map(account);
+            Some(accounts.chain(decided(row.decided, domain)).collect())
         }
         Ns::ByAddr => {
             let row: ByAddrRow = codec::decode(value).ok()?;
@@ -286,16 +320,22 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
                 let contact = hit.contact.as_ref().map(keys::contact);
                 (Member::Hit(hit), contact.into_iter().collect())
             };
-            Some(row.hits.into_iter().map(hit).collect())
+            let address = keys::indexed_address(&key.k);
+            let hits = row.hits.into_iter().map(hit);
+            Some(hits.chain(decided(row.decided, address)).collect())
         }
         Ns::RecordBy => one(keys::indexed_record(&key.k).map(|(kind, id)| keys::record(kind, &id))),
+        Ns::Skeleton => one(keys::skeleton_domain(&key.k).map(|(_, id)| keys::account(&id))),
         Ns::AccountContact => one(keys::indexed_contact(&key.k).map(|id| keys::contact(&id))),
         Ns::Msgid => one(keys::msgid_message(&key.k).map(|id| keys::message(&id))),
         Ns::ThreadMember => one(keys::member_message(&key.k).map(|id| keys::message(&id))),
         Ns::Touch => {
             let id = keys::touch_at(&key.k)?.id;
             let activity = keys::record(Kind::Activity, &id);
-            Some(vec![(Member::Key, vec![keys::message(&id.into()), activity])])
+            Some(vec![(
+                Member::Key,
+                vec![keys::message(&id.into()), activity],
+            )])
         }
         Ns::EffectDue => one(keys::due_effect(&key.k).map(|(_, kind, id)| match kind {
             DueKind::Hold => keys::hold(&id),
@@ -317,6 +357,11 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
     }
 }
 
+fn decided(account: Option<AccountId>, subject: Option<String>) -> Option<(Member, Vec<Key>)> {
+    let rule = subject.map(|subject| keys::match_rule(&subject));
+    Some((Member::Decided(account?), rule.into_iter().collect()))
+}
+
 /// Whether an entry is right as long as its record, `value`, is there, whatever that says.
 fn outlives_its_reason(index: Ns, value: &[u8]) -> bool {
     let erased = || codec::decode(value).is_ok_and(|message| is_erased(&message));
@@ -333,6 +378,11 @@ fn has(ns: Ns, value: &[u8], member: &Member) -> bool {
         (_, Member::Hit(hit)) => {
             codec::decode::<ByAddrRow>(value).is_ok_and(|row| row.hits.contains(hit))
         }
+        (Ns::ByAddr, Member::Decided(account)) => {
+            codec::decode::<ByAddrRow>(value).is_ok_and(|row| row.decided.as_ref() == Some(account))
+        }
+        (_, Member::Decided(account)) => codec::decode::<ByDomainRow>(value)
+            .is_ok_and(|row| row.decided.as_ref() == Some(account)),
         (_, Member::Place(seq)) => *value == seq.to_be_bytes(),
     }
 }
@@ -379,7 +429,7 @@ pub(crate) async fn stage(
         batch.expect(key.clone(), version.map_or(Expect::Absent, Expect::Version));
         let mut value = seen.map(|row| row.value.to_vec());
         for (member, add) in members {
-            value = changed(value.as_deref(), member, add)?;
+            value = changed(key.ns, value.as_deref(), member, add)?;
         }
         let sharers = value.as_deref().map_or(0, sharers);
         if sharers > crate::accounts::SHARED_MAX {
@@ -406,8 +456,10 @@ fn sharers(value: &[u8]) -> usize {
     }
 }
 
-/// The index row with `member` added to, or taken from, what is there; `None`: no row is left.
+/// The index row of a family with `member` added to, or taken from, what is there; `None`: no row
+/// is left.
 fn changed(
+    ns: Ns,
     value: Option<&[u8]>,
     member: &Member,
     add: bool,
@@ -415,26 +467,41 @@ fn changed(
     match member {
         Member::Key => Ok(add.then(Vec::new)),
         Member::Place(seq) => Ok(add.then(|| seq.to_be_bytes().to_vec())),
-        Member::Account(account) => {
-            let mut row: ByDomainRow = value.map(codec::decode).transpose()?.unwrap_or_default();
-            row.accounts.retain(|other| other != account);
-            if add {
-                row.accounts.push(account.clone());
-            }
-            (!row.accounts.is_empty())
-                .then(|| codec::encode(&row))
-                .transpose()
-        }
-        Member::Hit(hit) => {
+        Member::Hit(_) | Member::Decided(_) if ns == Ns::ByAddr => {
             let mut row: ByAddrRow = value.map(codec::decode).transpose()?.unwrap_or_default();
-            row.hits.retain(|other| other != hit);
-            if add {
-                row.hits.push(hit.clone());
+            match member {
+                Member::Hit(hit) => put_or_take(&mut row.hits, hit, add),
+                Member::Decided(account) => set_or_clear(&mut row.decided, account, add),
+                _ => {}
             }
-            (!row.hits.is_empty())
-                .then(|| codec::encode(&row))
-                .transpose()
+            let left = !row.hits.is_empty() || row.decided.is_some();
+            left.then(|| codec::encode(&row)).transpose()
         }
+        Member::Hit(_) | Member::Account(_) | Member::Decided(_) => {
+            let mut row: ByDomainRow = value.map(codec::decode).transpose()?.unwrap_or_default();
+            match member {
+                Member::Account(account) => put_or_take(&mut row.accounts, account, add),
+                Member::Decided(account) => set_or_clear(&mut row.decided, account, add),
+                _ => {}
+            }
+            let left = !row.accounts.is_empty() || row.decided.is_some();
+            left.then(|| codec::encode(&row)).transpose()
+        }
+    }
+}
+
+fn put_or_take<T: Clone + PartialEq>(list: &mut Vec<T>, one: &T, add: bool) {
+    list.retain(|other| other != one);
+    if add {
+        list.push(one.clone());
+    }
+}
+
+fn set_or_clear(decided: &mut Option<AccountId>, account: &AccountId, add: bool) {
+    if add {
+        *decided = Some(account.clone());
+    } else if decided.as_ref() == Some(account) {
+        *decided = None;
     }
 }
 

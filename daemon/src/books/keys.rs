@@ -129,6 +129,36 @@ pub fn erasure(tombstone: &str) -> Key {
     one(Ns::Erasure, tombstone)
 }
 
+/// A question whose an address is.
+#[must_use]
+pub fn review(id: &str) -> Key {
+    one(Ns::Review, id)
+}
+
+/// What a person decided about an address in lookup form, or a domain.
+#[must_use]
+pub fn match_rule(subject: &str) -> Key {
+    one(Ns::MatchRule, subject)
+}
+
+/// The address in a key of [`by_addr`].
+#[must_use]
+pub fn indexed_address(key: &[u8]) -> Option<String> {
+    Parts::new(key).text().ok()
+}
+
+/// The domain in a key of [`by_domain`].
+#[must_use]
+pub fn indexed_domain(key: &[u8]) -> Option<String> {
+    let mut parts = Parts::new(key);
+    let mut labels = Vec::new();
+    while let Ok(label) = parts.text() {
+        labels.push(label);
+    }
+    labels.reverse();
+    (!labels.is_empty()).then(|| labels.join("."))
+}
+
 /// An event by its place in the log.
 #[must_use]
 pub fn event(seq: &u64) -> Key {
@@ -490,6 +520,30 @@ pub fn by_addr(address: &str) -> Key {
 pub fn by_domain(domain: &str) -> Key {
     let reversed = domain.split('.').rev().fold(Tuple::new(), Tuple::text);
     reversed.key(Ns::ByDomain)
+}
+
+/// An account's domain under what it looks like (see `account::lookalike`).
+#[must_use]
+pub fn skeleton(skeleton: &str, domain: &str, account: &AccountId) -> Key {
+    Tuple::new()
+        .text(skeleton)
+        .text(domain)
+        .text(account.as_str())
+        .key(Ns::Skeleton)
+}
+
+/// Domains that look like this.
+#[must_use]
+pub fn skeletons(skeleton: &str) -> Range {
+    Tuple::new().text(skeleton).range(Ns::Skeleton)
+}
+
+/// Domain and account in a key of [`skeletons`].
+#[must_use]
+pub fn skeleton_domain(key: &[u8]) -> Option<(String, AccountId)> {
+    let mut parts = Parts::new(key);
+    parts.text().ok()?;
+    Some((parts.text().ok()?, AccountId(parts.text().ok()?)))
 }
 
 /// A step in the life of something.

@@ -87,6 +87,7 @@ pub fn has_records(ns: Ns) -> bool {
         ns,
         Ns::Meta
             | Ns::AccountContact
+            | Ns::Skeleton
             | Ns::Locator
             | Ns::Msgid
             | Ns::ThreadMember

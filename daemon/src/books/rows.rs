@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use liaison_core::account::matching::{AddressHit, Match};
+use liaison_core::account::matching::{AddressHit, Evidence, Match};
 use liaison_core::account::{Account, Contact};
 use liaison_core::crm::{CrmRecord, FieldChange, Kind, Source};
 use liaison_core::effect::{HoldEffect, MailEffect};
@@ -225,6 +225,8 @@ pub struct TimelineRow {
 pub struct ByAddrRow {
     /// Contacts with it.
     pub hits: Vec<AddressHit>,
+    /// The account that a person decided it belongs to.
+    pub decided: Option<AccountId>,
 }
 
 /// Accounts under a domain.
@@ -232,6 +234,8 @@ pub struct ByAddrRow {
 pub struct ByDomainRow {
     /// Accounts with it.
     pub accounts: Vec<AccountId>,
+    /// The account that a person decided it belongs to.
+    pub decided: Option<AccountId>,
 }
 
 /// A number that only grows: the next event, the next step of the pipeline.
@@ -368,6 +372,71 @@ pub struct MergeRow {
     pub who: String,
 }
 
+/// A sender who may belong to several accounts: a person decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewRow {
+    /// Derived from address and candidates: what people call it.
+    pub id: String,
+    /// The address, in lookup form.
+    pub address: String,
+    /// The accounts.
+    pub candidates: Vec<AccountId>,
+    /// Why them.
+    pub evidence: Vec<Evidence>,
+    /// When the first message came.
+    pub first: Timestamp,
+    /// When the last one came.
+    pub last: Timestamp,
+    /// How many came.
+    pub count: u32,
+    /// The newest of them, oldest first.
+    pub messages: Vec<MessageKey>,
+    /// What became of it.
+    pub state: ReviewState,
+}
+
+/// What became of a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReviewState {
+    /// Nobody decided.
+    Open,
+    /// A person said whose it is.
+    Resolved {
+        /// The account.
+        account: AccountId,
+        /// The address or the domain that is the account's from then on.
+        subject: String,
+        /// When.
+        at: Timestamp,
+        /// By whom.
+        who: String,
+    },
+    /// A person said that it need not be decided.
+    Dismissed {
+        /// When.
+        at: Timestamp,
+        /// By whom.
+        who: String,
+    },
+}
+
+/// What a person decided about an address or a domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchRuleRow {
+    /// An address in lookup form, or a domain.
+    pub subject: String,
+    /// Whose it is.
+    pub account: AccountId,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// The review that asked.
+    pub review: String,
+}
+
 // Numbers are on disk: add at the end, never reuse one. 1 and 2 are in `store/sled/open.rs`, up to
 // 9 belongs to what the store says of itself. How a shape is changed: ARCHITECTURE, section 6.
 records! {
@@ -390,14 +459,16 @@ records! {
     25 TimelineRow = 1;
     26 Account = 2 from { 1 => frozen::AccountV1 };
     27 Contact = 2 from { 1 => frozen::ContactV1 };
-    28 ByAddrRow = 1;
-    29 ByDomainRow = 1;
+    28 ByAddrRow = 2 from { 1 => frozen::ByAddrRowV1 };
+    29 ByDomainRow = 2 from { 1 => frozen::ByDomainRowV1 };
     30 CounterRow = 1;
     31 WaitRow = 1;
     32 UnreadRow = 1;
     33 LookedRow = 1;
     34 SaltRow = 1;
     35 ErasureRow = 1;
+    36 ReviewRow = 1;
+    37 MatchRuleRow = 1;
     38 CrmRecord = 1;
     39 ChangeRow = 1;
     41 MergeRow = 1;

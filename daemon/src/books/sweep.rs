@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::indexes::walk::add_missing;
 use super::registry::{Age, Registry, has_records};
 use super::rows::VersionsRow;
 use super::{Books, BooksError, chain, keys, replace};
@@ -223,6 +224,9 @@ impl Sweeper {
             return Ok(());
         }
         self.lock().running = true;
+        // Earlier releases kept no skeletons of domains.
+        let indexed = add_missing(&self.books, Ns::Account).await?;
+        tracing::debug!(added = indexed.added, "the indexes of accounts are whole");
         for _ in 0..PASSES_MAX {
             let left = self.pass(stop).await?;
             if stop.is_set() {

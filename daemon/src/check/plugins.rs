@@ -148,9 +148,11 @@ pub(super) fn grants(findings: &mut Findings<'_>, configured: &PluginConfig, man
     }
     let mode = configured.modes.mail;
     let mail_key = format!("{key}.mode.mail");
-    if asks(&["email"]) && mode == MailMode::Send && config.firm.authserv_ids.is_empty() {
+    let nobody_looks = config.firm.authserv_ids.is_empty() && !config.authenticity.dkim;
+    if asks(&["email"]) && mode == MailMode::Send && nobody_looks {
         let what = "falls back to `draft` for every mail: no sender's authenticity is believed";
-        let remedy = "set firm.authserv_ids to the name of our own mail server";
+        let remedy = "set firm.authserv_ids to the name of our own mail server, or \
+                      authenticity.dkim = true";
         findings.add(Level::Note, &mail_key, what, remedy);
     }
     if asks(&["email"]) && mode >= MailMode::Approve {

@@ -199,7 +199,7 @@ fn the_check_leaves_nothing_behind() {
 #[test]
 fn grants_are_held_against_the_manifest_and_the_rest_of_the_configuration() {
     let home = Home::with(
-        "[[plugin]]\nname = \"mails\"\n\
+        "[authenticity]\ndkim = false\n[[plugin]]\nname = \"mails\"\n\
          mode = { mail = \"send\", records = \"apply\", holds = \"apply\" }\n\
          [[mailbox]]\nname = \"sales\"\nkind = \"maildir\"\npath = \"mail\"\n\
          owner = \"alice@example.com\"\n",
@@ -218,7 +218,7 @@ fn grants_are_held_against_the_manifest_and_the_rest_of_the_configuration() {
         .iter()
         .map(|found| (found.key.as_str(), found.line, found.what.as_str()))
         .collect();
-    let line = Some(12);
+    let line = Some(14);
     assert_eq!(
         found,
         [

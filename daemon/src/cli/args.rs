@@ -109,6 +109,9 @@ pub enum Command {
     /// Values from imports and plugins that wait for a person's yes
     #[command(subcommand)]
     Proposals(Proposals),
+    /// Senders who may belong to several accounts
+    #[command(subcommand)]
+    Review(Review),
     /// The records that plugins keep
     Cases {
         /// Kind of case, such as `lead`; `all` for every kind
@@ -435,7 +438,6 @@ pub struct Suggest {
     pub accept_all: bool,
 }
 
-
 /// A link between two records.
 #[derive(Debug, Args)]
 pub struct Link {
@@ -485,6 +487,39 @@ pub enum Accounts {
     Add(Box<AddAccount>),
     #[command(flatten)]
     Change(RecordChange),
+}
+
+/// `review`.
+#[derive(Debug, Subcommand)]
+pub enum Review {
+    /// What is to be decided, the newest first and the stale at the end
+    List {
+        /// What was decided, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// One of them with its messages
+    Show {
+        /// Its id (the first 6 characters are enough)
+        id: String,
+    },
+    /// Say whose it is, from now on
+    Resolve {
+        /// Its id (the first 6 characters are enough)
+        id: String,
+        /// Id, name, domain or address
+        account: String,
+        /// The whole domain is theirs, not only the address
+        #[arg(long)]
+        domain: bool,
+        /// Why, for the audit
+        #[arg(long)]
+        why: Option<String>,
+    },
+    /// Say that it need not be decided
+    Dismiss(Decide),
+    /// Take either back
+    Reopen(Decide),
 }
 
 /// `accounts add`.

@@ -152,6 +152,13 @@ fn message(value: &Value) -> String {
             ("Because", "/class_evidence"),
         ],
     ));
+    let warnings = items(value, "/warnings");
+    if !warnings.is_empty() {
+        out.push_str("\nWarnings\n");
+        for warning in warnings {
+            let _ = writeln!(out, "  {}: {}", at(warning, "/kind"), at(warning, "/text"));
+        }
+    }
     for (title, pointer) in [
         ("Reply", "/reply"),
         ("Quoted", "/quoted"),

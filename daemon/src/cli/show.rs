@@ -23,6 +23,7 @@ pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String 
             .unwrap_or_default()
             .to_owned(),
         "match" => matched(value),
+        "review-show" => review(value, wording),
         "import" | "accounts-import" => imported(value),
         "accounts-show" => account(value),
         "outbox-show" => mail(value, wording),
@@ -104,6 +105,18 @@ fn list_of(command: &str) -> Option<(&'static str, Columns)> {
                 ("DOMAINS", "/domains"),
                 ("LIFECYCLE", "/lifecycle"),
                 ("DO NOT CONTACT", "/do_not_contact"),
+            ],
+        ),
+        "review-list" => (
+            "reviews",
+            &[
+                ("ID", "/id"),
+                ("STATE", "/state"),
+                ("LAST", "/last"),
+                ("MESSAGES", "/count"),
+                ("ADDRESS", "/address"),
+                ("IT MAY BE", "/candidates/0/name"),
+                ("OR", "/candidates/1/name"),
             ],
         ),
         "cases-list" => (
@@ -213,6 +226,7 @@ fn matched(value: &Value) -> String {
         value,
         &[
             ("Address", "/address"),
+            ("From", "/from"),
             ("Outcome", "/outcome"),
             ("Account", "/account/name"),
             ("Account id", "/account/id"),
@@ -232,8 +246,62 @@ fn matched(value: &Value) -> String {
         let (name, id) = (at(candidate, "/name"), at(candidate, "/id"));
         let _ = writeln!(out, "  it may be {name} ({id})");
     }
+    if let Some(review) = value.get("review").filter(|id| id.is_string()) {
+        let id = at(review, "");
+        let text = format!("It waits for a person: liaison review resolve {id} ACCOUNT");
+        out.push_str(&wrapped(&text, 0));
+    }
     if value.get("note").is_some() {
         out.push_str(&wrapped(&at(value, "/note"), 0));
+    }
+    out
+}
+
+fn review(value: &Value, wording: &Wording) -> String {
+    let mut out = facts(
+        value,
+        &[
+            ("Review", "/review/id"),
+            ("State", "/review/state"),
+            ("Address", "/review/address"),
+            ("Messages", "/review/count"),
+            ("First", "/review/first"),
+            ("Last", "/review/last"),
+            ("Belongs to", "/review/decided/account"),
+            ("Decided for", "/review/decided/subject"),
+            ("By", "/review/decided/who"),
+        ],
+    );
+    for evidence in items(value, "/review/evidence") {
+        let line = format!("{}: {}", at(evidence, "/kind"), at(evidence, "/text"));
+        out.push_str(&wrapped(&line, 2));
+    }
+    for candidate in items(value, "/review/candidates") {
+        let (name, id) = (at(candidate, "/name"), at(candidate, "/id"));
+        let _ = writeln!(out, "  it may be {name} ({id})");
+    }
+    let messages = items(value, "/messages");
+    if !messages.is_empty() {
+        out.push('\n');
+        out.push_str(&table(
+            messages,
+            &[
+                ("RECEIVED", "/received"),
+                ("SUBJECT", "/subject"),
+                ("ID", "/id"),
+            ],
+        ));
+    }
+    out.push_str(&audit(value));
+    let id = at(value, "/review/id");
+    let ways: &[&str] = match value.pointer("/review/state").and_then(Value::as_str) {
+        Some("open" | "stale") => &["resolve ID ACCOUNT", "dismiss ID"],
+        _ => &["reopen ID"],
+    };
+    out.push('\n');
+    for way in ways {
+        let command = format!("liaison review {}", way.replace("ID", &id));
+        let _ = writeln!(out, "  {}", wording.commands(&command));
     }
     out
 }
@@ -570,6 +638,10 @@ fn status(value: &Value) -> String {
         at(value, "/store/state"),
         at(value, "/store/journal/frame"),
     );
+    let reviews = (at(value, "/reviews/open"), at(value, "/reviews/stale"));
+    if reviews != ("0".to_owned(), "0".to_owned()) {
+        let _ = writeln!(out, "Reviews: {} open, {} stale", reviews.0, reviews.1);
+    }
     if let Some(free) = value
         .pointer("/daemon/disk/free_bytes")
         .and_then(Value::as_u64)

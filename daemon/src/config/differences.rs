@@ -35,6 +35,11 @@ impl Config {
             ("control", words(&self.control), words(&new.control)),
             ("store", words(&self.store), words(&new.store)),
             ("disk", words(&self.disk), words(&new.disk)),
+            (
+                "authenticity",
+                words(&self.authenticity),
+                words(&new.authenticity),
+            ),
         ];
         for (key, before, after) in single {
             if before != after {

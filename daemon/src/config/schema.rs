@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 /// Names of the sections, for the nearest name of an unknown key at the top.
-pub(super) const SECTIONS: [&str; 12] = [
+pub(super) const SECTIONS: [&str; 13] = [
     "firm",
+    "authenticity",
     "user",
     "transport",
     "mailbox",
@@ -64,11 +65,31 @@ pub(super) struct RawFirm {
     pub authserv_ids: Vec<String>,
     #[serde(default)]
     pub free_mail: Vec<String>,
+    #[serde(default)]
+    pub not_free_mail: Vec<String>,
+    pub free_mail_file: Option<PathBuf>,
+    #[serde(default)]
+    pub form_senders: Vec<String>,
+    #[serde(default = "default_review_days")]
+    pub review_days: u32,
     #[serde(default = "default_hours")]
     pub working_hours: RawHours,
     #[serde(default)]
     pub holidays: Vec<RawHoliday>,
     pub signature: Option<String>,
+}
+
+/// How long the suggestions of a question whose an address is live (H-MATCH).
+fn default_review_days() -> u32 {
+    3
+}
+
+/// What is left out is as `AuthenticityConfig` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAuthenticity {
+    pub dkim: Option<bool>,
+    pub dns: Vec<String>,
 }
 
 /// A weekday that is left out is closed.

@@ -100,6 +100,39 @@ fn the_example_loads_as_it_stands() {
     );
 }
 
+/// Without a server whose word counts, we check by ourselves.
+#[test]
+fn signatures_are_checked_where_nobody_else_does_or_where_it_is_asked_for() {
+    let text = |ids: &str, section: &str| {
+        format!(
+            "state_dir = \"/var/lib/liaison\"\n[firm]\nname = \"F\"\nzone = \"UTC\"\n\
+             domains = [\"example.com\"]\n{ids}\n{section}\n"
+        )
+    };
+    let ids = "authserv_ids = [\"mx.example.com\"]";
+    for (ids, section, dkim) in [
+        ("", "", true),
+        (ids, "", false),
+        ("", "[authenticity]\ndkim = false", false),
+        (ids, "[authenticity]\ndkim = true", true),
+        (
+            "",
+            "[authenticity]\ndns = [\"127.0.0.1:5353\", \"::1\"]",
+            true,
+        ),
+    ] {
+        let config = parse(&text(ids, section)).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(config.authenticity.dkim, dkim, "{ids} {section}");
+    }
+    let config = parse(&text(
+        "",
+        "[authenticity]\ndns = [\"127.0.0.1:5353\", \"::1\"]",
+    ))
+    .unwrap();
+    let servers = ["127.0.0.1:5353", "[::1]:53"].map(|server| server.parse().unwrap());
+    assert_eq!(config.authenticity.settings.dns, servers);
+}
+
 /// Each option that the example shows commented out is one, with the default that it shows.
 #[test]
 fn the_commented_options_of_the_example_are_the_defaults() {
@@ -127,6 +160,7 @@ fn the_commented_options_of_the_example_are_the_defaults() {
     assert_eq!(with.retention, Retention::default());
     assert_eq!(with.retention, without.retention);
     assert_eq!(with.control, without.control);
+    assert_eq!(with.authenticity, without.authenticity);
     assert_eq!(format!("{:?}", with.store), format!("{:?}", without.store));
     // In the example what is left out depends on the disk.
     assert_eq!(with.disk.ballast, without.disk.ballast);
@@ -401,6 +435,22 @@ const FIRM_REFUSED: &[(&str, &str, &[&str])] = &[
             "firm.addresses[0]: `alice` is no mail address",
             "firm.authserv_ids[0]: it is no authserv-id",
         ],
+    ),
+    (
+        "",
+        "[firm]\nname = \"F\"\nzone = \"UTC\"\ndomains = [\"example.com\"]\n\
+         [authenticity]\ndkim = false\ndns = [\"127.0.0.1\", \"localhost:53\", \"1.2.3.4:99999\"]",
+        &[
+            "authenticity.dns[1]: `localhost:53` is no address of a DNS server; write it like",
+            "authenticity.dns[2]: `1.2.3.4:99999` is no address of a DNS server",
+            "authenticity.dns: DNS servers are named, but nothing is asked (dkim = false)",
+        ],
+    ),
+    (
+        "",
+        "[firm]\nname = \"F\"\nzone = \"UTC\"\ndomains = [\"example.com\"]\n\
+         [authenticity]\ndkimm = true",
+        &["authenticity.dkimm: ", "did you mean `dkim`?"],
     ),
     (
         "",

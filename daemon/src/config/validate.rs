@@ -56,6 +56,7 @@ struct Tables<'i> {
     staff_mail: Option<Section<'i>>,
     store: Option<Section<'i>>,
     disk: Option<Section<'i>>,
+    authenticity: Option<Section<'i>>,
 }
 
 impl<'i> Tables<'i> {
@@ -77,6 +78,7 @@ impl<'i> Tables<'i> {
             staff_mail: top.take_table("staff_mail", problems),
             store: top.take_table("store", problems),
             disk: top.take_table("disk", problems),
+            authenticity: top.take_table("authenticity", problems),
         }
     }
 
@@ -97,6 +99,7 @@ impl<'i> Tables<'i> {
             &self.staff_mail,
             &self.store,
             &self.disk,
+            &self.authenticity,
         ];
         let all = lists
             .into_iter()
@@ -149,6 +152,7 @@ pub(super) fn validate(
         .map_or(Some(Control::default()), |section| v.control(&section));
     let store = v.store(tables.store.as_ref());
     let disk = v.disk(tables.disk.as_ref());
+    let authenticity = v.authenticity(tables.authenticity.as_ref(), firm.as_ref());
     let staff_mail = match tables.staff_mail {
         Some(section) => Some(v.staff_mail(&section)?),
         None => None,
@@ -173,6 +177,7 @@ pub(super) fn validate(
         control: control?,
         store: store?,
         disk: disk?,
+        authenticity: authenticity?,
         places,
     })
 }

@@ -1,12 +1,11 @@
 //! From a message's view to what is remembered of it.
 
-use liaison_core::account::matching::{
-    Match, Sender, ThreadAffinity, address_keys, domain_keys, match_sender,
-};
-use liaison_core::ids::{MessageKey, ThreadId, derive};
+use liaison_core::account::matching::sender::Senders;
+use liaison_core::account::matching::{FreeMail, Match, Sender, ThreadAffinity};
+use liaison_core::ids::{AccountId, MessageKey, ThreadId, derive};
 use liaison_core::mail::address::{Address, NamedAddress};
 use liaison_core::mail::{
-    MessageView, Standing, ThreadEvidence, Verdict, authenticity, new_thread_id, thread_candidates,
+    MessageView, Standing, ThreadEvidence, judged, new_thread_id, thread_candidates,
 };
 use liaison_core::message::{
     ADDRESSES_MAX, MESSAGE_ID_BYTES_MAX, MessageRecord, Person, SUBJECT_CHARS_MAX, ThreadRecord,
@@ -15,7 +14,9 @@ use liaison_core::message::{
 use liaison_core::outbox::MailState;
 use liaison_core::time::{DAY_MS, Timestamp};
 
+use super::senders::Inbound;
 use super::{Prepared, Taking};
+use crate::accounts::whose::{Asked, Whose, senders_of};
 use crate::books::BooksError;
 use crate::privacy::remains;
 use crate::source::{Batch, BatchMode, Content, FolderRole};
@@ -29,14 +30,14 @@ impl Taking<'_> {
     pub(super) async fn describe(
         &self,
         item: &Prepared,
-    ) -> Result<(MessageRecord, Option<Match>), BooksError> {
+    ) -> Result<(MessageRecord, Option<Whose>), BooksError> {
         let (batch, office) = (self.batch, &self.ingest.office);
         let view = match &item.view {
             Ok(view) => view,
             Err(reason) => return Ok((unreadable(batch, item, reason), None)),
         };
         let (thread, thread_evidence) = self.thread_of(view).await?;
-        let matched = self
+        let whose = self
             .matched(item, view, (&thread, thread_evidence.as_ref()))
             .await?;
         let mut record = record(batch, item, view, thread);
@@ -44,13 +45,8 @@ impl Taking<'_> {
         for people in [&mut record.to, &mut record.cc, &mut record.reply_to] {
             people.retain(stays);
         }
-        record.authenticity = match authenticity(view, &office.authserv_ids).verdict {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::None => "none",
-            Verdict::Unknown => "unknown",
-        }
-        .to_owned();
+        let told = judged(view, &office.authserv_ids, item.dkim.as_ref());
+        record.authenticity = told.verdict.as_str().to_owned();
         record.out_of_office = view.class.out_of_office.as_ref().map(|ooo| {
             let returns = ooo.returns_on.as_deref().and_then(|date| date.parse().ok());
             let business = &office.firm.business;
@@ -60,9 +56,9 @@ impl Taking<'_> {
             )
         });
         record.no_automatic_answer = view.class.no_automatic_answer;
-        record.account = matched.account.clone();
-        record.contact = matched.contact.clone();
-        Ok((fitted(record), Some(matched)))
+        record.account.clone_from(&whose.matched.account);
+        record.contact.clone_from(&whose.matched.contact);
+        Ok((fitted(record), Some(whose)))
     }
 
     /// What is remembered of a message from or to a person whose data was erased, and its
@@ -119,7 +115,7 @@ impl Taking<'_> {
         item: &Prepared,
         view: &MessageView,
         (thread, evidence): (&ThreadId, Option<&ThreadEvidence>),
-    ) -> Result<Match, BooksError> {
+    ) -> Result<Whose, BooksError> {
         let outbound = self.batch.folder.role == FolderRole::Sent;
         let named = if outbound {
             let recipients = view.to.iter().chain(&view.cc).chain(&view.bcc);
@@ -131,39 +127,44 @@ impl Taking<'_> {
             view.from.first()
         };
         let address = named.map(|named| &named.address);
-        let mut found = match address {
-            Some(address) => {
-                self.books
-                    .lookups(address, &self.ingest.office.free_mail)
-                    .await?
-            }
-            None => Default::default(),
-        };
+        let office = &self.ingest.office;
+        let mut thread_says = None;
         if evidence.is_some() {
             let by_person = outbound && !self.is_automatic_of_ours(view).await?;
-            let free_mail = &self.ingest.office.free_mail;
-            found.thread = match address {
+            let free_mail = &office.free_mail;
+            thread_says = match address {
                 Some(address) if !by_person => {
                     self.books.affinity(thread, address, free_mail).await?
                 }
                 _ => self.books.affinity_of_ours(thread).await?,
             };
         }
-        let automatic = view.class.class.is_automatic() && !outbound;
-        let sender = Sender {
-            address,
-            from_count: if outbound {
-                1
-            } else {
-                view.from.len().max(view.from_field_count)
-            },
-            own: address.is_some_and(|address| self.ingest.office.owns(address)),
-            automatic: automatic.then(|| {
-                let why = view.class.evidence.first().map_or("", String::as_str);
-                format!("class {}: {why}", view.class.class.as_str())
-            }),
+        let senders = match (outbound, address) {
+            (false, _) => senders_of(view, office),
+            (true, Some(to)) => Senders::one(Sender::of(to.clone(), office.owns(to))),
+            (true, None) => Senders::one(Sender::nobody()),
         };
-        Ok(match_sender(&sender, &found, &self.ingest.office.free_mail))
+        let event = match outbound {
+            true => None,
+            false => self.books.event_of_ours(view).await?,
+        };
+        let asked = Asked {
+            senders: &senders,
+            thread: thread_says.clone(),
+            event,
+            free_mail: &office.free_mail,
+        };
+        let whose = self.books.whose(asked).await?;
+        if outbound {
+            return Ok(whose);
+        }
+        let inbound = Inbound {
+            office,
+            view,
+            thread: thread_says,
+            dkim: item.dkim.as_ref(),
+        };
+        self.books.warned(whose, inbound).await
     }
 }
 
@@ -190,7 +191,7 @@ impl crate::books::Books {
         &self,
         thread: &ThreadId,
         address: &Address,
-        free_mail: &[String],
+        free_mail: &FreeMail,
     ) -> Result<Option<ThreadAffinity>, BooksError> {
         let standing = self.standing(thread, &address.key(), free_mail).await?;
         let affinity = self.affinity_of_ours(thread).await?;
@@ -217,33 +218,6 @@ impl crate::books::Books {
             text,
             standing: Standing::Party,
         }))
-    }
-
-    /// What the records know of an address.
-    ///
-    /// # Errors
-    /// As the store.
-    pub async fn lookups(
-        &self,
-        address: &Address,
-        free_mail: &[String],
-    ) -> Result<liaison_core::account::matching::Lookups, BooksError> {
-        use crate::books::keys;
-        use crate::books::rows::{ByAddrRow, ByDomainRow};
-        let mut found = liaison_core::account::matching::Lookups::default();
-        for key in address_keys(address) {
-            let row = self.get::<ByAddrRow>(keys::by_addr(&key)).await?;
-            found
-                .addresses
-                .push((key, row.map(|row| row.record.hits).unwrap_or_default()));
-        }
-        for key in domain_keys(address.domain(), free_mail) {
-            let row = self.get::<ByDomainRow>(keys::by_domain(&key)).await?;
-            found
-                .domains
-                .push((key, row.map(|row| row.record.accounts).unwrap_or_default()));
-        }
-        Ok(found)
     }
 }
 
@@ -403,7 +377,7 @@ fn unreadable(batch: &Batch, item: &Prepared, reason: &str) -> MessageRecord {
 pub(super) fn joined(
     thread: Option<ThreadRecord>,
     message: &MessageRecord,
-    by_person_of_ours: bool,
+    (by_person_of_ours, from_us): (bool, bool),
     (matched, standing): (Option<&Match>, Standing),
 ) -> ThreadRecord {
     let mut thread = thread.unwrap_or_else(|| ThreadRecord {
@@ -423,35 +397,43 @@ pub(super) fn joined(
         thread.last_human_outbound = later(thread.last_human_outbound);
         thread.automatic_since_human = 0;
     } else if !message.outbound && message.is_human() && message.from.is_some() {
-        let own = matched.is_some_and(|m| m.outcome.as_str() == "own");
-        if !own && standing.may_answer() {
+        if !from_us && standing.may_answer() {
             thread.last_human_inbound = later(thread.last_human_inbound);
             thread.automatic_since_human = 0;
         }
     }
     if thread.account.is_none()
         && standing.may_answer()
-        && let Some(account) = matched.and_then(|matched| matched.account.clone())
+        && let Some(account) = firm_account(matched)
     {
         let by = message
             .message_id
             .clone()
             .unwrap_or_else(|| message.key.0.clone());
-        thread.account = Some((account, by));
+        thread.account = Some((account.clone(), by));
     }
     thread
+}
+
+/// The account, where it is more than a candidate: only such a one says whose a thread is.
+pub(super) fn firm_account(matched: Option<&Match>) -> Option<&AccountId> {
+    let firm = matched.filter(|matched| matched.is_firm())?;
+    firm.account.as_ref()
 }
 
 /// Whether a message found after a UIDVALIDITY change is new rather than old mail renumbered.
 ///
 /// INTERNALDATE alone lies after migrations, Date alone lies when the sender's clock does: both
 /// must be newer than the last good look, with a margin for clocks.
-pub(super) fn is_new_after_rebind(message: &MessageRecord, last_look: Option<Timestamp>) -> bool {
+pub(super) fn is_new_after_rebind(
+    (received, date): (Timestamp, Timestamp),
+    last_look: Option<Timestamp>,
+) -> bool {
     let Some(last_look) = last_look else {
         return false;
     };
     let margin = last_look.minus_millis(REBIND_MARGIN_MS);
-    message.received > margin && message.date > margin
+    received > margin && date > margin
 }
 
 const REBIND_MARGIN_MS: i64 = 2 * DAY_MS;

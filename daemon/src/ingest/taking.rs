@@ -10,13 +10,14 @@ use liaison_core::outbox::Input;
 use liaison_core::time::Timestamp;
 use liaison_core::touch::{Touch, touch_of_message};
 
-use super::message::{is_new_after_rebind, joined};
+use super::message::{firm_account, is_new_after_rebind, joined};
 use super::{Prepared, TakeError, Taking};
 use crate::books::rows::{
     AuditRow, CounterRow, DeliveryRow, EventBody, EventRow, OutcomeRow, TimelineRow,
 };
 use crate::books::{Books, BooksError, keys, replace};
 use crate::privacy::ERASED_WHY;
+use crate::review;
 use crate::source::{BatchMode, Content, FolderRole};
 use crate::store::{Batch as Writes, Expect, Stored};
 
@@ -30,7 +31,7 @@ impl Taking<'_> {
         if let (true, Ok(view)) = (item.erased.whole, &item.view) {
             return Ok(self.take_erased(item, view).await?);
         }
-        let (mut message, matched) = self.describe(item).await?;
+        let (mut message, whose) = self.describe(item).await?;
         let mut writes = self.books.batch();
         // A file that vanished may come back under its name, and is to be read then.
         if !matches!(item.arrived.content, Content::Vanished) {
@@ -44,6 +45,7 @@ impl Taking<'_> {
         self.write_copy(&mut writes, item, &message, known.is_some())
             .await?;
         if let Some(known) = known {
+            let matched = whose.map(|whose| whose.matched);
             self.known_again(&mut writes, known, (&message, matched))
                 .await?;
             self.books.commit(writes).await?;
@@ -52,7 +54,7 @@ impl Taking<'_> {
         message.historical = match self.batch.mode {
             BatchMode::Live => false,
             BatchMode::History => true,
-            BatchMode::Rebind => !is_new_after_rebind(&message, last_look),
+            BatchMode::Rebind => !is_new_after_rebind((message.received, message.date), last_look),
         };
         let ours = self.mail_of_ours(&message).await?;
         if let Some(mail) = &ours {
@@ -60,6 +62,11 @@ impl Taking<'_> {
             message.plugin = Some(mail.record.cause.plugin.clone());
             seen_in_sent(&mut writes, mail, self.ingest.clock.now())?;
         }
+        if let Some(whose) = whose.as_ref().filter(|_| !message.historical) {
+            let now = self.ingest.clock.now();
+            review::stage(&self.books, &mut writes, whose, (&message, now)).await?;
+        }
+        let matched = whose.map(|whose| whose.matched);
         self.write_thread(
             &mut writes,
             &message,
@@ -225,9 +232,13 @@ impl Taking<'_> {
             None => true,
             Some(mail) => mail.record.mode == MailMode::Draft,
         };
-        let mut thread = joined(before, message, by_person, (matched, standing));
-        self.write_parties(writes, message, standing, (by_person, fresh))
-            .await?;
+        let from = message.from.as_ref();
+        let from_us = from.is_some_and(|from| self.ingest.office.firm.owns(&from.email));
+        let mut thread = joined(before, message, (by_person, from_us), (matched, standing));
+        if !is_warned(matched) {
+            self.write_parties(writes, message, standing, (by_person, fresh))
+                .await?;
+        }
         if !joins {
             thread.messages = thread.messages.saturating_sub(1).max(1);
         }
@@ -250,11 +261,11 @@ impl Taking<'_> {
         let Some(from) = message.from.as_ref().filter(|_| !message.outbound) else {
             return Ok(Standing::Party);
         };
-        if message.authenticity == "fail" {
+        if message.authenticity == "fail" || is_warned(matched) {
             return Ok(Standing::Outsider);
         }
         let of_thread = thread.account.as_ref().map(|(account, _)| account);
-        let of_sender = matched.and_then(|matched| matched.account.as_ref());
+        let of_sender = firm_account(matched);
         if of_thread.is_some() && of_thread == of_sender {
             return Ok(Standing::Party);
         }
@@ -308,22 +319,10 @@ impl Taking<'_> {
         writes: &mut Writes,
         message: &MessageRecord,
     ) -> Result<(), BooksError> {
-        let Some(account) = &message.account else {
-            return Ok(());
-        };
-        let (kind, who) = if message.outbound {
-            ("mail-out", message.to.first())
-        } else {
-            ("mail-in", message.from.as_ref())
-        };
-        let who = who.map_or("nobody", |person| person.email.as_str());
-        let row = TimelineRow {
-            at: message.received,
-            kind: kind.to_owned(),
-            text: cut_text(&format!("{who}: {}", message.subject), 300),
-            id: message.key.0.clone(),
-        };
-        writes.put_record(keys::timeline(account, row.at, message.key.as_str()), &row)?;
+        if let Some(account) = &message.account {
+            let row = timeline_row(message);
+            writes.put_record(keys::timeline(account, row.at, message.key.as_str()), &row)?;
+        }
         Ok(())
     }
 
@@ -408,6 +407,27 @@ fn write_touch(writes: &mut Writes, before: Option<&Touch>, message: &MessageRec
 pub(crate) const RECORDED_ONLY: &str = "recorded-only";
 /// Name of the counter that gives the next event its place in the log.
 pub(crate) const EVENT_NEXT: &str = "event-next";
+
+/// Something speaks against the sender being who they say.
+fn is_warned(matched: Option<&Match>) -> bool {
+    matched.is_some_and(|matched| matched.warning().is_some())
+}
+
+/// What the timeline of its account says of a message.
+pub(crate) fn timeline_row(message: &MessageRecord) -> TimelineRow {
+    let (kind, who) = if message.outbound {
+        ("mail-out", message.to.first())
+    } else {
+        ("mail-in", message.from.as_ref())
+    };
+    let who = who.map_or("nobody", |person| person.email.as_str());
+    TimelineRow {
+        at: message.received,
+        kind: kind.to_owned(),
+        text: cut_text(&format!("{who}: {}", message.subject), 300),
+        id: message.key.0.clone(),
+    }
+}
 
 fn written_to(message: &MessageRecord) -> Vec<&Person> {
     message.to.iter().chain(&message.cc).collect()

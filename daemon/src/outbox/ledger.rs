@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use liaison_core::account::Contact;
+use liaison_core::account::matching::FreeMail;
 use liaison_core::effect::{Audience, MailEffect};
 use liaison_core::ids::AccountId;
 use liaison_core::mail::Address;
@@ -43,7 +44,7 @@ impl Recipient {
         books: &Books,
         email: &str,
         supposed: Option<&AccountId>,
-        free_mail: &[String],
+        free_mail: &FreeMail,
     ) -> Result<Recipient, BooksError> {
         let mut recipient = Recipient {
             own: [bare(email)].into(),
@@ -62,6 +63,9 @@ impl Recipient {
             }
             let domains = found.domains.iter().map(|(_, accounts)| accounts);
             recipient.related.extend(domains.clone().flatten().cloned());
+            if recipient.accounts.is_empty() {
+                recipient.accounts.extend(found.decided.into_values());
+            }
             if recipient.accounts.is_empty() {
                 let nearest = domains.into_iter().find(|accounts| !accounts.is_empty());
                 recipient
@@ -119,7 +123,7 @@ pub async fn stage_ledgers(
     books: &Books,
     writes: &mut Batch,
     mail: &MailEffect,
-    (at, free_mail): (Timestamp, &[String]),
+    (at, free_mail): (Timestamp, &FreeMail),
 ) -> Result<(), BooksError> {
     let mut names = BTreeSet::new();
     match mail.audience {

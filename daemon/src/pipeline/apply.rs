@@ -203,7 +203,7 @@ impl Pipeline {
         stage_audit(writes, mail.id.as_str(), now, row)?;
         // A mail that may only go out later counts from then on.
         let at = mail.not_before.max(now);
-        let free_mail = self.office.free_mail.as_slice();
+        let free_mail = &self.office.free_mail;
         stage_ledgers(&self.books, writes, mail, (at, free_mail)).await
     }
 

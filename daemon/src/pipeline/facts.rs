@@ -202,7 +202,10 @@ impl Pipeline {
         Ok(from.filter(|from| outside && !self.office.firm.owns(from)))
     }
 
-    async fn match_of_message(&self, message: &MessageRecord) -> Result<Match, BooksError> {
+    pub(super) async fn match_of_message(
+        &self,
+        message: &MessageRecord,
+    ) -> Result<Match, BooksError> {
         let outcome = self.books.outcome(message.key.as_str()).await?;
         Ok(outcome
             .and_then(|outcome| outcome.matched)
@@ -211,7 +214,9 @@ impl Pipeline {
 
     fn counterpart(&self, message: &MessageRecord) -> Option<String> {
         if !message.outbound {
-            return message.from.as_ref().map(|from| from.email.clone());
+            let from = message.from.as_ref().map(|from| from.email.clone());
+            // What one of us passed on, or a form of ours sent, is about somebody else.
+            return from.filter(|from| !self.office.firm.owns(from));
         }
         let mut outside = message.to.iter().chain(&message.cc);
         outside
@@ -321,6 +326,7 @@ impl Pipeline {
                 seen.insert(item.id.clone(), before);
             }
         }
+        let warnings = self.warnings(told, &answered).await?;
         let mut users = BTreeMap::new();
         for (address, person) in &self.office.people {
             users.insert(
@@ -352,6 +358,7 @@ impl Pipeline {
             restored: self.books.restored().await?.map(|row| row.at),
             matched: &told.matched,
             authenticity: &told.authenticity,
+            warnings,
             owner,
             users,
             route: self.route(told),
@@ -359,6 +366,26 @@ impl Pipeline {
             seen,
             cases: self.cases(resolved).await?,
         })
+    }
+
+    /// What speaks against the senders of the messages that a decision is about.
+    async fn warnings(
+        &self,
+        told: &Told,
+        answered: &BTreeMap<MessageKey, MessageRecord>,
+    ) -> Result<BTreeMap<MessageKey, String>, BooksError> {
+        let mut warnings = BTreeMap::new();
+        let because_of = told.message.as_ref().or(told.origin.as_ref());
+        if let (Some(message), Some(warning)) = (because_of, told.matched.warning()) {
+            warnings.insert(message.key.clone(), warning.text.clone());
+        }
+        for message in answered.values() {
+            let matched = self.match_of_message(message).await?;
+            if let Some(warning) = matched.warning() {
+                warnings.insert(message.key.clone(), warning.text.clone());
+            }
+        }
+        Ok(warnings)
     }
 
     fn route(&self, told: &Told) -> Option<Route> {
@@ -391,6 +418,7 @@ impl Pipeline {
             ..RecipientFacts::default()
         };
         for contact in &recipient.contacts {
+            facts.recorded = true;
             facts.of_account |= Some(&contact.account) == account;
             facts.do_not_contact |= contact.do_not_contact;
             facts.left |= contact.status == ContactStatus::Left;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use liaison_core::account::matching::FreeMail;
 use liaison_core::effect::{MailEffect, MailMode};
 use liaison_core::happening::Happening;
 use liaison_core::ids::EffectId;
@@ -181,10 +182,13 @@ impl Pipeline {
             return Ok(());
         }
         let standing = self.standing_of(message).await?;
+        let matched = self.match_of_message(message).await?;
+        let doubt = matched.doubt().filter(|_| from_them);
+        let doubt = doubt.map(|doubt| doubt.text.as_str());
         for id in self.books.effects_of_thread(&message.thread).await? {
             let mut conflicts = 0;
             loop {
-                match self.react(&id, message, standing).await {
+                match self.react(&id, message, (standing, doubt)).await {
                     Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => {
                         conflicts = conflicts.saturating_add(1);
                         tokio::task::yield_now().await;
@@ -214,7 +218,7 @@ impl Pipeline {
         &self,
         id: &EffectId,
         message: &MessageRecord,
-        standing: Standing,
+        (standing, doubt): (Standing, Option<&str>),
     ) -> Result<(), BooksError> {
         let Some(mail) = self.books.get::<MailEffect>(keys::mail(id)).await? else {
             return Ok(());
@@ -222,7 +226,11 @@ impl Pipeline {
         let from = message.from.as_ref();
         let who = from.map_or("somebody", |from| from.email.as_str());
         let when = message.received;
-        match self.meaning(&mail.record, message, standing).await? {
+        let meaning = match self.meaning(&mail.record, message, standing).await? {
+            Meaning::Answer if doubt.is_some() => Meaning::Aside,
+            meaning => meaning,
+        };
+        match meaning {
             Meaning::None => Ok(()),
             Meaning::Answer => {
                 let why = format!("{who} answered in the thread on {when}");
@@ -234,9 +242,10 @@ impl Pipeline {
                 self.step_mail(&mail, input, why).await
             }
             Meaning::Aside => {
+                let but = doubt.unwrap_or("took no part in it");
                 let why = format!(
-                    "{who} wrote into the thread on {when}, but took no part in it: not taken for \
-                     an answer; look at it, then approve or reject"
+                    "{who} wrote into the thread on {when}, but {but}: not taken for an answer; \
+                     look at it, then approve or reject"
                 );
                 let by_itself = mail.record.mode == MailMode::Send
                     && matches!(
@@ -438,7 +447,8 @@ impl Pipeline {
 
 /// Whether two addresses are one but for their `+tag`.
 fn same_person(one: &str, other: &str) -> bool {
-    let bare = |email: &str| Some(standing_names(&Address::parse(email).ok()?, &[]).0);
+    let bare =
+        |email: &str| Some(standing_names(&Address::parse(email).ok()?, &FreeMail::default()).0);
     one == other || (bare(one).is_some() && bare(one) == bare(other))
 }
 

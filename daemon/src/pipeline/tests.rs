@@ -3,6 +3,7 @@
 mod hostile;
 pub(crate) mod house;
 mod once;
+mod senders;
 mod told;
 mod trust;
 

@@ -5,6 +5,7 @@
 //! | contact, its addresses and indexes; ledgers under its names | removed |
 //! | message from them, or of ours to them alone | what remains: key, place, times |
 //! | mail to them or because of them, hold because of them | what remains: key, state, times |
+//! | question whose they are, what was decided of it | removed |
 //! | case, task, timer, plugin result, memory of a plugin, timeline row, touch about them | removed |
 //! | outcome of an event about them | says that they were erased |
 //! | audit row of something of theirs, or that names them | states and ids only |
@@ -24,7 +25,7 @@ use super::{ERASED, ERASED_WHY, Person};
 use crate::books::BooksError;
 use crate::books::keys;
 use crate::books::rows::{
-    self, AuditRow, ChangeRow, EventBody, EventRow, MergeRow, OutcomeRow, TimelineRow,
+    self, AuditRow, ChangeRow, EventBody, EventRow, MergeRow, OutcomeRow, ReviewRow, TimelineRow,
 };
 use crate::store::codec::{self, Record};
 use crate::store::keys::Parts;
@@ -93,6 +94,10 @@ impl Traces {
             Ns::Merge => {
                 let row: MergeRow = read(key, value)?;
                 removed(self.ids.contains(&row.from) || self.ids.contains(&row.into))
+            }
+            Ns::Review => {
+                let row: ReviewRow = read(key, value)?;
+                removed(self.person.has(&row.address))
             }
             Ns::AccountContact => removed(self.has(nth_text(key, 1))),
             Ns::Ledger => removed(parts.text().is_ok_and(|who| self.is_ledger(&who))),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use liaison_core::account::Contact;
+use liaison_core::account::matching::FreeMail;
 use liaison_core::crm::{CrmRecord, Kind};
 use liaison_core::effect::{Cause, HoldEffect, MailEffect};
 use liaison_core::happening::Subject;
@@ -144,7 +145,7 @@ impl Traces {
             }
             for email in self.person.addresses() {
                 if let Ok(address) = Address::parse(email) {
-                    let (own, _) = standing_names(&address, &[]);
+                    let (own, _) = standing_names(&address, &FreeMail::default());
                     self.parties.insert(keys::thread_party(&thread, &own));
                 }
             }
@@ -289,12 +290,15 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::PluginState,
     Ns::AccountExt,
     Ns::ByDomain,
+    Ns::Skeleton,
     Ns::Account,
     Ns::AccountContact,
     Ns::ThreadMember,
     Ns::Thread,
     Ns::Msgid,
     Ns::Message,
+    Ns::Review,
+    Ns::MatchRule,
     Ns::ByAddr,
     Ns::Contact,
 ];

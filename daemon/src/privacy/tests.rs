@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use liaison_core::effect::{HoldEffect, HoldState};
+use liaison_core::ids::AccountId;
 use liaison_core::message::gone_why;
 use liaison_core::outbox::MailState;
 use serde_json::json;
@@ -14,11 +15,13 @@ use super::find::{ORDER, Traces};
 use super::*;
 use crate::accounts::{AccountBook, ContactDraft, DomainRules};
 use crate::app::{open_books, open_with};
-use crate::books::{Books, keys};
+use crate::books::rows::{ReviewRow, ReviewState};
+use crate::books::{Books, keys, replace};
 use crate::clock::Clock;
 use crate::keeping;
 use crate::outbox::stage_hold;
 use crate::pipeline::tests::house::{BUNDLED, ENQUIRY, House, mail};
+use crate::review::decide::resolve;
 use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Ns, Store};
 
@@ -61,6 +64,29 @@ fn book(house: &House) -> AccountBook {
     AccountBook::new(house.books.clone(), DomainRules::of(&house.office))
 }
 
+/// It was asked whose Bob's address is, and a person said so.
+async fn asked_whose(house: &House, account: &AccountId, by: &crate::accounts::By) {
+    let row = ReviewRow {
+        id: "review-of-b".to_owned(),
+        address: BOB.to_owned(),
+        candidates: vec![account.clone(), "acc-2".into()],
+        evidence: Vec::new(),
+        first: by.now,
+        last: by.now,
+        count: 1,
+        messages: Vec::new(),
+        state: ReviewState::Open,
+    };
+    let mut writes = house.books.batch();
+    replace(&mut writes, keys::review(&row.id), None, &row).unwrap();
+    house.books.commit(writes).await.unwrap();
+    let decided = resolve(&house.books, &row.id, account, None, by).await;
+    assert!(matches!(
+        decided.unwrap().row.state,
+        ReviewState::Resolved { .. }
+    ));
+}
+
 /// Bob and Ann of one customer write, Sam answers, the plugins work.
 async fn lived_in(dir: &Path) -> Arc<SledStore> {
     let (books, store) = opened(dir, started).await;
@@ -91,6 +117,7 @@ async fn lived_in(dir: &Path) -> Arc<SledStore> {
             .await
             .unwrap();
     }
+    asked_whose(&house, &account.id, &by).await;
     house
         .receive(&mail(
             &[ann, SAM],

@@ -92,6 +92,9 @@ families! {
     36 Parked "parked" "Events that were set aside for a plugin (index).";
     37 ThreadParty "thread_party" "Who is what to a conversation.";
     38 Erasure "erasure" "Persons whose data was erased, by a hash of their address.";
+    39 Review "review" "Senders who may belong to several accounts.";
+    40 MatchRule "match_rule" "What people decided about addresses and domains.";
+    41 Skeleton "skeleton" "What a domain looks like, to the accounts that have it (index).";
     43 Record "record" "Core records: units, products, opportunities and the like.";
     44 RecordBy "record_by" "Core records by field (index).";
     45 Change "change" "Values of fields that wait for a person's yes.";

@@ -1,9 +1,13 @@
-//! Whether the sender is who the From field says, as our own server found (RFC 8601).
+//! Whether the sender is who the From field says: as our own server found (RFC 8601), as our own
+//! check of the signatures found (RFC 6376), or both.
+//!
+//! The check itself needs DNS and is the edge's; what follows from it is decided here.
 
 use serde::{Deserialize, Serialize};
 
 use super::MessageView;
 use super::address::{Address, Domain, clean_text};
+use crate::account::matching::registrable;
 
 /// What is known about the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +23,19 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::None => "none",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
 /// Verdict and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authenticity {
@@ -26,6 +43,27 @@ pub struct Authenticity {
     pub verdict: Verdict,
     /// One sentence naming the header that decided, or what is missing.
     pub detail: String,
+}
+
+/// What our own check of the DKIM signatures came to, for the one From address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DkimCheck {
+    /// `Pass`: a valid signature of the From domain. `Fail`: one of that domain that is wrong.
+    /// `None`: nothing that decides. `Unknown`: it could not be found out.
+    pub verdict: Verdict,
+    /// One sentence naming the signature that decided, or what is missing.
+    pub detail: String,
+    /// What makes the message worse than one that bears no signature at all.
+    pub doubt: Option<DkimDoubt>,
+}
+
+/// Why signatures that prove nothing are a reason to look twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DkimDoubt {
+    /// Only domains other than that of From signed it.
+    OtherSigner,
+    /// A signature of the From domain does not count: expired, a weak key, part of the body only.
+    Void,
 }
 
 /// One `method=result` with its properties (RFC 8601 2.2), all in lower case.
@@ -37,6 +75,8 @@ pub struct MethodResult {
     pub result: String,
     /// `header.d` and the like with their values.
     pub properties: Vec<(String, String)>,
+    /// The comments, where many servers name the policy of the domain: `p=reject dis=none`.
+    pub comment: String,
 }
 
 impl MethodResult {
@@ -58,12 +98,11 @@ pub struct AuthenticationResults {
 }
 
 impl AuthenticationResults {
-    /// Reads the field body; comments are dropped. `None` when there is no authserv-id.
+    /// Reads the field body; comments count as text only. `None` when there is no authserv-id.
     #[must_use]
     pub fn parse(value: &str) -> Option<AuthenticationResults> {
-        let pieces = pieces(value);
-        let mut pieces = pieces.into_iter();
-        let head = pieces.next()?;
+        let mut pieces = pieces(value).into_iter();
+        let (head, _) = pieces.next()?;
         // The id may be followed by a version: `example.com 1`.
         let authserv_id = head.first()?.trim_matches('=').to_lowercase();
         if authserv_id.is_empty() || head.iter().any(|token| token == "=") {
@@ -71,23 +110,31 @@ impl AuthenticationResults {
         }
         Some(AuthenticationResults {
             authserv_id,
-            results: pieces.filter_map(|p| method_result(&p)).collect(),
+            results: pieces
+                .filter_map(|(tokens, comment)| method_result(&tokens, comment))
+                .collect(),
         })
     }
 }
 
-/// Splits at semicolons, then into tokens; `=` is a token of its own.
-fn pieces(value: &str) -> Vec<Vec<String>> {
-    let mut out: Vec<Vec<String>> = vec![Vec::new()];
+/// Splits at semicolons, then into tokens, with the comments of each piece; `=` is a token of its
+/// own.
+fn pieces(value: &str) -> Vec<(Vec<String>, String)> {
+    let mut out: Vec<(Vec<String>, String)> = vec![Default::default()];
     let mut token = String::new();
     let mut quoted = false;
     let mut comment = 0usize;
     let mut escaped = false;
-    let end_token = |token: &mut String, out: &mut Vec<Vec<String>>| {
+    let end_token = |token: &mut String, out: &mut Vec<(Vec<String>, String)>| {
         if !token.is_empty()
-            && let Some(piece) = out.last_mut()
+            && let Some((piece, _)) = out.last_mut()
         {
             piece.push(std::mem::take(token));
+        }
+    };
+    let comment_char = |c: char, out: &mut Vec<(Vec<String>, String)>| {
+        if let Some((_, comment)) = out.last_mut() {
+            comment.push(c.to_ascii_lowercase());
         }
     };
     for c in value.chars() {
@@ -101,13 +148,16 @@ fn pieces(value: &str) -> Vec<Vec<String>> {
         match c {
             '\\' if quoted || comment > 0 => escaped = true,
             '(' if !quoted => comment = comment.saturating_add(1),
-            ')' if !quoted && comment > 0 => comment = comment.saturating_sub(1),
-            _ if comment > 0 => {}
+            ')' if !quoted && comment > 0 => {
+                comment = comment.saturating_sub(1);
+                comment_char(' ', &mut out);
+            }
+            c if comment > 0 => comment_char(c, &mut out),
             '"' => quoted = !quoted,
             _ if quoted => token.push(c),
             ';' => {
                 end_token(&mut token, &mut out);
-                out.push(Vec::new());
+                out.push(Default::default());
             }
             '=' => {
                 end_token(&mut token, &mut out);
@@ -122,7 +172,7 @@ fn pieces(value: &str) -> Vec<Vec<String>> {
     out
 }
 
-fn method_result(tokens: &[String]) -> Option<MethodResult> {
+fn method_result(tokens: &[String], comment: String) -> Option<MethodResult> {
     let mut pairs = Vec::new();
     let mut rest = tokens;
     while let [name, equals, value, tail @ ..] = rest {
@@ -147,7 +197,27 @@ fn method_result(tokens: &[String]) -> Option<MethodResult> {
         method,
         result,
         properties: pairs.collect(),
+        comment,
     })
+}
+
+impl MethodResult {
+    /// The domain asks that mail which fails DMARC be refused, or the server did refuse it.
+    fn rejects(&self) -> bool {
+        let asks = |value: &str| matches!(value, "reject" | "oreject");
+        let named = [
+            "policy.dmarc",
+            "policy.p",
+            "policy.published-domain-policy",
+            "action",
+            "p",
+        ];
+        let by_property = named
+            .iter()
+            .any(|name| self.property(name).is_some_and(asks));
+        let mut words = self.comment.split(|c: char| c.is_whitespace() || c == ',');
+        by_property || words.any(|word| word == "p=reject")
+    }
 }
 
 /// Judges the From field by what the trusted servers (`authserv_ids`) wrote.
@@ -174,17 +244,7 @@ pub fn authenticity(view: &MessageView, authserv_ids: &[String]) -> Authenticity
             "the From field does not name exactly one address",
         );
     };
-    let trusted: Vec<AuthenticationResults> = view
-        .authentication_results
-        .iter()
-        .filter(|field| field.above_received)
-        .filter_map(|field| AuthenticationResults::parse(&field.value))
-        .filter(|parsed| {
-            authserv_ids
-                .iter()
-                .any(|id| id.trim().eq_ignore_ascii_case(&parsed.authserv_id))
-        })
-        .collect();
+    let trusted = believed(view, authserv_ids);
     if trusted.is_empty() {
         return told(
             Verdict::None,
@@ -192,6 +252,83 @@ pub fn authenticity(view: &MessageView, authserv_ids: &[String]) -> Authenticity
         );
     }
     judge(&trusted, from.address.domain())
+}
+
+/// Judges the From field by what the trusted servers wrote and by our own check of the signatures
+/// (`own`; `None`: it is switched off).
+///
+/// With both, either may prove the sender; but when a trusted server says that DMARC failed, and
+/// the domain asks that such mail be refused, that stands.
+#[must_use]
+pub fn judged(
+    view: &MessageView,
+    authserv_ids: &[String],
+    own: Option<&DkimCheck>,
+) -> Authenticity {
+    let told = authenticity(view, authserv_ids);
+    let Some(check) = own else { return told };
+    let checked = Authenticity {
+        verdict: check.verdict,
+        detail: check.detail.clone(),
+    };
+    if authserv_ids.is_empty() || single_sender(view).is_none() {
+        return match single_sender(view) {
+            Some(_) => checked,
+            None => told,
+        };
+    }
+    let rank = |verdict: Verdict| match verdict {
+        Verdict::Pass => 3,
+        Verdict::Fail => 2,
+        Verdict::Unknown => 1,
+        Verdict::None => 0,
+    };
+    let refused = told.verdict == Verdict::Fail && is_refused(view, authserv_ids);
+    match refused || rank(told.verdict) >= rank(checked.verdict) {
+        true => told,
+        false => checked,
+    }
+}
+
+/// The fields of trusted servers that nobody outside can have written.
+fn believed(view: &MessageView, authserv_ids: &[String]) -> Vec<AuthenticationResults> {
+    let above = view
+        .authentication_results
+        .iter()
+        .filter(|f| f.above_received);
+    above
+        .filter_map(|field| AuthenticationResults::parse(&field.value))
+        .filter(|parsed| is_trusted(&parsed.authserv_id, authserv_ids))
+        .collect()
+}
+
+fn is_trusted(authserv_id: &str, authserv_ids: &[String]) -> bool {
+    let mut ids = authserv_ids.iter();
+    ids.any(|id| id.trim().eq_ignore_ascii_case(authserv_id))
+}
+
+fn is_refused(view: &MessageView, authserv_ids: &[String]) -> bool {
+    let all = believed(view, authserv_ids);
+    let mut results = all.iter().flat_map(|field| &field.results);
+    results.any(|result| result.method == "dmarc" && result.result == "fail" && result.rejects())
+}
+
+/// Authserv-ids of fields on top of the message that nobody told us to believe: they may be of
+/// another server of ours, or the sender wrote them.
+#[must_use]
+pub fn ignored_results(view: &MessageView, authserv_ids: &[String]) -> Vec<String> {
+    let above = view
+        .authentication_results
+        .iter()
+        .filter(|f| f.above_received);
+    let mut ids: Vec<String> = above
+        .filter_map(|field| AuthenticationResults::parse(&field.value))
+        .map(|parsed| clean_text(&parsed.authserv_id))
+        .filter(|id| !is_trusted(id, authserv_ids))
+        .collect();
+    ids.sort();
+    ids.dedup();
+    ids
 }
 
 fn judge(trusted: &[AuthenticationResults], from: &Domain) -> Authenticity {
@@ -264,13 +401,14 @@ fn signer(result: &MethodResult) -> Option<Domain> {
     Domain::parse(domain).ok()
 }
 
-/// Relaxed alignment by suffix: one is the other, or lies below it.
-///
-/// Without a public-suffix list siblings (`a.example.com`, `b.example.com`) do not align, which
-/// errs towards less trust; a single label never aligns.
-fn is_aligned(signer: &Domain, from: &Domain) -> bool {
-    let registered = |d: &Domain| d.as_str().contains('.');
-    registered(signer) && registered(from) && (signer.is_within(from) || from.is_within(signer))
+/// Relaxed alignment (RFC 7489 section 3.1.1): both have the same registrable domain. A public
+/// suffix never aligns.
+#[must_use]
+pub fn is_aligned(signer: &Domain, from: &Domain) -> bool {
+    match (registrable(signer.as_str()), registrable(from.as_str())) {
+        (Some(signer), Some(from)) => signer == from,
+        _ => false,
+    }
 }
 
 /// Whether a Received field is our own last hop: LMTP into the mailbox.

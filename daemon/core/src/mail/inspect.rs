@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::account::warnings::of_message;
+
 use super::thread::{new_thread_id, thread_candidates};
 use super::{MessageView, ParseLimits, parse_message};
 
@@ -52,6 +54,7 @@ pub fn view_json(view: &MessageView) -> Value {
         "forwarded": view.forwarded,
         "liaison_id": view.liaison_id,
         "authentication_results": view.authentication_results,
+        "warnings": of_message(view),
         "truncated": view.truncated,
         "problems": view.problems,
     })

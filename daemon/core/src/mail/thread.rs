@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::MessageView;
 use super::address::Address;
-use crate::account::matching::{is_free_mail, registrable};
+use crate::account::free_mail::FreeMail;
+use crate::account::matching::registrable;
 use crate::ids::{ThreadId, derive};
 
 /// Ids kept from either end of a long References field.
@@ -79,12 +80,12 @@ impl Standing {
 /// colleagues its organisation (`@example.com`, the registrable domain), which a free-mail
 /// provider is not.
 #[must_use]
-pub fn standing_names(address: &Address, free_mail: &[String]) -> (String, Option<String>) {
+pub fn standing_names(address: &Address, free_mail: &FreeMail) -> (String, Option<String>) {
     let own = address
         .without_tag()
         .map_or_else(|| address.key(), |base| base.key());
     let domain = registrable(address.domain().as_str());
-    let shared = domain.filter(|domain| !is_free_mail(domain, free_mail));
+    let shared = domain.filter(|domain| !free_mail.has(domain));
     (own, shared.map(|domain| format!("@{domain}")))
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::gates::{consent, frequency_cap, loop_guard, taken_up, worse};
 use super::other::task_id;
 use super::{Accepted, Desk, Firm, MailPlan, Plan, Recipient, Resolved, Route, VerdictResult};
-use crate::account::matching::{is_free_mail, registrable};
+use crate::account::free_mail::FreeMail;
+use crate::account::matching::{Evidence, Kind, registrable};
 use crate::effect::{Audience, MailEffect, MailMode};
 use crate::ids::{MessageKey, outgoing_message_id};
 use crate::mail::address::{Address, clean_text};
@@ -80,7 +81,9 @@ fn reply_recipient(message: &MessageRecord, firm: &Firm) -> Result<Recipient, St
         .from
         .as_ref()
         .ok_or("the message has no readable sender address")?;
-    let robot = Address::parse(&from.email).is_ok_and(|from| from.is_no_reply_like());
+    // A web form of ours may have an address of ours.
+    let robot = firm.owns(&from.email)
+        || Address::parse(&from.email).is_ok_and(|from| from.is_no_reply_like());
     match message.reply_to.first() {
         Some(reply_to) if same_organisation(&reply_to.email, &from.email) => Ok(Recipient {
             person: reply_to.clone(),
@@ -103,7 +106,7 @@ fn same_organisation(one: &str, other: &str) -> bool {
         let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
         registrable(domain).unwrap_or(domain).to_owned()
     };
-    domain(one) == domain(other) && !is_free_mail(&domain(one), &[])
+    domain(one) == domain(other) && !FreeMail::default().has(&domain(one))
 }
 
 /// Why nothing beyond a draft goes to an address that only Reply-To of an inbound message names,
@@ -127,6 +130,11 @@ fn takes_part(message: &MessageRecord, to: &str) -> bool {
     }
     let mut people = message.from.iter().chain(&message.reply_to);
     people.any(|person| person.email == to)
+}
+
+/// How much a match with this reason can be trusted.
+fn weight(reason: &Evidence) -> u8 {
+    reason.known().map_or(100, Kind::most)
 }
 
 impl Desk<'_> {
@@ -155,7 +163,7 @@ impl Desk<'_> {
             return Err(format!("more than {ATTACHMENTS_MAX} attachments"));
         }
         let requires = self.required_holds(email)?;
-        let mode = self.mail_mode(&to, self.authenticity(answered), reasons);
+        let mode = self.mail_mode(&to, answered, reasons);
         match mode {
             MailMode::Off => return Err("mail of this plugin is off (mode.mail)".to_owned()),
             MailMode::Rehearse => {
@@ -216,6 +224,14 @@ impl Desk<'_> {
         worse(self.facts.authenticity, answered)
     }
 
+    /// What speaks against the sender of the message that set it off, or of the one answered.
+    pub(super) fn warning(&self, answered: Option<&MessageRecord>) -> Option<&str> {
+        let because_of = [self.facts.trigger, self.facts.origin, answered];
+        let mut inbound = because_of.into_iter().flatten().filter(|m| !m.outbound);
+        let found = inbound.find_map(|message| self.facts.warnings.get(&message.key));
+        found.map(String::as_str)
+    }
+
     /// A mail of this answer as the caps count it.
     fn accepted(&self, address: &str, due: Timestamp) -> Accepted {
         let known = self.facts.recipients.get(address);
@@ -251,8 +267,7 @@ impl Desk<'_> {
     fn within_scope(&self, to: &str, answered: Option<&MessageRecord>) -> Result<(), String> {
         let grant = self.rules.manifest.grant("email");
         let scope = grant.and_then(|grant| grant.recipients).unwrap_or_default();
-        let in_thread = self.facts.participants.contains(to)
-            || answered.is_some_and(|message| takes_part(message, to));
+        let in_thread = self.in_thread(to, answered);
         let of_account = self
             .facts
             .recipients
@@ -295,7 +310,13 @@ impl Desk<'_> {
     }
 
     /// The operator's mode, lowered to `draft` where the rules ask for a person's eye.
-    fn mail_mode(&self, to: &Recipient, authenticity: &str, reasons: &mut Vec<String>) -> MailMode {
+    fn mail_mode(
+        &self,
+        to: &Recipient,
+        answered: Option<&MessageRecord>,
+        reasons: &mut Vec<String>,
+    ) -> MailMode {
+        let authenticity = self.authenticity(answered);
         let mode = self.rules.modes.mail;
         let beyond_draft = matches!(mode, MailMode::Send);
         if beyond_draft && let Some(at) = self.restored_since() {
@@ -309,15 +330,46 @@ impl Desk<'_> {
             reasons.push(format!("draft instead of send: {why}"));
             return MailMode::Draft;
         }
+        if beyond_draft && let Some(why) = self.warning(answered) {
+            reasons.push(format!("draft instead of send: {why}"));
+            return MailMode::Draft;
+        }
+        if beyond_draft && let Some(why) = self.only_a_candidate(&to.person.email, answered) {
+            reasons.push(format!("draft instead of send: {why}"));
+            return MailMode::Draft;
+        }
         if beyond_draft && authenticity != "pass" {
             reasons.push(format!(
                 "draft instead of send: the sender's authenticity is `{}`, sending needs `pass` \
-                 (configure `authserv_ids`)",
+                 (configure `authserv_ids`, or check signatures with `authenticity.dkim`)",
                 authenticity
             ));
             return MailMode::Draft;
         }
         mode
+    }
+
+    /// Why whom the mail goes to, or whom the message is about, is no more than a guess: nothing
+    /// leaves by itself to an address that only a text, a form or a forwarded message names.
+    fn only_a_candidate(&self, to: &str, answered: Option<&MessageRecord>) -> Option<String> {
+        let matched = self.facts.matched;
+        if matched.account.is_some() && !matched.is_firm() {
+            let reason = matched.evidence.iter().min_by_key(|one| weight(one));
+            let why = reason.map_or("", |one| one.text.as_str());
+            return Some(format!(
+                "whom the message is about is a candidate only ({why})"
+            ));
+        }
+        let recipient = self.facts.recipients.get(to);
+        let known = recipient.is_some_and(|to| to.recorded || to.of_account);
+        (!known && !self.in_thread(to, answered)).then(|| {
+            format!("{to} is no recorded contact and took no part: it may stand in a text only")
+        })
+    }
+
+    fn in_thread(&self, to: &str, answered: Option<&MessageRecord>) -> bool {
+        self.facts.participants.contains(to)
+            || answered.is_some_and(|message| takes_part(message, to))
     }
 
     fn route(&self, mode: MailMode) -> Result<Route, String> {

@@ -153,6 +153,7 @@ impl Desk<'_> {
         item: &Resolved,
         group: &str,
     ) -> Result<VerdictResult, String> {
+        self.gives_up_nothing("hold")?;
         if !applies(self.rules.modes.holds, "holds")? {
             return Ok(VerdictResult::Rehearsed);
         }
@@ -452,10 +453,21 @@ impl Desk<'_> {
         Ok(VerdictResult::Applied(id.0))
     }
 
-    pub(super) fn judge_timer_cancel(&mut self, name: &str) -> VerdictResult {
+    pub(super) fn judge_timer_cancel(&mut self, name: &str) -> Result<VerdictResult, String> {
+        self.gives_up_nothing("timer")?;
         let id = timer_id(&self.facts.cause.plugin, name);
         self.decision.plans.push(Plan::CancelTimer(id.clone()));
-        VerdictResult::Applied(id.0)
+        Ok(VerdictResult::Applied(id.0))
+    }
+
+    /// Because of somebody who may not be who they say, nothing that waits is given up.
+    fn gives_up_nothing(&self, what: &str) -> Result<(), String> {
+        match self.warning(None) {
+            Some(why) => Err(format!(
+                "no {what} is given up because of a doubtful sender: {why}"
+            )),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn judge_tag(&mut self, mut tag: TagMessage) -> Result<VerdictResult, String> {

@@ -115,6 +115,8 @@ struct Scene {
     staff_mails: BTreeMap<String, Vec<Timestamp>>,
     restored: Option<Timestamp>,
     authenticity: &'static str,
+    matched: Match,
+    warnings: BTreeMap<MessageKey, String>,
     owner: Option<OwnerFacts>,
     route: Option<Route>,
     staff_route: Option<Route>,
@@ -150,6 +152,15 @@ impl Scene {
             staff_mails: BTreeMap::new(),
             restored: None,
             authenticity: "pass",
+            matched: Match {
+                outcome: MatchOutcome::Unknown,
+                account: None,
+                contact: None,
+                candidates: Vec::new(),
+                confidence: 0,
+                evidence: Vec::new(),
+            },
+            warnings: BTreeMap::new(),
             owner: Some(owner()),
             route: Some(route),
             staff_route: None,
@@ -181,14 +192,6 @@ impl Scene {
             limits: &self.limits,
             firm: &firm,
         };
-        let matched = Match {
-            outcome: MatchOutcome::Unknown,
-            account: None,
-            contact: None,
-            candidates: Vec::new(),
-            confidence: 0,
-            evidence: Vec::new(),
-        };
         let facts = Facts {
             now: self.now,
             cause: cause(),
@@ -201,8 +204,9 @@ impl Scene {
             participants: [ALICE, SAM].map(str::to_owned).into(),
             staff_mails: self.staff_mails.clone(),
             restored: self.restored,
-            matched: &matched,
+            matched: &self.matched,
             authenticity: self.authenticity,
+            warnings: self.warnings.clone(),
             owner: self.owner.clone(),
             users: self
                 .owner

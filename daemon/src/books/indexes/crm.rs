@@ -50,11 +50,9 @@ pub(crate) fn of_record(record: &CrmRecord) -> Vec<Entry> {
     }
     let mut entries = super::of_touch(touch_of(record).as_ref());
     let found = found.into_iter();
-    entries.extend(
-        found.map(|(field, value)| {
-            Entry::bare(keys::record_by(record.kind, field, &value, &record.id))
-        }),
-    );
+    entries.extend(found.map(|(field, value)| {
+        Entry::bare(keys::record_by(record.kind, field, &value, &record.id))
+    }));
     entries
 }
 

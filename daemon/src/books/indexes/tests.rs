@@ -43,6 +43,7 @@ async fn filled(books: &Books) -> Vec<Key> {
     let timer = named(golden::timers(), "set");
     let event = named(golden::events(), "message");
     let result = named(golden::plugin_results(), "parked");
+    let rule = named(golden::match_rules(), "address");
     let all = vec![
         put(batch_ref, keys::account(&account.id), &account),
         put(batch_ref, keys::contact(&contact.id), &contact),
@@ -53,6 +54,7 @@ async fn filled(books: &Books) -> Vec<Key> {
         put(batch_ref, keys::timer(&timer.id), &timer),
         put(batch_ref, keys::event(&event.seq), &event),
         put(batch_ref, keys::plugin_result(300, &result.plugin), &result),
+        put(batch_ref, keys::match_rule(&rule.subject), &rule),
     ];
     books.commit(batch).await.unwrap();
     all
@@ -156,14 +158,15 @@ async fn rows_that_several_share_lose_and_gain_one_at_a_time() {
     let key = keys::by_domain("example.com");
     let row = crate::books::rows::ByDomainRow {
         accounts: vec!["acc-1".into(), "acc-9".into()],
+        decided: None,
     };
     let mut batch = books.batch();
     put(&mut batch, keys::account(&other.id), &other);
     put(&mut batch, key.clone(), &row);
     books.commit(batch).await.unwrap();
-    // The domain, the name and the owner of the one, and the surplus.
-    assert_eq!(faults(&books).await.len(), 4);
-    assert_eq!(mend(&books).await, (3, 1));
+    // The domain and its two skeletons, the name and the owner of the one, and the surplus.
+    assert_eq!(faults(&books).await.len(), 6);
+    assert_eq!(mend(&books).await, (5, 1));
     let row = books
         .get::<crate::books::rows::ByDomainRow>(key)
         .await

@@ -84,6 +84,23 @@ pub async fn walk(
     Ok(walk.walked)
 }
 
+/// Adds what is missing in the indexes of one family of records: what a release that did not know
+/// an index could not write.
+///
+/// # Errors
+/// As the store.
+pub async fn add_missing(books: &Books, ns: Ns) -> Result<Walked, BooksError> {
+    let mut tell = |fault: Fault| tracing::warn!(?fault, "a record or its index cannot be read");
+    let mut walk = Walk {
+        books,
+        mode: Mode::Mend,
+        tell: &mut tell,
+        walked: Walked::default(),
+    };
+    walk.records(ns).await?;
+    Ok(walk.walked)
+}
+
 struct Walk<'a> {
     books: &'a Books,
     mode: Mode,
@@ -180,7 +197,7 @@ impl Walk<'_> {
                 });
                 return Ok(());
             }
-            let Ok(Some(value)) = changed(value, &entry.member, true) else {
+            let Ok(Some(value)) = changed(entry.key.ns, value, &entry.member, true) else {
                 return Ok(());
             };
             let mut batch = self.books.batch();
@@ -274,7 +291,7 @@ impl Walk<'_> {
                 });
                 return Ok(());
             }
-            let Ok(left) = changed(Some(&row.value), member, false) else {
+            let Ok(left) = changed(index.ns, Some(&row.value), member, false) else {
                 return Ok(());
             };
             let mut batch = self.books.batch();

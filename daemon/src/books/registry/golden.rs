@@ -725,12 +725,28 @@ pub(in crate::books) fn by_addr() -> Vec<Case<ByAddrRow>> {
         contact: contact.map(Into::into),
     };
     let hits = vec![hit(Some("con-1")), hit(None)];
-    vec![case("two", ByAddrRow { hits })]
+    let two = ByAddrRow {
+        hits,
+        decided: None,
+    };
+    let decided = ByAddrRow {
+        decided: Some("acc-1".into()),
+        ..two.clone()
+    };
+    vec![case("two", two), case("decided", decided)]
 }
 
 pub(in crate::books) fn by_domain() -> Vec<Case<ByDomainRow>> {
     let accounts = vec!["acc-1".into(), "acc-2".into()];
-    vec![case("two", ByDomainRow { accounts })]
+    let two = ByDomainRow {
+        accounts,
+        decided: None,
+    };
+    let decided = ByDomainRow {
+        decided: Some("acc-1".into()),
+        ..two.clone()
+    };
+    vec![case("two", two), case("decided", decided)]
 }
 
 pub(in crate::books) fn counters() -> Vec<Case<CounterRow>> {
@@ -825,4 +841,54 @@ pub(in crate::books) fn erasures() -> Vec<Case<ErasureRow>> {
         ..files.clone()
     };
     vec![case("asked", row), case("files", files), case("done", done)]
+}
+
+pub(in crate::books) fn reviews() -> Vec<Case<ReviewRow>> {
+    let open = ReviewRow {
+        id: "0123456789abcdef".to_owned(),
+        address: "carol@example.com".to_owned(),
+        candidates: vec!["acc-1".into(), "acc-2".into()],
+        evidence: vec![Evidence {
+            kind: "domain".to_owned(),
+            text: "example.com is a domain of 2 accounts".to_owned(),
+        }],
+        first: at(0),
+        last: at(1),
+        count: 2,
+        messages: vec!["m1".into()],
+        state: ReviewState::Open,
+    };
+    let resolved = ReviewRow {
+        state: ReviewState::Resolved {
+            account: "acc-1".into(),
+            subject: "example.com".to_owned(),
+            at: at(2),
+            who: "uid 1000".to_owned(),
+        },
+        ..open.clone()
+    };
+    let dismissed = ReviewRow {
+        state: ReviewState::Dismissed {
+            at: at(2),
+            who: "uid 1000".to_owned(),
+        },
+        ..open.clone()
+    };
+    vec![
+        case("open", open),
+        case("resolved", resolved),
+        case("dismissed", dismissed),
+    ]
+}
+
+pub(in crate::books) fn match_rules() -> Vec<Case<MatchRuleRow>> {
+    let rule = MatchRuleRow {
+        subject: "carol@example.com".to_owned(),
+        account: "acc-1".into(),
+        at: at(2),
+        who: "uid 1000".to_owned(),
+        why: "she said so".to_owned(),
+        review: "0123456789abcdef".to_owned(),
+    };
+    vec![case("address", rule)]
 }

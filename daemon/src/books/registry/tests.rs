@@ -142,6 +142,8 @@ fn check_all() -> Golden {
     golden.check::<CrmRecord>(golden::crm_records());
     golden.check::<ChangeRow>(golden::changes());
     golden.check::<MergeRow>(golden::merges());
+    golden.check::<ReviewRow>(golden::reviews());
+    golden.check::<MatchRuleRow>(golden::match_rules());
     golden
 }
 
@@ -201,6 +203,9 @@ fn shapes() -> serde_reflection::Registry {
         SaltRow,
         ErasureState,
         ErasureRow,
+        ReviewState,
+        ReviewRow,
+        MatchRuleRow,
         Kind,
         Source,
         CrmRecord,

@@ -177,6 +177,7 @@ async fn one_person_has_one_cap_whatever_the_address() {
         for address in &contact.addresses {
             let row = ByAddrRow {
                 hits: vec![hit.clone()],
+                decided: None,
             };
             replace(&mut writes, keys::by_addr(address), None, &row).unwrap();
         }
@@ -200,6 +201,7 @@ async fn the_ledger_of_an_account_is_that_of_the_recipient() {
     let mut writes = world.books.batch();
     let row = ByDomainRow {
         accounts: vec![AccountId::from("beta")],
+        decided: None,
     };
     replace(&mut writes, keys::by_domain("example.net"), None, &row).unwrap();
     world.books.commit(writes).await.unwrap();

@@ -258,7 +258,10 @@ async fn do_not_contact_said_after_the_decision_cancels() {
     };
     let mut writes = world.books.batch();
     replace(&mut writes, keys::contact(&contact.id), None, &contact).unwrap();
-    let row = ByAddrRow { hits: vec![hit] };
+    let row = ByAddrRow {
+        hits: vec![hit],
+        decided: None,
+    };
     replace(&mut writes, keys::by_addr("bob@example.net"), None, &row).unwrap();
     world.books.commit(writes).await.unwrap();
     world.settle().await;

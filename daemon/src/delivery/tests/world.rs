@@ -71,7 +71,10 @@ fn office() -> Office {
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),
-        free_mail: Vec::new(),
+        dkim: None,
+        free_mail: Default::default(),
+        forms: Default::default(),
+        review_days: 3,
         people: [(alice.clone(), person)].into(),
         mailboxes: [(
             MailboxId::from("alice"),
@@ -148,7 +151,8 @@ impl World {
         change(&mut mail);
         let mut writes = self.books.batch();
         stage_new_mail(&mut writes, &mail).unwrap();
-        let at = (mail.created, [].as_slice());
+        let free_mail = Default::default();
+        let at = (mail.created, &free_mail);
         stage_ledgers(&self.books, &mut writes, &mail, at)
             .await
             .unwrap();

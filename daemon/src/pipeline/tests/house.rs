@@ -19,6 +19,7 @@ use crate::books::Books;
 use crate::books::rows::{OutcomeRow, PluginResultRow, PluginStateRow, WaitRow};
 use crate::calendars::{CalendarMirror, Calendars};
 use crate::clock::{Clock, ManualClock};
+use crate::dkim::{DkimSettings, DkimVerifier};
 use crate::freshness::Freshness;
 use crate::ingest::Ingest;
 use crate::office::{MailboxRoute, Office, Person};
@@ -88,6 +89,21 @@ pub(crate) fn at(text: &str) -> Timestamp {
 
 impl House {
     pub async fn new() -> House {
+        House::with(office()).await
+    }
+
+    /// One that checks signatures itself, and believes these servers besides.
+    pub async fn checking(dns: std::net::SocketAddr, authserv_ids: &[&str]) -> House {
+        let settings = DkimSettings { dns: vec![dns] };
+        House::with(Office {
+            authserv_ids: authserv_ids.iter().map(|id| (*id).to_owned()).collect(),
+            dkim: Some(Arc::new(DkimVerifier::new(&settings))),
+            ..office()
+        })
+        .await
+    }
+
+    async fn with(office: Office) -> House {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(MemoryStore::new());
         let fence = Fence {
@@ -99,14 +115,18 @@ impl House {
         let place = dir.path().to_owned();
         House {
             _dir: Some(dir),
-            ..House::over(books, &place).await
+            ..House::of(books, &place, office).await
         }
     }
 
     /// One over these books; its calendar lies in `place`.
     pub async fn over(books: Books, place: &Path) -> House {
+        House::of(books, place, office()).await
+    }
+
+    async fn of(books: Books, place: &Path, office: Office) -> House {
         let clock = ManualClock::at(at(MONDAY));
-        let office = Arc::new(office());
+        let office = Arc::new(office);
         let ingest = Ingest::new(
             books.clone(),
             Arc::new(clock.clone()),
@@ -445,7 +465,10 @@ fn office() -> Office {
         },
         limits: Limits::default(),
         authserv_ids: vec!["mx.example.net".to_owned()],
-        free_mail: Vec::new(),
+        dkim: None,
+        free_mail: Default::default(),
+        forms: Default::default(),
+        review_days: 3,
         people: [("sam@example.net".to_owned(), sam)].into(),
         mailboxes: ["sam", "kim"].map(route).into(),
         staff_route: None,

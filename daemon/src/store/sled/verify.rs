@@ -74,6 +74,8 @@ fn has_records(ns: Ns) -> bool {
             | Ns::Setting
             | Ns::Unread
             | Ns::Erasure
+            | Ns::Review
+            | Ns::MatchRule
     )
 }
 

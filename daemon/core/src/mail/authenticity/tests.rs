@@ -140,3 +140,93 @@ fn only_our_own_server_is_believed() {
     );
     assert_eq!(authenticity(&view, &[]).verdict, Unknown);
 }
+
+/// With both, either may prove the sender, and a domain's `p=reject` stands.
+#[test]
+fn our_own_check_and_the_servers_word_are_joined() {
+    use Verdict::{Fail, None, Pass, Unknown};
+    let from = "From: Bob <bob@example.net>\n";
+    let ids = ["mx.example.com".to_owned()];
+    let own = |verdict| DkimCheck {
+        verdict,
+        detail: "own".to_owned(),
+        doubt: Option::None,
+    };
+    let ar = |text: &str| format!("Authentication-Results: mx.example.com; {text}\n");
+    let reject = "dmarc=fail (p=REJECT sp=REJECT dis=NONE) header.from=example.net";
+    for (said, checked, both) in [
+        ("", Pass, Pass),
+        ("", Fail, Fail),
+        ("", Unknown, Unknown),
+        ("", None, None),
+        ("dmarc=pass", None, Pass),
+        ("dmarc=pass", Fail, Pass),
+        ("dmarc=pass", Unknown, Pass),
+        ("dmarc=fail (p=none dis=none)", Pass, Pass),
+        ("dmarc=fail", None, Fail),
+        (reject, Pass, Fail),
+        (
+            "dmarc=fail action=oreject header.from=example.net",
+            Pass,
+            Fail,
+        ),
+        ("dmarc=fail policy.dmarc=reject", Pass, Fail),
+        ("none", Unknown, Unknown),
+    ] {
+        let field = if said.is_empty() {
+            String::new()
+        } else {
+            ar(said)
+        };
+        let view = parse_message(
+            format!("{field}{HOP}{from}Subject: x\n\nx").as_bytes(),
+            &ParseLimits::default(),
+        );
+        let found = judged(&view, &ids, Some(&own(checked)));
+        assert_eq!(found.verdict, both, "{said} {checked:?}: {found:?}");
+        assert_eq!(judged(&view, &[], Some(&own(checked))).verdict, checked);
+        assert_eq!(judged(&view, &ids, Option::None), authenticity(&view, &ids));
+    }
+    let two = parse_message(
+        format!("{HOP}{from}From: eve@example.org\n\nx").as_bytes(),
+        &ParseLimits::default(),
+    );
+    assert_eq!(judged(&two, &[], Some(&own(Pass))).verdict, Unknown);
+    assert_eq!(judged(&two, &ids, Some(&own(Pass))).verdict, Unknown);
+}
+
+#[test]
+fn alignment_is_by_registrable_domain() {
+    let domain = |text: &str| Domain::parse(text).unwrap();
+    for (signer, from, aligned) in [
+        ("example.net", "example.net", true),
+        ("mail.example.net", "example.net", true),
+        ("example.net", "a.b.example.net", true),
+        ("a.example.net", "b.example.net", true),
+        ("example.co.uk", "other.co.uk", false),
+        ("co.uk", "example.co.uk", false),
+        ("example.net", "badexample.net", false),
+        ("net", "example.net", false),
+    ] {
+        assert_eq!(
+            is_aligned(&domain(signer), &domain(from)),
+            aligned,
+            "{signer} {from}"
+        );
+    }
+}
+
+#[test]
+fn results_that_nobody_asked_to_believe_are_named() {
+    let field = "Authentication-Results: mx.evil.example; dmarc=pass\n";
+    let view = |header: &str| parse_message(header.as_bytes(), &ParseLimits::default());
+    let top = view(&format!("{field}{HOP}From: bob@example.net\n\nx"));
+    let ids = ["mx.example.com".to_owned()];
+    assert_eq!(ignored_results(&top, &ids), ["mx.evil.example"]);
+    assert_eq!(
+        ignored_results(&top, &["MX.evil.example".to_owned()]),
+        [""; 0]
+    );
+    let below = view(&format!("{HOP}{field}From: bob@example.net\n\nx"));
+    assert_eq!(ignored_results(&below, &ids), [""; 0]);
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::account::free_mail::FreeMail;
 use crate::mail::{ParseLimits, parse_message};
 
 fn mail(header: &str) -> MessageView {
@@ -72,7 +73,7 @@ fn standing_is_kept_by_person_and_by_organisation() {
         ("ann@co.uk", "ann@co.uk", None),
     ];
     for (text, own, shared) in rows {
-        let names = standing_names(&Address::parse(text).unwrap(), &[]);
+        let names = standing_names(&Address::parse(text).unwrap(), &FreeMail::default());
         assert_eq!(
             (names.0.as_str(), names.1.as_deref()),
             (own, shared),

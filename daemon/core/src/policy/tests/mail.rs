@@ -862,3 +862,90 @@ fn what_arrived_before_a_restore_is_answered_by_a_person() {
         assert_eq!(said, becomes == MailMode::Draft, "{reasons}");
     }
 }
+
+/// pitfalls.md row 47: what only a form, a forwarded message or a text names gets no automatic mail.
+#[test]
+fn nothing_leaves_by_itself_where_whom_it_is_about_is_a_guess() {
+    use crate::account::matching::{Evidence, Kind, Match, MatchOutcome};
+    let rows = [
+        (Kind::Address, 100, MailMode::Send),
+        (Kind::Thread, 95, MailMode::Send),
+        (Kind::Decided, 98, MailMode::Send),
+        (Kind::ParentDomain, 70, MailMode::Send),
+        (Kind::Forwarded, 60, MailMode::Draft),
+        (Kind::ListRewritten, 60, MailMode::Draft),
+        (Kind::EventUid, 60, MailMode::Draft),
+        (Kind::ForwardedHeader, 50, MailMode::Draft),
+        (Kind::FormReplyTo, 50, MailMode::Draft),
+        (Kind::ForwardedText, 30, MailMode::Draft),
+        (Kind::FormBody, 20, MailMode::Draft),
+    ];
+    for (kind, confidence, mode) in rows {
+        let mut scene = Scene::new();
+        scene.matched = Match {
+            outcome: MatchOutcome::Account,
+            account: Some("acme".into()),
+            confidence,
+            evidence: vec![
+                Evidence::new(kind, "the reason that decides"),
+                Evidence::new(Kind::Address, "another"),
+            ],
+            ..scene.matched
+        };
+        let decision = scene.decide(vec![proposal("mail", Action::Email(email()))]);
+        let reasons = word(&decision.verdicts[0]).1;
+        assert_eq!(kind.most(), confidence, "{kind:?}");
+        assert_eq!(mails(&decision)[0].effect.mode, mode, "{kind:?}: {reasons}");
+        let told = reasons.contains("candidate only (the reason that decides)");
+        assert_eq!(told, mode == MailMode::Draft, "{kind:?}: {reasons}");
+    }
+}
+
+#[test]
+fn an_address_that_may_stand_in_a_text_only_gets_no_automatic_mail() {
+    let dora = "dora@example.org";
+    for (what, recorded, of_account, mode) in [
+        ("nobody knows it", false, false, MailMode::Draft),
+        ("a contact of another account", true, false, MailMode::Send),
+        ("a contact of the account", false, true, MailMode::Send),
+    ] {
+        let (mut scene, mut mail) = (Scene::new(), email());
+        scene.manifest["proposals"]["email"]["recipients"] = json!("any");
+        let known = scene.recipients.entry(dora.to_owned()).or_default();
+        (known.recorded, known.of_account) = (recorded, of_account);
+        mail.to = vec![plain(dora)];
+        let decision = scene.decide(vec![proposal("mail", Action::Email(mail))]);
+        let reasons = word(&decision.verdicts[0]).1;
+        assert_eq!(mails(&decision)[0].effect.mode, mode, "{what}: {reasons}");
+    }
+}
+
+/// A proven look-alike is still a look-alike: its own valid signature sends nothing.
+#[test]
+fn a_warned_sender_gets_a_draft_at_most() {
+    for (mode, becomes) in [
+        (MailMode::Send, MailMode::Draft),
+        (MailMode::Approve, MailMode::Approve),
+        (MailMode::Draft, MailMode::Draft),
+    ] {
+        for of in ["trigger", "origin", "answered"] {
+            let mut scene = Scene::new();
+            scene.modes.mail = mode;
+            let doubtful = message("m2");
+            match of {
+                "trigger" => scene.trigger = Some(doubtful),
+                "origin" => (scene.trigger, scene.origin) = (None, Some(doubtful)),
+                _ => scene.answered = [("m1".into(), doubtful)].into(),
+            }
+            scene.warnings = [("m2".into(), "it looks like example.com".to_owned())].into();
+            let decision = scene.decide(vec![proposal("mail", Action::Email(email()))]);
+            assert_eq!(mails(&decision)[0].effect.mode, becomes, "{mode:?} {of}");
+            let said = decision.verdicts[0].reasons.join(" ");
+            assert_eq!(
+                said.contains("looks like"),
+                mode == MailMode::Send,
+                "{said}"
+            );
+        }
+    }
+}

@@ -561,6 +561,30 @@ fn timers_are_bounded_and_cannot_spin() {
     assert_eq!(*id, timer_id(&"lead-triage".into(), "wait"));
 }
 
+/// Somebody who only looks like the customer must not make us stop waiting for the customer.
+#[test]
+fn because_of_a_doubtful_sender_nothing_is_given_up() {
+    let give_up = || {
+        vec![
+            proposal("c", Action::CancelTimer("wait".to_owned())),
+            proposal("r", Action::ReleaseHolds("times".to_owned())),
+        ]
+    };
+    let (mut trigger, mut origin, mut other) = (Scene::new(), Scene::new(), Scene::new());
+    trigger.warnings = [("m1".into(), "it looks like example.com".to_owned())].into();
+    origin.warnings = trigger.warnings.clone();
+    origin.origin = origin.trigger.take();
+    other.warnings = [("m9".into(), "it looks like example.com".to_owned())].into();
+    for (scene, refused) in [(trigger, true), (origin, true), (other, false)] {
+        let decision = scene.decide(give_up());
+        assert_eq!(decision.plans.is_empty(), refused, "{decision:?}");
+        for verdict in &decision.verdicts {
+            let why = verdict.reasons.join(" ");
+            assert_eq!(why.contains("looks like example.com"), refused, "{why}");
+        }
+    }
+}
+
 #[test]
 fn tags_are_short_clean_and_few() {
     let tag = |add: Vec<String>| TagMessage {

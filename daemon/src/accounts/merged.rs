@@ -1,0 +1,114 @@
+//! Accounts that another took the place of: what is found of them belongs to that one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use liaison_core::account::Account;
+use liaison_core::account::matching::Lookups;
+use liaison_core::crm::Kind;
+use liaison_core::ids::AccountId;
+
+use crate::books::{Books, BooksError, keys};
+use crate::store::Key;
+
+/// Accounts that took the place of one another, one behind the other.
+const MERGES_MAX: usize = 16;
+
+impl Books {
+    /// Names, in what was found, the accounts that stand for those now: one read more for one
+    /// account that was never merged.
+    ///
+    /// # Errors
+    /// As the store.
+    pub(super) async fn follow_merges(&self, found: &mut Lookups) -> Result<(), BooksError> {
+        let hits = found.addresses.iter().flat_map(|(_, hits)| hits);
+        let mut ids: BTreeSet<AccountId> = hits.map(|hit| hit.account.clone()).collect();
+        ids.extend(found.domains.iter().flat_map(|(_, ids)| ids.clone()));
+        ids.extend(found.decided.values().cloned());
+        ids.extend(
+            found
+                .thread
+                .as_ref()
+                .and_then(|thread| thread.account.clone()),
+        );
+        ids.extend(found.event.as_ref().map(|event| event.account.clone()));
+        let moved = self.moved(&ids).await?;
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let follow = |id: &mut AccountId| {
+            if let Some(into) = moved.get(id) {
+                *id = into.clone();
+            }
+        };
+        for (_, hits) in &mut found.addresses {
+            hits.iter_mut().for_each(|hit| follow(&mut hit.account));
+            let mut seen = Vec::new();
+            hits.retain(|hit| {
+                let new = !seen.contains(hit);
+                seen.push(hit.clone());
+                new
+            });
+        }
+        for (_, ids) in &mut found.domains {
+            ids.iter_mut().for_each(follow);
+            ids.sort();
+            ids.dedup();
+        }
+        found.decided.values_mut().for_each(follow);
+        if let Some(account) = found
+            .thread
+            .as_mut()
+            .and_then(|thread| thread.account.as_mut())
+        {
+            follow(account);
+        }
+        if let Some(event) = &mut found.event {
+            follow(&mut event.account);
+        }
+        Ok(())
+    }
+
+    /// Of these accounts, those that another took the place of, and which: one read where there
+    /// is none.
+    async fn moved(
+        &self,
+        ids: &BTreeSet<AccountId>,
+    ) -> Result<BTreeMap<AccountId, AccountId>, BooksError> {
+        let asked: Vec<Key> = ids
+            .iter()
+            .map(|id| keys::merge(Kind::Account, id.as_str()))
+            .collect();
+        let mut moved = BTreeMap::new();
+        if asked.is_empty() {
+            return Ok(moved);
+        }
+        let rows = self.store.get(&asked).await?;
+        for (id, row) in ids.iter().zip(rows) {
+            if row.is_some()
+                && let Some(account) = self.account(id).await?
+            {
+                let standing = self.standing_account(account).await?;
+                moved.insert(id.clone(), standing.id);
+            }
+        }
+        Ok(moved)
+    }
+
+    /// The account that stands for this one now.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn standing_account(&self, account: Account) -> Result<Account, BooksError> {
+        let mut account = account;
+        for _ in 0..MERGES_MAX {
+            let Some(into) = &account.details.merged_into else {
+                break;
+            };
+            match self.account(&AccountId::from(into.as_str())).await? {
+                Some(next) => account = next,
+                None => break,
+            }
+        }
+        Ok(account)
+    }
+}

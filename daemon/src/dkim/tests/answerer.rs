@@ -1,0 +1,176 @@
+//! A DNS server on loopback that answers TXT questions over UDP and TCP.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How it behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Answers,
+    /// Takes the question and says nothing.
+    Silent,
+    /// SERVFAIL.
+    Fails,
+    /// Over UDP only that the answer is too long.
+    Truncates,
+}
+
+struct Inner {
+    zone: Mutex<BTreeMap<String, Vec<String>>>,
+    mood: Mutex<Mood>,
+    asked: AtomicUsize,
+    over_tcp: AtomicUsize,
+    stop: AtomicBool,
+}
+
+pub(crate) struct Answerer {
+    pub address: SocketAddr,
+    inner: Arc<Inner>,
+}
+
+impl Answerer {
+    pub fn start() -> Answerer {
+        let (udp, tcp) = std::iter::repeat_with(|| {
+            let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let tcp = TcpListener::bind(udp.local_addr().unwrap());
+            tcp.ok().map(|tcp| (udp, tcp))
+        })
+        .flatten()
+        .next()
+        .unwrap();
+        let address = udp.local_addr().unwrap();
+        let inner = Arc::new(Inner {
+            zone: Mutex::default(),
+            mood: Mutex::new(Mood::Answers),
+            asked: AtomicUsize::new(0),
+            over_tcp: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+        });
+        let of_udp = inner.clone();
+        std::thread::spawn(move || of_udp.serve_udp(&udp));
+        let of_tcp = inner.clone();
+        std::thread::spawn(move || of_tcp.serve_tcp(&tcp));
+        Answerer { address, inner }
+    }
+
+    pub fn publish(&self, name: &str, text: &str) {
+        let mut zone = self.inner.zone.lock().unwrap();
+        let texts = zone.entry(name.to_lowercase()).or_default();
+        texts.push(text.to_owned());
+    }
+
+    pub fn is(&self, mood: Mood) {
+        *self.inner.mood.lock().unwrap() = mood;
+    }
+
+    /// Questions so far, and those of them over TCP.
+    pub fn asked(&self) -> (usize, usize) {
+        let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
+        (count(&self.inner.asked), count(&self.inner.over_tcp))
+    }
+}
+
+impl Drop for Answerer {
+    fn drop(&mut self) {
+        self.inner.stop.store(true, Ordering::SeqCst);
+        // Wakes the thread that waits for a connection.
+        drop(std::net::TcpStream::connect(self.address));
+    }
+}
+
+impl Inner {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    fn serve_udp(&self, socket: &UdpSocket) {
+        let wait = Some(Duration::from_millis(100));
+        socket.set_read_timeout(wait).unwrap();
+        let mut question = [0; 2_048];
+        while !self.stopped() {
+            if let Ok((length, from)) = socket.recv_from(&mut question)
+                && let Some(answer) = self.answer(&question[..length], false)
+            {
+                let _ = socket.send_to(&answer, from);
+            }
+        }
+    }
+
+    fn serve_tcp(&self, listener: &TcpListener) {
+        for stream in listener.incoming() {
+            if self.stopped() {
+                return;
+            }
+            let Ok(mut stream) = stream else { continue };
+            stream
+                .set_read_timeout(Some(Duration::from_secs(1)))
+                .unwrap();
+            let mut length = [0; 2];
+            if stream.read_exact(&mut length).is_err() {
+                continue;
+            }
+            let mut question = vec![0; usize::from(u16::from_be_bytes(length))];
+            if stream.read_exact(&mut question).is_err() {
+                continue;
+            }
+            if let Some(answer) = self.answer(&question, true) {
+                let length = u16::try_from(answer.len()).unwrap().to_be_bytes();
+                let _ = stream.write_all(&[&length, answer.as_slice()].concat());
+            }
+        }
+    }
+
+    fn answer(&self, question: &[u8], tcp: bool) -> Option<Vec<u8>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.over_tcp.fetch_add(usize::from(tcp), Ordering::SeqCst);
+        let mood = *self.mood.lock().unwrap();
+        let (name, end) = asked_name(question)?;
+        let texts = self.zone.lock().unwrap().get(&name).cloned();
+        let texts = texts.unwrap_or_default();
+        let truncated = mood == Mood::Truncates && !tcp;
+        let code = match (mood, texts.is_empty()) {
+            (Mood::Silent, _) => return None,
+            (Mood::Fails, _) => 2,
+            (_, true) => 3,
+            _ => 0,
+        };
+        let given = match code == 0 && !truncated {
+            true => texts.as_slice(),
+            false => &[],
+        };
+        let mut out = question[..2].to_vec();
+        out.extend([0x81 | (u8::from(truncated) << 1), 0x80 | code]);
+        out.extend([0, 1, 0, u8::try_from(given.len()).unwrap(), 0, 0, 0, 0]);
+        out.extend(&question[12..end]);
+        for text in given {
+            let pieces: Vec<u8> = text
+                .as_bytes()
+                .chunks(255)
+                .flat_map(|piece| [&[u8::try_from(piece.len()).unwrap()], piece].concat())
+                .collect();
+            out.extend([0xC0, 0x0C, 0, 16, 0, 1, 0, 0, 1, 44]);
+            out.extend(u16::try_from(pieces.len()).unwrap().to_be_bytes());
+            out.extend(pieces);
+        }
+        Some(out)
+    }
+}
+
+/// The name asked for, with a final dot, and where its question ends.
+fn asked_name(question: &[u8]) -> Option<(String, usize)> {
+    let (mut at, mut name) = (12, String::new());
+    loop {
+        let length = usize::from(*question.get(at)?);
+        at += 1;
+        if length == 0 {
+            return Some((name.to_lowercase(), at + 4));
+        }
+        name.push_str(std::str::from_utf8(question.get(at..at + length)?).ok()?);
+        name.push('.');
+        at += length;
+    }
+}
