@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::matching::account_ref;
 use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, why, with};
-use crate::books::BooksError;
+use crate::books::keys;
 use crate::books::rows::{ReviewRow, ReviewState};
 use crate::review::decide::{self, DecideError, Decided, state_word};
 use crate::review::is_stale;
@@ -261,11 +261,7 @@ fn again(error: &DecideError, tries: &mut u32) -> bool {
 }
 
 async fn find(context: &ApiContext, id: &str) -> Result<ReviewRow, ApiError> {
-    let row = context
-        .books
-        .get::<ReviewRow>(crate::books::keys::review(id))
-        .await
-        .map_err(BooksError::from)?;
+    let row = context.books.get::<ReviewRow>(keys::review(id)).await?;
     row.map(|row| row.record)
         .ok_or_else(|| super::cases::gone(id, LIST))
 }

@@ -19,7 +19,7 @@ use crate::store::{Batch, Expect, Ns, Stored};
 
 /// Longest reason of an audit row and of an outcome, in characters.
 const WHY_CHARS_MAX: usize = 600;
-/// Confidence of a match that a person made.
+/// The reason of a match that a person made.
 const DECIDED: Kind = Kind::Decided;
 
 /// Why a question was not answered.

@@ -265,9 +265,8 @@ fn match_known(
             hits.iter().cloned().partition(|hit| found.is_there(hit));
         evidence.extend(former(key, &left));
         let step = address_step(address, key, there);
-        match step.taken(found, &mut evidence) {
-            Some(result) => return result,
-            None => continue,
+        if let Some(result) = step.taken(found, &mut evidence) {
+            return result;
         }
     }
     if let Some(event) = &found.event {
