@@ -8,6 +8,7 @@ use liaison_core::outbox::MailState;
 
 use super::house::{House, MONDAY, at, bytes};
 use crate::accounts::{AccountBook, AccountDraft, By, ContactDraft, DomainRules};
+use crate::clock::{Clock, SystemClock};
 use crate::dkim::tests::answerer::{Answerer, Mood};
 use crate::dkim::tests::signer::{Signer, Tags, USUAL};
 use crate::source::{BatchMode, FolderRole};
@@ -375,11 +376,12 @@ async fn with_dns_down_mail_is_taken_and_nobody_is_proven() {
         let mail = answer(ANN).replace("<r1@", &format!("<n{n}@"));
         bytes(&Signer::ed25519(&format!("s{n}.northclinic.com")).sign(&mail, USUAL))
     });
-    let began = std::time::Instant::now();
+    let began = SystemClock.monotonic();
     let inbox = ("sam", FolderRole::Inbox, BatchMode::Live);
     let taken = scene.house.hand_in(inbox, many.collect()).await;
     assert_eq!(taken.new, 60);
-    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+    let took = SystemClock.monotonic().saturating_sub(began);
+    assert!(took.as_secs() < 30, "{took:?}");
     scene.house.settle(&PLUGINS).await;
     for id in ["r1", "n0", "n59"] {
         assert_eq!(
