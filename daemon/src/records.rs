@@ -241,6 +241,11 @@ impl RecordBook {
         RecordBook { books, accounts }
     }
 
+    /// What cannot belong to an account, and who can own one.
+    pub(crate) fn rules(&self) -> &DomainRules {
+        self.accounts.rules()
+    }
+
     /// The books that it writes to.
     pub(crate) fn books(&self) -> &Books {
         &self.books

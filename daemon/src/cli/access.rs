@@ -71,6 +71,7 @@ pub(super) async fn ask_daemon(
 pub(super) struct Session {
     config: Config,
     wording: Wording,
+    writes: bool,
     via: Via,
 }
 
@@ -81,8 +82,9 @@ enum Via {
 }
 
 impl Session {
-    /// Begins; the first command finds out where they are carried out.
-    pub(super) fn begin(config: Option<&Path>) -> Result<Session, Failure> {
+    /// Begins; the first command finds out where they are carried out. Without `writes` no store is
+    /// made where there is none.
+    pub(super) fn begin(config: Option<&Path>, writes: bool) -> Result<Session, Failure> {
         let file = config_path(config);
         let wording = config.map(|file| shell_word(file.as_os_str()));
         let config = load(&file)?;
@@ -93,6 +95,7 @@ impl Session {
                 config: wording,
             },
             config,
+            writes,
             via: Via::Daemon(client, false),
         })
     }
@@ -108,6 +111,9 @@ impl Session {
             Via::Store(context, _) => on_context(context, command, arguments).await,
             Via::Daemon(client, answered) => match client.call(command, &arguments).await {
                 Err(ClientError::NotRunning(_)) if !*answered => {
+                    if !self.writes && !self.config.state_dir.join("store").exists() {
+                        return on_nothing(&self.config, command, arguments).await;
+                    }
                     let (context, store) = open_store(&self.config).await?;
                     let answer = on_context(&context, command, arguments).await;
                     self.via = Via::Store(Box::new(context), store);

@@ -39,7 +39,7 @@ pub(super) async fn import(
         .map_err(|error| Failure::of(FAILURE, &error).word("refused"))?
         .links_later(wish.links_later);
     let mut rejects = Rejects::new(wish.rejects.as_deref())?;
-    let mut session = Session::begin(config)?;
+    let mut session = Session::begin(config, true)?;
     let name = wish.file.display().to_string();
     let ended = put_all(
         &mut session,
@@ -224,7 +224,7 @@ pub(super) async fn export(
     as_json: bool,
 ) -> Result<Done, Failure> {
     let format = format_of(kind, wish)?;
-    let mut session = Session::begin(config)?;
+    let mut session = Session::begin(config, false)?;
     let written = match &wish.file {
         None => {
             let out = BufWriter::new(io::stdout().lock());
@@ -314,7 +314,7 @@ pub(super) async fn suggest(
     wish: &Suggest,
     as_json: bool,
 ) -> Result<Done, Failure> {
-    let mut session = Session::begin(config)?;
+    let mut session = Session::begin(config, wish.accept_all || !wish.accept.is_empty())?;
     let arguments = json!({
         "mailbox": wish.mailbox,
         "since": wish.since,

@@ -292,6 +292,9 @@ fn typed(rule: &Rule, text: String) -> Result<String, String> {
             Err(_) => text,
         },
         Some(FieldType::At) => dates::at(&text, &rule.dates, &rule.zone)?,
+        Some(FieldType::Domains) if text.contains(['/', '@']) && !text.starts_with('@') => {
+            return Err("write the domain alone, like example.com".to_owned());
+        }
         Some(FieldType::Domains) => text.replace([',', ' '], ";"),
         Some(FieldType::Emails) => text.replace(',', ";"),
         _ => text,

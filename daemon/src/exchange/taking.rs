@@ -192,7 +192,11 @@ impl Taking<'_> {
                 continue;
             }
             let put = put_of(part, account.as_deref());
-            match records.put(&put, self.by).await {
+            let put = match self.knows_owner(part) {
+                Ok(()) => records.put(&put, self.by).await,
+                Err(problem) => Err(RecordsError::Fields(vec![problem])),
+            };
+            match put {
                 Ok(saved) => {
                     if part.kind == Kind::Account {
                         account = Some(saved.record.id.clone());
@@ -225,6 +229,24 @@ impl Taking<'_> {
             accounts.insert(part.clone(), id);
         }
         Ok(one)
+    }
+
+    /// An account is looked after by one of our people, also when another system says otherwise.
+    fn knows_owner(&self, part: &Part) -> Result<(), Problem> {
+        let owner = part.fields.iter().find(|(name, _)| name == "owner");
+        let Some((name, text)) = owner.filter(|_| part.kind == Kind::Account) else {
+            return Ok(());
+        };
+        match Address::parse(text) {
+            Ok(address) => self.records.rules().account_owner(&address),
+            // Told by the record itself.
+            Err(_) => Ok(()),
+        }
+        .map_err(|reason| Problem {
+            field: name.clone(),
+            value: text.clone(),
+            reason,
+        })
     }
 
     /// Tells which domains and addresses of a record belong to other accounts, too.

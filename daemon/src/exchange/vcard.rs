@@ -80,6 +80,7 @@ impl<R: Read> Cards<R> {
     ) -> Result<Option<(u64, String, Result<Row, Rejected>)>, ImportError> {
         let mut text: Vec<u8> = Vec::new();
         let (mut begins, mut skipped, mut too_long) = (0, false, false);
+        let mut whole = true;
         loop {
             let mut line = Vec::new();
             let read = (&mut self.from)
@@ -96,7 +97,9 @@ impl<R: Read> Cards<R> {
                 }
                 begins = self.line.max(1);
             }
-            let goes_on = bare.starts_with(b" ") || bare.starts_with(b"\t");
+            // Folded, or the rest of a very long line.
+            let goes_on = !whole || bare.starts_with(b" ") || bare.starts_with(b"\t");
+            whole = line.ends_with(b"\n");
             skipped = match goes_on {
                 true => skipped,
                 false => is_left_out(bare),
