@@ -14,7 +14,7 @@ use std::time::Duration;
 use liaison_tests::ask::text_at;
 use liaison_tests::chance::Chance;
 use liaison_tests::daemon::{Daemon, DaemonOptions, cli, cli_json};
-use liaison_tests::firm::{Firm, SALES};
+use liaison_tests::firm::{ALICE, Firm, SALES};
 use liaison_tests::mail::{Mail, cast};
 use liaison_tests::maildir::Maildir;
 use liaison_tests::wait::never_within;

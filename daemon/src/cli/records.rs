@@ -11,6 +11,10 @@ use super::show::audit;
 use super::{Asked, Done, Failure, asks};
 
 /// The command as one about a kind of record; any other comes back.
+#[expect(
+    clippy::result_large_err,
+    reason = "once a run, and the other is no error but a command"
+)]
 pub(super) fn of(command: Command) -> Result<(Kind, Records), Command> {
     Ok(match command {
         Command::Contacts(Contacts::Records(command)) => (Kind::Contact, command),

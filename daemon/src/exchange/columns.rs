@@ -99,7 +99,8 @@ impl Columns {
             .iter()
             .any(|(rule, _)| rule.kind == Kind::Account);
         for field in self.kind.spec().fields.iter().filter(|f| f.required) {
-            if !given(field.name) && !(field.name == "account" && account) {
+            let comes = account && field.name == "account";
+            if !given(field.name) && !comes {
                 return Err(ImportError::NoColumn(match mapping.direct {
                     true => field.name.to_owned(),
                     false => self.asked_for(mapping, field.name),

@@ -150,7 +150,7 @@ pub type Rejects<'a> = &'a mut dyn FnMut(&Rejected, &str);
 #[derive(Debug)]
 enum Source<R> {
     Csv {
-        rows: CsvRows<R>,
+        rows: Box<CsvRows<R>>,
         columns: Box<Columns>,
     },
     Cards(Cards<R>),
@@ -265,7 +265,7 @@ fn csv<R: Read + Seek>(
     let header = rows.row()?.ok_or(ImportError::Empty)?;
     let header = header.cells.map_err(|_| ImportError::NoHeader)?;
     let columns = Box::new(Columns::bind(kind, mapping, header)?);
-    Ok(Source::Csv { rows, columns })
+    Ok(Source::Csv { rows: Box::new(rows), columns })
 }
 
 /// One row of the file, read or not.

@@ -396,11 +396,14 @@ pub(super) fn joined(
     if message.outbound && by_person_of_ours {
         thread.last_human_outbound = later(thread.last_human_outbound);
         thread.automatic_since_human = 0;
-    } else if !message.outbound && message.is_human() && message.from.is_some() {
-        if !from_us && standing.may_answer() {
-            thread.last_human_inbound = later(thread.last_human_inbound);
-            thread.automatic_since_human = 0;
-        }
+    } else if !message.outbound
+        && message.is_human()
+        && message.from.is_some()
+        && !from_us
+        && standing.may_answer()
+    {
+        thread.last_human_inbound = later(thread.last_human_inbound);
+        thread.automatic_since_human = 0;
     }
     if thread.account.is_none()
         && standing.may_answer()

@@ -95,7 +95,7 @@ async fn a_sender_of_two_accounts_is_asked_about_once_and_the_answer_teaches() {
     assert_eq!(rows[0].candidates.len(), 2);
     let id = rows[0].id.as_str();
 
-    let arguments = json!({ "id": &id[..6], "account": "Beta", "why": "she said so" });
+    let arguments = json!({ "id": id.get(..6), "account": "Beta", "why": "she said so" });
     let told = ask(&house, "review-resolve", arguments).await.unwrap();
     assert_eq!(
         told["changed"],
@@ -205,8 +205,12 @@ async fn a_whole_domain_is_decided_at_once_and_a_free_mail_one_never() {
             .starts_with("mail from shared.example")
     );
     for sender in ["y@shared.example", "z@mail.shared.example"] {
-        house.receive(&from(sender, &sender[..1])).await;
-        let matched = house.outcome(&sender[..1]).await.matched.unwrap();
+        house.receive(&from(sender, sender.get(..1).unwrap())).await;
+        let matched = house
+            .outcome(sender.get(..1).unwrap())
+            .await
+            .matched
+            .unwrap();
         assert_eq!(matched.account.as_ref(), Some(&gamma), "{sender}");
         assert_eq!(
             matched.evidence.last().unwrap().kind,
