@@ -444,10 +444,10 @@ fn a_sender_of_two_accounts_is_reviewed_and_known_from_then_on() {
         said(&status)
     );
     let id = text_at(&review, "/id");
-    let shown = said(&daemon.cli(["review", "show", &id[..6]]));
+    let shown = said(&daemon.cli(["review", "show", id.get(..6).unwrap()]));
     assert!(shown.contains("it may be East Trading"), "{shown}");
 
-    let told = daemon.cli_json(["review", "resolve", &id[..6], "West Trading"]);
+    let told = daemon.cli_json(["review", "resolve", id.get(..6).unwrap(), "West Trading"]);
     assert_eq!(
         text_at(&told, "/undo"),
         format!("liaison review reopen {id}")

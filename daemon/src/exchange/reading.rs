@@ -265,7 +265,10 @@ fn csv<R: Read + Seek>(
     let header = rows.row()?.ok_or(ImportError::Empty)?;
     let header = header.cells.map_err(|_| ImportError::NoHeader)?;
     let columns = Box::new(Columns::bind(kind, mapping, header)?);
-    Ok(Source::Csv { rows: Box::new(rows), columns })
+    Ok(Source::Csv {
+        rows: Box::new(rows),
+        columns,
+    })
 }
 
 /// One row of the file, read or not.
