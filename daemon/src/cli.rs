@@ -28,8 +28,8 @@ use serde_json::{Value, json};
 
 pub use args::Cli;
 use args::{
-    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Show, StoreCommand, Switch, Tasks, Timers,
-    Was,
+    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Show, StoreCommand,
+    Switch, Tasks, Timers, Was,
 };
 use wording::Wording;
 
@@ -211,14 +211,10 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         Command::Contacts(Contacts::Suggest(wish)) => {
             exchange::suggest(config, &wish, cli.json).await
         }
-        ref command
-            if let Some((kind, RecordChange::Import(file))) = records::file_of(command) =>
-        {
+        ref command if let Some((kind, RecordChange::Import(file))) = records::file_of(command) => {
             exchange::import(config, kind, file, cli.json).await
         }
-        ref command
-            if let Some((kind, RecordChange::Export(file))) = records::file_of(command) =>
-        {
+        ref command if let Some((kind, RecordChange::Export(file))) = records::file_of(command) => {
             exchange::export(config, kind, file, cli.json).await
         }
         command if let Some(kind) = records::asks_fields(&command) => {

@@ -54,8 +54,10 @@ pub enum ImportError {
     #[error("line 1: the column `{0}` is missing")]
     NoColumn(String),
     /// vCards are people.
-    #[error("the file holds vCards, which are people: `liaison contacts import` takes them, not \
-             `{0} import`")]
+    #[error(
+        "the file holds vCards, which are people: `liaison contacts import` takes them, not \
+             `{0} import`"
+    )]
     Cards(&'static str),
     /// The records could not be used.
     #[error("the import ended early: run it again, it takes up where it was")]

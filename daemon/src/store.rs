@@ -315,10 +315,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`Store::scan`].
-    fn scan_many<'a>(
-        &'a self,
-        ranges: &'a [Range],
-    ) -> BoxFuture<'a, Result<Vec<Page>, ReadError>> {
+    fn scan_many<'a>(&'a self, ranges: &'a [Range]) -> BoxFuture<'a, Result<Vec<Page>, ReadError>> {
         Box::pin(async move {
             let mut pages = Vec::with_capacity(ranges.len());
             for range in ranges {

@@ -83,7 +83,10 @@ fn all() {
     let of_bound = first.peak as f64 / PEAK_BYTES_MAX as f64;
     report.beside("memory at most, of 700 MiB", of_bound, Bound::AtMost(1.0));
     check_first(&first.report, contacts, &bad, &rejects);
-    report.line("planted bad rows, rejected with line and reason", &BAD.to_string());
+    report.line(
+        "planted bad rows, rejected with line and reason",
+        &BAD.to_string(),
+    );
 
     let second = import(&config, &csv, &rejects);
     assert_eq!(second.report["created"], 0, "{:#}", second.report);
@@ -91,11 +94,19 @@ fn all() {
     assert_eq!(second.report["changed"], "nothing");
     assert_eq!(second.report["unchanged"], contacts);
     let again = contacts as f64 / second.took.as_secs_f64();
-    report.line("imported again: nothing changes", &report::per_second(again));
+    report.line(
+        "imported again: nothing changes",
+        &report::per_second(again),
+    );
     report.line("memory at most, again", &mebibytes(second.peak));
 
     let puts = dir.path().join("puts");
-    run_self(&["record", text(&csv), text(&dir.path().join("recorded")), text(&puts)]);
+    run_self(&[
+        "record",
+        text(&csv),
+        text(&dir.path().join("recorded")),
+        text(&puts),
+    ]);
     let told = run_self(&["straight", text(&puts), text(&dir.path().join("straight"))]);
     let numbers: Vec<f64> = told
         .split_whitespace()
@@ -105,8 +116,14 @@ fn all() {
         panic!("straight said {told}");
     };
     let straight = contacts as f64 / seconds;
-    report.line("the same puts straight into the store", &report::per_second(straight));
-    report.line("puts of a contact", &format!("{:.1}", rows / contacts as f64));
+    report.line(
+        "the same puts straight into the store",
+        &report::per_second(straight),
+    );
+    report.line(
+        "puts of a contact",
+        &format!("{:.1}", rows / contacts as f64),
+    );
     report.beside(
         "imported, of the same puts made straight",
         rate / straight,
@@ -145,7 +162,9 @@ fn write_file(path: &Path, contacts: u64) -> Vec<u64> {
             line += 1;
             let wrong = match bad.len() % 4 {
                 0 => format!("Bad {number},b{number},,bad{number},Bad One,no address,,,"),
-                1 => format!("Bad {number},b{number},no domain,bad{number},Bad One,b@bad.example,,,"),
+                1 => {
+                    format!("Bad {number},b{number},no domain,bad{number},Bad One,b@bad.example,,,")
+                }
                 2 => format!("Bad {number},b{number},,bad{number},Bad One,us@ourfirm.example,,,"),
                 _ => format!("Bad {number},b{number},,bad{number},\"Bad One,b@bad.example,,,"),
             };
@@ -170,7 +189,14 @@ fn write_file(path: &Path, contacts: u64) -> Vec<u64> {
 fn import(config: &Path, csv: &Path, rejects: &Path) -> Ran {
     let begin = Instant::now();
     let mut child = Command::new(std::env::current_exe().expect("our own path"))
-        .args(["--config", text(config), "--json", "contacts", "import", text(csv)])
+        .args([
+            "--config",
+            text(config),
+            "--json",
+            "contacts",
+            "import",
+            text(csv),
+        ])
         .args(["--rejects", text(rejects)])
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
@@ -197,7 +223,10 @@ fn check_first(report: &Value, contacts: u64, bad: &[u64], rejects: &Path) {
     assert_eq!(report["created"], contacts, "{short}");
     assert_eq!(report["rejected_count"], BAD, "{short}");
     let listed = report["rejected"].as_array().expect("a list");
-    let lines: Vec<u64> = listed.iter().filter_map(|one| one["line"].as_u64()).collect();
+    let lines: Vec<u64> = listed
+        .iter()
+        .filter_map(|one| one["line"].as_u64())
+        .collect();
     assert_eq!(lines, bad, "{short}");
     let reasoned = |one: &Value| one["reason"].as_str().is_some_and(|text| !text.is_empty());
     assert!(listed.iter().all(reasoned), "{short}");

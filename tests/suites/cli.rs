@@ -353,7 +353,14 @@ fn contacts_go_in_and_out_with_and_without_a_daemon() {
         let rejects = file("rejects.csv");
         cli(
             &options,
-            ["contacts", "import", &file(from), "--rejects", &rejects, "--json"],
+            [
+                "contacts",
+                "import",
+                &file(from),
+                "--rejects",
+                &rejects,
+                "--json",
+            ],
         )
     };
     let output = import("contacts.csv");
@@ -364,7 +371,10 @@ fn contacts_go_in_and_out_with_and_without_a_daemon() {
     assert_eq!(report["rejected"][0]["line"], 1_202);
     let rejects = fs::read_to_string(file("rejects.csv")).unwrap();
     assert!(rejects.contains("1202,emails,no address,"), "{rejects}");
-    assert!(rejects.contains("\"Customer 1,Nobody,no address,bad\""), "{rejects}");
+    assert!(
+        rejects.contains("\"Customer 1,Nobody,no address,bad\""),
+        "{rejects}"
+    );
 
     let output = cli(&options, ["contacts", "export", &file("out.csv")]);
     assert!(output.status.success(), "{}", said(&output));
@@ -391,9 +401,16 @@ fn contacts_go_in_and_out_with_and_without_a_daemon() {
     let output = import("out.vcf");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["unchanged"], 1_200, "{report:#}");
-    let wrong = cli(&options, ["contacts", "import", "x.csv", "--preset", "salesfroce"]);
+    let wrong = cli(
+        &options,
+        ["contacts", "import", "x.csv", "--preset", "salesfroce"],
+    );
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(said(&wrong).contains("did you mean salesforce?"), "{}", said(&wrong));
+    assert!(
+        said(&wrong).contains("did you mean salesforce?"),
+        "{}",
+        said(&wrong)
+    );
 }
 
 /// A firm over files with agreements asked for, each answered as `mode` says.

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use liaison_core::account::matching::{MatchOutcome, Sender, match_sender};
 
+use super::*;
 use crate::exchange::ImportError;
 use crate::exchange::reading::Counts;
-use super::*;
 use crate::store::content::ContentStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{Fence, ShardId};
@@ -73,10 +73,7 @@ async fn an_import_finds_people_and_companies_and_repeats_without_change() {
         .import_csv(file.as_bytes(), false, &by(1))
         .await
         .unwrap();
-    assert_eq!(
-        (first.accounts, first.others),
-        (dry.accounts, dry.others)
-    );
+    assert_eq!((first.accounts, first.others), (dry.accounts, dry.others));
     assert_eq!((first.accounts.created, first.others.created), (2, 3));
     let second = book
         .import_csv(file.as_bytes(), false, &by(2))

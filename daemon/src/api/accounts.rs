@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use liaison_core::account::{Account, Contact, Lifecycle};
-use liaison_core::crm::Source;
 use liaison_core::crm::Kind;
+use liaison_core::crm::Source;
 use liaison_core::mail::address::Address;
 use serde::Deserialize;
 use serde_json::{Value, json};

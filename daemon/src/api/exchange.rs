@@ -77,7 +77,9 @@ pub(super) async fn page(
     arguments: Pages,
 ) -> Result<Value, ApiError> {
     let (kind, after) = (arguments.kind, arguments.after.as_deref());
-    let (found, next) = records::book(context).page(kind, after, PAGE_RECORDS_MAX).await?;
+    let (found, next) = records::book(context)
+        .page(kind, after, PAGE_RECORDS_MAX)
+        .await?;
     let mut page = Page {
         records: Vec::with_capacity(found.len()),
         next,
@@ -130,7 +132,12 @@ fn wish(context: &ApiContext, arguments: &Suggest) -> Result<Where, ApiError> {
     if let Some(mailbox) = &mailbox
         && !context.office.mailboxes.contains_key(mailbox)
     {
-        let known: Vec<&str> = context.office.mailboxes.keys().map(MailboxId::as_str).collect();
+        let known: Vec<&str> = context
+            .office
+            .mailboxes
+            .keys()
+            .map(MailboxId::as_str)
+            .collect();
         let text = format!(
             "mailbox: there is no mailbox `{mailbox}`; there are {}",
             known.join(", ")
@@ -178,7 +185,11 @@ pub(super) async fn accept(
         wanted.push(one);
     }
     if arguments.accept_all {
-        wanted = found.people.iter().filter(|one| one.account_id.is_some()).collect();
+        wanted = found
+            .people
+            .iter()
+            .filter(|one| one.account_id.is_some())
+            .collect();
     }
     let by = RecordBy {
         who: caller.who.clone(),
@@ -190,11 +201,18 @@ pub(super) async fn accept(
     let mut changed = Vec::new();
     for one in &wanted {
         let account = one.account_id.clone().unwrap_or_default();
-        let mut fields = vec![("account", account.as_str()), ("emails", one.address.as_str())];
+        let mut fields = vec![
+            ("account", account.as_str()),
+            ("emails", one.address.as_str()),
+        ];
         fields.extend(one.name.as_deref().map(|name| ("name", name)));
         let put = Put::upsert(Kind::Contact, &fields);
         let saved = records::book(context).put(&put, &by).await?;
-        let word = if saved.created { "created" } else { "there already" };
+        let word = if saved.created {
+            "created"
+        } else {
+            "there already"
+        };
         changed.push(format!("contact {} of {} {word}", one.address, one.account));
     }
     Ok(json!({
@@ -204,4 +222,3 @@ pub(super) async fn accept(
         "undo": "a recorded contact stays; `liaison contacts set ID status=left` takes it out of use",
     }))
 }
-

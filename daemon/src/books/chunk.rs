@@ -13,8 +13,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::store::{
-    Batch, CommitError, CommitId, Dir, Expect, Key, Ns, PAGE_ROWS_MAX, Page, Range, ReadError, Store,
-    StoreHealth, Versioned,
+    Batch, CommitError, CommitId, Dir, Expect, Key, Ns, PAGE_ROWS_MAX, Page, Range, ReadError,
+    Store, StoreHealth, Versioned,
 };
 
 /// Set in the versions of rows that only the chunk knows; no store counts that far.
@@ -78,7 +78,9 @@ impl Chunk {
         known.rows.extend(keys.into_iter().zip(rows));
         for (range, page) in ranges.into_iter().zip(pages) {
             if page.next.is_none() {
-                known.ranges.insert((range.ns, range.start, range.end), page);
+                known
+                    .ranges
+                    .insert((range.ns, range.start, range.end), page);
             }
         }
         Ok(())
@@ -240,7 +242,9 @@ impl Store for Chunk {
         Box::pin(async move {
             let limit = limit.clamp(1, PAGE_ROWS_MAX);
             let known = match after {
-                None => self.known_range(&range).filter(|page| page.items.len() <= limit),
+                None => self
+                    .known_range(&range)
+                    .filter(|page| page.items.len() <= limit),
                 Some(_) => None,
             };
             let page = match known {

@@ -433,7 +433,6 @@ pub struct Suggest {
     pub accept_all: bool,
 }
 
-
 /// A link between two records.
 #[derive(Debug, Args)]
 pub struct Link {

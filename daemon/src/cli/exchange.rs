@@ -41,7 +41,13 @@ pub(super) async fn import(
     let mut rejects = Rejects::new(wish.rejects.as_deref())?;
     let mut session = Session::begin(config, true)?;
     let name = wish.file.display().to_string();
-    let ended = put_all(&mut session, &mut reading, &mut rejects, (&name, wish.dry_run)).await;
+    let ended = put_all(
+        &mut session,
+        &mut reading,
+        &mut rejects,
+        (&name, wish.dry_run),
+    )
+    .await;
     let wording = session.wording().clone();
     let closed = session.end().await;
     if let Err(failure) = ended.and(closed).and(rejects.end()) {
@@ -273,7 +279,10 @@ fn format_of(kind: Kind, wish: &ExportFile) -> Result<Writing, Failure> {
         Format::Csv => Ok(Writing::Csv),
         Format::Json => Ok(Writing::Json),
         Format::Vcard | Format::Vcard3 if kind != Kind::Contact => {
-            let text = format!("vCards are people: {} are written as csv or json", kind.plural());
+            let text = format!(
+                "vCards are people: {} are written as csv or json",
+                kind.plural()
+            );
             Err(Failure::new(USAGE, text))
         }
         Format::Vcard => Ok(Writing::Vcard4),

@@ -94,7 +94,10 @@ impl Columns {
         if given("external_id") || given(ID_COLUMN) {
             return Ok(());
         }
-        let account = self.rules.iter().any(|(rule, _)| rule.kind == Kind::Account);
+        let account = self
+            .rules
+            .iter()
+            .any(|(rule, _)| rule.kind == Kind::Account);
         for field in self.kind.spec().fields.iter().filter(|f| f.required) {
             if !given(field.name) && !(field.name == "account" && account) {
                 return Err(ImportError::NoColumn(match mapping.direct {

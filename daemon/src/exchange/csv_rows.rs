@@ -251,7 +251,10 @@ impl Segment {
         let (line, begins) = self.lines.at(&self.text, begins);
         let ends = usize::try_from(self.reader.position().byte()).unwrap_or(usize::MAX);
         let raw = self.text.get(begins..ends).unwrap_or_default();
-        let raw = encoding.lossy(raw).trim_end_matches(['\r', '\n']).to_owned();
+        let raw = encoding
+            .lossy(raw)
+            .trim_end_matches(['\r', '\n'])
+            .to_owned();
         let cells = match read {
             Ok(()) => cells(&record, line, encoding),
             Err(reason) => Err((None, Rejected::line(line, reason))),

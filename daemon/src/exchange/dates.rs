@@ -73,7 +73,10 @@ impl DateFormat {
         let read = BrokenDownTime::parse(&self.strptime, text).ok()?;
         match self.has_time {
             true => read.to_datetime().ok(),
-            false => read.to_date().ok().map(|day| day.to_datetime(jiff::civil::Time::midnight())),
+            false => read
+                .to_date()
+                .ok()
+                .map(|day| day.to_datetime(jiff::civil::Time::midnight())),
         }
     }
 }
@@ -198,7 +201,10 @@ mod tests {
             ("YYYY-MM", "needs a day"),
             ("%d", "may hold"),
         ] {
-            assert!(DateFormat::parse(written).unwrap_err().contains(says), "{written}");
+            assert!(
+                DateFormat::parse(written).unwrap_err().contains(says),
+                "{written}"
+            );
         }
     }
 }

@@ -190,7 +190,10 @@ impl Mapping {
             }
         }
         let Some((name, value)) = found else {
-            let reason = format!("there is no table [{}] for this kind of file", kind.plural());
+            let reason = format!(
+                "there is no table [{}] for this kind of file",
+                kind.plural()
+            );
             return Err(wrong("mapping", reason));
         };
         let table: KindTable = value
@@ -206,12 +209,13 @@ impl Mapping {
             Some(zone) => TimeZone::get(zone)
                 .map_err(|_| wrong(format!("{name}.zone"), "write a zone like Europe/Berlin"))?,
         };
-        let delimiter = match table.delimiter {
-            None => None,
-            Some(sign) => Some(u8::try_from(sign).ok().filter(u8::is_ascii).ok_or_else(|| {
-                wrong(format!("{name}.delimiter"), "write one sign, like ; or \\t")
-            })?),
-        };
+        let delimiter =
+            match table.delimiter {
+                None => None,
+                Some(sign) => Some(u8::try_from(sign).ok().filter(u8::is_ascii).ok_or_else(
+                    || wrong(format!("{name}.delimiter"), "write one sign, like ; or \\t"),
+                )?),
+            };
         let mut rules = Vec::new();
         for (field, value) in table.fields {
             let place = format!("{name}.fields.\"{field}\"");
@@ -255,7 +259,10 @@ impl Mapping {
             let again = |known: &Rule| known.kind == of && known.field == spec;
             if rules.iter().any(again) {
                 let name = super::names::column_of_field(kind, &name);
-                return Err(wrong("line 1", format!("the column `{name}` is there twice")));
+                return Err(wrong(
+                    "line 1",
+                    format!("the column `{name}` is there twice"),
+                ));
             }
             rule.columns.push(folded(column));
             rules.push(rule);
@@ -291,12 +298,7 @@ fn in_order(mut rules: Vec<Rule>) -> Vec<Rule> {
 }
 
 impl Rule {
-    fn filled(
-        self,
-        value: toml::Value,
-        place: &str,
-        external: &str,
-    ) -> Result<Rule, MappingError> {
+    fn filled(self, value: toml::Value, place: &str, external: &str) -> Result<Rule, MappingError> {
         let table = match value {
             toml::Value::String(column) => FieldTable {
                 columns: vec![column],

@@ -111,10 +111,12 @@ pub(super) fn field_of_column(kind: Kind, column: &str) -> Option<String> {
     let own = fields(kind)
         .into_iter()
         .find(|field| folded(field) == column)
-        .map(|field| match synonyms(kind).find(|(name, _)| *name == field) {
-            Some((_, of)) => (*of).to_owned(),
-            None => field,
-        });
+        .map(
+            |field| match synonyms(kind).find(|(name, _)| *name == field) {
+                Some((_, of)) => (*of).to_owned(),
+                None => field,
+            },
+        );
     own.or_else(|| {
         let synonym = synonyms(kind).find(|(name, _)| folded(name) == column);
         synonym.map(|(_, field)| (*field).to_owned())

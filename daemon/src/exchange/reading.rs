@@ -105,7 +105,9 @@ impl ImportReport {
             kinds.insert(other.plural().to_owned(), json!(self.others));
         }
         let changes = [&self.accounts, &self.others].map(Counts::changes);
-        let changes = changes.iter().fold(0_u64, |sum, one| sum.saturating_add(*one));
+        let changes = changes
+            .iter()
+            .fold(0_u64, |sum, one| sum.saturating_add(*one));
         let (changed, undo) = match (self.dry_run, changes) {
             (true, _) => ("nothing (dry run)".to_owned(), "nothing to undo"),
             (false, 0) => ("nothing".to_owned(), "nothing to undo"),
@@ -227,7 +229,9 @@ impl<R: Read + Seek> Reading<R> {
             let left_out = columns.left_out.join("`, `");
             report.note(
                 None,
-                format!("nobody takes the columns `{left_out}`: map them, or list them in `ignore`"),
+                format!(
+                    "nobody takes the columns `{left_out}`: map them, or list them in `ignore`"
+                ),
             );
         }
         Ok(Reading {
@@ -274,11 +278,11 @@ struct Read1 {
 impl<R: Read> Source<R> {
     fn next(&mut self) -> Result<Option<Read1>, ImportError> {
         match self {
-            Source::Cards(cards) => Ok(cards.card()?.map(|(line, raw, row)| Read1 {
-                line,
-                raw,
-                row,
-            })),
+            Source::Cards(cards) => {
+                Ok(cards
+                    .card()?
+                    .map(|(line, raw, row)| Read1 { line, raw, row }))
+            }
             Source::Csv { rows, columns } => {
                 let Some(FileRow { line, raw, cells }) = rows.row()? else {
                     return Ok(None);
@@ -384,7 +388,10 @@ impl<R: Read> Reading<R> {
     fn without_link(&mut self, mut row: Row, refusal: &Refusal) -> Option<Row> {
         let name = refusal.field.as_ref()?;
         let field = refusal.kind.spec().field(name)?;
-        let part = row.parts.iter_mut().find(|part| part.kind == refusal.kind)?;
+        let part = row
+            .parts
+            .iter_mut()
+            .find(|part| part.kind == refusal.kind)?;
         let before = part.fields.len();
         part.fields.retain(|(field, _)| field != name);
         if field.required || part.fields.len() == before {
@@ -431,7 +438,10 @@ impl<R: Read> Reading<R> {
 
     /// Counts what became of the portion that was out.
     pub fn took(&mut self, taken: Taken, rejects: Rejects<'_>) {
-        let (out, rows) = (std::mem::take(&mut self.out), std::mem::take(&mut self.rows));
+        let (out, rows) = (
+            std::mem::take(&mut self.out),
+            std::mem::take(&mut self.rows),
+        );
         self.report.proposals = self.report.proposals.saturating_add(taken.proposals);
         if let Some(row) = rows.last()
             && self.waiting.round.is_none()
@@ -444,9 +454,7 @@ impl<R: Read> Reading<R> {
             let refusal = refused.next_if(|refusal| refusal.line == row.line);
             match refusal {
                 None => self.count(&out.told, outcomes),
-                Some(refusal)
-                    if refusal.waits && self.waiting.again.len() < WAITING_ROWS_MAX =>
-                {
+                Some(refusal) if refusal.waits && self.waiting.again.len() < WAITING_ROWS_MAX => {
                     self.waiting.again.push((row, out, refusal));
                 }
                 Some(refusal) => self.refuse(refusal, &out.raw, rejects),
@@ -524,4 +532,3 @@ impl<R: Read> Reading<R> {
         self.report
     }
 }
-

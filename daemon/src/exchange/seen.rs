@@ -149,7 +149,10 @@ fn said(part: &Part) -> impl Iterator<Item = (u8, u32, bool)> {
         let at = fields.iter().position(|field| field.name == name)?;
         let list = fields.get(at).is_some_and(|field| {
             let kind = field.kind;
-            matches!(kind, FieldType::Domains | FieldType::Lines | FieldType::Choices(_))
+            matches!(
+                kind,
+                FieldType::Domains | FieldType::Lines | FieldType::Choices(_)
+            )
         });
         let hash = short(&fold(value));
         Some((u8::try_from(at).ok()?, hash, list))

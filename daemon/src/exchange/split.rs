@@ -119,7 +119,9 @@ impl<R: Read> Pieces<R> {
         self.window.drain(..self.at);
         self.at = 0;
         let wanted = u64::try_from(READ_BYTES).unwrap_or(u64::MAX);
-        let read = (&mut self.from).take(wanted).read_to_end(&mut self.window)?;
+        let read = (&mut self.from)
+            .take(wanted)
+            .read_to_end(&mut self.window)?;
         self.ended = read < READ_BYTES;
         Ok(())
     }

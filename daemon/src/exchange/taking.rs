@@ -306,7 +306,9 @@ impl Taking<'_> {
 
 fn coming_of(row: &Row) -> impl Iterator<Item = Coming<'_>> {
     let account = row.parts.iter().find(|part| part.kind == Kind::Account);
-    let account = account.map(|part| part.fields.as_slice()).unwrap_or_default();
+    let account = account
+        .map(|part| part.fields.as_slice())
+        .unwrap_or_default();
     row.parts.iter().map(move |part| Coming {
         kind: part.kind,
         fields: &part.fields,
@@ -331,7 +333,11 @@ fn put_of(part: &Part, account: Option<&str>) -> Put {
 }
 
 fn outcome(saved: &Saved) -> Outcome {
-    match (saved.created, saved.changed.is_empty(), saved.proposed.is_empty()) {
+    match (
+        saved.created,
+        saved.changed.is_empty(),
+        saved.proposed.is_empty(),
+    ) {
         (true, _, _) => Outcome::Created,
         (false, false, _) => Outcome::Updated,
         (false, true, false) => Outcome::Proposed,
@@ -373,4 +379,3 @@ fn refusal(line: u64, kind: Kind, error: RecordsError) -> Refusal {
         waits,
     }
 }
-

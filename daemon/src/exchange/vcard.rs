@@ -89,9 +89,7 @@ impl<R: Read> Cards<R> {
             if read == 0 {
                 break;
             }
-            self.line = self
-                .line
-                .saturating_add(u64::from(line.ends_with(b"\n")));
+            self.line = self.line.saturating_add(u64::from(line.ends_with(b"\n")));
             let bare = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&line);
             if begins == 0 {
                 if bare.trim_ascii().is_empty() {
@@ -175,7 +173,10 @@ fn joined(card: &VCard, property: &VCardProperty, with: &str) -> String {
             .join(with)
     };
     let first = card.properties(property).map(filled);
-    first.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+    first
+        .into_iter()
+        .find(|text| !text.is_empty())
+        .unwrap_or_default()
 }
 
 /// Values of a property that may be there several times, the preferred one first.
@@ -184,7 +185,10 @@ fn preferred(card: &VCard, property: &VCardProperty) -> String {
     for entry in card.properties(property) {
         let rank = rank(entry);
         for text in texts(entry) {
-            let text = text.trim().trim_start_matches("mailto:").trim_start_matches("tel:");
+            let text = text
+                .trim()
+                .trim_start_matches("mailto:")
+                .trim_start_matches("tel:");
             // A `;` would be a second value.
             let text = text.replace(';', ",");
             if !text.is_empty() && !all.iter().any(|(_, known)| *known == text) {
@@ -305,7 +309,10 @@ fn own(card: &VCard, spec: &'static KindSpec) -> Vec<(&'static str, String)> {
         let VCardProperty::Other(name) = &entry.name else {
             continue;
         };
-        let field = spec.fields.iter().find(|field| property_of(field.name).eq_ignore_ascii_case(name));
+        let field = spec
+            .fields
+            .iter()
+            .find(|field| property_of(field.name).eq_ignore_ascii_case(name));
         if let Some(field) = field {
             found.push((field.name, texts(entry).join(";")));
         }
@@ -356,7 +363,9 @@ pub fn card(of: &CardOf<'_>, version: VCardVersion) -> String {
     for (field, text) in of.fields {
         match field.as_str() {
             "account" | "name" => {}
-            "emails" => text.split(';').for_each(|one| put(VCardProperty::Email, one)),
+            "emails" => text
+                .split(';')
+                .for_each(|one| put(VCardProperty::Email, one)),
             "phones" => text.split(';').for_each(|one| put(VCardProperty::Tel, one)),
             "role" => put(VCardProperty::Title, text),
             "notes" => put(VCardProperty::Note, text),

@@ -51,7 +51,10 @@ fn text<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 fn account_of(fields: &[(String, String)]) -> AccountId {
-    account_id(text(fields, EXTERNAL), text(fields, "name").unwrap_or_default())
+    account_id(
+        text(fields, EXTERNAL),
+        text(fields, "name").unwrap_or_default(),
+    )
 }
 
 fn foresee(one: Coming<'_>, rows: &mut Vec<Key>, ranges: &mut Vec<Range>) {

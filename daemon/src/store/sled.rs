@@ -629,10 +629,7 @@ impl Store for SledStore {
         Box::pin(self.read(move |engine| engine.scan(&range, dir, limit, after)))
     }
 
-    fn scan_many<'a>(
-        &'a self,
-        ranges: &'a [Range],
-    ) -> BoxFuture<'a, Result<Vec<Page>, ReadError>> {
+    fn scan_many<'a>(&'a self, ranges: &'a [Range]) -> BoxFuture<'a, Result<Vec<Page>, ReadError>> {
         let ranges = ranges.to_vec();
         Box::pin(self.read(move |engine| {
             let page = |range| engine.scan(range, Dir::Forward, SHORT_RANGE_ROWS, None);

@@ -69,9 +69,19 @@ pub fn run(state: &Path, contacts: u64, report: &mut Report) {
     matching.sort();
     bare.sort();
     let (matching, bare) = (matching[ASKED / 2], bare[ASKED / 2]);
-    report.line("matched, p50", &format!("{:.1} us", matching.as_secs_f64() * 1e6));
-    report.line("one read of the store, p50", &format!("{:.1} us", bare.as_secs_f64() * 1e6));
-    report.beside("rows read of one address", gets as f64, Bound::AtMost(GETS_MAX));
+    report.line(
+        "matched, p50",
+        &format!("{:.1} us", matching.as_secs_f64() * 1e6),
+    );
+    report.line(
+        "one read of the store, p50",
+        &format!("{:.1} us", bare.as_secs_f64() * 1e6),
+    );
+    report.beside(
+        "rows read of one address",
+        gets as f64,
+        Bound::AtMost(GETS_MAX),
+    );
     report.beside(
         "matched, of one read",
         matching.as_secs_f64() / bare.as_secs_f64(),

@@ -23,14 +23,26 @@ async fn cards_of_other_programs_become_contacts_with_their_accounts() {
     let lines: Vec<u64> = report.rejected.iter().map(|one| one.line).collect();
     assert_eq!(lines, [28], "{:?}", report.rejected);
     let bob = desk.find(Kind::Contact, "bob@acme.example").await;
-    assert_eq!(bob.texts("emails"), ["bob@acme.example", "old@acme.example"]);
+    assert_eq!(
+        bob.texts("emails"),
+        ["bob@acme.example", "old@acme.example"]
+    );
     assert_eq!(bob.texts("phones"), ["+49 1", "+49 2"]);
     assert_eq!(bob.text("birthday"), Some("04-30"));
     assert_eq!(bob.text("notes"), Some("likes, tea\nand cake"));
-    assert_eq!(bob.text("address"), Some("Main St 1, Berlin, 10115, Germany"));
+    assert_eq!(
+        bob.text("address"),
+        Some("Main St 1, Berlin, 10115, Germany")
+    );
     let zoe = desk.find(Kind::Contact, "vcard:4fbe8971").await;
-    assert_eq!(zoe.texts("emails"), ["zoe@sand.example", "second@sand.example"]);
-    assert_eq!((zoe.text("time_zone"), zoe.text("birthday")), (Some("Europe/Paris"), Some("02-29")));
+    assert_eq!(
+        zoe.texts("emails"),
+        ["zoe@sand.example", "second@sand.example"]
+    );
+    assert_eq!(
+        (zoe.text("time_zone"), zoe.text("birthday")),
+        (Some("Europe/Paris"), Some("02-29"))
+    );
     let own = desk.find(Kind::Account, "Zoë Sand").await;
     assert_eq!(zoe.text("account"), Some(own.id.as_str()));
     let again = desk.import(Kind::Contact, &file).await;
@@ -57,7 +69,11 @@ async fn a_contact_that_went_out_as_a_card_comes_back_equal() {
     ];
     for version in [VCardVersion::V3_0, VCardVersion::V4_0] {
         let desk = Desk::new();
-        desk.put(Kind::Account, &[("name", fields[0].1), ("external_id", "crm:1")]).await;
+        desk.put(
+            Kind::Account,
+            &[("name", fields[0].1), ("external_id", "crm:1")],
+        )
+        .await;
         let before = desk.put(Kind::Contact, &fields).await;
         let told = crate::exchange::export::Exported::of(&before);
         let text = card(

@@ -69,8 +69,10 @@ async fn everything_that_is_exported_is_equal_when_it_was_imported_again() {
                     _ => (name, text),
                 })
                 .collect();
-            let fields: Vec<(&str, &str)> =
-                fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
+            let fields: Vec<(&str, &str)> = fields
+                .iter()
+                .map(|(name, text)| (*name, text.as_str()))
+                .collect();
             let record = desk.put(*kind, &fields).await;
             made.insert(*kind, record.id);
         }

@@ -11,13 +11,19 @@ async fn a_row_makes_the_account_and_its_contact_and_again_changes_nothing() {
     let desk = Desk::new();
     let first = desk.import(Kind::Contact, FILE).await;
     assert_eq!(first.rejected, []);
-    assert_eq!((first.accounts, first.others), (counts(2, 0, 0), counts(3, 0, 0)));
+    assert_eq!(
+        (first.accounts, first.others),
+        (counts(2, 0, 0), counts(3, 0, 0))
+    );
     let bob = desk.find(Kind::Contact, "c1").await;
     let acme = desk.find(Kind::Account, "Acme GmbH").await;
     assert_eq!(bob.text("account"), Some(acme.id.as_str()));
     assert_eq!(bob.texts("emails"), ["bob@acme.example.com"]);
     let again = desk.import(Kind::Contact, FILE).await;
-    assert_eq!((again.accounts, again.others), (counts(0, 0, 2), counts(0, 0, 3)));
+    assert_eq!(
+        (again.accounts, again.others),
+        (counts(0, 0, 2), counts(0, 0, 3))
+    );
     let promoted = FILE.replace("Head of IT", "CIO");
     let changed = desk.import(Kind::Contact, &promoted).await;
     assert_eq!(changed.others, counts(0, 1, 2));
@@ -82,7 +88,11 @@ async fn a_row_is_taken_whole_or_not_at_all_and_named_with_its_text() {
         .collect();
     assert_eq!(told, [(3, "status"), (4, "emails"), (5, "emails")]);
     assert!(report.rejected[0].reason.contains("active, left"));
-    assert!(report.rejected[2].reason.contains("line 2 is the same contact"));
+    assert!(
+        report.rejected[2]
+            .reason
+            .contains("line 2 is the same contact")
+    );
     let raw = rejects.iter().find(|(one, _)| one.line == 3).unwrap();
     assert_eq!(raw.1, "Half,Hal,hal@half.example,dead");
 }
@@ -114,7 +124,10 @@ async fn a_link_to_a_later_row_is_found_and_one_to_nobody_is_told() {
     let [rejected] = report.rejected.as_slice() else {
         panic!("{:?}", report.rejected);
     };
-    assert_eq!((rejected.line, rejected.column.as_deref()), (4, Some("parent")));
+    assert_eq!(
+        (rejected.line, rejected.column.as_deref()),
+        (4, Some("parent"))
+    );
     let middle = desk.find(Kind::Account, "Middle").await;
     let child = desk.find(Kind::Account, "Child").await;
     assert_eq!(child.text("parent"), Some(middle.id.as_str()));
@@ -154,7 +167,10 @@ async fn a_mapping_renames_translates_and_reads_dates() {
         .unwrap();
     assert_eq!(report.others.created, 2, "{:?}", report.rejected);
     let rejected = &report.rejected[0];
-    assert_eq!((rejected.line, rejected.column.as_deref()), (4, Some("Abschluss")));
+    assert_eq!(
+        (rejected.line, rejected.column.as_deref()),
+        (4, Some("Abschluss"))
+    );
     assert!(rejected.reason.contains("DD/MM/YYYY"));
     let won = desk.find(Kind::Opportunity, "old:7").await;
     assert_eq!(won.name(), "Lager zweiter Stock");
@@ -164,20 +180,35 @@ async fn a_mapping_renames_translates_and_reads_dates() {
     let open = desk.find(Kind::Opportunity, "old:8").await;
     assert_eq!(open.text("stage"), Some("Initial Phone Call"));
     let notes: Vec<_> = report.notes.iter().map(|note| note.text.as_str()).collect();
-    assert!(notes.len() == 1 && notes[0].contains("`Extra`"), "{notes:?}");
+    assert!(
+        notes.len() == 1 && notes[0].contains("`Extra`"),
+        "{notes:?}"
+    );
 }
 
 #[test]
 fn a_mapping_that_is_wrong_is_told_where() {
     for (text, says) in [
-        ("[opportunitys]\n[opportunitys.fields]\n", "did you mean [opportunities]?"),
+        (
+            "[opportunitys]\n[opportunitys.fields]\n",
+            "did you mean [opportunities]?",
+        ),
         ("[accounts.fields]\nname = \"x\"\n", "no table [contacts]"),
         ("[contacts.fields]\nnaem = \"x\"\n", "did you mean `name`?"),
-        ("[contacts.fields]\n\"unit.name\" = \"x\"\n", "and `account.`"),
+        (
+            "[contacts.fields]\n\"unit.name\" = \"x\"\n",
+            "and `account.`",
+        ),
         ("[contacts.fields]\nname = { colums = [\"x\"] }\n", "colums"),
         ("[contacts.fields]\nname = []\n", "at least one column"),
-        ("[contacts]\ndates = [\"dd\"]\n[contacts.fields]\nname = \"x\"\n", "DD/MM/YYYY"),
-        ("[contacts]\nzone = \"Mars\"\n[contacts.fields]\nname = \"x\"\n", "Europe/Berlin"),
+        (
+            "[contacts]\ndates = [\"dd\"]\n[contacts.fields]\nname = \"x\"\n",
+            "DD/MM/YYYY",
+        ),
+        (
+            "[contacts]\nzone = \"Mars\"\n[contacts.fields]\nname = \"x\"\n",
+            "Europe/Berlin",
+        ),
         (
             "[contacts.fields]\nname = { columns = [\"x\"], otherwise = \"role\" }\n",
             "`otherwise` names `role`",
@@ -196,10 +227,17 @@ async fn a_file_that_does_not_fit_is_refused_with_help() {
         ("name,emial\n", None, "did you mean `emails`"),
         ("account.name,name,name\n", None, "`name` is there twice"),
         ("name,emails\n", None, "`account` is missing"),
-        ("Vorname;Nachname\nA;B\n", Some(&salesforce), "no column of this file"),
+        (
+            "Vorname;Nachname\nA;B\n",
+            Some(&salesforce),
+            "no column of this file",
+        ),
         ("First Name,Last Name\nA,B\n", Some(&salesforce), "account"),
     ] {
-        let error = desk.import_as(Kind::Contact, file, mapping).await.unwrap_err();
+        let error = desk
+            .import_as(Kind::Contact, file, mapping)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains(says), "{file}: {error}");
     }
 }
@@ -220,7 +258,12 @@ const SAMPLES: &[Sample] = &[
         "Account ID,Account Name,Type,Billing City,Billing Country,Website,Phone,Account Owner\n\
          0015x1,Acme,Customer - Direct,Berlin,DE,https://acme.example,+49 1,Alice Ames\n",
         "salesforce:0015x1",
-        &[("name", "Acme"), ("kind", "end-user"), ("address", "Berlin"), ("country", "DE")],
+        &[
+            ("name", "Acme"),
+            ("kind", "end-user"),
+            ("address", "Berlin"),
+            ("country", "DE"),
+        ],
     ),
     (
         "salesforce",
@@ -228,7 +271,12 @@ const SAMPLES: &[Sample] = &[
         "Contact ID,First Name,Last Name,Title,Account Name,Account ID,Email,Mobile,Email Opt Out,Birthdate\n\
          0035x1,Bob,Baker,CIO,Acme,0015x1,bob@acme.example,+49 2,1,4/30/1980\n",
         "salesforce:0035x1",
-        &[("name", "Bob Baker"), ("role", "CIO"), ("do_not_contact", "yes"), ("birthday", "04-30")],
+        &[
+            ("name", "Bob Baker"),
+            ("role", "CIO"),
+            ("do_not_contact", "yes"),
+            ("birthday", "04-30"),
+        ],
     ),
     (
         "salesforce",
@@ -236,7 +284,11 @@ const SAMPLES: &[Sample] = &[
         "Opportunity ID,Opportunity Name,Account Name,Stage,Amount,Close Date,Probability (%)\n\
          0065x1,Warehouse,Acme,Closed Won,\"12,500.00\",12/31/2025,100\n",
         "salesforce:0065x1",
-        &[("stage", "Won"), ("value", "12500.00"), ("close_date", "2025-12-31")],
+        &[
+            ("stage", "Won"),
+            ("value", "12500.00"),
+            ("close_date", "2025-12-31"),
+        ],
     ),
     (
         "salesforce",
@@ -244,7 +296,11 @@ const SAMPLES: &[Sample] = &[
         "Activity ID,Subject,Company / Account,Date,Activity Type,Full Comments\n\
          00T1,Asked for prices,Acme,1/15/2026,Call,Will call back\n",
         "salesforce:00T1",
-        &[("kind", "call"), ("at", "2026-01-15T00:00:00Z"), ("outcome", "Will call back")],
+        &[
+            ("kind", "call"),
+            ("at", "2026-01-15T00:00:00Z"),
+            ("outcome", "Will call back"),
+        ],
     ),
     (
         "hubspot",
@@ -268,7 +324,10 @@ const SAMPLES: &[Sample] = &[
         "Record ID,Deal Name,Deal Stage,Amount,Close Date,Associated Company\n\
          301,Roof,Contract Sent,900,2026-05-01 10:00,Beta\n",
         "hubspot:301",
-        &[("stage", "Project Proposal - Waiting for Approval"), ("close_date", "2026-05-01")],
+        &[
+            ("stage", "Project Proposal - Waiting for Approval"),
+            ("close_date", "2026-05-01"),
+        ],
     ),
     (
         "hubspot",
@@ -300,7 +359,11 @@ const SAMPLES: &[Sample] = &[
         "(Do Not Modify) Opportunity,Topic,Account,Est. Revenue,Est. Close Date,Status,Pipeline Phase\n\
          o-1,Fleet,Gamma,\"$1,000.00\",3/2/2026,Open,2-Develop\n",
         "dynamics:o-1",
-        &[("value", "1000.00"), ("stage", "Initial Meeting - Booked"), ("close_date", "2026-03-02")],
+        &[
+            ("value", "1000.00"),
+            ("stage", "Initial Meeting - Booked"),
+            ("close_date", "2026-03-02"),
+        ],
     ),
     (
         "dynamics",
@@ -308,7 +371,11 @@ const SAMPLES: &[Sample] = &[
         "(Do Not Modify) Activity,Subject,Activity Type,Regarding,Start Date,Direction\n\
          t-1,Prices,Phone Call,Gamma,3/2/2026 2:30 PM,Incoming\n",
         "dynamics:t-1",
-        &[("kind", "call"), ("at", "2026-03-02T14:30:00Z"), ("direction", "in")],
+        &[
+            ("kind", "call"),
+            ("at", "2026-03-02T14:30:00Z"),
+            ("direction", "in"),
+        ],
     ),
     (
         "act",
@@ -323,14 +390,22 @@ const SAMPLES: &[Sample] = &[
         "Contact,Company,Title,E-mail,Phone,Mobile Phone,Birth Date,Last Reach\n\
          Dora Dale,Delta,Buyer,dora@delta.example,+1 8,+1 9,5/6/1970,1/1/2026\n",
         "dora@delta.example",
-        &[("role", "Buyer"), ("phones", "+1 8;+1 9"), ("birthday", "05-06")],
+        &[
+            ("role", "Buyer"),
+            ("phones", "+1 8;+1 9"),
+            ("birthday", "05-06"),
+        ],
     ),
     (
         "act",
         Kind::Opportunity,
         "Opportunity Name,Company,Total,Status,Est. Close Date\nBridge,Delta,700,Closed - Lost,2/3/2026\n",
         "Bridge",
-        &[("stage", "Lost"), ("value", "700.00"), ("close_date", "2026-02-03")],
+        &[
+            ("stage", "Lost"),
+            ("value", "700.00"),
+            ("close_date", "2026-02-03"),
+        ],
     ),
     (
         "act",
@@ -387,13 +462,18 @@ async fn what_each_program_exports_becomes_records() {
                 _ => main.unchanged,
             };
             assert_eq!(count, 1, "{preset} {kind:?} {expected}: {report:?}");
-            let left_out = report.notes.iter().any(|note| note.text.contains("nobody takes"));
+            let left_out = report
+                .notes
+                .iter()
+                .any(|note| note.text.contains("nobody takes"));
             assert!(!left_out, "{preset} {kind:?}: {:?}", report.notes);
         }
         let record = desk.find(*kind, found_by).await;
         for (field, text) in *fields {
             let spec = kind.spec().field(field).unwrap();
-            let is = spec.kind.write(record.get(field).unwrap(), record.text("currency"));
+            let is = spec
+                .kind
+                .write(record.get(field).unwrap(), record.text("currency"));
             assert_eq!(is, *text, "{preset} {kind:?} {field}");
         }
     }

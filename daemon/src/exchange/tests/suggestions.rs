@@ -87,7 +87,9 @@ async fn found(desk: &Desk, mails: &[MessageRecord], since: i64) -> Found {
         mailbox: None,
         since: Timestamp(since),
     };
-    people(&desk.books, &desk.accounts(), &office(), &wish).await.unwrap()
+    people(&desk.books, &desk.accounts(), &office(), &wish)
+        .await
+        .unwrap()
 }
 
 const US: &str = "alice@ourfirm.example";
@@ -100,15 +102,33 @@ async fn newsletters_robots_forms_and_liars_are_no_leads() {
         mail
     };
     let cases = [
-        ("a newsletter", changed(|mail| mail.class = "bulk".to_owned())),
-        ("an automatic answer", changed(|mail| mail.class = "ooo".to_owned())),
-        ("a forged sender", changed(|mail| mail.authenticity = "fail".to_owned())),
+        (
+            "a newsletter",
+            changed(|mail| mail.class = "bulk".to_owned()),
+        ),
+        (
+            "an automatic answer",
+            changed(|mail| mail.class = "ooo".to_owned()),
+        ),
+        (
+            "a forged sender",
+            changed(|mail| mail.authenticity = "fail".to_owned()),
+        ),
         ("two From headers", changed(|mail| mail.from_count = 2)),
-        ("a form with the person in Reply-To", changed(|mail| {
-            mail.reply_to = vec![person("carol@customer.example")];
-        })),
-        ("a no-reply address", mail(1, "no-reply@other.example", &[US])),
-        ("a colleague", mail(1, "bob@ourfirm.example", &["carol@ourfirm.example"])),
+        (
+            "a form with the person in Reply-To",
+            changed(|mail| {
+                mail.reply_to = vec![person("carol@customer.example")];
+            }),
+        ),
+        (
+            "a no-reply address",
+            mail(1, "no-reply@other.example", &[US]),
+        ),
+        (
+            "a colleague",
+            mail(1, "bob@ourfirm.example", &["carol@ourfirm.example"]),
+        ),
     ];
     for (what, mail) in cases {
         let found = found(&Desk::new(), &[mail], 0).await;
@@ -120,7 +140,11 @@ async fn newsletters_robots_forms_and_liars_are_no_leads() {
 #[tokio::test]
 async fn people_who_write_and_are_written_to_are_suggested_with_their_account() {
     let desk = Desk::new();
-    desk.put(Kind::Account, &[("name", "Acme"), ("domains", "acme.example")]).await;
+    desk.put(
+        Kind::Account,
+        &[("name", "Acme"), ("domains", "acme.example")],
+    )
+    .await;
     let known = [("account", "Acme"), ("emails", "known@acme.example")];
     desk.put(Kind::Contact, &known).await;
     let mails = [
@@ -135,13 +159,25 @@ async fn people_who_write_and_are_written_to_are_suggested_with_their_account() 
     let told: Vec<_> = found
         .people
         .iter()
-        .map(|one| (one.address.as_str(), one.received, one.sent, one.account.as_str()))
+        .map(|one| {
+            (
+                one.address.as_str(),
+                one.received,
+                one.sent,
+                one.account.as_str(),
+            )
+        })
         .collect();
     assert_eq!(
         told,
         [
             ("bob@acme.example", 2, 1, "Acme"),
-            ("solo@gmail.com", 1, 0, "none (an address of a free-mail provider)"),
+            (
+                "solo@gmail.com",
+                1,
+                0,
+                "none (an address of a free-mail provider)"
+            ),
         ]
     );
     assert_eq!(found.people[0].name.as_deref(), Some("Bob Baker"));
@@ -150,7 +186,13 @@ async fn people_who_write_and_are_written_to_are_suggested_with_their_account() 
 
 #[tokio::test]
 async fn only_mail_since_then_counts() {
-    let mails = [mail(1, "old@acme.example", &[US]), mail(9, "new@acme.example", &[US])];
+    let mails = [
+        mail(1, "old@acme.example", &[US]),
+        mail(9, "new@acme.example", &[US]),
+    ];
     let found = found(&Desk::new(), &mails, 5_000).await;
-    assert_eq!((found.people.len(), found.people[0].address.as_str()), (1, "new@acme.example"));
+    assert_eq!(
+        (found.people.len(), found.people[0].address.as_str()),
+        (1, "new@acme.example")
+    );
 }
