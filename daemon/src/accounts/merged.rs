@@ -22,7 +22,9 @@ impl Books {
     pub(super) async fn follow_merges(&self, found: &mut Lookups) -> Result<(), BooksError> {
         let hits = found.addresses.iter().flat_map(|(_, hits)| hits);
         let mut ids: BTreeSet<AccountId> = hits.map(|hit| hit.account.clone()).collect();
-        ids.extend(found.domains.iter().flat_map(|(_, ids)| ids.clone()));
+        // The longest domain that anybody has decides; the others are not looked at.
+        let mut domains = found.domains.iter().map(|(_, ids)| ids);
+        ids.extend(domains.find(|ids| !ids.is_empty()).into_iter().flatten().cloned());
         ids.extend(found.decided.values().cloned());
         ids.extend(
             found

@@ -224,9 +224,12 @@ impl Sweeper {
             return Ok(());
         }
         self.lock().running = true;
-        // Earlier releases kept no skeletons of domains.
-        let indexed = add_missing(&self.books, Ns::Account).await?;
-        tracing::debug!(added = indexed.added, "the indexes of accounts are whole");
+        // Earlier releases kept no skeletons of domains, found contacts by address alone, and kept
+        // no ledger of who spoke with whom.
+        for ns in [Ns::Account, Ns::Contact, Ns::Message] {
+            let indexed = add_missing(&self.books, ns).await?;
+            tracing::debug!(%ns, added = indexed.added, "the indexes are whole");
+        }
         for _ in 0..PASSES_MAX {
             let left = self.pass(stop).await?;
             if stop.is_set() {

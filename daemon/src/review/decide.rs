@@ -344,10 +344,13 @@ impl<'a> Desk<'a> {
         let Some(seen) = seen.filter(|seen| waits(&seen.record)) else {
             return Ok(Given::Nothing);
         };
+        let before = indexes::of_touch(touch_of_message(&seen.record).as_ref());
         let mut message = seen.record;
         message.account = Some(account.clone());
         message.contact = contact.cloned();
         let mut writes = self.books.batch();
+        let after = indexes::of_touch(touch_of_message(&message).as_ref());
+        indexes::stage(self.books, &mut writes, &before, &after).await?;
         replace(
             &mut writes,
             keys::message(key),
@@ -405,10 +408,13 @@ impl<'a> Desk<'a> {
         if !by_us {
             return Ok(false);
         }
+        let before = indexes::of_touch(touch_of_message(&seen.record).as_ref());
         let mut message = seen.record;
         message.account = None;
         message.contact = None;
         let mut writes = self.books.batch();
+        let after = indexes::of_touch(touch_of_message(&message).as_ref());
+        indexes::stage(self.books, &mut writes, &before, &after).await?;
         replace(
             &mut writes,
             keys::message(key),

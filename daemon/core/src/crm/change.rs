@@ -132,7 +132,8 @@ fn one(planned: &mut Planned, before: &CrmRecord, edit: &Edit, by: By) -> Result
         }
         return Ok(());
     }
-    if field.required && edit.value == Value::Null {
+    let always = first_value(spec).is_some_and(|(always, _)| always == field.name);
+    if (field.required || always) && edit.value == Value::Null {
         return Err(problem(format!("{} needs it", before.kind.with_article())));
     }
     let change = FieldChange {
@@ -197,16 +198,22 @@ pub fn unknown_field(spec: &KindSpec, name: &str) -> Problem {
     }
 }
 
-/// A new record begins in the first state; an account is active, and a contact still there, where
-/// nothing else is said.
-fn begin(planned: &mut Planned, spec: &KindSpec) {
-    let first = match (spec.kind, &spec.state) {
+/// The field that always has a value, and what it is where nothing is said.
+fn first_value(spec: &KindSpec) -> Option<(&'static str, &'static str)> {
+    match (spec.kind, &spec.state) {
         (Kind::Account, _) => Some(("lifecycle", "active")),
         (Kind::Contact, _) => Some(("status", "active")),
         (_, Some(state)) => state.states.first().map(|first| (state.field, *first)),
         _ => None,
+    }
+}
+
+/// A new record begins in the first state; an account is active, and a contact still there, where
+/// nothing else is said.
+fn begin(planned: &mut Planned, spec: &KindSpec) {
+    let Some((field, first)) = first_value(spec) else {
+        return;
     };
-    let Some((field, first)) = first else { return };
     if planned.record.get(field).is_none() {
         let value = Value::Text(first.to_owned());
         planned

@@ -216,7 +216,7 @@ const ACCOUNT: KindSpec = KindSpec {
             ]),
             "What it is to us",
         ),
-        required(
+        field(
             "lifecycle",
             FieldType::Choice(&["prospect", "active", "past", "lost"]),
             "Where it stands",
@@ -395,7 +395,7 @@ const CONTACT: KindSpec = KindSpec {
             "Signs up to this amount",
         ),
         field("currency", FieldType::Currency, "Currency of its amounts"),
-        required(
+        field(
             "status",
             FieldType::Choice(&["active", "left"]),
             "Still there",

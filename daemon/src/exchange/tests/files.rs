@@ -194,7 +194,7 @@ fn a_mapping_that_is_wrong_is_told_where() {
             "did you mean [opportunities]?",
         ),
         ("[accounts.fields]\nname = \"x\"\n", "no table [contacts]"),
-        ("[contacts.fields]\nnaem = \"x\"\n", "did you mean `name`?"),
+        ("[contacts.fields]\nnam = \"x\"\n", "did you mean `name`?"),
         (
             "[contacts.fields]\n\"unit.name\" = \"x\"\n",
             "and `account.`",
@@ -224,7 +224,7 @@ async fn a_file_that_does_not_fit_is_refused_with_help() {
     let desk = Desk::new();
     let salesforce = Mapping::parse(presets::text("salesforce").unwrap(), Kind::Contact).unwrap();
     for (file, mapping, says) in [
-        ("name,emial\n", None, "did you mean `emails`"),
+        ("name,emals\n", None, "did you mean `emails`"),
         ("account.name,name,name\n", None, "`name` is there twice"),
         ("name,emails\n", None, "`account` is missing"),
         (
