@@ -12,6 +12,8 @@ use super::*;
 use crate::books::keys;
 
 async fn put(desk: &Desk, kind: &str, fields: Value) -> String {
+    let fields = fields.as_object().unwrap();
+    let fields: Vec<(&String, &Value)> = fields.iter().collect();
     let arguments = json!({ "kind": kind, "fields": fields });
     let answer = desk.ask("records-put", arguments).await.unwrap();
     answer["record"]["id"].as_str().unwrap().to_owned()
