@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
+use liaison_core::crm::Kind;
 
 use crate::config::Config;
 
@@ -58,7 +59,9 @@ fn spans(text: &str) -> Vec<String> {
 fn the_configuration_of_the_readme_loads() {
     let folder = tempfile::tempdir().unwrap();
     let shown = blocks(&read("README.md"), "toml");
-    assert_eq!(shown.len(), 1);
+    assert_eq!(shown.len(), 2);
+    let mapping = crate::exchange::mapping::Mapping::parse(&shown[1], Kind::Opportunity);
+    assert!(mapping.is_ok(), "{mapping:?}");
     let file = folder.path().join("liaison.toml");
     fs::write(&file, &shown[0]).unwrap();
     let config = Config::load(&file).unwrap_or_else(|errors| panic!("{errors}"));

@@ -24,7 +24,13 @@ impl Books {
         let mut ids: BTreeSet<AccountId> = hits.map(|hit| hit.account.clone()).collect();
         // The longest domain that anybody has decides; the others are not looked at.
         let mut domains = found.domains.iter().map(|(_, ids)| ids);
-        ids.extend(domains.find(|ids| !ids.is_empty()).into_iter().flatten().cloned());
+        ids.extend(
+            domains
+                .find(|ids| !ids.is_empty())
+                .into_iter()
+                .flatten()
+                .cloned(),
+        );
         ids.extend(found.decided.values().cloned());
         ids.extend(
             found

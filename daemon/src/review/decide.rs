@@ -6,10 +6,11 @@ use liaison_core::account::matching::{Evidence, Kind, Match, MatchOutcome};
 use liaison_core::ids::{AccountId, ContactId, MessageKey};
 use liaison_core::mail::address::Address;
 use liaison_core::message::{MessageRecord, ThreadRecord, cut_text};
+use liaison_core::touch::touch_of_message;
 
 use crate::accounts::{By, DomainRules, audit};
 use crate::books::chunk::Chunk;
-use crate::books::indexes::decided_key;
+use crate::books::indexes::{self, decided_key};
 use crate::books::rows::{
     AuditRow, ByAddrRow, ByDomainRow, MatchRuleRow, OutcomeRow, ReviewRow, ReviewState,
 };
@@ -350,7 +351,7 @@ impl<'a> Desk<'a> {
         message.contact = contact.cloned();
         let mut writes = self.books.batch();
         let after = indexes::of_touch(touch_of_message(&message).as_ref());
-        indexes::stage(self.books, &mut writes, &before, &after).await?;
+        indexes::stage(&self.books, &mut writes, &before, &after).await?;
         replace(
             &mut writes,
             keys::message(key),
@@ -414,7 +415,7 @@ impl<'a> Desk<'a> {
         message.contact = None;
         let mut writes = self.books.batch();
         let after = indexes::of_touch(touch_of_message(&message).as_ref());
-        indexes::stage(self.books, &mut writes, &before, &after).await?;
+        indexes::stage(&self.books, &mut writes, &before, &after).await?;
         replace(
             &mut writes,
             keys::message(key),

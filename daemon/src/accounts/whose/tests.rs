@@ -386,7 +386,7 @@ async fn a_match_never_changes_an_unrelated_record() {
                         row.unwrap().record.id == message.key.0
                     }
                     Ns::Message | Ns::Delivery | Ns::Locator | Ns::Msgid | Ns::Thread => true,
-                    Ns::Touch => touch_at(&key.k).unwrap().id == message.key.0,
+                    Ns::Touch => keys::touch_at(&key.k).unwrap().id == message.key.0,
                     Ns::ThreadMember | Ns::ThreadParty | Ns::Cursor | Ns::Event => true,
                     Ns::EventSeen | Ns::Outcome | Ns::Setting | Ns::Review => true,
                     _ => false,
