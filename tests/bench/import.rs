@@ -21,7 +21,10 @@
 mod matching;
 #[path = "import/puts.rs"]
 mod puts;
-#[expect(dead_code, reason = "shared with the bench of the store, which needs more of it")]
+#[expect(
+    dead_code,
+    reason = "shared with the bench of the store, which needs more of it"
+)]
 mod report;
 
 use std::fs::{self, File};

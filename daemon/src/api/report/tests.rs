@@ -89,6 +89,7 @@ async fn a_call_is_looked_for_behind_many_mails() {
 #[tokio::test]
 async fn a_report_of_one_account_tells_nothing_of_others() {
     let desk = desk();
+    let product = put(&desk, "products", json!({ "name": "Portal" })).await;
     for account in ["Northern Mills", "Other Ltd"] {
         let account = put(&desk, "accounts", json!({ "name": account })).await;
         let unit = put(
@@ -97,7 +98,6 @@ async fn a_report_of_one_account_tells_nothing_of_others() {
             json!({ "account": account, "name": "Plant" }),
         )
         .await;
-        let product = put(&desk, "products", json!({ "name": "Portal" })).await;
         put(
             &desk,
             "footprints",
