@@ -438,11 +438,7 @@ fn a_sender_of_two_accounts_is_reviewed_and_known_from_then_on() {
     assert_eq!(review["candidates"].as_array().unwrap().len(), 2);
     let status = daemon.cli(["status"]);
     assert_eq!(status.status.code(), Some(4), "{}", said(&status));
-    assert!(
-        said(&status).contains("liaison review list"),
-        "{}",
-        said(&status)
-    );
+    assert!(said(&status).contains("review list"), "{}", said(&status));
     let id = text_at(&review, "/id");
     let shown = said(&daemon.cli(["review", "show", id.get(..6).unwrap()]));
     assert!(shown.contains("it may be East Trading"), "{shown}");
