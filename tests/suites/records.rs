@@ -213,6 +213,16 @@ fn what_a_person_set_waits_and_two_records_become_one_beside_a_running_daemon() 
         2
     );
 
+    let call = [
+        "activities",
+        "add",
+        "account=Acme GmbH",
+        "kind=call",
+        "at=2026-03-02T09:00:00Z",
+        "subject=About prices",
+        "held=yes",
+    ];
+    desk.does(&call);
     let merged = desk.json(&["accounts", "merge", "Acme GmbH", "Acme Ltd"]);
     assert_eq!(
         desk.names(&["accounts", "list", "lifecycle=active"]),
@@ -220,6 +230,8 @@ fn what_a_person_set_waits_and_two_records_become_one_beside_a_running_daemon() 
     );
     let whose = desk.json(&["match", "bob@acme.example"]);
     assert_eq!(whose["account"]["name"], "Acme Ltd", "{whose:#}");
+    let told = desk.json(&["timeline", "Acme Ltd"]);
+    assert_eq!(told["timeline"][0]["text"], "About prices", "{told:#}");
     let from = merged["from"].as_str().unwrap();
     desk.does(&["accounts", "merge", "--undo", from]);
     let whose = desk.json(&["match", "bob@acme.example"]);

@@ -14,11 +14,18 @@ use crate::books::rows::TimelineRow;
 
 /// The last contact with an account; `null` when none is recorded.
 pub(super) async fn last(context: &ApiContext, account: &AccountId) -> Result<Value, ApiError> {
-    let touch = context
-        .books
-        .last_touch(TouchBy::Account, account.as_str(), |_| true)
-        .await?;
-    let Some(touch) = touch else {
+    let mut last: Option<Touch> = None;
+    for id in records::book(context)
+        .all_names_of(account.as_str())
+        .await?
+    {
+        let found = context
+            .books
+            .last_touch(TouchBy::Account, &id, |_| true)
+            .await?;
+        last = last.into_iter().chain(found).max_by_key(|one| one.at);
+    }
+    let Some(touch) = last else {
         return Ok(Value::Null);
     };
     let mut names = Names::new(context);
@@ -41,13 +48,14 @@ pub(super) async fn timeline(
     context: &ApiContext,
     account: &AccountId,
 ) -> Result<Vec<Value>, ApiError> {
-    let touches = context
-        .books
-        .touches(TouchBy::Account, account.as_str())
-        .await?;
-    let touches: HashMap<&str, &Touch> = touches.iter().map(|one| (one.id.as_str(), one)).collect();
-    let mut rows = context.books.timeline(account).await?;
     let book = records::book(context);
+    let (mut touches, mut rows) = (Vec::new(), Vec::new());
+    // What was merged into it happened with it.
+    for id in book.all_names_of(account.as_str()).await? {
+        touches.extend(context.books.touches(TouchBy::Account, &id).await?);
+        rows.extend(context.books.timeline(&AccountId(id)).await?);
+    }
+    let touches: HashMap<&str, &Touch> = touches.iter().map(|one| (one.id.as_str(), one)).collect();
     for activity in book
         .linked(Kind::Activity, "account", account.as_str())
         .await?
