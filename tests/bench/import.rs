@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -30,7 +31,7 @@ mod report;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use report::{Bound, Report, mebibytes};
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         // The program itself, which reads the arguments anew.
-        ["--config", ..] => return liaison::cli::main(),
+        ["--config", ..] => return watched(),
         ["record", csv, dir, puts] => puts::record(csv.as_ref(), dir.as_ref(), puts.as_ref()),
         ["straight", puts, dir] => puts::straight(puts.as_ref(), dir.as_ref()),
         _ => all(),
@@ -189,10 +190,20 @@ fn write_file(path: &Path, contacts: u64) -> Vec<u64> {
     bad
 }
 
-/// The real program, alone on the store, with its memory watched.
+/// The program itself; the most memory that it had is the last line of its stderr.
+fn watched() -> ExitCode {
+    let code = liaison::cli::main();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    eprintln!("{}", kib.unwrap_or("no figure of memory"));
+    code
+}
+
+/// The real program, alone on the store.
 fn import(config: &Path, csv: &Path, rejects: &Path) -> Ran {
     let begin = Instant::now();
-    let mut child = Command::new(std::env::current_exe().expect("our own path"))
+    let output = Command::new(std::env::current_exe().expect("our own path"))
         .args([
             "--config",
             text(config),
@@ -202,23 +213,19 @@ fn import(config: &Path, csv: &Path, rejects: &Path) -> Ran {
             text(csv),
         ])
         .args(["--rejects", text(rejects)])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
+        .output()
         .expect("start ourselves");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while child.try_wait().expect("wait").is_none() {
-        let told = fs::read_to_string(&status).unwrap_or_default();
-        let line = told.lines().find(|line| line.starts_with("VmHWM"));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-        peak = peak.max(kib.unwrap_or(0) * 1_024);
-        std::thread::sleep(Duration::from_millis(50));
-    }
     let took = begin.elapsed();
-    let output = child.wait_with_output().expect("read what it said");
     let said = String::from_utf8_lossy(&output.stdout);
-    let report = serde_json::from_str(&said).unwrap_or_else(|_| panic!("the import said {said}"));
+    let told = String::from_utf8_lossy(&output.stderr);
+    let report = serde_json::from_str(&said);
+    let report = report.unwrap_or_else(|_| panic!("the import said {said} and {told}"));
+    let kib: u64 = told
+        .lines()
+        .last()
+        .and_then(|line| line.parse().ok())
+        .unwrap_or_else(|| panic!("memory is not the last line of {told}"));
+    let peak = kib * 1_024;
     Ran { report, took, peak }
 }
 
