@@ -34,10 +34,9 @@ use crate::store::codec::{CodecError, Record};
 use crate::store::content::{ContentError, ContentHash, ContentStore};
 use crate::store::sled::SledStore;
 use crate::store::{
-    Batch, CommitError, Dir, Expect, Fence, Key, Ns, PAGE_ROWS_MAX, Range, ReadError, Store,
-    Stored, Versioned,
+    Batch, CommitError, CommitId, Dir, Expect, Fence, Key, Ns, PAGE_ROWS_MAX, Range, ReadError,
+    Store, Stored, Versioned,
 };
-use chunk::Chunk;
 use registry::{Registry, has_records};
 use rows::{
     AuditRow, DeliveryRow, EventRow, LedgerRow, LookedRow, OutcomeRow, PluginResultRow,
@@ -171,10 +170,10 @@ impl Books {
         self
     }
 
-    /// Books that read and commit through `chunk`.
-    pub(crate) fn through(&self, chunk: Arc<Chunk>) -> Books {
+    /// Books that read and commit through `store`: a chunk in front of ours.
+    pub(crate) fn through(&self, store: Arc<dyn Store>) -> Books {
         Books {
-            store: chunk,
+            store,
             content: self.content.clone(),
             local: self.local.clone(),
             fence: self.fence,
@@ -193,9 +192,13 @@ impl Books {
     /// As the store; [`BooksError::Newer`] when it would overwrite or remove a record that a later
     /// release wrote.
     pub async fn commit(&self, batch: Batch) -> Result<(), BooksError> {
+        self.commit_as(batch).await.map(|_| ())
+    }
+
+    /// As [`Self::commit`]; tells the version that the rows have got.
+    pub(crate) async fn commit_as(&self, batch: Batch) -> Result<CommitId, BooksError> {
         self.keep_newer(&batch).await?;
-        self.store.commit(batch).await?;
-        Ok(())
+        Ok(self.store.commit(batch).await?)
     }
 
     /// Rows that are expected in a version, or absent, were read as what they are; only others can

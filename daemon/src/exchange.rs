@@ -28,8 +28,11 @@ use mapping::MappingError;
 
 /// Longest field, in bytes.
 pub const FIELD_BYTES_MAX: usize = 4_096;
-/// Most rows of one portion: a request of a megabyte at most, and a commit or a few.
-pub const PORTION_ROWS_MAX: usize = 500;
+/// Most rows of one portion: a request, and some commits.
+pub const PORTION_ROWS_MAX: usize = 2_000;
+/// Bytes of a file from which on a portion takes no further row: well within a request
+/// ([`crate::control::REQUEST_BYTES_MAX`]) with the names of the fields.
+pub const PORTION_BYTES_MAX: usize = 2 << 20;
 /// Most rejected lines, and most notes, that are listed; all are counted.
 pub const LISTED_MAX: usize = 1_000;
 /// The column of an export that says which record a row is.

@@ -6,6 +6,7 @@
 
 pub(crate) mod ahead;
 mod find;
+mod meant;
 mod merge;
 mod page;
 mod proposals;

@@ -29,6 +29,8 @@ mod sync_override;
 mod conformance;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod watched;
 
 use std::fmt;
 use std::ops::Bound;

@@ -7,6 +7,8 @@ use liaison_core::account::matching::Lookups;
 use liaison_core::crm::Kind;
 use liaison_core::ids::AccountId;
 
+use super::SHARED_MAX;
+use crate::books::indexes::crm::MERGED;
 use crate::books::{Books, BooksError, keys};
 use crate::store::Key;
 
@@ -100,6 +102,41 @@ impl Books {
             }
         }
         Ok(moved)
+    }
+
+    /// The id and the ids of all records that it took the place of.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn all_names_of(&self, id: &str) -> Result<Vec<String>, BooksError> {
+        let mut all = vec![id.to_owned()];
+        let Some(kind) = Kind::of_id(id) else {
+            return Ok(all);
+        };
+        let mut next = 0;
+        while let Some(one) = all.get(next).cloned() {
+            let range = keys::records_by(kind, MERGED, &one);
+            for key in self.keys_under(range, SHARED_MAX).await? {
+                if let Some((_, merged)) = keys::indexed_record(&key)
+                    && !all.contains(&merged)
+                {
+                    all.push(merged);
+                }
+            }
+            next = next.saturating_add(1);
+        }
+        Ok(all)
+    }
+
+    /// The id of the account that stands for this one now.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn standing_id(&self, id: &AccountId) -> Result<AccountId, BooksError> {
+        Ok(match self.account(id).await? {
+            Some(account) => self.standing_account(account).await?.id,
+            None => id.clone(),
+        })
     }
 
     /// The account that stands for this one now.

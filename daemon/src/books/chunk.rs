@@ -5,6 +5,10 @@
 //! expected to stay as it was is expected by that batch too; what the chunk itself wrote is
 //! checked here. So code that reads, decides and commits once per message works unchanged on many
 //! messages, each of which sees the ones before it.
+//!
+//! While one chunk is being committed the next may be filled in front of it: [`Chunk::seal`] hands
+//! out the batch and keeps the rows for readers, [`Chunk::settle`] tells the next one, once the
+//! commit is through, which versions those rows have got.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,8 +27,8 @@ const STAGED: u64 = 1 << 63;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    base: Arc<dyn Store>,
-    // A short lock without await.
+    // Short locks without await.
+    base: Mutex<Arc<dyn Store>>,
     staged: Mutex<Staged>,
     /// What was read ahead of the store behind. A row that others change meanwhile is found out by
     /// the expectations, as if it had been read then.
@@ -63,7 +67,7 @@ impl Chunk {
     /// An empty chunk in front of `base`.
     pub(crate) fn new(base: Arc<dyn Store>) -> Chunk {
         Chunk {
-            base,
+            base: Mutex::new(base),
             staged: Mutex::default(),
             known: Mutex::default(),
         }
@@ -72,8 +76,9 @@ impl Chunk {
     /// Reads rows and short ranges of the store behind at once, for those who will ask for them one
     /// by one.
     pub(crate) async fn ahead(&self, keys: Vec<Key>, ranges: Vec<Range>) -> Result<(), ReadError> {
-        let rows = self.base.get(&keys).await?;
-        let pages = self.base.scan_many(&ranges).await?;
+        let base = self.base();
+        let rows = base.get(&keys).await?;
+        let pages = base.scan_many(&ranges).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.rows.extend(keys.into_iter().zip(rows));
         for (range, page) in ranges.into_iter().zip(pages) {
@@ -84,6 +89,11 @@ impl Chunk {
             }
         }
         Ok(())
+    }
+
+    fn base(&self) -> Arc<dyn Store> {
+        let base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        base.clone()
     }
 
     fn known_row(&self, key: &Key) -> Option<Option<Versioned>> {
@@ -104,6 +114,55 @@ impl Chunk {
             rows: staged.expect.len().saturating_add(staged.rows.len()),
             bytes: staged.bytes,
         }
+    }
+
+    /// Everything as a batch, as [`Self::drain`] hands it out; the rows stay for who reads through
+    /// the chunk.
+    pub(crate) fn seal(&self, batch: &mut Batch) {
+        let staged = self.lock();
+        for (key, expect) in &staged.expect {
+            batch.expect(key.clone(), expect.clone());
+        }
+        for (key, row) in &staged.rows {
+            match row {
+                Some(row) => batch.put(key.clone(), row.value.clone()),
+                None => batch.del(key.clone()),
+            };
+        }
+    }
+
+    /// The sealed chunk that this one was filled in front of was committed as `id`, to `base`:
+    /// from here this one stands in front of that, and expects its rows as they are there.
+    pub(crate) fn settle(&self, sealed: &Chunk, id: CommitId, base: Arc<dyn Store>) {
+        let theirs = sealed.lock();
+        let version = |key: &Key| {
+            let row = theirs.rows.get(key);
+            row.map(|row| row.as_ref().map(|_| id.0))
+        };
+        let mut staged = self.lock();
+        for (key, expect) in &mut staged.expect {
+            match version(key) {
+                Some(Some(version)) => *expect = Expect::Version(version),
+                Some(None) => *expect = Expect::Absent,
+                None => {}
+            }
+        }
+        drop(staged);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { rows, ranges } = &mut *known;
+        let rows = rows.iter_mut();
+        let rows = rows.filter_map(|(key, row)| Some((key.clone(), row.as_mut()?)));
+        let ranged = ranges.iter_mut().flat_map(|((ns, ..), page)| {
+            let items = page.items.iter_mut();
+            items.map(|(k, row)| (Key::new(*ns, k.clone()), row))
+        });
+        for (key, row) in rows.chain(ranged) {
+            if let Some(Some(version)) = version(&key) {
+                row.version = version;
+            }
+        }
+        drop(known);
+        *self.base.lock().unwrap_or_else(PoisonError::into_inner) = base;
     }
 
     /// Moves everything into `batch`; the chunk is empty afterwards.
@@ -221,7 +280,7 @@ impl Store for Chunk {
             let mut behind = if ask.is_empty() {
                 Vec::new()
             } else {
-                self.base.get(&ask).await?
+                self.base().get(&ask).await?
             }
             .into_iter();
             let row = |row: Option<Option<Versioned>>| match row {
@@ -255,8 +314,8 @@ impl Store for Chunk {
                     page
                 }
                 None => {
-                    let base = self.base.scan(range.clone(), dir, limit, after.clone());
-                    base.await?
+                    let base = self.base();
+                    base.scan(range.clone(), dir, limit, after.clone()).await?
                 }
             };
             let mut page = self.merged(&range, dir, after.as_ref(), page);
@@ -268,21 +327,38 @@ impl Store for Chunk {
         })
     }
 
+    fn scan_many<'a>(&'a self, ranges: &'a [Range]) -> BoxFuture<'a, Result<Vec<Page>, ReadError>> {
+        Box::pin(async move {
+            let known: Vec<Option<Page>> = ranges.iter().map(|one| self.known_range(one)).collect();
+            let unknown = ranges.iter().zip(&known).filter(|(_, page)| page.is_none());
+            let ask: Vec<Range> = unknown.map(|(range, _)| range.clone()).collect();
+            let mut behind = self.base().scan_many(&ask).await?.into_iter();
+            let mut pages = Vec::with_capacity(ranges.len());
+            for (range, page) in ranges.iter().zip(known) {
+                let page = page.or_else(|| behind.next()).unwrap_or_default();
+                pages.push(self.merged(range, Dir::Forward, None, page));
+            }
+            Ok(pages)
+        })
+    }
+
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitId, CommitError>> {
         let taken = self.lock().take(batch);
         Box::pin(async move { taken })
     }
 
     fn health(&self) -> StoreHealth {
-        self.base.health()
+        self.base().health()
     }
 
     fn failed(&self) -> BoxFuture<'_, Arc<str>> {
-        self.base.failed()
+        let base = self.base();
+        Box::pin(async move { base.failed().await })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), CommitError>> {
-        self.base.close()
+        let base = self.base();
+        Box::pin(async move { base.close().await })
     }
 }
 

@@ -105,6 +105,12 @@ pub fn merge(kind: Kind, from: &str) -> Key {
     Tuple::new().text(kind.word()).text(from).key(Ns::Merge)
 }
 
+/// All merges of records of a kind.
+#[must_use]
+pub fn merges(kind: Kind) -> Range {
+    Tuple::new().text(kind.word()).range(Ns::Merge)
+}
+
 /// Outcome of the event with this key.
 #[must_use]
 pub fn outcome(event_key: &str) -> Key {

@@ -90,11 +90,17 @@ impl Delivery {
         // The subject's contact need not be the recipient.
         if subject.counterpart.as_ref() == Some(&mail.recipient)
             && let Some(contact) = &subject.contact
+            && let Some(mut contact) = books.contact(contact).await?
         {
-            contacts.extend(books.contact(contact).await?);
+            contact.account = books.standing_id(&contact.account).await?;
+            contacts.push(contact);
         }
+        let account = match &subject.account {
+            Some(account) => Some(books.standing_id(account).await?),
+            None => None,
+        };
         for contact in &contacts {
-            facts.of_account |= subject.account.as_ref() == Some(&contact.account);
+            facts.of_account |= account.as_ref() == Some(&contact.account);
             facts.do_not_contact |= contact.do_not_contact;
             facts.left |= contact.status == ContactStatus::Left;
         }

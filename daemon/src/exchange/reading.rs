@@ -14,7 +14,7 @@ use super::mapping::Mapping;
 use super::seen::{Seen, Standing};
 use super::taking::{Outcome, Refusal, Taken};
 use super::vcard::Cards;
-use super::{ImportError, LISTED_MAX, Note, PORTION_ROWS_MAX, Rejected, Row};
+use super::{ImportError, LISTED_MAX, Note, PORTION_BYTES_MAX, PORTION_ROWS_MAX, Rejected, Row};
 
 /// Most rows that wait for records of later rows; others are rejected at once, and come in with the
 /// next import of the same file.
@@ -168,6 +168,8 @@ pub struct Reading<R> {
     rows: Vec<Row>,
     /// Of each of its rows.
     out: Vec<Out>,
+    /// Its bytes in the file.
+    bytes: usize,
     waiting: Waiting,
 }
 
@@ -241,6 +243,7 @@ impl<R: Read + Seek> Reading<R> {
             report,
             look,
             rows: Vec::new(),
+            bytes: 0,
             out: Vec::new(),
             waiting: Waiting::default(),
         })
@@ -318,7 +321,8 @@ impl<R: Read> Reading<R> {
     pub fn portion(&mut self, rejects: Rejects<'_>) -> Result<bool, ImportError> {
         self.out.clear();
         self.rows.clear();
-        while self.waiting.round.is_none() && self.rows.len() < PORTION_ROWS_MAX {
+        self.bytes = 0;
+        while self.waiting.round.is_none() && self.has_room() {
             let Some(Read1 { line, raw, row }) = self.source.next()? else {
                 self.waiting.round = Some(usize::MAX);
                 break;
@@ -339,6 +343,11 @@ impl<R: Read> Reading<R> {
         Ok(!self.rows.is_empty())
     }
 
+    /// Whether the portion takes one more row.
+    fn has_room(&self) -> bool {
+        self.rows.len() < PORTION_ROWS_MAX && self.bytes < PORTION_BYTES_MAX
+    }
+
     /// The rows to take.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
@@ -348,6 +357,7 @@ impl<R: Read> Reading<R> {
     fn row(&mut self, row: Row, raw: String, rejects: Rejects<'_>) {
         match self.seen.note(&row) {
             Standing::News(told) => {
+                self.bytes = self.bytes.saturating_add(raw.len());
                 self.out.push(Out { raw, told });
                 self.rows.push(row);
             }
@@ -379,9 +389,10 @@ impl<R: Read> Reading<R> {
                 }
             }
         }
-        while self.rows.len() < PORTION_ROWS_MAX
+        while self.has_room()
             && let Some((row, out)) = self.waiting.queue.pop_front()
         {
+            self.bytes = self.bytes.saturating_add(out.raw.len());
             self.rows.push(row);
             self.out.push(out);
         }

@@ -14,7 +14,7 @@ use crate::books::rows::{ByAddrRow, ByDomainRow};
 use crate::books::{Books, BooksError, keys};
 use crate::records::ahead::Coming;
 use crate::records::{Put, RecordBook, RecordBy, RecordsError, Saved};
-use crate::store::{BATCH_ROWS_MAX, Store};
+use crate::store::{BATCH_ROWS_MAX, CommitError, CommitId, Store};
 
 /// Rows (puts, deletes, expectations) from which on a commit takes no further row of a file.
 const CHUNK_ROWS_MAX: usize = BATCH_ROWS_MAX - ROW_ROWS_MAX;
@@ -96,6 +96,8 @@ struct OneRow {
 
 /// Takes rows into the books; with `dry_run` the answer is the same and nothing is written.
 ///
+/// While one commit is written the next is made up in front of it.
+///
 /// # Errors
 /// As the store; rows of commits before it are in.
 pub async fn take(
@@ -104,43 +106,72 @@ pub async fn take(
     (by, dry_run): (&RecordBy, bool),
 ) -> Result<Taken, BooksError> {
     let books = records.books();
+    let store = match dry_run {
+        // A dry run keeps its rows to itself, and sees them.
+        true => Arc::new(Chunk::new(books.store.clone())),
+        false => books.store.clone(),
+    };
+    let books = &books.through(store.clone());
+    let filling = |chunk: Chunk| Taking {
+        records,
+        books,
+        chunk: Arc::new(chunk),
+        by,
+    };
     let mut taken = Taken::default();
-    let mut rest = rows;
-    let mut tries = 0;
-    // A dry run keeps its rows to itself, and sees them.
-    let dry: Option<Arc<dyn Store>> =
-        dry_run.then(|| Arc::new(Chunk::new(books.store.clone())) as Arc<dyn Store>);
+    let (mut rest, mut tries) = (rows, 0);
+    let mut ready: Option<Filled> = None;
     while !rest.is_empty() {
-        let base = dry.clone().unwrap_or_else(|| books.store.clone());
-        let taking = Taking {
-            records,
-            books,
-            chunk: Arc::new(Chunk::new(base)),
-            by,
+        let now = match ready.take() {
+            Some(filled) => Ok(filled),
+            None => filling(Chunk::new(store.clone())).part(rest).await,
         };
-        let part = taking.part(rest).await?;
-        let done = part.len();
-        let mut batch = books.batch();
-        taking.chunk.drain(&mut batch);
-        let committed = match &dry {
-            _ if batch.is_empty() => Ok(()),
-            Some(dry) => match dry.commit(batch).await {
-                Ok(_) => Ok(()),
-                Err(error) => Err(error.into()),
-            },
-            None => books.commit(batch).await,
+        let written = match now {
+            Ok(now) => {
+                let later = rest.get(now.rows.len()..).unwrap_or_default();
+                let next = filling(Chunk::new(now.chunk.clone())).part_of(later);
+                let (committed, next) = tokio::join!(now.commit(books), next);
+                committed.map(|id| (now, id, next, later))
+            }
+            Err(error) => Err(error),
         };
-        match committed {
+        match written {
             Err(error) if error.is_conflict() && tries < TRIES_MAX => tries += 1,
             Err(error) => return Err(error),
-            Ok(()) => {
+            Ok((now, id, next, later)) => {
                 tries = 0;
-                part.into_iter().for_each(|row| taken.add(row));
-                rest = rest.get(done..).unwrap_or_default();
+                rest = later;
+                ready = match next {
+                    Ok(next) => next,
+                    // What it read has changed since: it is made up again.
+                    Err(error) if error.is_conflict() => None,
+                    Err(error) => return Err(error),
+                };
+                if let Some(next) = &ready {
+                    next.chunk.settle(&now.chunk, id, store.clone());
+                }
+                now.rows.into_iter().for_each(|row| taken.add(row));
             }
         }
     }
     Ok(taken)
+}
+
+/// Rows that go into one commit.
+struct Filled {
+    rows: Vec<OneRow>,
+    chunk: Arc<Chunk>,
+}
+
+impl Filled {
+    async fn commit(&self, books: &Books) -> Result<CommitId, BooksError> {
+        let mut batch = books.batch();
+        self.chunk.seal(&mut batch);
+        match batch.is_empty() {
+            true => Ok(CommitId(0)),
+            false => books.commit_as(batch).await,
+        }
+    }
 }
 
 /// One commit in the making.
@@ -152,8 +183,16 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
+    /// As [`Self::part`]; nothing of no rows.
+    async fn part_of(self, rows: &[Row]) -> Result<Option<Filled>, BooksError> {
+        match rows.is_empty() {
+            true => Ok(None),
+            false => self.part(rows).await.map(Some),
+        }
+    }
+
     /// As many rows as fit one commit.
-    async fn part(&self, rows: &[Row]) -> Result<Vec<OneRow>, BooksError> {
+    async fn part(self, rows: &[Row]) -> Result<Filled, BooksError> {
         let mut done = Vec::new();
         let mut accounts: HashMap<Part, String> = HashMap::new();
         for (nth, row) in rows.iter().enumerate() {
@@ -163,12 +202,17 @@ impl Taking<'_> {
                 self.records.ahead(&self.chunk, coming).await?;
             }
             done.push(self.row(row, &mut accounts).await?);
+            // What was read ahead is never waited for, and the commit before this one goes on.
+            tokio::task::yield_now().await;
             let size = self.chunk.size();
             if size.rows >= CHUNK_ROWS_MAX || size.bytes >= CHUNK_BYTES_MAX {
                 break;
             }
         }
-        Ok(done)
+        Ok(Filled {
+            rows: done,
+            chunk: self.chunk,
+        })
     }
 
     async fn row(
@@ -209,6 +253,11 @@ impl Taking<'_> {
                         .await?;
                 }
                 Err(RecordsError::Books(error)) => return Err(error),
+                // Another writer was faster: the whole commit is made up again.
+                Err(RecordsError::Contended) => {
+                    let key = keys::record(part.kind, part.id.as_deref().unwrap_or_default());
+                    return Err(CommitError::Conflict(key).into());
+                }
                 Err(error) => {
                     return Ok(OneRow {
                         outcomes: vec![Outcome::Rejected; row.parts.len()],

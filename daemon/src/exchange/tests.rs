@@ -1,6 +1,7 @@
 mod cards;
 mod everything;
 mod files;
+mod others;
 mod suggestions;
 
 use std::io::Cursor;

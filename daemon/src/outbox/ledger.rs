@@ -32,6 +32,8 @@ pub struct Recipient {
     pub related: BTreeSet<AccountId>,
     /// Ledgers into which a mail to the address is written.
     own: BTreeSet<String>,
+    /// The accounts and those whose place they took: mails to these count on.
+    names: BTreeSet<AccountId>,
 }
 
 impl Recipient {
@@ -53,10 +55,12 @@ impl Recipient {
         if let Ok(address) = Address::parse(email) {
             let found = books.lookups(&address, free_mail).await?;
             for hit in found.addresses.into_iter().flat_map(|(_, hits)| hits) {
-                recipient.accounts.insert(hit.account);
+                recipient.accounts.insert(hit.account.clone());
                 if let Some(id) = hit.contact
-                    && let Some(contact) = books.contact(&id).await?
+                    && let Some(mut contact) = books.contact(&id).await?
                 {
+                    // That of the record may have been merged into it.
+                    contact.account = hit.account;
                     recipient.own.insert(format!("contact:{id}"));
                     recipient.contacts.push(contact);
                 }
@@ -73,10 +77,18 @@ impl Recipient {
                     .extend(nearest.into_iter().flatten().cloned());
             }
         }
-        recipient.related.extend(supposed.cloned());
+        let supposed = match supposed {
+            Some(id) => Some(books.standing_id(id).await?),
+            None => None,
+        };
+        recipient.related.extend(supposed.clone());
         recipient.related.extend(recipient.accounts.iter().cloned());
         if recipient.accounts.is_empty() {
-            recipient.accounts.extend(supposed.cloned());
+            recipient.accounts.extend(supposed);
+        }
+        for account in &recipient.accounts {
+            let names = books.all_names_of(account.as_str()).await?;
+            recipient.names.extend(names.into_iter().map(AccountId));
         }
         Ok(recipient)
     }
@@ -90,10 +102,10 @@ impl Recipient {
         names
     }
 
-    /// The ledgers of the accounts.
+    /// The ledgers in which mails to the accounts are counted.
     #[must_use]
     pub fn account_ledgers(&self) -> BTreeSet<String> {
-        self.accounts.iter().map(account_ledger).collect()
+        self.names.iter().map(account_ledger).collect()
     }
 }
 
@@ -133,7 +145,7 @@ pub async fn stage_ledgers(
         Audience::Counterpart => {
             let supposed = mail.cause.subject.account.as_ref();
             let recipient = Recipient::of(books, &mail.recipient, supposed, free_mail).await?;
-            names.extend(recipient.account_ledgers());
+            names.extend(recipient.accounts.iter().map(account_ledger));
             names.extend(recipient.own);
             names.insert(EVERYBODY.to_owned());
         }

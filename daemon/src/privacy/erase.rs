@@ -16,10 +16,10 @@ use super::find::{ORDER, Traces};
 use super::{Person, PrivacyError, Tombstones, person};
 use crate::books::keys::DueKind;
 use crate::books::rows::{ErasureRow, ErasureState};
-use crate::books::{Books, BooksError, keys};
+use crate::books::{Books, BooksError, indexes, keys};
 use crate::outbox::{Step, stage_hold, stage_mail};
 use crate::store::content::{ContentError, ContentHash};
-use crate::store::{Ns, Range};
+use crate::store::{Ns, Range, ReadError};
 
 /// Digits of a tombstone that people call an erasure by.
 const ID_CHARS: usize = 12;
@@ -387,7 +387,12 @@ pub(super) async fn family(
         match trace.fate {
             Fate::Kept => continue,
             Fate::Removed => changes.del(trace.key).await?,
-            Fate::Rewritten(value) => changes.put(trace.key, value).await?,
+            Fate::Rewritten(value) => {
+                if ns == Ns::Record {
+                    changes.found_anew(&trace.key, &trace.value, &value).await?;
+                }
+                changes.put(trace.key, value).await?;
+            }
         }
         let count = counts.rows.entry(ns.name().to_owned()).or_default();
         *count = count.saturating_add(1);
@@ -418,6 +423,23 @@ impl<'a> Changes<'a> {
             .saturating_add(value.len());
         self.writes.put(key, value);
         self.flush(ROWS_AT_ONCE).await
+    }
+
+    /// What a record is found by without the person; under whom it was found with them, is gone.
+    async fn found_anew(
+        &mut self,
+        key: &crate::store::Key,
+        before: &[u8],
+        after: &[u8],
+    ) -> Result<(), PrivacyError> {
+        let unread = |source| {
+            let key = key.clone();
+            BooksError::Read(ReadError::Record { key, source })
+        };
+        let old = indexes::entries(key, before).map_err(unread)?;
+        let new = indexes::entries(key, after).map_err(unread)?;
+        indexes::stage(self.books, &mut self.writes, &old, &new).await?;
+        Ok(())
     }
 
     async fn del(&mut self, key: crate::store::Key) -> Result<(), PrivacyError> {

@@ -113,7 +113,10 @@ impl Traces {
                 let seq = parts.time().and_then(|_| parts.u64());
                 removed(seq.is_ok_and(|seq| self.events.contains(&seq)))
             }
-            Ns::Touch => removed(self.has(keys::touch_at(&key.k).map(|touch| touch.id))),
+            Ns::Touch => removed(keys::touch_at(&key.k).is_some_and(|touch| {
+                let mut contacts = touch.contacts.iter();
+                self.ids.contains(&touch.id) || contacts.any(|id| self.ids.contains(id.as_str()))
+            })),
             Ns::Timer | Ns::Task | Ns::CaseRecord => removed(self.has(parts.text().ok())),
             Ns::TimerDue => removed(self.has(keys::due_timer(&key.k).map(|(_, id)| id.0))),
             Ns::CaseByKind => removed(self.has(keys::indexed_case(&key.k).map(|id| id.0))),

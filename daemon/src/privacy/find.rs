@@ -67,22 +67,37 @@ impl Traces {
         Ok(traces)
     }
 
+    /// Contacts with one of the addresses that were asked for, those that took their place, and
+    /// those whose place they took: one person, under however many ids. Addresses that came with
+    /// them bring nobody else: colleagues may share a mailbox.
     async fn contacts(&mut self, books: &Books) -> Result<(), BooksError> {
-        let mut found = Vec::new();
-        let person = &self.person;
-        let each = |contact: Contact| {
-            if contact.addresses.iter().any(|email| person.has(email)) {
-                found.push(contact);
+        let asked = self.person.clone();
+        let mut seen = HashSet::new();
+        loop {
+            let mut found = Vec::new();
+            let ids = &self.ids;
+            let each = |contact: Contact| {
+                let into = contact.details.merged_into.as_ref();
+                let is_theirs = contact.addresses.iter().any(|email| asked.has(email))
+                    || ids.contains(contact.id.as_str())
+                    || into.is_some_and(|into| ids.contains(into));
+                if is_theirs && !seen.contains(contact.id.as_str()) {
+                    found.push(contact);
+                }
+            };
+            books.each(Range::all(Ns::Contact), each).await?;
+            if found.is_empty() {
+                return Ok(());
             }
-        };
-        books.each(Range::all(Ns::Contact), each).await?;
-        for contact in found {
-            for email in &contact.addresses {
-                self.person.add(email);
+            for contact in found {
+                for email in &contact.addresses {
+                    self.person.add(email);
+                }
+                self.ids.extend(contact.details.merged_into);
+                self.ids.insert(contact.id.0.clone());
+                seen.insert(contact.id.0);
             }
-            self.ids.insert(contact.id.0);
         }
-        Ok(())
     }
 
     /// Core records that are about one contact and nothing else.

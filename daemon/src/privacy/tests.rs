@@ -431,3 +431,93 @@ async fn a_mail_that_is_being_handed_over_is_waited_for() {
     assert!(matches!(refused, PrivacyError::Address { .. }), "{refused}");
     store.close().await.unwrap();
 }
+
+/// One person under several ids, and an activity that was with somebody else, too.
+#[tokio::test]
+async fn a_person_is_erased_under_all_ids_and_what_others_did_stays_counted() {
+    use crate::books::indexes::walk::{Mode, walk};
+    use crate::books::keys::{TouchBy, touches_by};
+    use crate::records::{Put, RecordBook, RecordBy};
+    use liaison_core::crm::{Kind, Source};
+
+    let dir = tempfile::tempdir().unwrap();
+    let books = crate::accounts::tests::empty_books(dir.path());
+    let records = RecordBook::new(books.clone(), DomainRules::default());
+    let now = liaison_core::time::Timestamp(1_780_000_000_000);
+    let by = RecordBy {
+        who: "uid 7".to_owned(),
+        why: "test".to_owned(),
+        source: Source::Person,
+        force: false,
+        now,
+    };
+    let rows: &[(Kind, &[(&str, &str)])] = &[
+        (Kind::Account, &[("name", "Berg Ltd")]),
+        (
+            Kind::Contact,
+            &[
+                ("account", "Berg Ltd"),
+                ("name", "Bob"),
+                ("emails", "bob@berg.example.org"),
+            ],
+        ),
+        (
+            Kind::Contact,
+            &[
+                ("account", "Berg Ltd"),
+                ("name", "R. Berg"),
+                ("emails", "robert@elsewhere.example.org"),
+            ],
+        ),
+        (
+            Kind::Contact,
+            &[
+                ("account", "Berg Ltd"),
+                ("name", "Ann"),
+                ("emails", "ann@berg.example.org"),
+            ],
+        ),
+        (
+            Kind::Activity,
+            &[
+                ("account", "Berg Ltd"),
+                ("kind", "call"),
+                ("subject", "Invoice"),
+                ("at", "2026-03-02"),
+                ("contacts", "Bob;Ann"),
+            ],
+        ),
+    ];
+    let mut ids = Vec::new();
+    for (kind, fields) in rows {
+        let saved = records.put(&Put::upsert(*kind, fields), &by).await.unwrap();
+        ids.push(saved.record.id);
+    }
+    let [account, bob, robert, ann, _] = ids.try_into().unwrap();
+    // Bob's record goes: the address that is asked for is only in the one that stays.
+    records
+        .merge(Kind::Contact, &bob, &robert, &by)
+        .await
+        .unwrap();
+    let person = Person::with(["robert@elsewhere.example.org".to_owned()]);
+    let mut traces = Traces::of(&books, person, now).await.unwrap();
+    assert!(traces.ids.contains(&bob) && traces.ids.contains(&robert));
+    assert!(!traces.ids.contains(&ann));
+    for ns in ORDER {
+        family(&books, &mut traces, *ns, &mut Counts::default())
+            .await
+            .unwrap();
+    }
+    for (id, there) in [(&bob, false), (&robert, false), (&ann, true)] {
+        let found = records.get(Kind::Contact, id).await.unwrap();
+        assert_eq!(found.is_some(), there, "{id}");
+        let touches = books.keys_under(touches_by(TouchBy::Contact, id), 9).await;
+        assert_eq!(touches.unwrap().len(), usize::from(there), "{id}");
+    }
+    let touches = touches_by(TouchBy::Account, &account);
+    assert_eq!(books.keys_under(touches, 9).await.unwrap().len(), 1);
+    let mut faults = Vec::new();
+    let mut tell = |fault| faults.push(fault);
+    walk(&books, Mode::Look, &mut tell).await.unwrap();
+    assert_eq!(faults, []);
+}

@@ -1,5 +1,6 @@
 //! What changes of many records will read, asked for at once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use liaison_core::account::{account_id, contact_id, fold};
@@ -38,9 +39,13 @@ impl RecordBook {
         // Whether anybody was ever erased.
         let mut rows = vec![keys::setting(keys::SALT)];
         let mut ranges = Vec::new();
+        let mut kinds = BTreeSet::from([Kind::Account]);
         for one in coming {
+            kinds.insert(one.kind);
             foresee(one, &mut rows, &mut ranges);
         }
+        // Whether any was ever merged.
+        ranges.extend(kinds.into_iter().map(keys::merges));
         Ok(chunk.ahead(rows, ranges).await?)
     }
 }

@@ -8,7 +8,7 @@ use liaison_core::mail::address::Address;
 
 use super::{LINKED_MAX, MERGES_MAX, RecordBook, RecordsError};
 use crate::accounts::SHARED_MAX;
-use crate::books::indexes::crm::{EXTERNAL, MERGED, NAME};
+use crate::books::indexes::crm::{EXTERNAL, NAME};
 use crate::books::keys;
 use crate::store::{Key, Stored};
 
@@ -189,20 +189,7 @@ impl RecordBook {
     /// # Errors
     /// As the store.
     pub async fn all_names_of(&self, id: &str) -> Result<Vec<String>, RecordsError> {
-        let mut all = vec![id.to_owned()];
-        let Some(kind) = Kind::of_id(id) else {
-            return Ok(all);
-        };
-        let mut next = 0;
-        while let Some(one) = all.get(next).cloned() {
-            for merged in self.ids_by(kind, MERGED, &one).await? {
-                if !all.contains(&merged) {
-                    all.push(merged);
-                }
-            }
-            next = next.saturating_add(1);
-        }
-        Ok(all)
+        Ok(self.books.all_names_of(id).await?)
     }
 
     pub(super) async fn shared(&self, key: Key) -> Result<Vec<String>, RecordsError> {

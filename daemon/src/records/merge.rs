@@ -3,7 +3,8 @@
 //! Nothing that belongs to the record that goes is rewritten: its contacts, mails and history are
 //! found through the pointer, so that taking it back is one commit, too.
 
-use liaison_core::crm::{CrmRecord, FieldChange, Kind};
+use liaison_core::crm::change::is_id;
+use liaison_core::crm::{CrmRecord, FieldChange, FieldType, Kind};
 use liaison_core::proposal::Value;
 
 use super::{RecordBook, RecordBy, RecordsError};
@@ -11,6 +12,11 @@ use crate::accounts::audit;
 use crate::books::rows::{AuditRow, MergeRow};
 use crate::books::{keys, replace};
 use crate::store::{Batch, Stored};
+
+/// Field that says what a record is a part of.
+const PARENT: &str = "parent";
+/// Field that a merge only ever sets.
+const DO_NOT_CONTACT: &str = "do_not_contact";
 
 impl RecordBook {
     /// Has `into` take the place of `from`: fields that `into` does not have are taken over,
@@ -25,7 +31,14 @@ impl RecordBook {
         into: &str,
         by: &RecordBy,
     ) -> Result<MergeRow, RecordsError> {
-        let from = self.pair(kind, from).await?;
+        let given = from.trim();
+        let from = self.pair(kind, given).await?;
+        if is_id(kind, given) && given != from.record.id.as_str() {
+            return Err(RecordsError::Refused(format!(
+                "{given} was merged into {} already",
+                from.record.id
+            )));
+        }
         let into = self.pair(kind, into).await?;
         if from.record.id == into.record.id {
             return Err(RecordsError::Refused(format!(
@@ -41,6 +54,13 @@ impl RecordBook {
             after
                 .fields
                 .insert(change.field.clone(), change.new.clone());
+            if change.new == Value::Null {
+                after.fields.remove(&change.field);
+            }
+        }
+        claim(&mut after, &from.record, &taken);
+        if kind.spec().field(PARENT).is_some() {
+            self.no_circle(&after, PARENT, Some(&gone.id)).await?;
         }
         let row = MergeRow {
             kind,
@@ -88,11 +108,20 @@ impl RecordBook {
                 text: row.from,
             });
         };
+        if let Some(later) = &into.record.merged_into {
+            return Err(RecordsError::Refused(format!(
+                "{} was merged into {later} since: take that back first, with `liaison {} merge \
+                 --undo {}`",
+                row.into,
+                kind.plural(),
+                row.into
+            )));
+        }
         let mut back = from.record.clone();
         back.merged_into = None;
         let mut after = into.record.clone();
         for change in &row.taken {
-            give_back(&mut after, change);
+            give_back(&mut after, &from.record, change);
         }
         let mut batch = self.books.batch();
         batch.expect(key.clone(), crate::store::Expect::Version(merge.version));
@@ -142,29 +171,37 @@ impl RecordBook {
     }
 }
 
-/// What `into` gets of `from`.
+/// What changes of `into`: what it gets of `from`, and that neither links to itself.
 fn taken(from: &CrmRecord, into: &CrmRecord) -> Vec<FieldChange> {
+    let own = [from.id.as_str(), into.id.as_str()];
     let mut taken = Vec::new();
-    for (field, value) in &from.fields {
-        let old = into.get(field).cloned().unwrap_or(Value::Null);
-        let new = match (&old, value) {
-            (Value::Null, Value::Null) => continue,
+    for field in from.kind.spec().fields {
+        let linked = matches!(field.kind, FieldType::Link(_) | FieldType::Links(_));
+        let value = |record: &CrmRecord| {
+            let value = record.get(field.name).cloned().unwrap_or(Value::Null);
+            if linked { without(value, own) } else { value }
+        };
+        let old = into.get(field.name).cloned().unwrap_or(Value::Null);
+        let emptied = old == Value::Null && into.by_person.iter().any(|known| known == field.name);
+        let new = match (value(into), value(from)) {
+            // A person took it away.
+            (ours, _) if emptied => ours,
             // Two systems have two ids for it; the one that stays keeps its own.
-            (Value::Null, _) => value.clone(),
+            (Value::Null, theirs) => theirs,
             (Value::Texts(ours), Value::Texts(theirs)) => {
                 let mut all = ours.clone();
                 all.extend(theirs.iter().filter(|one| !ours.contains(one)).cloned());
                 all.truncate(liaison_core::crm::fields::VALUES_MAX);
                 Value::Texts(all)
             }
-            (Value::Flag(false), Value::Flag(true)) if field == "do_not_contact" => {
+            (Value::Flag(false), Value::Flag(true)) if field.name == DO_NOT_CONTACT => {
                 Value::Flag(true)
             }
-            _ => continue,
+            (ours, _) => ours,
         };
         if new != old {
             taken.push(FieldChange {
-                field: field.clone(),
+                field: field.name.to_owned(),
                 old,
                 new,
             });
@@ -173,10 +210,41 @@ fn taken(from: &CrmRecord, into: &CrmRecord) -> Vec<FieldChange> {
     taken
 }
 
-/// What came by a merge goes, unless it was changed since.
-fn give_back(record: &mut CrmRecord, change: &FieldChange) {
+/// A link, or links, without those to either of the two that become one.
+fn without(value: Value, own: [&str; 2]) -> Value {
+    match value {
+        Value::Text(id) if own.contains(&id.as_str()) => Value::Null,
+        Value::Texts(mut ids) => {
+            ids.retain(|id| !own.contains(&id.as_str()));
+            match ids.is_empty() {
+                true => Value::Null,
+                false => Value::Texts(ids),
+            }
+        }
+        value => value,
+    }
+}
+
+/// What a person said of the one is their word of the other, where that has it from there.
+fn claim(after: &mut CrmRecord, from: &CrmRecord, taken: &[FieldChange]) {
+    for change in taken {
+        let said = |record: &CrmRecord| record.by_person.contains(&change.field);
+        if said(from) && !said(after) {
+            after.by_person.push(change.field.clone());
+        }
+    }
+    after.by_person.sort();
+}
+
+/// What came by a merge goes, unless it was changed since. That somebody is not to be contacted
+/// stays: a person says so when they may be.
+fn give_back(record: &mut CrmRecord, from: &CrmRecord, change: &FieldChange) {
+    if change.field == DO_NOT_CONTACT {
+        return;
+    }
     let now = record.get(&change.field).cloned().unwrap_or(Value::Null);
     let after = match (&now, &change.old, &change.new) {
+        _ if now == change.new => change.old.clone(),
         (Value::Texts(now), old, Value::Texts(new)) => {
             let old: &[String] = match old {
                 Value::Texts(old) => old,
@@ -189,9 +257,11 @@ fn give_back(record: &mut CrmRecord, change: &FieldChange) {
                 false => Value::Texts(kept),
             }
         }
-        _ if now == change.new => change.old.clone(),
         _ => return,
     };
+    if change.old == Value::Null && after == Value::Null && from.by_person.contains(&change.field) {
+        record.by_person.retain(|field| *field != change.field);
+    }
     match after {
         Value::Null => record.fields.remove(&change.field),
         after => record.fields.insert(change.field.clone(), after),

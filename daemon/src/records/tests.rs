@@ -1,3 +1,5 @@
+mod merges;
+
 use liaison_core::crm::Kind;
 use liaison_core::mail::address::Address;
 use liaison_core::proposal::Value;
@@ -5,6 +7,7 @@ use liaison_core::proposal::Value;
 use super::*;
 use crate::accounts::tests::empty_books;
 use crate::books::indexes::walk::{Mode, walk};
+use liaison_core::ids::AccountId;
 
 fn book(dir: &std::path::Path) -> RecordBook {
     let rules = DomainRules {

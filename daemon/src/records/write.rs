@@ -9,7 +9,7 @@ use liaison_core::proposal::Value;
 
 use super::{MERGES_MAX, Put, RecordBook, RecordBy, RecordsError, Saved};
 use crate::accounts::audit;
-use crate::books::indexes::crm::{EXTERNAL, KNOWN, known};
+use crate::books::indexes::crm::EXTERNAL;
 use crate::books::indexes::{self, Entry};
 use crate::books::rows::AuditRow;
 use crate::books::{BooksError, keys, replace};
@@ -43,16 +43,35 @@ impl RecordBook {
             currency = kept.map(str::to_owned);
         }
         let edits = self.edits(put, currency.as_deref()).await?;
-        let seen = match &named {
-            Some(record) => self.stored(put.kind, &record.id).await?,
+        let (seen, instead) = match &named {
+            Some(record) => {
+                let given = put.which.as_deref().map(str::trim);
+                let instead = given
+                    .is_some_and(|given| is_id(put.kind, given) && given != record.id.as_str());
+                (self.stored(put.kind, &record.id).await?, instead)
+            }
             None => self.meant(put.kind, &edits, by).await?,
         };
+        if let (true, Some(seen), Some(_), Some(given)) = (instead, &seen, put.expect, &put.which) {
+            return Err(RecordsError::Refused(format!(
+                "{given} was merged into {}: look at that one",
+                seen.record.id
+            )));
+        }
         if let Some(seen) = seen.as_ref().filter(|_| put.only_new) {
             return Err(RecordsError::Exists {
                 kind: put.kind,
                 id: seen.record.id.clone(),
             });
         }
+        let edits = match &seen {
+            Some(seen) if instead && by.source == Source::Import => filling(&seen.record, edits),
+            _ => edits,
+        };
+        let edits = match &seen {
+            Some(seen) => self.under_known_names(&seen.record, edits).await?,
+            None => edits,
+        };
         self.change(put, seen, &edits, by).await
     }
 
@@ -238,117 +257,6 @@ impl RecordBook {
         })
     }
 
-    /// The record that these values mean, where it is there.
-    async fn meant(
-        &self,
-        kind: Kind,
-        edits: &[Edit],
-        by: &RecordBy,
-    ) -> Result<Option<Stored<CrmRecord>>, RecordsError> {
-        let mut wanted = CrmRecord::new(kind, String::new(), by.now);
-        for edit in edits {
-            wanted.fields.insert(edit.field.clone(), edit.value.clone());
-        }
-        let ids = match kind {
-            Kind::Account => self.meant_account(&wanted).await?,
-            Kind::Contact => self.meant_contact(&wanted).await?,
-            _ => self.meant_other(&wanted).await?,
-        };
-        match ids.as_slice() {
-            [] => Ok(None),
-            [id] => {
-                let Some(found) = self.get(kind, id).await? else {
-                    return Ok(None);
-                };
-                let found = self.standing(found).await?;
-                self.stored(kind, &found.id).await
-            }
-            _ => Err(RecordsError::Several {
-                kind,
-                text: wanted.name(),
-                ids,
-            }),
-        }
-    }
-
-    async fn meant_account(&self, wanted: &CrmRecord) -> Result<Vec<String>, RecordsError> {
-        let external = wanted.text(EXTERNAL);
-        if let Some(external) = external {
-            let ids = self
-                .shared(keys::account_ext(indexes::EXTERNAL, external))
-                .await?;
-            if !ids.is_empty() {
-                return Ok(ids);
-            }
-            let merged = account_id(Some(external), "").0;
-            if self.get(Kind::Account, &merged).await?.is_some() {
-                return Ok(vec![merged]);
-            }
-        }
-        let Some(name) = wanted.text("name") else {
-            return Ok(Vec::new());
-        };
-        let named = self
-            .shared(keys::account_ext(indexes::NAME, &fold(name)))
-            .await?;
-        if external.is_none() {
-            return Ok(named);
-        }
-        // Recorded by name before its external id was known: now it gets it.
-        let mut free = Vec::new();
-        for id in named {
-            let account = self.get(Kind::Account, &id).await?;
-            if account.is_some_and(|account| account.text(EXTERNAL).is_none()) {
-                free.push(id);
-            }
-        }
-        Ok(free)
-    }
-
-    /// By external id, else by an address at the same account, else by name.
-    async fn meant_contact(&self, wanted: &CrmRecord) -> Result<Vec<String>, RecordsError> {
-        if let Some(external) = wanted.text(EXTERNAL) {
-            let ids = self.ids_by(Kind::Contact, EXTERNAL, external).await?;
-            if !ids.is_empty() {
-                return Ok(ids);
-            }
-        }
-        let account = wanted.text("account").unwrap_or_default();
-        for email in wanted.texts("emails") {
-            let row = self
-                .books
-                .get::<crate::books::rows::ByAddrRow>(keys::by_addr(email))
-                .await?;
-            let hits = row.map(|row| row.record.hits).unwrap_or_default();
-            let hit = hits.into_iter().find(|hit| hit.account.as_str() == account);
-            if let Some(contact) = hit.and_then(|hit| hit.contact) {
-                return Ok(vec![contact.0]);
-            }
-        }
-        match known(wanted) {
-            Some(known) if wanted.text(EXTERNAL).is_none() => {
-                self.ids_by(Kind::Contact, KNOWN, &known).await
-            }
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    async fn meant_other(&self, wanted: &CrmRecord) -> Result<Vec<String>, RecordsError> {
-        if let Some(external) = wanted.text(EXTERNAL) {
-            let ids = self.ids_by(wanted.kind, EXTERNAL, external).await?;
-            if !ids.is_empty() {
-                return Ok(ids);
-            }
-            let merged = new_id(wanted);
-            let there = self.get(wanted.kind, &merged).await?;
-            return Ok(there.map(|_| merged).into_iter().collect());
-        }
-        match known(wanted) {
-            Some(known) => self.ids_by(wanted.kind, KNOWN, &known).await,
-            None => Ok(Vec::new()),
-        }
-    }
-
     /// An id that no other record has: one that was renamed since keeps its own.
     async fn free_id(&self, record: &CrmRecord) -> Result<String, RecordsError> {
         let first = match record.kind {
@@ -410,10 +318,10 @@ impl RecordBook {
                         rules.account_domain(domain).map_err(refused)?;
                     }
                 }
-                self.no_circle(record, "parent").await?;
+                self.no_circle(record, "parent", None).await?;
             }
             Kind::Contact => self.check_contact(before, record).await?,
-            Kind::Unit => self.no_circle(record, "parent").await?,
+            Kind::Unit => self.no_circle(record, "parent", None).await?,
             _ => {}
         }
         for field in record.kind.spec().fields {
@@ -460,21 +368,44 @@ impl RecordBook {
         Ok(())
     }
 
-    /// Nothing is a part of itself.
-    async fn no_circle(&self, record: &CrmRecord, field: &str) -> Result<(), RecordsError> {
+    /// Nothing is a part of itself, under its own id or under that of a record (`also`) whose place
+    /// it takes.
+    pub(super) async fn no_circle(
+        &self,
+        record: &CrmRecord,
+        field: &str,
+        also: Option<&str>,
+    ) -> Result<(), RecordsError> {
         let mut above = record.text(field).map(str::to_owned);
         for _ in 0..MERGES_MAX {
             let Some(id) = above else { return Ok(()) };
-            if id == record.id {
+            if id == record.id || also == Some(id.as_str()) {
                 let reason = format!("{} would be a part of itself", record.kind.with_article());
                 return Err(RecordsError::field(field, &id, reason));
             }
-            let next = self.get(record.kind, &id).await?;
-            above = next.and_then(|next| next.text(field).map(str::to_owned));
+            let Some(next) = self.get(record.kind, &id).await? else {
+                return Ok(());
+            };
+            let next = self.standing(next).await?;
+            above = match next.id == id {
+                true => next.text(field).map(str::to_owned),
+                false => Some(next.id),
+            };
         }
         let reason = format!("more than {MERGES_MAX} levels");
         Err(RecordsError::field(field, "", reason))
     }
+}
+
+/// What an import says of a record that another took the place of: that other keeps what it has,
+/// or two rows of one file would change it to and fro.
+fn filling(before: &CrmRecord, edits: Vec<Edit>) -> Vec<Edit> {
+    let adds = |edit: &Edit| {
+        edit.field != EXTERNAL
+            && (before.get(&edit.field).is_none()
+                || matches!(edit.field.as_str(), "emails" | "domains"))
+    };
+    edits.into_iter().filter(adds).collect()
 }
 
 /// Whether a put names a record by the id that it had where it was exported.

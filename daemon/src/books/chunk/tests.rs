@@ -143,3 +143,50 @@ async fn what_another_writer_changed_is_a_conflict_and_nothing_is_written() {
     assert_eq!(refused, Err(CommitError::Conflict(key("a"))));
     assert_eq!(value(&chunk, "c").await, None);
 }
+
+/// The next chunk is filled in front of one that is on its way; others write between.
+#[tokio::test]
+async fn a_chunk_in_front_of_one_that_is_on_its_way_knows_its_rows_and_nothing_too_old() {
+    let base = Arc::new(MemoryStore::new());
+    for name in ["a", "b", "gone"] {
+        put(base.as_ref(), name, name).await;
+    }
+    let first = Arc::new(Chunk::new(base.clone()));
+    change(first.as_ref(), "a", "A").await.unwrap();
+    change(first.as_ref(), "new", "N").await.unwrap();
+    let mut batch = Batch::new();
+    batch.del(key("gone"));
+    first.commit(batch).await.unwrap();
+
+    let second = Arc::new(Chunk::new(first.clone()));
+    let ranges = vec![Range::all(Ns::Setting)];
+    second.ahead(vec![key("new")], ranges).await.unwrap();
+    assert_eq!(
+        names(second.as_ref(), Dir::Forward, 9).await,
+        ["A", "b", "N"]
+    );
+    change(second.as_ref(), "a", "AA").await.unwrap();
+    change(second.as_ref(), "gone", "back").await.unwrap();
+
+    let mut batch = Batch::new();
+    first.seal(&mut batch);
+    let id = base.commit(batch).await.unwrap();
+    second.settle(&first, id, base.clone());
+    // From what was read ahead, and from the rows of the first.
+    change(second.as_ref(), "new", "NN").await.unwrap();
+
+    let third = Chunk::new(second.clone());
+    change(&third, "a", "AAA").await.unwrap();
+    change(&third, "new", "NNN").await.unwrap();
+    let mut batch = Batch::new();
+    second.seal(&mut batch);
+    let id = base.commit(batch).await.unwrap();
+    assert_eq!(
+        names(base.as_ref(), Dir::Forward, 9).await,
+        ["AA", "b", "back", "NN"]
+    );
+    third.settle(&second, id, base.clone());
+    put(base.as_ref(), "new", "theirs").await;
+    let lost = hand_over(&third, base.as_ref()).await.unwrap_err();
+    assert_eq!(lost, CommitError::Conflict(key("new")));
+}

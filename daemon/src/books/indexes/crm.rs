@@ -1,5 +1,7 @@
 //! What core records are found by.
 
+use std::borrow::Cow;
+
 use liaison_core::account::fold;
 use liaison_core::crm::{CrmRecord, FieldType, Kind, change};
 use liaison_core::ids::derive;
@@ -18,14 +20,27 @@ pub const MERGED: &str = "merged_into";
 /// Field of the id in another system.
 pub const EXTERNAL: &str = "external_id";
 
+/// "Field" under which a record that another took the place of is still found by those who know it
+/// from elsewhere: an import of the system that it came from.
+#[must_use]
+pub fn was(field: &str) -> String {
+    format!("was_{field}")
+}
+
 /// The entries of a record: external id, name, what it is known by, its state, who of us looks
 /// after it, the records that it links to, and the contact with a customer that it tells of.
 pub(crate) fn of_record(record: &CrmRecord) -> Vec<Entry> {
-    let mut found: Vec<(&str, String)> = Vec::new();
+    let mut found: Vec<(Cow<'_, str>, String)> = Vec::new();
+    let names = by_name(record).into_iter();
     if let Some(into) = &record.merged_into {
-        found.push((MERGED, into.clone()));
-    } else {
-        found.extend(by_name(record));
+        found.push((MERGED.into(), into.clone()));
+        found.extend(names.map(|(field, value)| (was(field).into(), value)));
+        let emails = record.texts("emails").iter();
+        let emails = emails.filter(|_| record.kind == Kind::Contact);
+        found.extend(emails.map(|email| (was("emails").into(), email.clone())));
+    } else if record.kind != Kind::Account {
+        // Accounts are found by name and external id in a family of their own.
+        found.extend(names.map(|(field, value)| (field.into(), value)));
     }
     let spec = record.kind.spec();
     for field in spec.fields {
@@ -41,9 +56,9 @@ pub(crate) fn of_record(record: &CrmRecord) -> Vec<Entry> {
             continue;
         }
         match record.get(field.name) {
-            Some(Value::Text(text)) => found.push((field.name, text.clone())),
+            Some(Value::Text(text)) => found.push((field.name.into(), text.clone())),
             Some(Value::Texts(texts)) => {
-                found.extend(texts.iter().map(|text| (field.name, text.clone())));
+                found.extend(texts.iter().map(|text| (field.name.into(), text.clone())));
             }
             _ => {}
         }
@@ -51,16 +66,12 @@ pub(crate) fn of_record(record: &CrmRecord) -> Vec<Entry> {
     let mut entries = super::of_touch(touch_of(record).as_ref());
     let found = found.into_iter();
     entries.extend(found.map(|(field, value)| {
-        Entry::bare(keys::record_by(record.kind, field, &value, &record.id))
+        Entry::bare(keys::record_by(record.kind, &field, &value, &record.id))
     }));
     entries
 }
 
-/// Accounts are found by name and external id in a family of their own.
 fn by_name(record: &CrmRecord) -> Vec<(&'static str, String)> {
-    if record.kind == Kind::Account {
-        return Vec::new();
-    }
     let external = record.text(EXTERNAL);
     let name = record.text(record.kind.spec().name).map(fold);
     let known = known(record).filter(|_| external.is_none());

@@ -13,10 +13,8 @@ use crate::sink::{
     CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted, FolderError,
     MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome,
 };
-use crate::store::memory::MemoryStore;
-use crate::store::{
-    Batch, CommitError, CommitId, Dir, Key, Page, Range, ReadError, Store, StoreHealth, Versioned,
-};
+use crate::store::watched::{Fate, Watched};
+use crate::store::{Batch, CommitError, CommitId, Store};
 
 /// What the server does with a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -359,18 +357,18 @@ impl CalendarStore for FakeCalendar {
 }
 
 /// A store that dies after some commits: the last one is lost, or only its acknowledgement is.
+pub type MortalStore = Watched<Mortal>;
+
 #[derive(Debug)]
-pub struct MortalStore {
-    pub inner: MemoryStore,
+pub struct Mortal {
     commits_left: AtomicI64,
     /// Whether the commit in which it dies is written.
     last_is_written: std::sync::atomic::AtomicBool,
 }
 
-impl MortalStore {
-    pub fn new() -> MortalStore {
-        MortalStore {
-            inner: MemoryStore::new(),
+impl Mortal {
+    pub fn new() -> Mortal {
+        Mortal {
             commits_left: AtomicI64::new(i64::MAX),
             last_is_written: false.into(),
         }
@@ -387,47 +385,22 @@ impl MortalStore {
     }
 }
 
-impl Store for MortalStore {
-    fn get<'a>(
+impl Fate for Mortal {
+    fn commit<'a>(
         &'a self,
-        keys: &'a [Key],
-    ) -> BoxFuture<'a, Result<Vec<Option<Versioned>>, ReadError>> {
-        self.inner.get(keys)
-    }
-
-    fn scan(
-        &self,
-        range: Range,
-        dir: Dir,
-        limit: usize,
-        after: Option<Bytes>,
-    ) -> BoxFuture<'_, Result<Page, ReadError>> {
-        self.inner.scan(range, dir, limit, after)
-    }
-
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitId, CommitError>> {
+        base: &'a dyn Store,
+        batch: Batch,
+    ) -> BoxFuture<'a, Result<CommitId, CommitError>> {
         async move {
             let left = self.commits_left.fetch_sub(1, Ordering::SeqCst);
             if left > 0 {
-                return self.inner.commit(batch).await;
+                return base.commit(batch).await;
             }
             if left == 0 && self.last_is_written.load(Ordering::SeqCst) {
-                self.inner.commit(batch).await?;
+                base.commit(batch).await?;
             }
             Err(CommitError::Gone("killed".to_owned()))
         }
         .boxed()
-    }
-
-    fn health(&self) -> StoreHealth {
-        self.inner.health()
-    }
-
-    fn failed(&self) -> BoxFuture<'_, Arc<str>> {
-        self.inner.failed()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), CommitError>> {
-        self.inner.close()
     }
 }

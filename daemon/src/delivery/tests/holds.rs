@@ -266,9 +266,9 @@ async fn a_crash_between_a_hold_and_its_mail_loses_nothing() {
         for written in [false, true] {
             let world = World::new();
             let (one, two, mail) = offer(&world, MailMode::Send).await;
-            world.store.dies_after(commits, written);
+            world.store.fate.dies_after(commits, written);
             world.settle().await;
-            world.store.lives();
+            world.store.fate.lives();
             world.delivery.recover().await.unwrap();
             for _ in 0..20 {
                 world.settle_after(MINUTE_MS).await;

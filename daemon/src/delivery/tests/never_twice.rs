@@ -51,14 +51,14 @@ async fn no_course_of_refusals_losses_and_crashes_sends_a_mail_twice() {
         for round in 0..60 {
             if round < 8 && dice.roll(2) == 0 {
                 let commits = i64::try_from(dice.roll(5)).unwrap();
-                world.store.dies_after(commits, dice.roll(2) == 0);
+                world.store.fate.dies_after(commits, dice.roll(2) == 0);
             }
             tokio::select! {
                 biased;
                 () = world.transport.crash.notified() => {}
                 _ = world.settle() => {}
             }
-            world.store.lives();
+            world.store.fate.lives();
             world.delivery.recover().await.unwrap();
             let step = MINUTE_MS.max(HOUR_MS * i64::try_from(dice.roll(2)).unwrap());
             world.clock.set(world.clock.now().plus_millis(step));

@@ -16,7 +16,7 @@ use liaison_core::policy::{Firm, Limits, Route};
 use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp, Window};
 use tokio::sync::Notify;
 
-use super::fakes::{FakeCalendar, FakeFolders, FakeTransport, MortalStore};
+use super::fakes::{FakeCalendar, FakeFolders, FakeTransport, Mortal, MortalStore};
 use crate::books::{Books, keys, replace};
 use crate::calendars::{CalendarMirror, Calendars};
 use crate::clock::{Clock, ManualClock};
@@ -26,6 +26,7 @@ use crate::office::{MailboxRoute, Office, Person};
 use crate::outbox::ledger::stage_ledgers;
 use crate::outbox::{stage_new_hold, stage_new_mail};
 use crate::store::content::ContentStore;
+use crate::store::memory::MemoryStore;
 use crate::store::{Fence, ShardId};
 
 pub const START: Timestamp = Timestamp(1_772_445_600_000);
@@ -93,11 +94,15 @@ fn office() -> Office {
 impl World {
     pub fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
-        let store = Arc::new(MortalStore::new());
+        let memory = MemoryStore::new();
         let fence = Fence {
             shard: ShardId::SINGLE,
-            epoch: store.inner.epoch(),
+            epoch: memory.epoch(),
         };
+        let store = Arc::new(MortalStore {
+            base: Arc::new(memory),
+            fate: Mortal::new(),
+        });
         let content = ContentStore::open(&dir.path().join("content")).unwrap();
         let books = Books::new(store.clone(), content, fence);
         let clock = ManualClock::at(START);

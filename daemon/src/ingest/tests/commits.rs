@@ -10,95 +10,66 @@ use crate::books::rows::CounterRow;
 use crate::books::{Books, replace};
 use crate::freshness::Freshness;
 use crate::ingest::{EVENT_NEXT, Ingest};
-use crate::store::{
-    Batch as Writes, CommitError, CommitId, Dir, Fence, Key, Page, ReadError, ShardId, Store,
-    StoreHealth, Versioned,
-};
+use crate::store::watched::{Fate, Watched};
+use crate::store::{Batch as Writes, CommitError, CommitId, Fence, ShardId, Store};
 
 /// What happens at a commit.
 #[derive(Debug, Clone, Copy)]
-enum Fate {
+enum End {
     /// The process dies after so many more commits.
     DiesAfter(usize),
     /// Somebody else appends to the event log just before each of the next commits.
     Raced(usize),
 }
 
-/// A store with a fate.
+/// The end of a store, and how many rows its commits had.
 #[derive(Debug)]
 struct Fated {
-    base: Arc<dyn Store>,
-    fate: Mutex<Fate>,
+    end: Mutex<End>,
     rows: Mutex<Vec<usize>>,
 }
 
-impl Fated {
-    async fn race(&self) {
-        let key = keys::setting(EVENT_NEXT);
-        let seen = self.base.get_record::<CounterRow>(key.clone()).await;
-        let seen = seen.unwrap();
-        let next = seen.as_ref().map_or(0, |row| row.record.next) + 1;
-        let mut writes = Writes::new();
-        let version = seen.map(|row| row.version);
-        replace(&mut writes, key, version, &CounterRow { next }).unwrap();
-        self.base.commit(writes).await.unwrap();
-    }
+async fn race(base: &dyn Store) {
+    let key = keys::setting(EVENT_NEXT);
+    let seen = base.get_record::<CounterRow>(key.clone()).await.unwrap();
+    let next = seen.as_ref().map_or(0, |row| row.record.next) + 1;
+    let mut writes = Writes::new();
+    let version = seen.map(|row| row.version);
+    replace(&mut writes, key, version, &CounterRow { next }).unwrap();
+    base.commit(writes).await.unwrap();
 }
 
-impl Store for Fated {
-    fn get<'a>(
+impl Fate for Fated {
+    fn commit<'a>(
         &'a self,
-        keys: &'a [Key],
-    ) -> BoxFuture<'a, Result<Vec<Option<Versioned>>, ReadError>> {
-        self.base.get(keys)
-    }
-
-    fn scan(
-        &self,
-        range: Range,
-        dir: Dir,
-        limit: usize,
-        after: Option<Bytes>,
-    ) -> BoxFuture<'_, Result<Page, ReadError>> {
-        self.base.scan(range, dir, limit, after)
-    }
-
-    fn commit(&self, batch: Writes) -> BoxFuture<'_, Result<CommitId, CommitError>> {
+        base: &'a dyn Store,
+        batch: Writes,
+    ) -> BoxFuture<'a, Result<CommitId, CommitError>> {
         Box::pin(async move {
-            let fate = *self.fate.lock().unwrap();
-            match fate {
-                Fate::DiesAfter(0) => return Err(CommitError::Gone("killed".to_owned())),
-                Fate::DiesAfter(left) => *self.fate.lock().unwrap() = Fate::DiesAfter(left - 1),
-                Fate::Raced(0) => {}
-                Fate::Raced(left) => {
-                    *self.fate.lock().unwrap() = Fate::Raced(left - 1);
-                    self.race().await;
+            let end = *self.end.lock().unwrap();
+            match end {
+                End::DiesAfter(0) => return Err(CommitError::Gone("killed".to_owned())),
+                End::DiesAfter(left) => *self.end.lock().unwrap() = End::DiesAfter(left - 1),
+                End::Raced(0) => {}
+                End::Raced(left) => {
+                    *self.end.lock().unwrap() = End::Raced(left - 1);
+                    race(base).await;
                 }
             }
             self.rows.lock().unwrap().push(batch.rows());
-            self.base.commit(batch).await
+            base.commit(batch).await
         })
-    }
-
-    fn health(&self) -> StoreHealth {
-        self.base.health()
-    }
-
-    fn failed(&self) -> BoxFuture<'_, Arc<str>> {
-        self.base.failed()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), CommitError>> {
-        self.base.close()
     }
 }
 
 /// An ingest into the house's records through a store with this fate.
-fn fated(house: &House, fate: Fate) -> (Ingest, Arc<Fated>) {
-    let store = Arc::new(Fated {
+fn fated(house: &House, end: End) -> (Ingest, Arc<Watched<Fated>>) {
+    let store = Arc::new(Watched {
         base: house.books.store.clone(),
-        fate: Mutex::new(fate),
-        rows: Mutex::default(),
+        fate: Fated {
+            end: Mutex::new(end),
+            rows: Mutex::default(),
+        },
     });
     let fence = Fence {
         shard: ShardId::SINGLE,
@@ -142,10 +113,10 @@ fn hundred() -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_batch_and_its_cursor_are_one_commit() {
     let house = House::new().await;
-    let (ingest, store) = fated(&house, Fate::Raced(0));
+    let (ingest, store) = fated(&house, End::Raced(0));
     let taken = ingest.take(batch(&house, &hundred())).await.unwrap();
     assert_eq!((taken.new, taken.known), (100, 0));
-    let rows = store.rows.lock().unwrap().clone();
+    let rows = store.fate.rows.lock().unwrap().clone();
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert!(rows[0] < crate::store::BATCH_ROWS_MAX, "{rows:?}");
     assert_eq!(ingest.cursor(&folder()).await.unwrap(), Some(AFTER));
@@ -160,14 +131,14 @@ async fn a_batch_cut_at_any_commit_is_completed_by_handing_it_in_again() {
     for rows_max in [crate::ingest::CHUNK_ROWS_MAX, 60] {
         for dies_after in 0..12 {
             let house = House::new().await;
-            let (mut ingest, store) = fated(&house, Fate::DiesAfter(dies_after));
+            let (mut ingest, store) = fated(&house, End::DiesAfter(dies_after));
             ingest.chunk_rows_max = rows_max;
             let whole = ingest.take(batch(&house, mails)).await.is_ok();
             let cursor = house.ingest.cursor(&folder()).await.unwrap();
             assert_eq!(cursor, whole.then_some(AFTER), "{rows_max} {dies_after}");
             let (events, outcomes) = (events(&house).await, house.outcomes().await.len());
             assert_eq!(events, outcomes, "{rows_max} {dies_after}");
-            assert!(whole || events < mails.len() || store.rows.lock().unwrap().len() > 1);
+            assert!(whole || events < mails.len() || store.fate.rows.lock().unwrap().len() > 1);
             ends += usize::from(!whole);
 
             house.ingest.take(batch(&house, mails)).await.unwrap();
@@ -187,12 +158,12 @@ async fn a_batch_cut_at_any_commit_is_completed_by_handing_it_in_again() {
 async fn a_batch_that_loses_its_races_is_taken_in_halves() {
     for races in [1, 7, 9] {
         let house = House::new().await;
-        let (ingest, store) = fated(&house, Fate::Raced(races));
+        let (ingest, store) = fated(&house, End::Raced(races));
         let taken = ingest.take(batch(&house, &hundred())).await.unwrap();
         assert_eq!((taken.new, taken.known), (100, 0), "{races}");
         assert_eq!(events(&house).await, 100);
         assert_eq!(ingest.cursor(&folder()).await.unwrap(), Some(AFTER));
-        assert!(store.rows.lock().unwrap().len() > races);
+        assert!(store.fate.rows.lock().unwrap().len() > races);
     }
 }
 
