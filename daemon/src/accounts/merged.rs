@@ -8,6 +8,7 @@ use liaison_core::crm::Kind;
 use liaison_core::ids::AccountId;
 
 use super::SHARED_MAX;
+use super::whose::Unmerged;
 use crate::books::indexes::crm::MERGED;
 use crate::books::{Books, BooksError, keys};
 use crate::store::Key;
@@ -17,11 +18,15 @@ const MERGES_MAX: usize = 16;
 
 impl Books {
     /// Names, in what was found, the accounts that stand for those now: one read more for one
-    /// account that was never merged.
+    /// account that was never merged, none for those of which that is known.
     ///
     /// # Errors
     /// As the store.
-    pub(super) async fn follow_merges(&self, found: &mut Lookups) -> Result<(), BooksError> {
+    pub(super) async fn follow_merges(
+        &self,
+        found: &mut Lookups,
+        unmerged: &Unmerged,
+    ) -> Result<(), BooksError> {
         let hits = found.addresses.iter().flat_map(|(_, hits)| hits);
         let mut ids: BTreeSet<AccountId> = hits.map(|hit| hit.account.clone()).collect();
         // The longest domain that anybody has decides; the others are not looked at.
@@ -41,6 +46,7 @@ impl Books {
                 .and_then(|thread| thread.account.clone()),
         );
         ids.extend(found.event.as_ref().map(|event| event.account.clone()));
+        ids.retain(|id| !unmerged.contains(id));
         let moved = self.moved(&ids).await?;
         if moved.is_empty() {
             return Ok(());

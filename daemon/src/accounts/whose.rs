@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use liaison_core::account::ContactStatus;
 use liaison_core::account::matching::sender::{Ourselves, Sender, Senders, senders};
 use liaison_core::account::matching::{
     AddressHit, EventAffinity, Evidence, FreeMail, Lookups, Match, ThreadAffinity, address_keys,
     domain_keys, match_sender,
 };
-use liaison_core::ids::{ContactId, EffectId};
+use liaison_core::account::{Contact, ContactStatus};
+use liaison_core::crm;
+use liaison_core::ids::{AccountId, ContactId, EffectId};
 use liaison_core::mail::MessageView;
 use liaison_core::mail::address::Address;
 
@@ -43,6 +44,9 @@ pub struct Asked<'a> {
     /// Free-mail providers.
     pub free_mail: &'a FreeMail,
 }
+
+/// Accounts of which it is known that no other took their place.
+pub(super) type Unmerged = BTreeSet<AccountId>;
 
 /// Whom a message is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,12 +87,12 @@ impl Books {
     pub async fn whose(&self, asked: Asked<'_>) -> Result<Whose, BooksError> {
         let mut otherwise = None;
         for (index, sender) in asked.senders.tries.iter().enumerate() {
-            let mut found = self.lookups_for(sender, asked.free_mail).await?;
+            let (mut found, unmerged) = self.lookups_for(sender, asked.free_mail).await?;
             found.event.clone_from(&asked.event);
             if sender.in_thread {
                 found.thread.clone_from(&asked.thread);
             }
-            self.follow_merges(&mut found).await?;
+            self.follow_merges(&mut found, &unmerged).await?;
             let whose = Whose {
                 matched: match_sender(sender, &found, asked.free_mail),
                 address: sender.address.clone(),
@@ -111,25 +115,22 @@ impl Books {
         &self,
         sender: &Sender,
         free_mail: &FreeMail,
-    ) -> Result<Lookups, BooksError> {
+    ) -> Result<(Lookups, Unmerged), BooksError> {
         match &sender.address {
             Some(address) if !sender.own && sender.from_count == 1 => {
                 self.match_lookups(address, free_mail).await
             }
-            _ => Ok(Lookups::default()),
+            _ => Ok(Default::default()),
         }
     }
 
-    /// What a match of one address needs: at most [`GETS_MAX`] point reads. Domains are read when
-    /// the address itself says nothing.
-    ///
-    /// # Errors
-    /// As the store.
-    pub async fn match_lookups(
+    /// What a match of one address needs: at most [`GETS_MAX`] point reads, in two looks where the
+    /// address is known. Domains are read when the address itself says nothing.
+    async fn match_lookups(
         &self,
         address: &Address,
         free_mail: &FreeMail,
-    ) -> Result<Lookups, BooksError> {
+    ) -> Result<(Lookups, Unmerged), BooksError> {
         let mut found = Lookups::default();
         let addresses = address_keys(address);
         let mut left = GETS_MAX
@@ -137,12 +138,13 @@ impl Books {
             .saturating_sub(MERGE_GETS);
         self.by_address(addresses, &mut found).await?;
         if !found.decided.is_empty() {
-            return Ok(found);
+            return Ok((found, Unmerged::new()));
         }
-        left = left.saturating_sub(self.who_left(&mut found, left).await?);
+        let (read, unmerged) = self.who_left(&mut found, left).await?;
+        left = left.saturating_sub(read);
         let hits = || found.addresses.iter().flat_map(|(_, hits)| hits);
         if hits().any(|hit| is_there(&found, hit)) {
-            return Ok(found);
+            return Ok((found, unmerged));
         }
         let mut domains = domain_keys(address.domain(), free_mail);
         if let Some(registrable) = domains.pop() {
@@ -150,24 +152,41 @@ impl Books {
             domains.push(registrable);
         }
         self.by_domain(domains, &mut found).await?;
-        Ok(found)
+        Ok((found, unmerged))
     }
 
-    /// Reads the contacts who have the address, as far as that leaves room for domains; returns how
-    /// many were read. Who is not read counts as there.
-    async fn who_left(&self, found: &mut Lookups, room: usize) -> Result<usize, BooksError> {
+    /// Reads the contacts who have the address, as far as that leaves room for domains, and with
+    /// the same look whether another account took the place of theirs; returns how many contacts
+    /// were read. Who is not read counts as there.
+    async fn who_left(
+        &self,
+        found: &mut Lookups,
+        room: usize,
+    ) -> Result<(usize, Unmerged), BooksError> {
         let hits = found.addresses.iter().flat_map(|(_, hits)| hits);
         let contacts: BTreeSet<ContactId> = hits.filter_map(|hit| hit.contact.clone()).collect();
         let most = room.saturating_sub(DOMAIN_GETS_MIN);
-        let mut read: usize = 0;
-        for id in contacts.into_iter().take(most) {
-            read = read.saturating_add(1);
-            let contact = self.contact(&id).await?;
-            if contact.is_some_and(|contact| contact.status == ContactStatus::Left) {
-                found.left.insert(id);
+        let contacts: Vec<ContactId> = contacts.into_iter().take(most).collect();
+        let hits = found.addresses.iter().flat_map(|(_, hits)| hits);
+        let accounts: Unmerged = hits.map(|hit| hit.account.clone()).collect();
+        let accounts: Vec<AccountId> = accounts.into_iter().take(MERGE_GETS).collect();
+        let merges = accounts.iter();
+        let merges = merges.map(|id| keys::merge(crm::Kind::Account, id.as_str()));
+        let asked: Vec<Key> = contacts.iter().map(keys::contact).chain(merges).collect();
+        if asked.is_empty() {
+            return Ok((0, Unmerged::new()));
+        }
+        let mut rows = self.store.get(&asked).await?.into_iter();
+        for (id, key) in contacts.iter().zip(&asked) {
+            if let Some(row) = rows.next().flatten()
+                && row.record::<Contact>(key)?.record.status == ContactStatus::Left
+            {
+                found.left.insert(id.clone());
             }
         }
-        Ok(read)
+        let unmerged = accounts.into_iter().zip(rows);
+        let unmerged = unmerged.filter_map(|(id, row)| row.is_none().then_some(id));
+        Ok((contacts.len(), unmerged.collect()))
     }
 
     /// Everything that the records have under an address and its domains, for gates and lists: all
@@ -184,7 +203,7 @@ impl Books {
         self.by_address(address_keys(address), &mut found).await?;
         let domains = domain_keys(address.domain(), free_mail);
         self.by_domain(domains, &mut found).await?;
-        self.follow_merges(&mut found).await?;
+        self.follow_merges(&mut found, &Unmerged::new()).await?;
         Ok(found)
     }
 

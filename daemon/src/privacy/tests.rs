@@ -483,7 +483,7 @@ async fn a_person_is_erased_under_all_ids_and_what_others_did_stays_counted() {
                 ("account", "Berg Ltd"),
                 ("kind", "call"),
                 ("subject", "Invoice"),
-                ("at", "2026-03-02"),
+                ("at", "2026-03-02T09:00:00Z"),
                 ("contacts", "Bob;Ann"),
             ],
         ),

@@ -48,7 +48,9 @@ impl RecordBook {
         }
         let mut gone = from.record.clone();
         gone.merged_into = Some(into.record.id.clone());
-        let taken = taken(&from.record, &into.record);
+        let mut own = self.books.all_names_of(&gone.id).await?;
+        own.extend(self.books.all_names_of(&into.record.id).await?);
+        let taken = taken(&from.record, &into.record, &own);
         let mut after = into.record.clone();
         for change in &taken {
             after
@@ -171,9 +173,9 @@ impl RecordBook {
     }
 }
 
-/// What changes of `into`: what it gets of `from`, and that neither links to itself.
-fn taken(from: &CrmRecord, into: &CrmRecord) -> Vec<FieldChange> {
-    let own = [from.id.as_str(), into.id.as_str()];
+/// What changes of `into`: what it gets of `from`, and that it does not link to itself under one of
+/// its `own` names.
+fn taken(from: &CrmRecord, into: &CrmRecord, own: &[String]) -> Vec<FieldChange> {
     let mut taken = Vec::new();
     for field in from.kind.spec().fields {
         let linked = matches!(field.kind, FieldType::Link(_) | FieldType::Links(_));
@@ -210,12 +212,12 @@ fn taken(from: &CrmRecord, into: &CrmRecord) -> Vec<FieldChange> {
     taken
 }
 
-/// A link, or links, without those to either of the two that become one.
-fn without(value: Value, own: [&str; 2]) -> Value {
+/// A link, or links, without those to one of these.
+fn without(value: Value, own: &[String]) -> Value {
     match value {
-        Value::Text(id) if own.contains(&id.as_str()) => Value::Null,
+        Value::Text(id) if own.contains(&id) => Value::Null,
         Value::Texts(mut ids) => {
-            ids.retain(|id| !own.contains(&id.as_str()));
+            ids.retain(|id| !own.contains(id));
             match ids.is_empty() {
                 true => Value::Null,
                 false => Value::Texts(ids),

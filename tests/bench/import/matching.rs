@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use liaison::accounts::whose::Asked;
 use liaison::books::{Books, keys};
 use liaison::store::content::ContentStore;
 use liaison::store::sled::{SledOptions, SledStore};
 use liaison::store::{Fence, ShardId, Store};
 use liaison_core::account::free_mail::FreeMail;
-use liaison_core::account::matching::sender::Sender;
-use liaison_core::account::matching::{MatchOutcome, match_sender};
+use liaison_core::account::matching::MatchOutcome;
+use liaison_core::account::matching::sender::{Sender, Senders};
 use liaison_core::mail::address::Address;
 use liaison_tests::chance::Chance;
 use tokio::runtime::Runtime;
@@ -43,12 +44,16 @@ pub fn run(state: &Path, contacts: u64, report: &mut Report) {
             let text = format!("person{number}@customer{account}.example");
             let address = Address::parse(&text).expect("an address");
             let begin = Instant::now();
-            let found = books.match_lookups(&address, &free_mail).await;
-            let found = found.expect("look up");
-            let sender = Sender::of(address.clone(), false);
-            let matched = match_sender(&sender, &found, &free_mail);
+            let senders = Senders::one(Sender::of(address.clone(), false));
+            let asked = Asked {
+                senders: &senders,
+                thread: None,
+                event: None,
+                free_mail: &free_mail,
+            };
+            let whose = books.whose(asked).await.expect("look up");
             matching.push(begin.elapsed());
-            assert_eq!(matched.outcome, MatchOutcome::Account, "{text}");
+            assert_eq!(whose.matched.outcome, MatchOutcome::Account, "{text}");
             let key = keys::by_addr(&address.key());
             let begin = Instant::now();
             let row = store.get(std::slice::from_ref(&key)).await.expect("get");

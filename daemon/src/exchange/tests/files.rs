@@ -32,7 +32,7 @@ async fn a_row_makes_the_account_and_its_contact_and_again_changes_nothing() {
 #[tokio::test]
 async fn an_import_that_was_cut_off_is_completed_and_repeats_nothing() {
     let mut file = "account.name,name,emails,external_id\n".to_owned();
-    for n in 0..1_300 {
+    for n in 0..4_300 {
         let account = n / 5;
         file.push_str(&format!(
             "Firm {account},Person {n},p{n}@firm{account}.example,c{n}\n"
@@ -48,11 +48,11 @@ async fn an_import_that_was_cut_off_is_completed_and_repeats_nothing() {
             .unwrap();
         reading.took(taken, &mut |_, _| {});
     }
-    assert_eq!(reading.report().done_line, 1_001);
+    assert_eq!(reading.report().done_line, 4_001);
     let rest = desk.import(Kind::Contact, &file).await;
     assert_eq!(rest.rejected, []);
-    assert_eq!(rest.others, counts(300, 0, 1_000));
-    assert_eq!(rest.accounts, counts(60, 0, 200));
+    assert_eq!(rest.others, counts(300, 0, 4_000));
+    assert_eq!(rest.accounts, counts(60, 0, 800));
 }
 
 #[tokio::test]

@@ -46,15 +46,21 @@ impl Fate for Meddled {
 
 #[tokio::test]
 async fn rows_that_met_another_writer_are_decided_again() {
-    let mut file = String::from("account.name,external_id,name,emails,role\n");
-    for nth in 0..1_200 {
-        // Contacts of few accounts: each commit rests on rows of the one before it.
-        let account = nth % 40;
-        let line = format!("Firm {account},c{nth},P {nth},p{nth}@firm{account}.example,Buyer\n");
-        file.push_str(&line);
-    }
+    let file = |role: &str| {
+        let mut file = String::from("account.name,external_id,name,emails,role\n");
+        for nth in 0..1_200 {
+            let account = nth % 40;
+            let line =
+                format!("Firm {account},c{nth},P {nth},p{nth}@firm{account}.example,{role}\n");
+            file.push_str(&line);
+        }
+        file
+    };
+    let (first, later) = (file("Buyer"), file("Head of Purchasing"));
     let quiet = Desk::new();
-    let expected = quiet.import(Kind::Contact, &file).await;
+    quiet.import(Kind::Contact, &first).await;
+    let expected = quiet.import(Kind::Contact, &later).await;
+    assert_eq!(expected.others, counts(0, 1_200, 0));
 
     let desk = Desk::new();
     let meddled = Arc::new(Watched {
@@ -71,11 +77,11 @@ async fn rows_that_met_another_writer_are_decided_again() {
         books,
         ..desk
     };
-    let first = desk.import(Kind::Contact, &file).await;
-    assert_eq!(first, expected);
+    desk.import(Kind::Contact, &first).await;
+    assert_eq!(desk.import(Kind::Contact, &later).await, expected);
     let lost = meddled.fate.lost.load(Ordering::SeqCst);
-    assert!(lost > 2, "{lost} commits met another writer");
-    let again = desk.import(Kind::Contact, &file).await;
+    assert!(lost > 1, "{lost} commits met another writer");
+    let again = desk.import(Kind::Contact, &later).await;
     assert_eq!(again.others, counts(0, 0, 1_200));
 
     // Row by row the same as without the other.

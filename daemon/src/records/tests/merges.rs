@@ -178,7 +178,8 @@ async fn a_merge_keeps_a_persons_word_and_makes_nothing_a_part_of_itself() {
     assert_eq!(now.text("parent"), None);
     assert_eq!(now.text("industry"), Some("bakery"));
     // It can still be changed, and what a person said stays their word.
-    book.set(Kind::Account, &holding.id, &[("tier", "A")]).await;
+    book.set(Kind::Account, &holding.id, &[("tier", "key")])
+        .await;
     let import = Put::upsert(
         Kind::Account,
         &[("name", "Holding"), ("industry", "retail")],
