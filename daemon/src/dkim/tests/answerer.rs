@@ -22,6 +22,8 @@ pub(crate) enum Mood {
 struct Inner {
     zone: Mutex<BTreeMap<String, Vec<String>>>,
     mood: Mutex<Mood>,
+    /// Ends of names that it behaves otherwise for.
+    moods: Mutex<BTreeMap<String, Mood>>,
     asked: AtomicUsize,
     over_tcp: AtomicUsize,
     stop: AtomicBool,
@@ -46,6 +48,7 @@ impl Answerer {
         let inner = Arc::new(Inner {
             zone: Mutex::default(),
             mood: Mutex::new(Mood::Answers),
+            moods: Mutex::default(),
             asked: AtomicUsize::new(0),
             over_tcp: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -65,6 +68,12 @@ impl Answerer {
 
     pub fn is(&self, mood: Mood) {
         *self.inner.mood.lock().unwrap() = mood;
+    }
+
+    /// How it behaves about names of `domain`, whose name servers are a stranger's.
+    pub fn is_about(&self, domain: &str, mood: Mood) {
+        let mut moods = self.inner.moods.lock().unwrap();
+        moods.insert(format!("{domain}."), mood);
     }
 
     /// Questions so far, and those of them over TCP.
@@ -127,8 +136,10 @@ impl Inner {
     fn answer(&self, question: &[u8], tcp: bool) -> Option<Vec<u8>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.over_tcp.fetch_add(usize::from(tcp), Ordering::SeqCst);
-        let mood = *self.mood.lock().unwrap();
         let (name, end) = asked_name(question)?;
+        let moods = self.moods.lock().unwrap().clone();
+        let about = moods.iter().find(|(domain, _)| name.ends_with(*domain));
+        let mood = about.map_or(*self.mood.lock().unwrap(), |(_, mood)| *mood);
         let texts = self.zone.lock().unwrap().get(&name).cloned();
         let texts = texts.unwrap_or_default();
         let truncated = mood == Mood::Truncates && !tcp;
