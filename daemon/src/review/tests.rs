@@ -53,6 +53,7 @@ async fn ask(house: &House, command: &str, arguments: Value) -> Result<Value, Ap
         clock: Arc::new(house.clock.clone()),
         office: house.office.clone(),
         case_kinds: Arc::default(),
+        dry_runs: Arc::default(),
         live: None,
     };
     let caller = Caller {

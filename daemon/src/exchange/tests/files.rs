@@ -43,7 +43,7 @@ async fn an_import_that_was_cut_off_is_completed_and_repeats_nothing() {
         Reading::open(Cursor::new(file.as_bytes()), Kind::Contact, None, false).unwrap();
     for _ in 0..2 {
         assert!(reading.portion(&mut |_, _| {}).unwrap());
-        let taken = take(&desk.records, reading.rows(), (&by(Source::Import), false))
+        let taken = take(&desk.records, reading.rows(), (&by(Source::Import), None))
             .await
             .unwrap();
         reading.took(taken, &mut |_, _| {});
