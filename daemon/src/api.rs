@@ -318,6 +318,7 @@ commands! {
     "match" Observe matching::of;
     "review-list" Observe review::list;
     "review-show" Observe review::show;
+    "review-rules" Observe review::rules;
     "review-resolve" Approve review::resolve;
     "review-dismiss" Approve review::dismiss;
     "review-reopen" Approve review::reopen;

@@ -242,6 +242,52 @@ async fn a_whole_domain_is_decided_at_once_and_a_free_mail_one_never() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_answers_taught_is_listed_with_the_way_to_take_it_back() {
+    let mut house = House::new().await;
+    let [beta, _] = shared(&house).await;
+    for (sender, id) in [("x", "x1"), ("y", "y1")] {
+        let message = from(&format!("{sender}@shared.example"), id);
+        house.receive(&message).await;
+    }
+    let ids: Vec<String> = reviews(&house)
+        .await
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    let none = ask(&house, "review-rules", json!({})).await.unwrap();
+    assert_eq!(none["rules"], json!([]));
+    let first = json!({ "id": ids[0], "account": "Beta", "why": "she said so" });
+    ask(&house, "review-resolve", first).await.unwrap();
+    house.advance(1);
+    let second = json!({ "id": ids[1], "account": "Gamma", "domain": true });
+    ask(&house, "review-resolve", second).await.unwrap();
+
+    let told = ask(&house, "review-rules", json!({})).await.unwrap();
+    assert_eq!(told["count"], 2);
+    let (newest, oldest) = (&told["rules"][0], &told["rules"][1]);
+    assert_eq!(newest["subject"], "shared.example");
+    assert_eq!(newest["account"]["name"], "Gamma");
+    assert_eq!(oldest["subject"], "x@shared.example");
+    assert_eq!(oldest["account"], json!({ "id": beta, "name": "Beta" }));
+    assert_eq!(oldest["who"], "uid 7");
+    assert_eq!(oldest["why"], "she said so");
+    assert!(oldest["at"].as_str() < newest["at"].as_str(), "{told}");
+    let because = oldest["evidence"].to_string();
+    assert!(because.contains("shared.example"), "{because}");
+    let undo = oldest["undo"].as_str().unwrap();
+    assert_eq!(undo, format!("liaison review reopen {}", ids[0]));
+
+    ask(&house, "review-reopen", json!({ "id": ids[0] }))
+        .await
+        .unwrap();
+    let told = ask(&house, "review-rules", json!({})).await.unwrap();
+    assert_eq!(
+        (&told["count"], &told["rules"][0]["subject"]),
+        (&json!(1), &json!("shared.example"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn suggestions_grow_stale_after_three_days_and_can_still_be_answered() {
     let mut house = House::new().await;
     shared(&house).await;
