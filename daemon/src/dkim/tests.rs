@@ -1,6 +1,7 @@
 //! Signatures that are real, forged, old, partial or garbage, and DNS that helps or does not.
 
 pub(crate) mod answerer;
+mod hostile;
 pub(crate) mod signer;
 
 use bytes::Bytes;
