@@ -125,7 +125,7 @@ async fn a_report_of_one_account_tells_nothing_of_others() {
 async fn what_was_merged_is_one_line_with_all_its_figures() {
     let desk = desk();
     let now = desk.context.clock.now();
-    let day = &now.to_string()[..10];
+    let day = now.to_jiff().strftime("%Y-%m-%d").to_string();
     let (old, new) = (
         put(&desk, "accounts", json!({ "name": "Old Mills" })).await,
         put(&desk, "accounts", json!({ "name": "New Mills" })).await,
