@@ -168,7 +168,7 @@ pub async fn take(
                 filling(Chunk::new(store.clone())).part(some).await?
             }
         };
-        let later = match now.rows.len() {
+        let later: &[Row] = match now.rows.len() {
             0 => &[],
             done => rest.get(done..).unwrap_or_default(),
         };
