@@ -34,6 +34,7 @@ use crate::accounts::{AccountBook, AccountsError, By};
 use crate::books::{Books, BooksError, chain};
 use crate::clock::Clock;
 pub use crate::config::Role;
+use crate::exchange::dry::DryRuns;
 use crate::office::Office;
 use crate::outbox::StepError;
 use crate::privacy::PrivacyError;
@@ -108,6 +109,8 @@ pub struct ApiContext {
     pub office: Arc<Office>,
     /// Kinds of cases that the configured plugins keep.
     pub case_kinds: Arc<BTreeSet<String>>,
+    /// Dry runs of imports that go on.
+    pub dry_runs: Arc<DryRuns>,
     /// The running daemon; `None` when the caller opened the store itself.
     pub live: Option<Arc<dyn Live>>,
 }
@@ -315,6 +318,7 @@ commands! {
     "match" Observe matching::of;
     "review-list" Observe review::list;
     "review-show" Observe review::show;
+    "review-rules" Observe review::rules;
     "review-resolve" Approve review::resolve;
     "review-dismiss" Approve review::dismiss;
     "review-reopen" Approve review::reopen;

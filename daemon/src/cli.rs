@@ -341,6 +341,7 @@ fn review(command: Review) -> Result<Asked, Failure> {
         ),
         Review::Dismiss(decide) => say("review-dismiss", decide),
         Review::Reopen(decide) => say("review-reopen", decide),
+        Review::Rules => asks("review-rules", json!({})),
     }
 }
 

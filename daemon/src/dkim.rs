@@ -14,7 +14,7 @@ mod signature;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use liaison_core::account::matching::registrable;
 use liaison_core::mail::authenticity::single_sender;
 use liaison_core::mail::{Address, DkimCheck, DkimDoubt, MessageView, Verdict};
 use liaison_core::time::Timestamp;
@@ -90,7 +90,10 @@ impl DkimVerifier {
         }
         let wanted: Vec<Claim> = claims.sound.iter().take(SIGNATURES_MAX).cloned().collect();
         let names: Vec<String> = wanted.iter().map(Claim::key_name).collect();
-        let answers = join_all(names.iter().map(|name| self.dns.txt(name))).await;
+        // All of them are aligned with the From domain: they have its registrable part.
+        let domain = from.domain().as_str();
+        let domain = registrable(domain).unwrap_or(domain);
+        let answers = self.dns.txts(domain, &names).await;
         let proofs = {
             let (bytes, from) = (bytes.clone(), from.clone());
             let asked = wanted.into_iter().zip(answers).collect();

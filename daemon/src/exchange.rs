@@ -7,6 +7,7 @@
 mod columns;
 mod csv_rows;
 mod dates;
+pub mod dry;
 pub mod export;
 pub mod mapping;
 mod names;

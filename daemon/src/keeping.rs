@@ -11,6 +11,7 @@ mod migrate;
 pub mod night;
 mod restore;
 pub mod retention;
+mod reviews;
 pub mod sweep;
 mod transfer;
 mod verify;

@@ -10,6 +10,7 @@ mod meant;
 mod merge;
 mod page;
 mod proposals;
+mod standing;
 mod write;
 
 use liaison_core::crm::{CrmRecord, FieldChange, Kind, Problem, Source};
@@ -20,6 +21,7 @@ use crate::books::{Books, BooksError};
 use crate::store::ReadError;
 
 pub use proposals::Verdict;
+pub use standing::StandingIds;
 
 /// How often a change that lost a race is decided again.
 const TRIES_MAX: u32 = 8;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, records};
+use crate::clock::{Clock, SystemClock};
 use crate::exchange::export::{Exported, PAGE_RECORDS_MAX, Page};
 use crate::exchange::people::{Where, people};
 use crate::exchange::taking::take;
@@ -29,6 +30,12 @@ pub(super) struct PutMany {
     file: String,
     #[serde(default)]
     dry_run: bool,
+    /// Of a dry run's portions behind the first: the name that the answer to the first gave it.
+    #[serde(default)]
+    run: Option<String>,
+    /// It is the last portion of a dry run.
+    #[serde(default)]
+    ends: bool,
     rows: Vec<Row>,
 }
 
@@ -52,8 +59,26 @@ pub(super) async fn put_many(
         return Err(ApiError::Arguments(text));
     }
     let by = import_by(context, caller, &arguments.file);
-    let how = (&by, arguments.dry_run);
-    let taken = take(&records::book(context), &arguments.rows, how).await?;
+    let now = SystemClock.monotonic();
+    let run = match (arguments.dry_run, arguments.run) {
+        (false, _) => None,
+        (true, None) => Some(context.dry_runs.begin(&context.books, now)),
+        (true, Some(name)) => match context.dry_runs.again(&name, now) {
+            Some(run) => Some((name, run)),
+            None => {
+                let text = "this dry run is forgotten (the daemon was started anew, or others \
+                            began theirs): run it again";
+                return Err(ApiError::NotNow(text.to_owned()));
+            }
+        },
+    };
+    let (run, dry) = run.unzip();
+    let how = (&by, dry.as_ref());
+    let mut taken = take(&records::book(context), &arguments.rows, how).await?;
+    if let Some(run) = run.as_deref().filter(|_| arguments.ends) {
+        context.dry_runs.end(run, now);
+    }
+    taken.run = run;
     answer(&taken)
 }
 
@@ -222,3 +247,6 @@ pub(super) async fn accept(
         "undo": "a recorded contact stays; `liaison contacts set ID status=left` takes it out of use",
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! The questions themselves are in [`liaison_core::report`]; here they are fed, page by page.
 
-use liaison_core::crm::{Kind, money};
+use liaison_core::crm::{CrmRecord, Kind, money};
 use liaison_core::effect::MailEffect;
 use liaison_core::mail::address::Address;
 use liaison_core::records::TaskRecord;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{ApiContext, ApiError, Caller, Nothing, records};
 use crate::books::keys::TouchBy;
 use crate::office::Office;
-use crate::records::RecordBook;
+use crate::records::{RecordBook, StandingIds};
 use crate::store::{Ns, Range};
 
 /// What `report` takes.
@@ -74,10 +74,12 @@ pub(super) async fn ask(
     spec.check(&arguments.given())?;
     let book = records::book(context);
     let params = arguments.params(context, &book).await?;
+    let standing = book.standing_ids().await?;
     let mut asking = Asking {
         context,
         book: &book,
         params: &params,
+        standing: &standing,
         question: spec.ask(&params),
     };
     for feed in asking.question.feeds() {
@@ -152,13 +154,15 @@ struct Asking<'a> {
     context: &'a ApiContext,
     book: &'a RecordBook,
     params: &'a Params,
+    /// Lines are by the records that stand now, whatever a fact was written with.
+    standing: &'a StandingIds,
     question: Box<dyn Question>,
 }
 
 impl Asking<'_> {
     async fn feed(&mut self, feed: Feed) -> Result<(), ApiError> {
         let question = &mut self.question;
-        let books = &self.context.books;
+        let (books, standing) = (&self.context.books, self.standing);
         match feed {
             Feed::Records(kind) => self.records(kind).await?,
             Feed::Named => {
@@ -174,11 +178,17 @@ impl Asking<'_> {
             Feed::LastTouches => self.touches(|_| true).await?,
             Feed::LastCalls => self.touches(|touch| touch.way.is_spoken()).await?,
             Feed::Mails => {
-                let each = |mail: MailEffect| question.take(Fact::Mail(&mail));
+                let each = |mut mail: MailEffect| {
+                    standing.relink_mail(&mut mail);
+                    question.take(Fact::Mail(&mail));
+                };
                 books.each(Range::all(Ns::Effect), each).await?;
             }
             Feed::Tasks => {
-                let each = |task: TaskRecord| question.take(Fact::Task(&task));
+                let each = |mut task: TaskRecord| {
+                    standing.relink_task(&mut task);
+                    question.take(Fact::Task(&task));
+                };
                 books.each(Range::all(Ns::Task), each).await?;
             }
         }
@@ -187,14 +197,17 @@ impl Asking<'_> {
 
     async fn records(&mut self, kind: Kind) -> Result<(), ApiError> {
         let question = &mut self.question;
+        let standing = self.standing;
+        let mut each = |mut record: CrmRecord| {
+            standing.relink(&mut record);
+            question.take(Fact::Record(&record));
+        };
         let Some(account) = &self.params.account else {
-            let each = |record| question.take(Fact::Record(&record));
             return Ok(self.book.each(kind, each).await?);
         };
         let found = match kind {
             Kind::Account => self.book.get(kind, account).await?.into_iter().collect(),
             Kind::Product | Kind::Quota | Kind::Forecast => {
-                let each = |record| question.take(Fact::Record(&record));
                 return Ok(self.book.each(kind, each).await?);
             }
             Kind::Exposure | Kind::Reference => {
@@ -206,9 +219,7 @@ impl Asking<'_> {
             }
             _ => self.book.linked(kind, "account", account).await?,
         };
-        for record in &found {
-            question.take(Fact::Record(record));
-        }
+        found.into_iter().for_each(&mut each);
         Ok(())
     }
 

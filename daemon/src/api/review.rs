@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 
+use liaison_core::ids::AccountId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::matching::account_ref;
-use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, why, with};
+use super::{ApiContext, ApiError, Caller, Id, Nothing, Shown, TRIES_MAX, Wake, why, with};
 use crate::books::keys;
-use crate::books::rows::{ReviewRow, ReviewState};
+use crate::books::rows::{MatchRuleRow, ReviewRow, ReviewState};
 use crate::review::decide::{self, DecideError, Decided, state_word};
 use crate::review::is_stale;
 use crate::store::{Ns, Range};
@@ -90,6 +91,46 @@ pub(super) async fn show(
     }
     let audit = context.books.audit_of(&row.id).await?;
     Ok(json!({ "review": review, "messages": messages, "audit": audit }))
+}
+
+/// What people's answers taught: whose mail from an address or a domain is from then on.
+pub(super) async fn rules(
+    context: &ApiContext,
+    _caller: &Caller,
+    _arguments: Nothing,
+) -> Result<Value, ApiError> {
+    let mut shown = Shown::new("rules");
+    let each = |row: MatchRuleRow| {
+        shown.offer((Reverse(row.at), row.subject.clone()), || json!(row));
+    };
+    context.books.each(Range::all(Ns::MatchRule), each).await?;
+    let mut answer = shown.answer();
+    let rows = answer.get_mut("rules").and_then(Value::as_array_mut);
+    for row in rows.into_iter().flatten() {
+        let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (id, account) = (text("review").to_owned(), text("account").to_owned());
+        let review = context.books.get::<ReviewRow>(keys::review(&id)).await?;
+        let review = review.map(|review| review.record);
+        let undo = match review.as_ref().map(|review| &review.state) {
+            Some(ReviewState::Resolved { .. }) => format!("liaison review reopen {id}"),
+            // Mail came that it does not cover: the next answer takes its place.
+            Some(_) => format!("liaison review resolve {id} ACCOUNT"),
+            None => "its review is not there: the next one of that sender replaces it".to_owned(),
+        };
+        let account = AccountId::from(account.as_str());
+        let account = match context.books.account(&account).await? {
+            Some(account) => context.books.standing_account(account).await?.id,
+            None => account,
+        };
+        let more = json!({
+            "account": account_ref(context, &account).await?,
+            "address": review.as_ref().map(|review| &review.address),
+            "evidence": review.as_ref().map(|review| &review.evidence),
+            "undo": undo,
+        });
+        *row = with(std::mem::take(row), more);
+    }
+    Ok(answer)
 }
 
 /// What `review-resolve` takes.

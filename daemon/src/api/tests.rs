@@ -107,6 +107,7 @@ pub(crate) fn desk() -> Desk {
             clock: Arc::new(clock.clone()),
             office: Arc::new(office()),
             case_kinds: Arc::new(["lead".to_owned()].into()),
+            dry_runs: Arc::default(),
             live: Some(woken.clone()),
         },
         clock,
@@ -238,7 +239,8 @@ pub(crate) fn hold() -> HoldEffect {
     }
 }
 
-fn message(key: &str, class: &str) -> MessageRecord {
+/// A message of a stranger.
+pub(crate) fn message(key: &str, class: &str) -> MessageRecord {
     MessageRecord {
         key: key.into(),
         message_id: Some(format!("{key}@example.net")),

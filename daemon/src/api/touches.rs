@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use liaison_core::crm::Kind;
-use liaison_core::ids::AccountId;
+use liaison_core::ids::{AccountId, ContactId};
 use liaison_core::touch::Touch;
 use serde_json::{Value, json};
 
@@ -107,16 +107,31 @@ impl Names<'_> {
         }
     }
 
+    /// The name of whoever stands for a contact now.
+    async fn name(&self, id: &ContactId) -> Result<String, ApiError> {
+        let book = records::book(self.context);
+        let Some(contact) = book.get(Kind::Contact, id.as_str()).await? else {
+            return Ok(id.0.clone());
+        };
+        let contact = book.standing(contact).await?;
+        let name = contact.text("name");
+        let name = name.or_else(|| contact.texts("emails").first().map(String::as_str));
+        Ok(name.unwrap_or(id.as_str()).to_owned())
+    }
+
     async fn of(&mut self, touch: &Touch) -> Result<Vec<String>, ApiError> {
-        let mut names = Vec::new();
+        let mut names: Vec<String> = Vec::new();
         for id in &touch.contacts {
             if !self.known.contains_key(id.as_str()) {
-                let contact = self.context.books.contact(id).await?;
-                let name = contact.and_then(|one| one.name.or(one.addresses.into_iter().next()));
-                self.known
-                    .insert(id.0.clone(), name.unwrap_or_else(|| id.0.clone()));
+                let name = self.name(id).await?;
+                self.known.insert(id.0.clone(), name);
             }
-            names.extend(self.known.get(id.as_str()).cloned());
+            // Two that are one by now are named once.
+            if let Some(name) = self.known.get(id.as_str())
+                && !names.contains(name)
+            {
+                names.push(name.clone());
+            }
         }
         Ok(names)
     }

@@ -299,6 +299,7 @@ pub fn api_context(config: &Config, app: &App, live: Option<Arc<dyn Live>>) -> A
         clock: app.clock.clone(),
         office: app.office.clone(),
         case_kinds: crate::api::case_kinds(config),
+        dry_runs: Arc::default(),
         live,
     }
 }

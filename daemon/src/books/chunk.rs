@@ -29,6 +29,8 @@ const STAGED: u64 = 1 << 63;
 pub(crate) struct Chunk {
     // Short locks without await.
     base: Mutex<Arc<dyn Store>>,
+    /// Never handed out: that the store behind changed meanwhile conflicts with nothing.
+    is_overlay: bool,
     staged: Mutex<Staged>,
     /// What was read ahead of the store behind. A row that others change meanwhile is found out by
     /// the expectations, as if it had been read then.
@@ -68,8 +70,18 @@ impl Chunk {
     pub(crate) fn new(base: Arc<dyn Store>) -> Chunk {
         Chunk {
             base: Mutex::new(base),
+            is_overlay: false,
             staged: Mutex::default(),
             known: Mutex::default(),
+        }
+    }
+
+    /// One for what is never written: rows that it holds hide those behind, and of the others it
+    /// always shows what is there now. Audit rows, which no decision reads, are not kept.
+    pub(crate) fn overlay(base: Arc<dyn Store>) -> Chunk {
+        Chunk {
+            is_overlay: true,
+            ..Chunk::new(base)
         }
     }
 
@@ -342,8 +354,16 @@ impl Store for Chunk {
         })
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitId, CommitError>> {
-        let taken = self.lock().take(batch);
+    fn commit(&self, mut batch: Batch) -> BoxFuture<'_, Result<CommitId, CommitError>> {
+        if self.is_overlay {
+            batch.puts.retain(|(key, _)| key.ns != Ns::Audit);
+        }
+        let mut staged = self.lock();
+        let taken = staged.take(batch);
+        if self.is_overlay {
+            staged.expect.clear();
+        }
+        drop(staged);
         Box::pin(async move { taken })
     }
 

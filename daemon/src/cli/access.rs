@@ -261,6 +261,7 @@ fn context(office: Arc<Office>, case_kinds: Arc<BTreeSet<String>>, books: Books)
         clock: Arc::new(SystemClock),
         office,
         case_kinds,
+        dry_runs: Arc::default(),
         live: None,
     }
 }

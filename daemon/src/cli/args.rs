@@ -520,6 +520,8 @@ pub enum Review {
     Dismiss(Decide),
     /// Take either back
     Reopen(Decide),
+    /// What the answers taught: whose mail from an address or domain is, since when and by whom
+    Rules,
 }
 
 /// `accounts add`.

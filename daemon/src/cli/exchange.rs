@@ -83,14 +83,17 @@ async fn put_all(
 ) -> Result<(), Failure> {
     let mut progress = Progress::new(reading.progress().1);
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut run: Option<String> = None;
     loop {
         let portion = reading.portion(&mut |line, raw| rejects.add(line, raw));
         if !portion.map_err(|error| failed(&error))? {
             break;
         }
-        let arguments = json!({ "file": name, "dry_run": dry_run, "rows": reading.rows() });
+        let arguments =
+            json!({ "file": name, "dry_run": dry_run, "run": run, "rows": reading.rows() });
         let answer = session.call("records-put-many", arguments).await?;
         let taken: Taken = serde_json::from_value(answer).map_err(|error| failed(&error))?;
+        run.clone_from(&taken.run);
         reading.took(taken, &mut |line, raw| rejects.add(line, raw));
         progress.at(reading.progress().0);
         let pending = futures_util::poll!(interrupted.as_mut()).is_pending();
@@ -100,6 +103,10 @@ async fn put_all(
         }
     }
     progress.end();
+    if run.is_some() {
+        let arguments = json!({ "dry_run": true, "run": run, "ends": true, "rows": [] });
+        session.call("records-put-many", arguments).await?;
+    }
     Ok(())
 }
 

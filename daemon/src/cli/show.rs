@@ -24,6 +24,7 @@ pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String 
             .to_owned(),
         "match" => matched(value),
         "review-show" => review(value, wording),
+        "review-rules" => rules(value, wording),
         "import" | "accounts-import" => imported(value),
         "accounts-show" => account(value),
         "outbox-show" => mail(value, wording),
@@ -302,6 +303,24 @@ fn review(value: &Value, wording: &Wording) -> String {
     for way in ways {
         let command = format!("liaison review {}", way.replace("ID", &id));
         let _ = writeln!(out, "  {}", wording.commands(&command));
+    }
+    out
+}
+
+fn rules(value: &Value, wording: &Wording) -> String {
+    let columns: Columns = &[
+        ("MAIL FROM", "/subject"),
+        ("IS OF", "/account/name"),
+        ("SINCE", "/at"),
+        ("BY", "/who"),
+        ("WHY", "/why"),
+        ("ASKED BECAUSE", "/evidence/0/text"),
+        ("REVIEW", "/review"),
+    ];
+    let mut out = list(value, "rules", columns);
+    if !items(value, "/rules").is_empty() {
+        let command = wording.commands("liaison review reopen REVIEW");
+        let _ = writeln!(out, "Take one back with {command}");
     }
     out
 }

@@ -1,10 +1,13 @@
-//! TXT records from DNS, remembered for a while, and asked for less while nobody answers.
+//! TXT records from DNS, remembered for a while, and asked for less where nobody answers.
+
+mod troubles;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use mail_auth::hickory_resolver::TokioResolver;
 use mail_auth::hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
@@ -16,6 +19,7 @@ use mail_auth::hickory_resolver::proto::rr::{Name, RData};
 use mail_auth::hickory_resolver::system_conf::read_system_conf;
 
 use crate::clock::{Clock, SystemClock};
+use troubles::{PROBE, Reply, Troubles};
 
 /// Names whose answers are remembered.
 const NAMES_MAX: usize = 1_000;
@@ -29,11 +33,6 @@ const MISSING_TTL: Duration = Duration::from_secs(300);
 const TRY: (Duration, usize) = (Duration::from_millis(1_200), 1);
 /// Time for all of it, whatever the servers do.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
-/// Questions without an answer, one after the other, from which on nobody is asked for
-/// [`REST`]: a dead server must not hold up each message anew.
-const TROUBLES_MAX: u32 = 3;
-/// See [`TROUBLES_MAX`].
-const REST: Duration = Duration::from_secs(30);
 
 /// What is known of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +58,33 @@ pub(super) struct Dns {
 struct Known {
     /// With the time until which each is remembered.
     answers: HashMap<String, (Answer, Duration)>,
-    /// Questions in a row that nobody answered.
-    troubles: u32,
-    /// Until when nobody is asked.
-    rests_until: Option<Duration>,
+    troubles: Troubles,
+}
+
+/// What came of one question.
+struct Found {
+    answer: Answer,
+    /// How long to remember it.
+    ttl: Duration,
+    reply: Reply,
+}
+
+impl Found {
+    fn missing() -> Found {
+        Found {
+            answer: Answer::Missing,
+            ttl: MISSING_TTL,
+            reply: Reply::Answer,
+        }
+    }
+
+    fn unknown(why: String, reply: Reply) -> Found {
+        Found {
+            answer: Answer::Unknown(why),
+            ttl: Duration::ZERO,
+            reply,
+        }
+    }
 }
 
 impl Dns {
@@ -75,62 +97,73 @@ impl Dns {
         }
     }
 
-    /// The TXT records of a name that ends with a dot.
-    pub(super) async fn txt(&self, name: &str) -> Answer {
+    /// The TXT records of names of one message, each with a final dot, all of them names of one
+    /// registrable `domain`: what its name servers do counts once, and against it alone.
+    pub(super) async fn txts(&self, domain: &str, names: &[String]) -> Vec<Answer> {
         let now = SystemClock.monotonic();
-        if let Some(answer) = self.remembered(name, now) {
-            return answer;
-        }
-        let resolver = self.resolver.get_or_init(|| resolver(&self.servers));
-        let (answer, ttl) = match resolver {
-            Ok(resolver) => tokio::time::timeout(ANSWER_LIMIT, asked(resolver, name))
-                .await
-                .unwrap_or_else(|_| (Answer::Unknown(too_late()), Duration::ZERO)),
-            Err(why) => (Answer::Unknown(why.clone()), Duration::ZERO),
+        let (known, rests) = {
+            let known = self.known();
+            let answers = names.iter().map(|name| known.remembered(name, now));
+            let answers: Vec<Option<Answer>> = answers.collect();
+            (answers, known.troubles.rests(domain, now))
         };
-        self.learn(name, &answer, ttl);
-        answer
+        let answers = known.into_iter().zip(names).map(|(known, name)| async {
+            match (known, &rests) {
+                (Some(answer), _) => (answer, None),
+                (None, Some(why)) => (Answer::Unknown(why.clone()), None),
+                (None, None) => {
+                    let found = self.found(name).await;
+                    self.remember(name, &found);
+                    (found.answer, Some(found.reply))
+                }
+            }
+        });
+        let answers = join_all(answers).await;
+        let replies: Vec<Reply> = answers.iter().filter_map(|(_, reply)| *reply).collect();
+        self.learn(domain, &replies).await;
+        answers.into_iter().map(|(answer, _)| answer).collect()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remembered(&self, name: &str, now: Duration) -> Option<Answer> {
-        let mut known = self.known();
-        if let Some((answer, until)) = known.answers.get(name)
-            && *until > now
-        {
-            return Some(answer.clone());
-        }
-        match known.rests_until {
-            Some(until) if until > now => {
-                let seconds = until.saturating_sub(now).as_secs();
-                let why = format!("DNS did not answer lately; it is asked again in {seconds} s");
-                Some(Answer::Unknown(why))
-            }
-            Some(_) => {
-                // One question more, and if that is not answered, the next rest.
-                known.rests_until = None;
-                known.troubles = TROUBLES_MAX.saturating_sub(1);
-                None
-            }
-            None => None,
+    async fn found(&self, name: &str) -> Found {
+        match self.resolver.get_or_init(|| resolver(&self.servers)) {
+            Ok(resolver) => tokio::time::timeout(ANSWER_LIMIT, asked(resolver, name))
+                .await
+                .unwrap_or_else(|_| Found::unknown(too_late(), Reply::Silence)),
+            Err(why) => Found::unknown(why.clone(), Reply::Silence),
         }
     }
 
-    fn learn(&self, name: &str, answer: &Answer, ttl: Duration) {
-        let now = SystemClock.monotonic();
-        let mut known = self.known();
-        if matches!(answer, Answer::Unknown(_)) {
-            known.troubles = known.troubles.saturating_add(1);
-            if known.troubles >= TROUBLES_MAX {
-                known.rests_until = Some(now.saturating_add(REST));
-            }
+    /// Notes the best of the replies, and looks whether our resolver is there where that is in
+    /// doubt.
+    async fn learn(&self, domain: &str, replies: &[Reply]) {
+        let has = |wanted: Reply| replies.contains(&wanted);
+        let Some(reply) = [Reply::Answer, Reply::Failure, Reply::Silence]
+            .into_iter()
+            .find(|reply| has(*reply))
+        else {
+            return;
+        };
+        let doubtful = {
+            let now = SystemClock.monotonic();
+            self.known().troubles.learn(domain, reply, now)
+        };
+        if doubtful {
+            let replied = self.found(PROBE).await.reply != Reply::Silence;
+            let now = SystemClock.monotonic();
+            self.known().troubles.probed(replied, now);
+        }
+    }
+
+    fn remember(&self, name: &str, found: &Found) {
+        if matches!(found.answer, Answer::Unknown(_)) {
             return;
         }
-        known.troubles = 0;
-        known.rests_until = None;
+        let now = SystemClock.monotonic();
+        let mut known = self.known();
         if known.answers.len() >= NAMES_MAX {
             known.answers.retain(|_, (_, until)| *until > now);
         }
@@ -140,10 +173,17 @@ impl Dns {
                 known.answers.remove(&first);
             }
         }
-        let until = now.saturating_add(ttl);
+        let until = now.saturating_add(found.ttl);
         known
             .answers
-            .insert(name.to_owned(), (answer.clone(), until));
+            .insert(name.to_owned(), (found.answer.clone(), until));
+    }
+}
+
+impl Known {
+    fn remembered(&self, name: &str, now: Duration) -> Option<Answer> {
+        let (answer, until) = self.answers.get(name)?;
+        (*until > now).then(|| answer.clone())
     }
 }
 
@@ -187,10 +227,9 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
     server
 }
 
-/// The answer, and how long to remember it.
-async fn asked(resolver: &TokioResolver, name: &str) -> (Answer, Duration) {
+async fn asked(resolver: &TokioResolver, name: &str) -> Found {
     let Ok(query) = Name::from_str_relaxed(name) else {
-        return (Answer::Missing, MISSING_TTL);
+        return Found::missing();
     };
     let lookup = match resolver.txt_lookup(query).await {
         Ok(lookup) => lookup,
@@ -200,13 +239,14 @@ async fn asked(resolver: &TokioResolver, name: &str) -> (Answer, Duration) {
                 ResponseCode::NXDomain | ResponseCode::NoError
             ) =>
         {
-            return (Answer::Missing, MISSING_TTL);
+            return Found::missing();
         }
         Err(error) => {
-            return (
-                Answer::Unknown(format!("DNS did not answer ({error})")),
-                Duration::ZERO,
-            );
+            let reply = match &error {
+                NetError::Dns(_) | NetError::Proto(_) => Reply::Failure,
+                _ => Reply::Silence,
+            };
+            return Found::unknown(format!("DNS did not answer ({error})"), reply);
         }
     };
     let mut records: Vec<Vec<u8>> = Vec::new();
@@ -224,7 +264,11 @@ async fn asked(resolver: &TokioResolver, name: &str) -> (Answer, Duration) {
         records.push(text);
     }
     match records.is_empty() {
-        true => (Answer::Missing, MISSING_TTL),
-        false => (Answer::Records(records), ttl.max(TTL.0)),
+        true => Found::missing(),
+        false => Found {
+            answer: Answer::Records(records),
+            ttl: ttl.max(TTL.0),
+            reply: Reply::Answer,
+        },
     }
 }

@@ -1,9 +1,11 @@
 //! Signatures that are real, forged, old, partial or garbage, and DNS that helps or does not.
 
 pub(crate) mod answerer;
+mod hostile;
 pub(crate) mod signer;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use liaison_core::mail::{DkimCheck, DkimDoubt, ParseLimits, Verdict, parse_message};
 use liaison_core::time::Timestamp;
 
@@ -281,7 +283,7 @@ async fn without_an_answer_from_dns_nobody_knows() {
             assert_eq!(found.verdict, Verdict::Unknown, "{mood:?}: {found:?}");
             assert!(found.detail.contains("DNS"), "{found:?}");
         }
-        // Three questions wait; then it is left alone for a while.
+        // Two messages wait; then their domain is left alone for a while.
         assert!(took(began).as_secs() < 20, "{mood:?} {:?}", took(began));
         assert!(world.dns.asked().0 < 20, "{mood:?} {:?}", world.dns.asked());
     }
@@ -295,6 +297,60 @@ async fn without_an_answer_from_dns_nobody_knows() {
     };
     let found = world.check(&rsa.sign(MESSAGE, USUAL)).await;
     assert_eq!(found.verdict, Verdict::Unknown, "{found:?}");
+}
+
+/// Strangers choose their domains, and may have many with dead name servers.
+#[tokio::test]
+async fn dead_domains_of_strangers_switch_nothing_off() {
+    for mood in [Mood::Silent, Mood::Fails] {
+        let good = Signer::rsa("example.com");
+        let world = World::with(&[&good]);
+        let dead: Vec<String> = (0..12).map(|nth| format!("dead{nth}.example")).collect();
+        let from = |domain: &str| {
+            let message = MESSAGE.replace("example.com", domain);
+            Signer::rsa(domain).sign(&message, USUAL)
+        };
+        for domain in &dead {
+            world.dns.is_about(domain, mood);
+        }
+        let messages: Vec<String> = dead.iter().map(|domain| from(domain)).collect();
+        let found = join_all(messages.iter().map(|message| world.check(message))).await;
+        assert!(found.iter().all(|found| found.verdict == Verdict::Unknown));
+        let found = world.check(&good.sign(MESSAGE, USUAL)).await;
+        assert_eq!(found.verdict, Verdict::Pass, "{mood:?}: {found:?}");
+
+        // One domain's messages wait twice, also under names of its own.
+        world.check(&messages[0]).await;
+        let asked = world.dns.asked();
+        for message in [&messages[0], &from("mail.dead0.example")] {
+            let found = world.check(message).await;
+            let why = "about dead0.example lately";
+            assert!(found.detail.contains(why), "{mood:?}: {found:?}");
+        }
+        assert_eq!(world.dns.asked(), asked, "{mood:?}");
+    }
+}
+
+/// Our resolver itself is dead: after three domains nobody waits any more.
+#[tokio::test]
+async fn a_dead_resolver_is_left_alone() {
+    let world = World::with(&[]);
+    world.dns.is(Mood::Silent);
+    let check = async |nth: usize| {
+        let domain = format!("customer{nth}.example");
+        let message = MESSAGE.replace("example.com", &domain);
+        let signed = Signer::rsa(&domain).sign(&message, USUAL);
+        world.check(&signed).await
+    };
+    join_all((0..3).map(check)).await;
+    let asked = world.dns.asked();
+    let found = check(3).await;
+    assert_eq!(found.verdict, Verdict::Unknown, "{found:?}");
+    assert!(
+        found.detail.contains("the DNS servers did not"),
+        "{found:?}"
+    );
+    assert_eq!(world.dns.asked(), asked);
 }
 
 #[tokio::test]

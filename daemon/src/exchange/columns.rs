@@ -259,6 +259,9 @@ fn one(
                 if !texts.contains(&text) {
                     texts.push(text);
                 }
+                if holds_one(rule) {
+                    break;
+                }
             }
             None => passed_over(*index, cell),
         }
@@ -267,6 +270,13 @@ fn one(
         true => Ok(rule.default.clone()),
         false => Ok(Some(texts.join(&rule.join))),
     }
+}
+
+/// Of several columns the first that says something is taken: two days are no day.
+fn holds_one(rule: &Rule) -> bool {
+    use FieldType::{At, Day, Money, MonthDay, Whole};
+    let kind = rule.field.map(|field| field.kind);
+    matches!(kind, Some(Day | MonthDay | At | Money | Whole(..)))
 }
 
 /// The cell in our words; `None` where it is not taken.
@@ -287,8 +297,8 @@ fn translated(rule: &Rule, cell: &str) -> Option<String> {
 fn typed(rule: &Rule, text: String) -> Result<String, String> {
     let kind = rule.field.map(|field| field.kind);
     let text = match kind {
-        Some(FieldType::Day) => dates::day(&text, &rule.dates)?,
-        Some(FieldType::MonthDay) => match dates::day(&text, &rule.dates) {
+        Some(FieldType::Day) => dates::day(&text, &rule.dates, &rule.zone)?,
+        Some(FieldType::MonthDay) => match dates::day(&text, &rule.dates, &rule.zone) {
             Ok(day) => day.get(5..).unwrap_or_default().to_owned(),
             Err(_) => text,
         },

@@ -81,15 +81,17 @@ impl DateFormat {
     }
 }
 
-/// A day in ISO form; text that is none of the formats is returned as it is, for whoever knows
-/// what is allowed.
+/// A day in ISO form; of an instant with its offset the day in `zone`.
 ///
 /// # Errors
 /// Which formats were tried.
-pub(super) fn day(text: &str, formats: &[DateFormat]) -> Result<String, String> {
+pub(super) fn day(text: &str, formats: &[DateFormat], zone: &TimeZone) -> Result<String, String> {
     let text = text.trim();
     if let Ok(day) = text.parse::<Date>() {
         return Ok(day.to_string());
+    }
+    if let Some(at) = instant(text) {
+        return Ok(at.to_zoned(zone.clone()).date().to_string());
     }
     match civil(text, formats) {
         Some(at) => Ok(at.date().to_string()),
@@ -104,7 +106,7 @@ pub(super) fn day(text: &str, formats: &[DateFormat]) -> Result<String, String> 
 /// Which formats were tried.
 pub(super) fn at(text: &str, formats: &[DateFormat], zone: &TimeZone) -> Result<String, String> {
     let text = text.trim();
-    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+    if let Some(at) = instant(text) {
         return Ok(at.to_string());
     }
     let at = text
@@ -115,6 +117,23 @@ pub(super) fn at(text: &str, formats: &[DateFormat], zone: &TimeZone) -> Result<
     match zoned {
         Some(zoned) => Ok(zoned.timestamp().to_string()),
         None => Err(tried(formats, "2026-03-02T09:00:00Z")),
+    }
+}
+
+/// An instant with its offset, also one without the colon that RFC 3339 wants (`+0000`).
+fn instant(text: &str) -> Option<jiff::Timestamp> {
+    if let Ok(at) = text.parse() {
+        return Some(at);
+    }
+    let (front, minutes) = text.split_at_checked(text.len().checked_sub(2)?)?;
+    let (_, hours) = front.split_at_checked(front.len().checked_sub(3)?)?;
+    let hours = hours.strip_prefix(['+', '-'])?;
+    let is_offset = [hours, minutes]
+        .iter()
+        .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    match is_offset {
+        true => format!("{front}:{minutes}").parse().ok(),
+        false => None,
     }
 }
 
@@ -167,10 +186,13 @@ mod tests {
             ("M/D/YYYY", "3/2/2026 9:30 AM", Ok("2026-03-02")),
             ("M/D/YYYY h:mm a", "3/2/2026 9:30 PM", Ok("2026-03-02")),
             ("YYYY-MM-DD", "2026-03-02 09:30", Ok("2026-03-02")),
+            ("M/D/YYYY", "2026-03-01T23:30:00.000Z", Ok("2026-03-02")),
+            ("M/D/YYYY", "2026-03-01T23:30:00.000+0000", Ok("2026-03-02")),
             ("DD/MM/YYYY", "12/31/2026", Err("DD/MM/YYYY or YYYY-MM-DD")),
             ("DD/MM/YYYY", "soon", Err("DD/MM/YYYY")),
         ] {
-            let read = day(text, &formats(&[written]));
+            let berlin = TimeZone::get("Europe/Berlin").unwrap();
+            let read = day(text, &formats(&[written]), &berlin);
             match day_is {
                 Ok(day_is) => assert_eq!(read.as_deref(), Ok(day_is), "{written} {text}"),
                 Err(says) => assert!(read.unwrap_err().contains(says), "{written} {text}"),
@@ -186,6 +208,7 @@ mod tests {
             ("7/2/2026 9:30 PM", "2026-07-02T19:30:00Z"),
             ("2026-03-02T09:30:00Z", "2026-03-02T09:30:00Z"),
             ("2026-03-02T09:30:00+05:00", "2026-03-02T04:30:00Z"),
+            ("2026-03-02T09:30:00.000+0500", "2026-03-02T04:30:00Z"),
             ("2026-03-02 09:30", "2026-03-02T08:30:00Z"),
             ("3/2/2026", "2026-03-01T23:00:00Z"),
         ] {

@@ -55,6 +55,9 @@ impl Counts {
 pub struct ImportReport {
     /// Nothing was written.
     pub dry_run: bool,
+    /// The first line of a dry run that does not see all lines before it.
+    #[serde(skip)]
+    pub sees_less_from: Option<u64>,
     /// Rows of the file.
     pub rows: u64,
     /// The last line that is done: what comes behind it was not looked at.
@@ -171,6 +174,8 @@ pub struct Reading<R> {
     /// Its bytes in the file.
     bytes: usize,
     waiting: Waiting,
+    /// A dry run remembers no more.
+    full: bool,
 }
 
 /// What is remembered of a row until it is taken.
@@ -246,6 +251,7 @@ impl<R: Read + Seek> Reading<R> {
             bytes: 0,
             out: Vec::new(),
             waiting: Waiting::default(),
+            full: false,
         })
     }
 
@@ -376,8 +382,7 @@ impl<R: Read> Reading<R> {
             let fewer = self.waiting.round.is_none_or(|before| left.len() < before);
             self.waiting.round = Some(left.len());
             for (row, out, refusal) in left {
-                // A dry run does not see what earlier portions would have made.
-                let without = self.waiting.links_later || self.report.dry_run;
+                let without = self.waiting.links_later || self.report.sees_less_from.is_some();
                 let bare = match (fewer, without) {
                     (true, _) => Some(row),
                     (false, true) => self.without_link(row, &refusal),
@@ -457,6 +462,16 @@ impl<R: Read> Reading<R> {
             std::mem::take(&mut self.rows),
         );
         self.report.proposals = self.report.proposals.saturating_add(taken.proposals);
+        if self.full
+            && self.report.sees_less_from.is_none()
+            && let Some(row) = rows.first()
+        {
+            self.report.sees_less_from = Some(row.line);
+            let text = "from here on the dry run does not see all rows before: it may count as \
+                        created what a real run only updates, and warn of less";
+            self.report.note(Some(row.line), text.to_owned());
+        }
+        self.full = taken.full;
         if let Some(row) = rows.last()
             && self.waiting.round.is_none()
         {

@@ -8,13 +8,14 @@ use liaison_core::mail::address::Address;
 use liaison_core::message::cut_text;
 use serde::{Deserialize, Serialize};
 
+use super::dry::DryRun;
 use super::{Note, Part, Row};
 use crate::books::chunk::Chunk;
 use crate::books::rows::{ByAddrRow, ByDomainRow};
 use crate::books::{Books, BooksError, keys};
 use crate::records::ahead::Coming;
 use crate::records::{Put, RecordBook, RecordBy, RecordsError, Saved};
-use crate::store::{BATCH_ROWS_MAX, CommitError, CommitId, Store};
+use crate::store::{BATCH_ROWS_MAX, CommitId, Store};
 
 /// Rows (puts, deletes, expectations) from which on a commit takes no further row of a file.
 const CHUNK_ROWS_MAX: usize = BATCH_ROWS_MAX - ROW_ROWS_MAX;
@@ -23,8 +24,11 @@ const CHUNK_ROWS_MAX: usize = BATCH_ROWS_MAX - ROW_ROWS_MAX;
 const ROW_ROWS_MAX: usize = 400;
 /// Bytes of keys and values from which on a commit takes no further row of a file.
 const CHUNK_BYTES_MAX: usize = 768 * 1024;
-/// How often rows that met another writer are decided again.
+/// How often rows that met another writer are decided again before the first of them is rejected.
 const TRIES_MAX: u32 = 8;
+/// From which try on only one row is decided at a time: a record that others keep changing then
+/// holds up its own row and no other.
+const ALONE_FROM: u32 = 3;
 /// Rows of a file whose records are read at once: about as many as a commit takes.
 const AHEAD_ROWS: usize = 150;
 /// Accounts whose ids are remembered within a portion.
@@ -59,7 +63,8 @@ pub struct Refusal {
     pub value: String,
     /// Why, and what to do.
     pub reason: String,
-    /// It links to a record that is not there, and may come with a later row.
+    /// It links to a record that is not there, and may come with a later row; or others changed
+    /// its record each time.
     #[serde(default)]
     pub waits: bool,
 }
@@ -75,6 +80,12 @@ pub struct Taken {
     pub proposals: u64,
     /// What somebody may want to know.
     pub notes: Vec<Note>,
+    /// The dry run remembers no more: the rows behind do not see all rows before them.
+    #[serde(default)]
+    pub full: bool,
+    /// Of a dry run whose portions come one by one: its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 impl Taken {
@@ -94,23 +105,48 @@ struct OneRow {
     notes: Vec<Note>,
 }
 
-/// Takes rows into the books; with `dry_run` the answer is the same and nothing is written.
+impl OneRow {
+    fn refused(row: &Row, refusal: Refusal) -> OneRow {
+        OneRow {
+            outcomes: vec![Outcome::Rejected; row.parts.len()],
+            rejected: Some(refusal),
+            ..OneRow::default()
+        }
+    }
+
+    /// Others were faster each time.
+    fn contended(row: &Row) -> OneRow {
+        let refusal = Refusal {
+            line: row.line,
+            kind: row.parts.last().map_or(Kind::Account, |part| part.kind),
+            field: None,
+            value: String::new(),
+            reason: format!(
+                "others changed the same records meanwhile, each of {TRIES_MAX} times: import the \
+                 file again when they are done, it completes the rest"
+            ),
+            waits: true,
+        };
+        OneRow::refused(row, refusal)
+    }
+}
+
+/// Takes rows into the books; in a dry run the answer is the same, only `dry` sees what would have
+/// been written, and nothing is.
 ///
-/// While one commit is written the next is made up in front of it.
+/// While one commit is written the next is made up in front of it. Rows that met another writer are
+/// decided again from their first read; a row whose record others changed each of [`TRIES_MAX`]
+/// times is rejected, and told to be imported again.
 ///
 /// # Errors
 /// As the store; rows of commits before it are in.
 pub async fn take(
     records: &RecordBook,
     rows: &[Row],
-    (by, dry_run): (&RecordBy, bool),
+    (by, dry): (&RecordBy, Option<&DryRun>),
 ) -> Result<Taken, BooksError> {
     let books = records.books();
-    let store = match dry_run {
-        // A dry run keeps its rows to itself, and sees them.
-        true => Arc::new(Chunk::new(books.store.clone())),
-        false => books.store.clone(),
-    };
+    let store = dry.map_or_else(|| books.store.clone(), DryRun::layer);
     let books = &books.through(store.clone());
     let filling = |chunk: Chunk| Taking {
         records,
@@ -121,39 +157,41 @@ pub async fn take(
     let mut taken = Taken::default();
     let (mut rest, mut tries) = (rows, 0);
     let mut ready: Option<Filled> = None;
-    while !rest.is_empty() {
+    while let Some(first) = rest.first() {
         let now = match ready.take() {
-            Some(filled) => Ok(filled),
-            None => filling(Chunk::new(store.clone())).part(rest).await,
-        };
-        let written = match now {
-            Ok(now) => {
-                let later = rest.get(now.rows.len()..).unwrap_or_default();
-                let next = filling(Chunk::new(now.chunk.clone())).part_of(later);
-                let (committed, next) = tokio::join!(now.commit(books), next);
-                committed.map(|id| (now, id, next, later))
-            }
-            Err(error) => Err(error),
-        };
-        match written {
-            Err(error) if error.is_conflict() && tries < TRIES_MAX => tries += 1,
-            Err(error) => return Err(error),
-            Ok((now, id, next, later)) => {
-                tries = 0;
-                rest = later;
-                ready = match next {
-                    Ok(next) => next,
-                    // What it read has changed since: it is made up again.
-                    Err(error) if error.is_conflict() => None,
-                    Err(error) => return Err(error),
+            Some(filled) => filled,
+            None => {
+                let some = match tries < ALONE_FROM {
+                    true => rest,
+                    false => rest.get(..1).unwrap_or(rest),
                 };
+                filling(Chunk::new(store.clone())).part(some).await?
+            }
+        };
+        let later: &[Row] = match now.rows.len() {
+            0 => &[],
+            done => rest.get(done..).unwrap_or_default(),
+        };
+        let next = filling(Chunk::new(now.chunk.clone())).part_of(later);
+        let (committed, next) = tokio::join!(now.commit(books), next);
+        match committed? {
+            Some(id) => {
+                (rest, tries) = (later, 0);
+                // Where its first row met another writer it is made up again.
+                ready = next?.filter(|next| !next.rows.is_empty());
                 if let Some(next) = &ready {
                     next.chunk.settle(&now.chunk, id, store.clone());
                 }
                 now.rows.into_iter().for_each(|row| taken.add(row));
             }
+            None if tries < TRIES_MAX => tries += 1,
+            None => {
+                taken.add(OneRow::contended(first));
+                (rest, tries) = (rest.get(1..).unwrap_or_default(), 0);
+            }
         }
     }
+    taken.full = dry.is_some_and(DryRun::is_full);
     Ok(taken)
 }
 
@@ -164,12 +202,20 @@ struct Filled {
 }
 
 impl Filled {
-    async fn commit(&self, books: &Books) -> Result<CommitId, BooksError> {
+    /// `None` when others changed meanwhile what was read, or already kept its first row out.
+    async fn commit(&self, books: &Books) -> Result<Option<CommitId>, BooksError> {
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
         let mut batch = books.batch();
         self.chunk.seal(&mut batch);
-        match batch.is_empty() {
-            true => Ok(CommitId(0)),
-            false => books.commit_as(batch).await,
+        if batch.is_empty() {
+            return Ok(Some(CommitId(0)));
+        }
+        match books.commit_as(batch).await {
+            Ok(id) => Ok(Some(id)),
+            Err(error) if error.is_conflict() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
@@ -191,7 +237,7 @@ impl Taking<'_> {
         }
     }
 
-    /// As many rows as fit one commit.
+    /// As many rows as fit one commit, up to the first that met another writer.
     async fn part(self, rows: &[Row]) -> Result<Filled, BooksError> {
         let mut done = Vec::new();
         let mut accounts: HashMap<Part, String> = HashMap::new();
@@ -201,7 +247,12 @@ impl Taking<'_> {
                 let coming = coming.flat_map(coming_of);
                 self.records.ahead(&self.chunk, coming).await?;
             }
-            done.push(self.row(row, &mut accounts).await?);
+            match self.row(row, &mut accounts).await {
+                Ok(Some(row)) => done.push(row),
+                Ok(None) => break,
+                Err(error) if error.is_conflict() => break,
+                Err(error) => return Err(error),
+            }
             // What was read ahead is never waited for, and the commit before this one goes on.
             tokio::task::yield_now().await;
             let size = self.chunk.size();
@@ -215,11 +266,12 @@ impl Taking<'_> {
         })
     }
 
+    /// `None`: what one of its parts read was changed before another read it.
     async fn row(
         &self,
         row: &Row,
         accounts: &mut HashMap<Part, String>,
-    ) -> Result<OneRow, BooksError> {
+    ) -> Result<Option<OneRow>, BooksError> {
         // What a row writes is seen by its own parts, and thrown away when one of them is refused.
         let own = Arc::new(Chunk::new(self.chunk.clone()));
         let books = self.books.through(own.clone());
@@ -253,17 +305,10 @@ impl Taking<'_> {
                         .await?;
                 }
                 Err(RecordsError::Books(error)) => return Err(error),
-                // Another writer was faster: the whole commit is made up again.
-                Err(RecordsError::Contended) => {
-                    let key = keys::record(part.kind, part.id.as_deref().unwrap_or_default());
-                    return Err(CommitError::Conflict(key).into());
-                }
+                Err(RecordsError::Contended) => return Ok(None),
                 Err(error) => {
-                    return Ok(OneRow {
-                        outcomes: vec![Outcome::Rejected; row.parts.len()],
-                        rejected: Some(refusal(row.line, part.kind, error)),
-                        ..OneRow::default()
-                    });
+                    let refusal = refusal(row.line, part.kind, error);
+                    return Ok(Some(OneRow::refused(row, refusal)));
                 }
             }
         }
@@ -277,7 +322,7 @@ impl Taking<'_> {
         {
             accounts.insert(part.clone(), id);
         }
-        Ok(one)
+        Ok(Some(one))
     }
 
     /// An account is looked after by one of our people, also when another system says otherwise.

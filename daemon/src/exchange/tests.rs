@@ -1,4 +1,6 @@
 mod cards;
+mod contended;
+mod dry;
 mod everything;
 mod files;
 mod others;
@@ -9,6 +11,7 @@ use std::io::Cursor;
 use liaison_core::crm::{CrmRecord, Kind, Source};
 use liaison_core::time::Timestamp;
 
+use super::dry::DryRun;
 use super::mapping::Mapping;
 use super::reading::{Counts, ImportReport, Reading};
 use super::taking::take;
@@ -73,10 +76,15 @@ impl Desk {
         mut reading: Reading<Cursor<&[u8]>>,
         rejects: &mut Vec<(Rejected, String)>,
     ) -> Result<ImportReport, ImportError> {
-        let dry = reading.report().dry_run;
+        let dry = reading.report().dry_run.then(|| DryRun::new(&self.books));
         let mut reject = |line: &Rejected, raw: &str| rejects.push((line.clone(), raw.to_owned()));
         while reading.portion(&mut reject)? {
-            let taken = take(&self.records, reading.rows(), (&by(Source::Import), dry)).await?;
+            let taken = take(
+                &self.records,
+                reading.rows(),
+                (&by(Source::Import), dry.as_ref()),
+            )
+            .await?;
             reading.took(taken, &mut reject);
         }
         Ok(reading.finish())

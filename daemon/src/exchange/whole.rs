@@ -5,6 +5,7 @@ use std::io::Cursor;
 use liaison_core::crm::{Kind, Source};
 
 use super::ImportError;
+use super::dry::DryRun;
 use super::reading::{ImportReport, Reading};
 use super::taking::take;
 use crate::accounts::{AccountBook, By};
@@ -30,8 +31,9 @@ impl AccountBook {
         };
         let records = RecordBook::over(self.books().clone(), self.clone());
         let mut reading = Reading::open(Cursor::new(bytes), Kind::Account, None, dry_run)?;
+        let dry = dry_run.then(|| DryRun::new(self.books()));
         while reading.portion(&mut |_, _| {})? {
-            let taken = take(&records, reading.rows(), (&by, dry_run)).await?;
+            let taken = take(&records, reading.rows(), (&by, dry.as_ref())).await?;
             reading.took(taken, &mut |_, _| {});
         }
         Ok(reading.finish())

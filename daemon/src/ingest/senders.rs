@@ -24,8 +24,9 @@ use crate::dkim::{DkimVerifier, is_signed};
 use crate::office::Office;
 use crate::source::{Batch, BatchMode, Content, FolderRole};
 
-/// Messages whose signatures are checked at the same time.
-const CHECKS_PARALLEL: usize = 8;
+/// Messages whose signatures are checked at the same time: a few groups make a batch, so that the
+/// time of one batch does not end with a handful of messages whose domains have dead name servers.
+const CHECKS_PARALLEL: usize = 64;
 /// Time that the signatures of one batch may take; what is left over is not checked, so that a slow
 /// DNS server does not hold up the mail.
 const BATCH_CHECKS_LIMIT: Duration = Duration::from_secs(10);

@@ -29,11 +29,7 @@ pub(super) async fn forget(
     until: Timestamp,
     open: &HashSet<MessageKey>,
 ) -> Result<u64, BooksError> {
-    let mut forgetting = Forgetting {
-        books,
-        until,
-        removed: 0,
-    };
+    let mut forgetting = Forgetting::new(books, until);
     forgetting.messages(open).await?;
     forgetting.threads().await?;
     forgetting.events().await?;
@@ -51,13 +47,29 @@ pub(super) async fn forget(
 type Rows<T> =
     for<'a> fn(&'a Books, &'a T, Timestamp) -> BoxFuture<'a, Result<Vec<Key>, BooksError>>;
 
-struct Forgetting<'a> {
+/// Removes rows with what hangs on them, and counts them.
+pub(super) struct Forgetting<'a> {
     books: &'a Books,
     until: Timestamp,
     removed: u64,
 }
 
+impl<'a> Forgetting<'a> {
+    pub(super) fn new(books: &'a Books, until: Timestamp) -> Forgetting<'a> {
+        Forgetting {
+            books,
+            until,
+            removed: 0,
+        }
+    }
+}
+
 impl Forgetting<'_> {
+    /// Rows that were removed.
+    pub(super) fn removed(&self) -> u64 {
+        self.removed
+    }
+
     /// Goes through a family and removes what is `old` with what `rows` says.
     async fn family<T: Record + Send + Sync>(
         &mut self,
@@ -109,7 +121,7 @@ impl Forgetting<'_> {
 
     /// Removes the rows of a record, itself last, unless somebody changes it meanwhile: a thread
     /// that a reply joins just now stays.
-    async fn remove_with(
+    pub(super) async fn remove_with(
         &mut self,
         root: &Key,
         version: u64,
@@ -283,7 +295,7 @@ async fn rows_of_effect(
 }
 
 /// The keys of a range.
-async fn all_under(books: &Books, range: Range) -> Result<Vec<Key>, BooksError> {
+pub(super) async fn all_under(books: &Books, range: Range) -> Result<Vec<Key>, BooksError> {
     let (ns, mut rows) = (range.ns, Vec::new());
     books
         .each_row(range, Dir::Forward, |key, _| {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KeepingError;
 use super::retention::{ByDay, Kept, LET_GO_MS, Retention, UNNAMED_MS, second};
+use super::reviews::{REVIEWS_MAX, forget_reviews};
 use crate::books::rows::OutcomeRow;
 use crate::books::{Books, BooksError, keys, replace};
 use crate::store::codec::Record;
@@ -28,7 +29,7 @@ pub struct LetGo {
     pub by_age: u64,
     /// Messages and mails whose bytes were above `content_bytes_max`.
     pub by_size: u64,
-    /// Rows older than `facts`.
+    /// Rows older than `facts`, and questions whose a sender is above what is kept of them.
     pub rows: u64,
     /// Contents removed from the disk.
     pub contents: u64,
@@ -57,6 +58,8 @@ pub async fn sweep(
     if let Some(until) = retention.facts.until(now) {
         pass.let_go.rows = super::forget::forget(books, until, &pass.needed.messages).await?;
     }
+    let asked = forget_reviews(books, retention.facts.until(now), REVIEWS_MAX).await?;
+    pass.let_go.rows = pass.let_go.rows.saturating_add(asked);
     pass.contents(Why::Age(retention.raw_mail)).await?;
     let too_old = retention
         .content_bytes_max

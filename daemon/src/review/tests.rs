@@ -53,6 +53,7 @@ async fn ask(house: &House, command: &str, arguments: Value) -> Result<Value, Ap
         clock: Arc::new(house.clock.clone()),
         office: house.office.clone(),
         case_kinds: Arc::default(),
+        dry_runs: Arc::default(),
         live: None,
     };
     let caller = Caller {
@@ -238,6 +239,52 @@ async fn a_whole_domain_is_decided_at_once_and_a_free_mail_one_never() {
     let arguments = json!({ "id": row.id, "account": "Gamma", "domain": true });
     let refused = ask(&house, "review-resolve", arguments).await.unwrap_err();
     assert!(refused.to_string().contains("free-mail"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_answers_taught_is_listed_with_the_way_to_take_it_back() {
+    let mut house = House::new().await;
+    let [beta, _] = shared(&house).await;
+    for (sender, id) in [("x", "x1"), ("y", "y1")] {
+        let message = from(&format!("{sender}@shared.example"), id);
+        house.receive(&message).await;
+    }
+    let ids: Vec<String> = reviews(&house)
+        .await
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    let none = ask(&house, "review-rules", json!({})).await.unwrap();
+    assert_eq!(none["rules"], json!([]));
+    let first = json!({ "id": ids[0], "account": "Beta", "why": "she said so" });
+    ask(&house, "review-resolve", first).await.unwrap();
+    house.advance(1);
+    let second = json!({ "id": ids[1], "account": "Gamma", "domain": true });
+    ask(&house, "review-resolve", second).await.unwrap();
+
+    let told = ask(&house, "review-rules", json!({})).await.unwrap();
+    assert_eq!(told["count"], 2);
+    let (newest, oldest) = (&told["rules"][0], &told["rules"][1]);
+    assert_eq!(newest["subject"], "shared.example");
+    assert_eq!(newest["account"]["name"], "Gamma");
+    assert_eq!(oldest["subject"], "x@shared.example");
+    assert_eq!(oldest["account"], json!({ "id": beta, "name": "Beta" }));
+    assert_eq!(oldest["who"], "uid 7");
+    assert_eq!(oldest["why"], "she said so");
+    assert!(oldest["at"].as_str() < newest["at"].as_str(), "{told}");
+    let because = oldest["evidence"].to_string();
+    assert!(because.contains("shared.example"), "{because}");
+    let undo = oldest["undo"].as_str().unwrap();
+    assert_eq!(undo, format!("liaison review reopen {}", ids[0]));
+
+    ask(&house, "review-reopen", json!({ "id": ids[0] }))
+        .await
+        .unwrap();
+    let told = ask(&house, "review-rules", json!({})).await.unwrap();
+    assert_eq!(
+        (&told["count"], &told["rules"][0]["subject"]),
+        (&json!(1), &json!("shared.example"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -116,7 +116,7 @@ pub fn record(csv: &Path, dir: &Path, puts: &Path) {
     let mut reading = Reading::open(file, Kind::Contact, None, false).expect("a file of contacts");
     Runtime::new().expect("a runtime").block_on(async {
         while reading.portion(&mut |_, _| {}).expect("read") {
-            let taken = take(&records, reading.rows(), (&by, false)).await;
+            let taken = take(&records, reading.rows(), (&by, None)).await;
             reading.took(taken.expect("take"), &mut |_, _| {});
         }
         store.to.lock().expect("one writer").flush().expect("write");

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::civil::Date;
 
-use super::rows::{Draft, Known, Rows, day, field, link, number, text};
+use super::rows::{Draft, Known, Rows, day, field, know, link, number, text};
 use super::{Answer, Cell, ColumnKind, Fact, Feed, Params, Question};
 use crate::crm::{CrmRecord, Kind};
 
@@ -203,9 +203,7 @@ impl Question for References {
 
     fn take(&mut self, fact: Fact<'_>) {
         match fact {
-            Fact::Named(record) => {
-                self.known.insert(record.id.clone(), record.clone());
-            }
+            Fact::Named(record) => know(&mut self.known, record),
             Fact::Record(one) if one.kind == Kind::Reference => self.reference(one),
             Fact::Record(one) => self.contact(one),
             _ => {}
@@ -305,9 +303,7 @@ impl Question for Exposure {
 
     fn take(&mut self, fact: Fact<'_>) {
         match fact {
-            Fact::Named(record) => {
-                self.known.insert(record.id.clone(), record.clone());
-            }
+            Fact::Named(record) => know(&mut self.known, record),
             Fact::Record(one) if one.kind == Kind::Contact => self.contact(one),
             Fact::Record(one) => {
                 let product = self.params.product.as_deref();

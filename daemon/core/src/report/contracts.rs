@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 
-use super::rows::{Draft, Known, Rows, counted, day, field, link, number, text};
+use super::rows::{Draft, Known, Rows, counted, day, field, know, link, number, text};
 use super::{Answer, ColumnKind, Fact, Feed, Params, Question};
 use crate::crm::states::{AGREEMENT, PROJECT};
 use crate::crm::{CrmRecord, Kind};
@@ -200,9 +200,7 @@ impl Question for Agreements {
 
     fn take(&mut self, fact: Fact<'_>) {
         match fact {
-            Fact::Named(record) => {
-                self.known.insert(record.id.clone(), record.clone());
-            }
+            Fact::Named(record) => know(&mut self.known, record),
             Fact::Record(one) if one.kind == Kind::Agreement => self.agreement(one),
             Fact::Record(one) => self.booking(one),
             _ => {}
@@ -372,9 +370,7 @@ impl Question for Bookings {
 
     fn take(&mut self, fact: Fact<'_>) {
         match fact {
-            Fact::Named(record) => {
-                self.known.insert(record.id.clone(), record.clone());
-            }
+            Fact::Named(record) => know(&mut self.known, record),
             Fact::Record(one) if self.params.is_for(one.text("person")) => self.booking(one),
             _ => {}
         }
@@ -444,10 +440,7 @@ impl Question for Warranties {
 
     fn take(&mut self, fact: Fact<'_>) {
         let one = match fact {
-            Fact::Named(record) => {
-                self.known.insert(record.id.clone(), record.clone());
-                return;
-            }
+            Fact::Named(record) => return know(&mut self.known, record),
             Fact::Record(one) if self.params.is_for(one.text("owner")) => one,
             _ => return,
         };

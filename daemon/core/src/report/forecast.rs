@@ -303,7 +303,10 @@ impl Question for Created {
             return;
         }
         let value = i128::from(one.integer("value").unwrap_or(0));
-        let quarter = Quarter::of(self.params.day(one.created));
+        // One that came from another program began there, not on the day of the import.
+        let began = one.day("created_on");
+        let began = began.unwrap_or_else(|| self.params.day(one.created));
+        let quarter = Quarter::of(began);
         let (count, sum) = self.created.entry((quarter, currency(one))).or_default();
         *count = count.saturating_add(1);
         *sum = sum.saturating_add(value);

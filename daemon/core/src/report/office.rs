@@ -1,6 +1,6 @@
 //! What waits for us today, and what left us.
 
-use super::rows::{Draft, Known, Rows, day, field, link, text};
+use super::rows::{Draft, Known, Rows, day, field, know, link, text};
 use super::{Answer, ColumnKind, Fact, Feed, Params, Question};
 use crate::crm::{CrmRecord, Kind};
 use crate::effect::{Audience, MailEffect};
@@ -51,10 +51,7 @@ impl Question for Approvals {
 
     fn take(&mut self, fact: Fact<'_>) {
         let mail = match fact {
-            Fact::Named(record) => {
-                self.known.insert(record.id.clone(), record.clone());
-                return;
-            }
+            Fact::Named(record) => return know(&mut self.known, record),
             Fact::Mail(mail) => mail,
             _ => return,
         };

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::rows::{Draft, Known, Rows, counted, text};
+use super::rows::{Draft, Known, Rows, counted, know, text};
 use super::sums::{Currency, Earned, Sums, amount, currency, percent, percent_cell};
 use super::{Answer, Cell, ColumnKind, Fact, Feed, Params, Question};
 use crate::crm::{CrmRecord, Kind};
@@ -292,9 +292,7 @@ impl Question for Profit {
     fn take(&mut self, fact: Fact<'_>) {
         match fact {
             Fact::Record(invoice) => earn(&mut self.earnings, invoice, &self.params),
-            Fact::Named(account) => {
-                self.known.insert(account.id.clone(), account.clone());
-            }
+            Fact::Named(account) => know(&mut self.known, account),
             _ => {}
         }
     }
@@ -396,9 +394,7 @@ impl Question for Concentration {
                     *sum = sum.saturating_add(earned.revenue);
                 }
             }
-            Fact::Named(account) => {
-                self.known.insert(account.id.clone(), account.clone());
-            }
+            Fact::Named(account) => know(&mut self.known, account),
             _ => {}
         }
     }

@@ -12,6 +12,9 @@ use crate::crm::{CrmRecord, Kind};
 /// `--account` or `--person` shows it.
 pub const ROWS_MAX: usize = 5_000;
 
+/// A column: its title, and what its cells are.
+pub(super) type Titled = (&'static str, ColumnKind);
+
 /// A cell that may still wait for a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Draft {
@@ -30,6 +33,11 @@ pub(super) type Place = (i64, i128);
 
 /// What the records are that lines tell of: kept as far as lines need them.
 pub(super) type Known = HashMap<String, CrmRecord>;
+
+/// Keeps a record that was brought because lines name it.
+pub(super) fn know(known: &mut Known, record: &CrmRecord) {
+    known.insert(record.id.clone(), record.clone());
+}
 
 /// Lines that are being collected: at most [`ROWS_MAX`], however many are offered.
 #[derive(Debug, Default)]

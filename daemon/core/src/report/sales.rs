@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::{Draft, Known, Rows, counted, day, field, link, number, text, words};
+use super::rows::{
+    Draft, Known, Rows, Titled, counted, day, field, know, link, number, text, words,
+};
 use super::sums::{Currency, amount, currency};
 use super::{Answer, Cell, Column, ColumnKind, Fact, Feed, Params, Quarter, Question, Section};
 use crate::crm::states::{OPPORTUNITY, STAGES};
@@ -58,6 +60,16 @@ impl Total {
     }
 }
 
+/// The columns of a list of sales, between those in front and those behind.
+fn sales(front: &[Titled], behind: &[Titled]) -> Vec<Titled> {
+    let sale = [
+        ("account", ColumnKind::Text),
+        ("opportunity", ColumnKind::Text),
+        ("value", ColumnKind::Amount),
+    ];
+    [front, &sale, behind].concat()
+}
+
 pub(super) fn pipeline(params: &Params) -> Box<dyn Question> {
     Box::new(Pipeline {
         params: params.clone(),
@@ -82,10 +94,7 @@ impl Question for Pipeline {
 
     fn take(&mut self, fact: Fact<'_>) {
         let one = match fact {
-            Fact::Named(record) => {
-                self.known.insert(record.id.clone(), record.clone());
-                return;
-            }
+            Fact::Named(record) => return know(&mut self.known, record),
             Fact::Record(one) if is_open(one) && self.params.is_for(one.text("owner")) => one,
             _ => return,
         };
@@ -129,15 +138,14 @@ impl Question for Pipeline {
             ("without a value", ColumnKind::Number),
             ("oldest, days", ColumnKind::Number),
         ];
-        let each = [
-            ("stage", ColumnKind::Text),
-            ("account", ColumnKind::Text),
-            ("opportunity", ColumnKind::Text),
-            ("value", ColumnKind::Amount),
-            ("owner", ColumnKind::Text),
-            ("days", ColumnKind::Number),
-            ("closes", ColumnKind::Day),
-        ];
+        let each = sales(
+            &[("stage", ColumnKind::Text)],
+            &[
+                ("owner", ColumnKind::Text),
+                ("days", ColumnKind::Number),
+                ("closes", ColumnKind::Day),
+            ],
+        );
         Answer {
             sections: vec![
                 stages.section("By stage", &by_stage, &self.known),
@@ -188,10 +196,7 @@ impl Question for Ageing {
 
     fn take(&mut self, fact: Fact<'_>) {
         let one = match fact {
-            Fact::Named(record) => {
-                self.known.insert(record.id.clone(), record.clone());
-                return;
-            }
+            Fact::Named(record) => return know(&mut self.known, record),
             Fact::Record(one) if is_open(one) && self.params.is_for(one.text("owner")) => one,
             _ => return,
         };
@@ -226,14 +231,12 @@ impl Question for Ageing {
 
     fn answer(self: Box<Self>) -> Answer {
         let columns = |last, kind| {
-            [
-                ("account", ColumnKind::Text),
-                ("opportunity", ColumnKind::Text),
-                ("value", ColumnKind::Amount),
+            let own = [
                 ("owner", ColumnKind::Text),
                 ("days", ColumnKind::Number),
                 (last, kind),
-            ]
+            ];
+            sales(&[], &own)
         };
         let old = format!("{} days or more in one stage", self.params.span());
         let undated = columns("next step", ColumnKind::Text);
@@ -458,10 +461,7 @@ impl Question for WonLost {
 
     fn take(&mut self, fact: Fact<'_>) {
         let one = match fact {
-            Fact::Named(record) => {
-                self.known.insert(record.id.clone(), record.clone());
-                return;
-            }
+            Fact::Named(record) => return know(&mut self.known, record),
             Fact::Record(one) if self.is_meant(one) => one,
             _ => return,
         };
@@ -505,15 +505,10 @@ impl Question for WonLost {
             ("deals", ColumnKind::Number),
             ("value", ColumnKind::Amount),
         ];
-        let each = [
-            ("outcome", ColumnKind::Text),
-            ("on", ColumnKind::Day),
-            ("account", ColumnKind::Text),
-            ("opportunity", ColumnKind::Text),
-            ("value", ColumnKind::Amount),
-            ("reason", ColumnKind::Text),
-            ("against", ColumnKind::Text),
-        ];
+        let each = sales(
+            &[("outcome", ColumnKind::Text), ("on", ColumnKind::Day)],
+            &[("reason", ColumnKind::Text), ("against", ColumnKind::Text)],
+        );
         Answer {
             sections: vec![
                 reasons.section("By reason", &by_reason, &self.known),

@@ -119,6 +119,80 @@ async fn a_report_of_one_account_tells_nothing_of_others() {
     );
 }
 
+/// Nothing that belongs to a record that was merged away is rewritten; a report goes by the record
+/// that stands in its place.
+#[tokio::test]
+async fn what_was_merged_is_one_line_with_all_its_figures() {
+    let desk = desk();
+    let now = desk.context.clock.now();
+    let day = now.to_jiff().strftime("%Y-%m-%d").to_string();
+    let (old, new) = (
+        put(&desk, "accounts", json!({ "name": "Old Mills" })).await,
+        put(&desk, "accounts", json!({ "name": "New Mills" })).await,
+    );
+    let mut people = Vec::new();
+    for (nth, account) in [&old, &new].into_iter().enumerate() {
+        for name in ["Erin", "Fay"] {
+            let emails = format!("{name}{nth}@example.net");
+            let fields = json!({
+                "account": account, "name": format!("{name} {nth}"), "emails": emails,
+                "function": if nth == 0 { "finance" } else { "operations" },
+            });
+            people.push(put(&desk, "contacts", fields).await);
+        }
+        let fields = json!({
+            "account": account, "number": format!("R{nth}"), "issued": day,
+            "amount": "100", "cost": "40", "currency": "EUR",
+        });
+        put(&desk, "invoices", fields).await;
+        let contact = people.last().unwrap();
+        let fields = json!({ "contact": contact, "kind": "referral", "asked_on": day });
+        put(&desk, "references", fields).await;
+    }
+    let merge = async |kind: &str, from: &str, into: &str| {
+        let arguments = json!({ "kind": kind, "from": from, "into": into });
+        desk.ask("records-merge", arguments).await.unwrap();
+    };
+    merge("accounts", &old, &new).await;
+    merge("contacts", &people[1], &people[3]).await;
+
+    let profit = report(&desk, json!({ "name": "profit" })).await;
+    let text = render::text(&profit);
+    assert_eq!(text.matches("New Mills").count(), 1, "{text}");
+    assert!(
+        text.contains("120 EUR") && text.contains("200 EUR"),
+        "{text}"
+    );
+    let share = report(&desk, json!({ "name": "concentration" })).await;
+    assert_eq!(first_column(&share), ["New Mills"]);
+    // Erin and Fay of the old one are people of the new one.
+    let single = report(&desk, json!({ "name": "single-contact" })).await;
+    assert!(first_column(&single).is_empty(), "{single:?}");
+    let references = render::text(&report(&desk, json!({ "name": "references" })).await);
+    assert_eq!(references.matches("Fay 1").count(), 2, "{references}");
+
+    let listed = desk.ask("reports", json!({})).await.unwrap();
+    for one in listed["reports"].as_array().unwrap() {
+        if one["needs"].as_array().unwrap().is_empty() {
+            let name = one["name"].as_str().unwrap();
+            let text = render::text(&report(&desk, json!({ "name": name })).await);
+            assert!(
+                !text.contains("Old Mills") && !text.contains(&old),
+                "{text}"
+            );
+        }
+    }
+
+    // Taken back, each has its own again.
+    let arguments = json!({ "kind": "accounts", "from": old });
+    desk.ask("records-merge", arguments).await.unwrap();
+    let text = render::text(&report(&desk, json!({ "name": "profit" })).await);
+    assert!(
+        text.contains("Old Mills") && !text.contains("200 EUR"),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn what_cannot_be_asked_is_told() {
     let desk = desk();

@@ -17,11 +17,55 @@ pub(crate) enum Mood {
     Fails,
     /// Over UDP only that the answer is too long.
     Truncates,
+    /// Something that is no answer: which of the [`GARBLES`].
+    Garbles(usize),
+}
+
+/// Ways to answer with something that is none.
+pub(crate) const GARBLES: usize = 9;
+
+/// No answer, to a question of which `asked` is the name with type and class.
+fn garbled(how: usize, id: &[u8], asked: &[u8]) -> Vec<u8> {
+    let head = |answers: u16| {
+        let counts = [
+            0,
+            1,
+            answers.to_be_bytes()[0],
+            answers.to_be_bytes()[1],
+            0,
+            0,
+            0,
+            0,
+        ];
+        [id, &[0x81, 0x80], &counts, asked].concat()
+    };
+    // Name (a pointer to the question), TXT, IN, 300 seconds.
+    let txt = [0xC0, 0x0C, 0, 16, 0, 1, 0, 0, 1, 44];
+    let with = |more: &[u8]| [head(1), txt.to_vec(), more.to_vec()].concat();
+    match how {
+        0 => id.to_vec(),
+        1 => [id, &[0xFF; 300]].concat(),
+        2 => head(u16::MAX),
+        // A name that points to itself.
+        3 => [
+            head(1),
+            vec![0xC0, u8::try_from(12 + asked.len()).unwrap(), 0, 16, 0, 1],
+        ]
+        .concat(),
+        // Data longer than the message, a text longer than its data, no text, an empty text.
+        4 => with(&[0xFF, 0xFF, 1, b'x']),
+        5 => with(&[0, 2, 0xFF, b'x']),
+        6 => with(&[0, 0]),
+        7 => with(&[0, 1, 0]),
+        _ => [head(1), vec![0x3F; 500]].concat(),
+    }
 }
 
 struct Inner {
     zone: Mutex<BTreeMap<String, Vec<String>>>,
     mood: Mutex<Mood>,
+    /// Ends of names that it behaves otherwise for.
+    moods: Mutex<BTreeMap<String, Mood>>,
     asked: AtomicUsize,
     over_tcp: AtomicUsize,
     stop: AtomicBool,
@@ -46,6 +90,7 @@ impl Answerer {
         let inner = Arc::new(Inner {
             zone: Mutex::default(),
             mood: Mutex::new(Mood::Answers),
+            moods: Mutex::default(),
             asked: AtomicUsize::new(0),
             over_tcp: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -65,6 +110,12 @@ impl Answerer {
 
     pub fn is(&self, mood: Mood) {
         *self.inner.mood.lock().unwrap() = mood;
+    }
+
+    /// How it behaves about names of `domain`, whose name servers are a stranger's.
+    pub fn is_about(&self, domain: &str, mood: Mood) {
+        let mut moods = self.inner.moods.lock().unwrap();
+        moods.insert(format!("{domain}."), mood);
     }
 
     /// Questions so far, and those of them over TCP.
@@ -127,8 +178,13 @@ impl Inner {
     fn answer(&self, question: &[u8], tcp: bool) -> Option<Vec<u8>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.over_tcp.fetch_add(usize::from(tcp), Ordering::SeqCst);
-        let mood = *self.mood.lock().unwrap();
         let (name, end) = asked_name(question)?;
+        let moods = self.moods.lock().unwrap().clone();
+        let about = moods.iter().find(|(domain, _)| name.ends_with(*domain));
+        let mood = about.map_or(*self.mood.lock().unwrap(), |(_, mood)| *mood);
+        if let Mood::Garbles(how) = mood {
+            return Some(garbled(how, &question[..2], &question[12..end]));
+        }
         let texts = self.zone.lock().unwrap().get(&name).cloned();
         let texts = texts.unwrap_or_default();
         let truncated = mood == Mood::Truncates && !tcp;

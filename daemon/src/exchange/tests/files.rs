@@ -43,7 +43,7 @@ async fn an_import_that_was_cut_off_is_completed_and_repeats_nothing() {
         Reading::open(Cursor::new(file.as_bytes()), Kind::Contact, None, false).unwrap();
     for _ in 0..2 {
         assert!(reading.portion(&mut |_, _| {}).unwrap());
-        let taken = take(&desk.records, reading.rows(), (&by(Source::Import), false))
+        let taken = take(&desk.records, reading.rows(), (&by(Source::Import), None))
             .await
             .unwrap();
         reading.took(taken, &mut |_, _| {});
@@ -281,13 +281,14 @@ const SAMPLES: &[Sample] = &[
     (
         "salesforce",
         Kind::Opportunity,
-        "Opportunity ID,Opportunity Name,Account Name,Stage,Amount,Close Date,Probability (%)\n\
-         0065x1,Warehouse,Acme,Closed Won,\"12,500.00\",12/31/2025,100\n",
+        "Opportunity ID,Opportunity Name,Account Name,Stage,Amount,Close Date,Probability (%),CreatedDate\n\
+         0065x1,Warehouse,Acme,Closed Won,\"12,500.00\",12/31/2025,100,2025-09-30T08:15:00.000+0000\n",
         "salesforce:0065x1",
         &[
             ("stage", "Won"),
             ("value", "12500.00"),
             ("close_date", "2025-12-31"),
+            ("created_on", "2025-09-30"),
         ],
     ),
     (
@@ -321,12 +322,13 @@ const SAMPLES: &[Sample] = &[
     (
         "hubspot",
         Kind::Opportunity,
-        "Record ID,Deal Name,Deal Stage,Amount,Close Date,Associated Company\n\
-         301,Roof,Contract Sent,900,2026-05-01 10:00,Beta\n",
+        "Record ID,Deal Name,Deal Stage,Amount,Close Date,Associated Company,Create Date\n\
+         301,Roof,Contract Sent,900,2026-05-01 10:00,Beta,2025-11-03 17:40\n",
         "hubspot:301",
         &[
             ("stage", "Project Proposal - Waiting for Approval"),
             ("close_date", "2026-05-01"),
+            ("created_on", "2025-11-03"),
         ],
     ),
     (
@@ -356,13 +358,15 @@ const SAMPLES: &[Sample] = &[
     (
         "dynamics",
         Kind::Opportunity,
-        "(Do Not Modify) Opportunity,Topic,Account,Est. Revenue,Est. Close Date,Status,Pipeline Phase\n\
-         o-1,Fleet,Gamma,\"$1,000.00\",3/2/2026,Open,2-Develop\n",
+        "(Do Not Modify) Opportunity,Topic,Account,Est. Revenue,Est. Close Date,Actual Close Date,Status,Pipeline Phase,Created On\n\
+         o-1,Fleet,Gamma,\"$1,000.00\",3/9/2026,3/2/2026,Open,2-Develop,10/5/2025 4:05 PM\n",
         "dynamics:o-1",
         &[
             ("value", "1000.00"),
             ("stage", "Initial Meeting - Booked"),
+            // Of two days the one that is known, not both.
             ("close_date", "2026-03-02"),
+            ("created_on", "2025-10-05"),
         ],
     ),
     (
@@ -399,12 +403,13 @@ const SAMPLES: &[Sample] = &[
     (
         "act",
         Kind::Opportunity,
-        "Opportunity Name,Company,Total,Status,Est. Close Date\nBridge,Delta,700,Closed - Lost,2/3/2026\n",
+        "Opportunity Name,Company,Total,Status,Est. Close Date,Create Date\nBridge,Delta,700,Closed - Lost,2/3/2026,8/7/2025\n",
         "Bridge",
         &[
             ("stage", "Lost"),
             ("value", "700.00"),
             ("close_date", "2026-02-03"),
+            ("created_on", "2025-08-07"),
         ],
     ),
     (
@@ -431,9 +436,13 @@ const SAMPLES: &[Sample] = &[
     (
         "goldmine",
         Kind::Opportunity,
-        "OPID,COMPANY,NAME,FORAMT,CLOSEBY,STATUS\n9,Echo,Tower,5000,20260401,Won\n",
+        "OPID,COMPANY,NAME,FORAMT,CLOSEBY,STATUS,STARTDATE\n9,Echo,Tower,5000,20260401,Won,20251212\n",
         "goldmine:9",
-        &[("stage", "Won"), ("close_date", "2026-04-01")],
+        &[
+            ("stage", "Won"),
+            ("close_date", "2026-04-01"),
+            ("created_on", "2025-12-12"),
+        ],
     ),
     (
         "goldmine",

@@ -5,6 +5,7 @@ use liaison_core::message::{MessageRecord, Person};
 use liaison_core::policy::{Firm, Limits};
 
 use super::*;
+use crate::api::tests::message;
 use crate::books::{keys, replace};
 use crate::exchange::people::{Found, Where, people};
 use crate::office::Office;
@@ -48,35 +49,13 @@ fn person(text: &str) -> Person {
 fn mail(nth: i64, from: &str, to: &[&str]) -> MessageRecord {
     let outbound = from.ends_with("@ourfirm.example");
     MessageRecord {
-        key: format!("message{nth}").as_str().into(),
-        message_id: None,
-        thread: "thread".into(),
-        mailbox: "sales".into(),
         outbound,
         historical: true,
         date: Timestamp(nth * 1_000),
         received: Timestamp(nth * 1_000),
-        subject: "Hello".to_owned(),
         from: Some(person(from)),
-        from_count: 1,
-        reply_to: Vec::new(),
         to: to.iter().map(|one| person(one)).collect(),
-        cc: Vec::new(),
-        references: Vec::new(),
-        class: "human".to_owned(),
-        class_evidence: Vec::new(),
-        no_automatic_answer: false,
-        authenticity: "pass".to_owned(),
-        out_of_office: None,
-        effect: None,
-        plugin: None,
-        account: None,
-        contact: None,
-        content: String::new(),
-        size: 10,
-        attachments: 0,
-        tags: Vec::new(),
-        problems: Vec::new(),
+        ..message(&format!("message{nth}"), "human")
     }
 }
 

@@ -390,6 +390,26 @@ fn what_is_created_fills_the_next_quarter() {
     assert!(report.notes[0].contains("covers 40%"));
 }
 
+/// What comes from another program was created there, not on the day of the import.
+#[test]
+fn an_imported_deal_counts_in_the_quarter_in_which_it_began() {
+    let deal = |id: &str, more: &str| {
+        format!(
+            "opportunity {id}: account=mills | name={id} | value=100 | currency=CHF | \
+             @created=2026-03-01{more}"
+        )
+    };
+    let deals = [deal("old", " | created_on=2025-08-07"), deal("new", "")];
+    let report = World::of(&deals.join("\n")).ask("pipeline-created", &today());
+    assert_eq!(
+        lines(&report, 0),
+        [
+            strings(&["2026-Q1", "1", "100 CHF"]),
+            strings(&["2025-Q3", "1", "100 CHF"]),
+        ]
+    );
+}
+
 #[test]
 fn ends_have_their_reasons() {
     let report = sample().ask("won-lost", &today());
