@@ -168,7 +168,7 @@ async fn a_fill_that_is_stopped_promises_nothing() {
     let desk = desk();
     desk.put(&kinds(&[]), None, &[("title", "Acme"), ("size", "3")]).await.unwrap();
     let (stop, indexed) = (Stop::new(), kinds(&["size"]));
-    stop.set();
+    stop.trigger();
     assert_eq!(fill::all(&desk.books, &indexed, &stop).await.unwrap(), 0);
     assert_eq!(desk.found("size", Value::Integer(3)).await, None);
     assert_eq!(fill::all(&desk.books, &indexed, &Stop::new()).await.unwrap(), 1);
