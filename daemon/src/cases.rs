@@ -294,9 +294,16 @@ fn check(declared: &Declared, changed: &[FieldChange]) -> Result<(), RecordsErro
 fn new_case(declared: &Declared, edits: &[Edit], by: &RecordBy) -> CaseRecord {
     let kind = &declared.kind.kind;
     let mut parts: Vec<String> = vec![kind.clone(), by.who.clone(), by.now.to_string()];
-    parts.extend(edits.iter().map(|edit| format!("{}={:?}", edit.field, edit.value)));
+    parts.extend(
+        edits
+            .iter()
+            .map(|edit| format!("{}={:?}", edit.field, edit.value)),
+    );
     let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
-    let short: String = derive("liaison case by hand 1", &parts).chars().take(16).collect();
+    let short: String = derive("liaison case by hand 1", &parts)
+        .chars()
+        .take(16)
+        .collect();
     CaseRecord {
         id: CaseId(format!("{kind}-{short}")),
         plugin: declared.plugin.clone(),
@@ -338,7 +345,12 @@ pub(crate) async fn stage(
     let case = fitted(CaseRecord { indexed, ..case })?;
     let old = seen.map(|seen| indexes::of_case(&seen.record));
     let new = indexes::of_case(&case);
-    replace(batch, keys::case(&case.id), seen.map(|seen| seen.version), &case)?;
+    replace(
+        batch,
+        keys::case(&case.id),
+        seen.map(|seen| seen.version),
+        &case,
+    )?;
     indexes::stage(books, batch, &old.unwrap_or_default(), &new).await?;
     if let Some(account) = &case.account {
         let text = match case.state.is_empty() {
@@ -351,7 +363,10 @@ pub(crate) async fn stage(
             text: cut_text(&text, LINE_CHARS_MAX),
             id: case.id.0.clone(),
         };
-        batch.put_record(keys::timeline(account, case.updated, case.id.as_str()), &row)?;
+        batch.put_record(
+            keys::timeline(account, case.updated, case.id.as_str()),
+            &row,
+        )?;
     }
     Ok(case)
 }
@@ -370,7 +385,9 @@ pub(crate) fn differences(before: Option<&CaseRecord>, after: &CaseRecord) -> Ve
     let old = before.map(CaseRecord::values).unwrap_or_default();
     let new = after.values();
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let names = names.into_iter().filter(|name| !UNTOLD.contains(&name.as_str()));
+    let names = names
+        .into_iter()
+        .filter(|name| !UNTOLD.contains(&name.as_str()));
     let value = |of: &Fields, name: &str| of.get(name).cloned().unwrap_or(Value::Null);
     names
         .map(|name| FieldChange {
@@ -396,7 +413,10 @@ pub(crate) fn told(what: &str, created: bool, changed: &[FieldChange]) -> String
     };
     let all: Vec<String> = changed.iter().map(one).collect();
     let word = if created { "created" } else { "changed" };
-    cut_text(&format!("{what} {word}: {}", all.join("; ")), AUDIT_CHARS_MAX)
+    cut_text(
+        &format!("{what} {word}: {}", all.join("; ")),
+        AUDIT_CHARS_MAX,
+    )
 }
 
 /// A value as people write it.

@@ -30,8 +30,8 @@ use serde_json::{Value, json};
 
 pub use args::Cli;
 use args::{
-    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Review,
-    StoreCommand, Switch, Timers, Was,
+    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Review, StoreCommand,
+    Switch, Timers, Was,
 };
 use wording::Wording;
 

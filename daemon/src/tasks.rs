@@ -208,6 +208,9 @@ fn timeline(batch: &mut Batch, task: &TaskRecord) -> Result<(), RecordsError> {
         text: cut_text(&task.title, LINE_CHARS_MAX),
         id: task.id.0.clone(),
     };
-    batch.put_record(keys::timeline(account, task.created, task.id.as_str()), &row)?;
+    batch.put_record(
+        keys::timeline(account, task.created, task.id.as_str()),
+        &row,
+    )?;
     Ok(())
 }

@@ -23,6 +23,8 @@ use crate::store::{Dir, Ns, Range};
 
 /// What a list of cases shows where nothing else is asked for.
 const USUAL: [&str; 4] = ["kind", "state", "created", "title"];
+/// What stands for every kind.
+const ALL: &str = "all";
 /// Where cases are listed.
 const LIST: &str = "liaison cases all list";
 
@@ -63,7 +65,7 @@ async fn sheet_of(context: &ApiContext, kind: &str) -> Result<Sheet, ApiError> {
     if is_kept {
         return Ok(Sheet::of_cases());
     }
-    known.insert("all".to_owned());
+    known.insert(ALL.to_owned());
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     Err(ApiError::Arguments(no_such("kind of case", kind, &known)))
 }
@@ -295,7 +297,6 @@ pub(super) async fn put(
     caller: &Caller,
     arguments: Change,
 ) -> Result<Value, ApiError> {
-    sheet_of(context, &arguments.kind).await?;
     let which = match &arguments.which {
         Some(id) => {
             let id = why::resolve(context, Ns::CaseRecord, id, LIST).await?;
@@ -303,8 +304,15 @@ pub(super) async fn put(
         }
         None => None,
     };
+    // A case that is named has a kind.
+    let named = match (&which, arguments.kind == ALL) {
+        (Some(id), true) => context.books.case(id).await?.map(|case| case.kind),
+        _ => None,
+    };
+    let kind = named.unwrap_or(arguments.kind);
+    sheet_of(context, &kind).await?;
     let put = CasePut {
-        kind: arguments.kind,
+        kind,
         which,
         fields: arguments.fields,
         expect: arguments.revision,
@@ -345,7 +353,10 @@ impl Told<'_> {
         let (changed, undo) = match (self.created, self.changed.is_empty()) {
             (true, _) => (
                 format!("{name} created"),
-                format!("a record once made stays; `liaison {} FIELD=VALUE` changes it", self.set),
+                format!(
+                    "a record once made stays; `liaison {} FIELD=VALUE` changes it",
+                    self.set
+                ),
             ),
             (false, true) => (
                 "nothing: everything was so already".to_owned(),
@@ -356,10 +367,14 @@ impl Told<'_> {
                 self.undo(sheet),
             ),
         };
-        let changes: Vec<Value> = self.changed.iter().map(|change| {
-            let (old, new) = (plain_value(&change.old), plain_value(&change.new));
-            json!({ "field": change.field, "old": old, "new": new })
-        }).collect();
+        let changes: Vec<Value> = self
+            .changed
+            .iter()
+            .map(|change| {
+                let (old, new) = (plain_value(&change.old), plain_value(&change.new));
+                json!({ "field": change.field, "old": old, "new": new })
+            })
+            .collect();
         json!({
             "created": self.created,
             "changes": changes,
@@ -416,7 +431,10 @@ pub(super) async fn fields(
     let sheet = sheet_of(context, &arguments.kind).await?;
     let declared = context.case_kinds.get(&arguments.kind);
     let doc = match declared {
-        Some(declared) => format!("{}, kept by the plugin {}", declared.kind.title, declared.plugin),
+        Some(declared) => format!(
+            "{}, kept by the plugin {}",
+            declared.kind.title, declared.plugin
+        ),
         None => "no configured plugin declares this kind any more".to_owned(),
     };
     Ok(fields_json(&arguments.kind, &doc, &sheet))

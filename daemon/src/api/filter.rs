@@ -46,7 +46,9 @@ pub(super) fn columns(
         return Ok(there.map(|name| (*name).to_owned()).collect());
     }
     let names = asked.iter().map(|name| known(sheet, name));
-    names.map(|field| field.map(|field| field.name.clone())).collect()
+    names
+        .map(|field| field.map(|field| field.name.clone()))
+        .collect()
 }
 
 /// By which field rows are sorted, if by any.
@@ -90,7 +92,9 @@ pub(super) async fn name_links(
     let rows = answer.get(rows).and_then(Value::as_array);
     for row in rows.into_iter().flatten() {
         for (field, target) in &links {
-            let own = row.get("fields").and_then(|fields| fields.get(field.as_str()));
+            let own = row
+                .get("fields")
+                .and_then(|fields| fields.get(field.as_str()));
             let ids: Vec<&str> = match own.or_else(|| row.get(field.as_str())) {
                 Some(Value::String(id)) => vec![id],
                 Some(Value::Array(ids)) => ids.iter().filter_map(Value::as_str).collect(),
@@ -180,11 +184,7 @@ fn parts(filter: &str) -> Result<(&str, Compare, &str), ApiError> {
     })
 }
 
-async fn condition(
-    book: &RecordBook,
-    sheet: &Sheet,
-    filter: &str,
-) -> Result<Condition, ApiError> {
+async fn condition(book: &RecordBook, sheet: &Sheet, filter: &str) -> Result<Condition, ApiError> {
     let (name, compare, text) = parts(filter)?;
     let field = known(sheet, name)?;
     let mut value = match compare {

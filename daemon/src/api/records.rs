@@ -26,7 +26,12 @@ pub(super) fn book(context: &ApiContext) -> RecordBook {
     RecordBook::over(context.books.clone(), context.accounts.clone())
 }
 
-pub(super) fn record_by(context: &ApiContext, caller: &Caller, why: Option<String>, force: bool) -> RecordBy {
+pub(super) fn record_by(
+    context: &ApiContext,
+    caller: &Caller,
+    why: Option<String>,
+    force: bool,
+) -> RecordBy {
     let why = why.unwrap_or_else(|| "by hand".to_owned());
     RecordBy {
         force,

@@ -111,7 +111,13 @@ pub(super) async fn show(
         return Err(gone(&id, LIST));
     };
     let mut answer = json!({ "tasks": [task_json(&task)] });
-    name_links(&records::book(context), &Sheet::of_tasks(), "tasks", &mut answer).await?;
+    name_links(
+        &records::book(context),
+        &Sheet::of_tasks(),
+        "tasks",
+        &mut answer,
+    )
+    .await?;
     Ok(json!({
         "task": task_json(&task),
         "names": answer.get("names"),
@@ -153,7 +159,9 @@ pub(super) async fn put(
         why: arguments.why.clone(),
     };
     let by = record_by(context, caller, arguments.why, arguments.force);
-    let saved = book(context, &records::book(context)).put(&put, &by).await?;
+    let saved = book(context, &records::book(context))
+        .put(&put, &by)
+        .await?;
     Ok(saved_json(&saved))
 }
 
@@ -211,7 +219,9 @@ pub(super) async fn done(
         why: None,
     };
     let by = record_by(context, caller, Some("tasks done".to_owned()), false);
-    let saved = book(context, &records::book(context)).put(&put, &by).await?;
+    let saved = book(context, &records::book(context))
+        .put(&put, &by)
+        .await?;
     Ok(json!({
         "task": task_json(&saved.task),
         "changed": format!("task `{}` is {what}", saved.task.title),
@@ -224,5 +234,9 @@ pub(super) async fn fields(
     _caller: &Caller,
     _arguments: Nothing,
 ) -> Result<Value, ApiError> {
-    Ok(fields_json("task", "Work laid before people", &Sheet::of_tasks()))
+    Ok(fields_json(
+        "task",
+        "Work laid before people",
+        &Sheet::of_tasks(),
+    ))
 }

@@ -492,7 +492,11 @@ pub fn case_by(kind: &str, field: &str, word: &str, case: &CaseId) -> Key {
 /// Cases with a word in a field.
 #[must_use]
 pub fn cases_by(kind: &str, field: &str, word: &str) -> Range {
-    Tuple::new().text(kind).text(field).text(word).range(Ns::CaseBy)
+    Tuple::new()
+        .text(kind)
+        .text(field)
+        .text(word)
+        .range(Ns::CaseBy)
 }
 
 /// The case in a key of [`cases_by`].

@@ -60,7 +60,10 @@ async fn kind(books: &Books, declared: &Declared, stop: &Stop) -> Result<u64, Bo
             return Ok(written);
         }
         let range = keys::cases_of_kind(kind);
-        let page = books.store.scan(range, Dir::Forward, FILL_ROWS, after).await?;
+        let page = books
+            .store
+            .scan(range, Dir::Forward, FILL_ROWS, after)
+            .await?;
         for (key, _) in page.items {
             if let Some(id) = keys::indexed_case(&key)
                 && one(books, &keys::case(&id), &fields).await?
@@ -92,7 +95,10 @@ async fn one(
             seen => seen?,
         };
         let Some(seen) = seen else { return Ok(false) };
-        if fields.iter().all(|field| seen.record.indexed.contains(field)) {
+        if fields
+            .iter()
+            .all(|field| seen.record.indexed.contains(field))
+        {
             return Ok(false);
         }
         match write(books, &seen, fields).await {

@@ -105,7 +105,11 @@ impl Desk {
     }
 
     async fn index_rows(&self) -> usize {
-        self.books.every_key(Range::all(Ns::CaseBy)).await.unwrap().len()
+        self.books
+            .every_key(Range::all(Ns::CaseBy))
+            .await
+            .unwrap()
+            .len()
     }
 }
 
@@ -125,12 +129,20 @@ async fn cases_are_found_by_a_field_as_soon_as_all_of_them_are() {
     // The manifest gains an index: new cases have it at once, and it is used when all have it.
     let indexed = kinds(&["address", "state", "topics"]);
     let ann = || text("Ann@Example.com");
-    let fields = [("title", "Quay"), ("address", "ann@example.com"), ("topics", "sea;boats")];
+    let fields = [
+        ("title", "Quay"),
+        ("address", "ann@example.com"),
+        ("topics", "sea;boats"),
+    ];
     let quay = desk.put(&indexed, None, &fields).await.unwrap().case;
     assert_eq!(desk.found("address", ann()).await, None);
     let stop = Stop::new();
     assert_eq!(fill::all(&desk.books, &indexed, &stop).await.unwrap(), 2);
-    assert_eq!(fill::all(&desk.books, &indexed, &stop).await.unwrap(), 0, "done once");
+    assert_eq!(
+        fill::all(&desk.books, &indexed, &stop).await.unwrap(),
+        0,
+        "done once"
+    );
     let found = |titles: &[&str]| Some(titles.iter().map(|title| (*title).to_owned()).collect());
     assert_eq!(desk.found("address", ann()).await, found(&["Acme", "Quay"]));
     let boats = || Value::Texts(vec!["Boats".to_owned()]);
@@ -139,24 +151,39 @@ async fn cases_are_found_by_a_field_as_soon_as_all_of_them_are() {
     assert_eq!(desk.found("state", text("New")).await, all);
     assert_eq!(desk.faults().await, []);
     // A change moves a case in the same commit.
-    let change = [("address", "cleo@example.com"), ("topics", ""), ("state", "Qualified")];
+    let change = [
+        ("address", "cleo@example.com"),
+        ("topics", ""),
+        ("state", "Qualified"),
+    ];
     desk.put(&indexed, Some(&quay.id), &change).await.unwrap();
     assert_eq!(desk.found("address", ann()).await, found(&["Acme"]));
     assert_eq!(desk.found("topics", boats()).await, found(&[]));
-    assert_eq!(desk.found("state", text("qualified")).await, found(&["Quay"]));
+    assert_eq!(
+        desk.found("state", text("qualified")).await,
+        found(&["Quay"])
+    );
     assert_eq!(desk.faults().await, []);
     // Somebody whose manifest is older still writes what is promised.
-    desk.put(&plain, None, &[("title", "Dock"), ("address", "ann@example.com")])
-        .await
-        .unwrap();
+    desk.put(
+        &plain,
+        None,
+        &[("title", "Dock"), ("address", "ann@example.com")],
+    )
+    .await
+    .unwrap();
     assert_eq!(desk.found("address", ann()).await, found(&["Acme", "Dock"]));
     // What no manifest declares any more is no longer promised, and can come back.
     let less = kinds(&["state"]);
     fill::all(&desk.books, &less, &stop).await.unwrap();
     assert_eq!(desk.found("address", ann()).await, None);
-    desk.put(&less, None, &[("title", "Hull"), ("address", "ann@example.com")])
-        .await
-        .unwrap();
+    desk.put(
+        &less,
+        None,
+        &[("title", "Hull"), ("address", "ann@example.com")],
+    )
+    .await
+    .unwrap();
     fill::all(&desk.books, &indexed, &stop).await.unwrap();
     let again = desk.found("address", ann()).await;
     assert_eq!(again, found(&["Acme", "Dock", "Hull"]));
@@ -166,12 +193,19 @@ async fn cases_are_found_by_a_field_as_soon_as_all_of_them_are() {
 #[tokio::test]
 async fn a_fill_that_is_stopped_promises_nothing() {
     let desk = desk();
-    desk.put(&kinds(&[]), None, &[("title", "Acme"), ("size", "3")]).await.unwrap();
+    desk.put(&kinds(&[]), None, &[("title", "Acme"), ("size", "3")])
+        .await
+        .unwrap();
     let (stop, indexed) = (Stop::new(), kinds(&["size"]));
     stop.trigger();
     assert_eq!(fill::all(&desk.books, &indexed, &stop).await.unwrap(), 0);
     assert_eq!(desk.found("size", Value::Integer(3)).await, None);
-    assert_eq!(fill::all(&desk.books, &indexed, &Stop::new()).await.unwrap(), 1);
+    assert_eq!(
+        fill::all(&desk.books, &indexed, &Stop::new())
+            .await
+            .unwrap(),
+        1
+    );
     let found = desk.found("size", Value::Integer(3)).await;
     assert_eq!(found, Some(vec!["Acme".to_owned()]));
 }
@@ -181,7 +215,11 @@ async fn what_a_plugin_wants_of_a_person_s_field_waits_and_is_asked_once() {
     let desk = desk();
     let kinds = kinds(&["address"]);
     fill::all(&desk.books, &kinds, &Stop::new()).await.unwrap();
-    let case = desk.put(&kinds, None, &[("title", "Acme"), ("address", "ann@example.com")]);
+    let case = desk.put(
+        &kinds,
+        None,
+        &[("title", "Acme"), ("address", "ann@example.com")],
+    );
     let case = case.await.unwrap().case;
     assert_eq!(case.by_person, ["address", "title"]);
     let wish = |new: &str| FieldChange {
@@ -196,7 +234,11 @@ async fn what_a_plugin_wants_of_a_person_s_field_waits_and_is_asked_once() {
         ..by(1)
     };
     for _ in 0..2 {
-        let changes = [wish("a@example.com"), wish("b@example.com"), wish("a@example.com")];
+        let changes = [
+            wish("a@example.com"),
+            wish("b@example.com"),
+            wish("a@example.com"),
+        ];
         let mut batch = desk.books.batch();
         stage_proposals(&desk.books, &mut batch, (&case, &changes), &plugin)
             .await
@@ -220,20 +262,38 @@ async fn what_a_plugin_wants_of_a_person_s_field_waits_and_is_asked_once() {
         .await
         .unwrap();
     assert_eq!(saved, None);
-    let again = book.decide(&two.id, crate::records::Verdict::Accept, &by(4)).await;
-    assert!(again.unwrap_err().to_string().contains("alice rejected it already"));
+    let again = book
+        .decide(&two.id, crate::records::Verdict::Accept, &by(4))
+        .await;
+    assert!(
+        again
+            .unwrap_err()
+            .to_string()
+            .contains("alice rejected it already")
+    );
     assert!(desk.records.changes(false).await.unwrap().is_empty());
     let history = desk.books.audit_of(case.id.as_str()).await.unwrap();
     let last = history.last().unwrap();
-    assert!(last.what.starts_with("lead changed: address: ann@example.com -> "), "{last:?}");
-    assert_eq!((last.who.as_str(), last.why.as_str()), ("alice", "the call"));
+    assert!(
+        last.what
+            .starts_with("lead changed: address: ann@example.com -> "),
+        "{last:?}"
+    );
+    assert_eq!(
+        (last.who.as_str(), last.why.as_str()),
+        ("alice", "the call")
+    );
 }
 
 #[tokio::test]
 async fn a_case_is_changed_at_the_revision_that_was_looked_at() {
     let desk = desk();
     let kinds = kinds(&[]);
-    let case = desk.put(&kinds, None, &[("title", "Acme")]).await.unwrap().case;
+    let case = desk
+        .put(&kinds, None, &[("title", "Acme")])
+        .await
+        .unwrap()
+        .case;
     let put = |kind: &str, expect| CasePut {
         kind: kind.to_owned(),
         which: Some(case.id.clone()),
@@ -242,16 +302,36 @@ async fn a_case_is_changed_at_the_revision_that_was_looked_at() {
     };
     let book = desk.book(&kinds);
     let late = book.put(&put("lead", Some(7)), &by(1)).await.unwrap_err();
-    assert!(matches!(late, RecordsError::Revision { expected: 7, found: 1, .. }));
+    assert!(matches!(
+        late,
+        RecordsError::Revision {
+            expected: 7,
+            found: 1,
+            ..
+        }
+    ));
     let saved = book.put(&put("lead", Some(1)), &by(1)).await.unwrap();
     assert_eq!((saved.case.revision, saved.changed.len()), (2, 1));
     let same = book.put(&put("lead", Some(2)), &by(2)).await.unwrap();
-    assert_eq!((same.case.revision, same.changed.len()), (2, 0), "nothing is written");
+    assert_eq!(
+        (same.case.revision, same.changed.len()),
+        (2, 0),
+        "nothing is written"
+    );
     let none = book.put(&put("nda", None), &by(1)).await.unwrap_err();
-    assert!(none.to_string().contains("no configured plugin declares"), "{none}");
+    assert!(
+        none.to_string().contains("no configured plugin declares"),
+        "{none}"
+    );
     let long = "x".repeat(800);
     let fields = [("topics", vec![long.as_str(); 1].join(";"))];
-    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let fields: Vec<(&str, &str)> = fields
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
     let error = desk.put(&kinds, Some(&case.id), &fields).await.unwrap_err();
-    assert!(error.to_string().contains("longer than 200 characters"), "{error}");
+    assert!(
+        error.to_string().contains("longer than 200 characters"),
+        "{error}"
+    );
 }

@@ -164,7 +164,10 @@ async fn answers_of_all_commands_read_well() {
         ("cases lead add title=Quay", "lead Quay (lead-"),
         ("cases lead show CASE", "heat: hot (set by a person)"),
         ("cases lead history CASE", "lead created: "),
-        ("cases lead set CASE state=Qualified", "state: New -> Qualified"),
+        (
+            "cases lead set CASE state=Qualified",
+            "state: New -> Qualified",
+        ),
         ("holds list", "Call with Bob"),
         ("holds show bbbbbb", "Offered in"),
         ("holds release bbbbbb", "Undo"),

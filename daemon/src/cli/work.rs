@@ -116,7 +116,11 @@ pub(super) fn fields(value: &Value) -> String {
     }
     let steps = items(value, "/states/steps");
     if !steps.is_empty() {
-        let _ = writeln!(out, "\nWhat may follow what ({}):", at(value, "/states/field"));
+        let _ = writeln!(
+            out,
+            "\nWhat may follow what ({}):",
+            at(value, "/states/field")
+        );
     }
     for step in steps {
         let said = format!("{} -> {}", at(step, "/from"), cell(step.get("to")));

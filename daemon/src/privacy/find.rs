@@ -210,7 +210,8 @@ impl Traces {
         books.each(Range::all(Ns::CaseRecord), each).await?;
         let each = |task: TaskRecord| {
             let named = task.contact.as_ref();
-            if this.is_because(&task.cause) || named.is_some_and(|id| this.ids.contains(id.as_str()))
+            if this.is_because(&task.cause)
+                || named.is_some_and(|id| this.ids.contains(id.as_str()))
             {
                 ids.push(task.id.0);
             }

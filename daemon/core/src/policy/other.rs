@@ -13,8 +13,8 @@ use crate::proposal::{
     Content, CreateCase, CreateTask, HoldProposal, Notify, SetTimer, TagMessage, UpdateCase, Value,
 };
 use crate::records::{
-    BODY_CHARS_MAX, CHECKLIST_MAX, CaseRecord, PAYLOAD_BYTES_MAX, TITLE_CHARS_MAX,
-    TaskRecord, TimerRecord, timer_id,
+    BODY_CHARS_MAX, CHECKLIST_MAX, CaseRecord, PAYLOAD_BYTES_MAX, TITLE_CHARS_MAX, TaskRecord,
+    TimerRecord, timer_id,
 };
 use crate::time::{DAY_MS, HOUR_MS, Timestamp};
 use crate::zones;

@@ -22,8 +22,16 @@ fn common() -> [SheetField; 8] {
         link("account", Kind::Account, "The account that it belongs to"),
         link("contact", Kind::Contact, "Whom it is about"),
         SheetField::fixed("kind", FieldType::Line, "What kind of case it is"),
-        SheetField::fixed("plugin", FieldType::Line, "The plugin that declares its kind"),
-        SheetField::fixed("thread", FieldType::Line, "The conversation that it stems from"),
+        SheetField::fixed(
+            "plugin",
+            FieldType::Line,
+            "The plugin that declares its kind",
+        ),
+        SheetField::fixed(
+            "thread",
+            FieldType::Line,
+            "The conversation that it stems from",
+        ),
         SheetField::fixed("created", FieldType::At, "When it was first recorded"),
         SheetField::fixed("updated", FieldType::At, "When it last changed"),
     ]

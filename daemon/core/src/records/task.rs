@@ -92,7 +92,11 @@ impl Sheet {
                 FieldType::Link(Kind::Account),
                 "The account that it belongs to",
             ),
-            new("contact", FieldType::Link(Kind::Contact), "Whom it is about"),
+            new(
+                "contact",
+                FieldType::Link(Kind::Contact),
+                "Whom it is about",
+            ),
             new(
                 "about",
                 FieldType::Lines,
@@ -196,7 +200,11 @@ impl TaskRecord {
     ///
     /// # Errors
     /// What only a task knows to be wrong: too many points, or a task declined without a reason.
-    pub fn take(&mut self, changed: &[FieldChange], by: TaskChange<'_>) -> Result<(), Vec<Problem>> {
+    pub fn take(
+        &mut self,
+        changed: &[FieldChange],
+        by: TaskChange<'_>,
+    ) -> Result<(), Vec<Problem>> {
         let mut problems = Vec::new();
         for change in changed {
             if let Err(reason) = self.put(&change.field, &change.new, by) {
@@ -271,7 +279,10 @@ fn points(points: Vec<String>) -> Result<Vec<String>, String> {
         return Err(format!("more than {count} points"));
     }
     match points.iter().find(|point| point.chars().count() > chars) {
-        Some(long) => Err(format!("`{}` is longer than {chars} characters", cut_text(long, 40))),
+        Some(long) => Err(format!(
+            "`{}` is longer than {chars} characters",
+            cut_text(long, 40)
+        )),
         None => Ok(points),
     }
 }

@@ -39,7 +39,10 @@ fn case() -> CaseRecord {
         kind: "lead".to_owned(),
         title: "Acme".to_owned(),
         state: "New".to_owned(),
-        fields: Fields::from([("address".to_owned(), Value::Text("Ann@Example.com".to_owned()))]),
+        fields: Fields::from([(
+            "address".to_owned(),
+            Value::Text("Ann@Example.com".to_owned()),
+        )]),
         account: Some("acc-1".into()),
         subject: Subject::default(),
         revision: 1,
@@ -74,7 +77,12 @@ fn changed(before: Option<&CaseRecord>, given: &[(&str, &str)], force: bool) -> 
                 Value::Text(text) => format!("{}={text}", change.field),
                 other => format!("{}={other:?}", change.field),
             };
-            planned.changed.iter().map(one).collect::<Vec<_>>().join(" ")
+            planned
+                .changed
+                .iter()
+                .map(one)
+                .collect::<Vec<_>>()
+                .join(" ")
         }
         Err(problems) => told(&problems),
     }
@@ -88,7 +96,11 @@ fn a_person_s_values_of_a_case_are_held_to_its_manifest() {
     type Row<'a> = (Option<&'a CaseRecord>, &'a [(&'a str, &'a str)], &'a str);
     let rows: [Row<'_>; 16] = [
         (Some(&known), &[("heat", "HOT")], "heat=hot"),
-        (Some(&known), &[("title", "Acme"), ("heat", "cold")], "heat=cold"),
+        (
+            Some(&known),
+            &[("title", "Acme"), ("heat", "cold")],
+            "heat=cold",
+        ),
         (Some(&known), &[("address", "")], "address=Null"),
         (Some(&known), &[("state", "qualified")], "state=Qualified"),
         (Some(&known), &[("account", "Acme")], "account=Acme"),
@@ -110,8 +122,16 @@ fn a_person_s_values_of_a_case_are_held_to_its_manifest() {
             &[("heats", "hot"), ("size", "many")],
             "heats: a lead has no such field: did you mean `heat`?; size: write a whole number",
         ),
-        (Some(&known), &[("heat", "warm")], "heat: it is one of cold, hot"),
-        (Some(&known), &[("plugin", "mine")], "plugin: no command sets this field"),
+        (
+            Some(&known),
+            &[("heat", "warm")],
+            "heat: it is one of cold, hot",
+        ),
+        (
+            Some(&known),
+            &[("plugin", "mine")],
+            "plugin: no command sets this field",
+        ),
         (
             Some(&known),
             &[("heat", "hot"), ("heat", "cold")],
@@ -124,7 +144,10 @@ fn a_person_s_values_of_a_case_are_held_to_its_manifest() {
         let found = changed(before, given, false);
         assert!(found.starts_with(expected), "{given:?}: {found}");
     }
-    assert_eq!(changed(Some(&known), &[("state", "Lost")], true), "state=Lost");
+    assert_eq!(
+        changed(Some(&known), &[("state", "Lost")], true),
+        "state=Lost"
+    );
 }
 
 #[test]
@@ -144,7 +167,11 @@ fn a_case_is_read_and_written_by_the_names_of_its_fields() {
         record.put(name, &Value::Text(value.to_owned()), declared);
         assert_eq!(record.values().get(name).cloned(), text(value), "{name}");
     }
-    assert_eq!(record.account, Some("acc-1".into()), "the declared field is another one");
+    assert_eq!(
+        record.account,
+        Some("acc-1".into()),
+        "the declared field is another one"
+    );
     assert_eq!(record.subject.contact, Some("con-1".into()));
     record.put("address", &Value::Null, true);
     assert_eq!(record.values().get("address"), None);
@@ -175,7 +202,10 @@ fn a_case_is_found_under_the_words_of_its_indexed_fields() {
     let [word] = &under(text(&format!("{long}y")))[..] else {
         panic!("one word");
     };
-    assert!(word.len() <= INDEX_BYTES_MAX && !word.contains("xx"), "{word}");
+    assert!(
+        word.len() <= INDEX_BYTES_MAX && !word.contains("xx"),
+        "{word}"
+    );
     assert_ne!(*word, under(text(&format!("{long}z")))[0]);
     assert_eq!(case().found_under()[1], ("state", "new".to_owned()));
 }
@@ -218,7 +248,10 @@ fn a_task_takes_what_a_person_says_of_it() {
         Ok::<TaskRecord, String>(after)
     };
     let open = task();
-    assert_eq!(open.values().get("account"), Some(&Value::Text("acc-1".to_owned())));
+    assert_eq!(
+        open.values().get("account"),
+        Some(&Value::Text("acc-1".to_owned()))
+    );
     let done = of(&open, &[("state", "done")], None).unwrap();
     assert_eq!((done.state(), done.is_open()), ("done", false));
     assert_eq!(done.done, Some((Timestamp(NOW.0 + 1), "alice".to_owned())));
@@ -230,12 +263,32 @@ fn a_task_takes_what_a_person_says_of_it() {
         assert!(again.is_open() && again.done.is_none() && again.declined.is_none());
     }
     let rows: [(&TaskRecord, &[(&str, &str)], &str); 6] = [
-        (&open, &[("state", "declined")], "state: say why it is not done"),
-        (&done, &[("state", "declined")], "state: from `done` it can become open"),
-        (&open, &[("priority", "vip")], "priority: it is one of client, prospect, internal"),
-        (&open, &[("created", "2026-01-01T00:00:00Z")], "created: no command sets"),
+        (
+            &open,
+            &[("state", "declined")],
+            "state: say why it is not done",
+        ),
+        (
+            &done,
+            &[("state", "declined")],
+            "state: from `done` it can become open",
+        ),
+        (
+            &open,
+            &[("priority", "vip")],
+            "priority: it is one of client, prospect, internal",
+        ),
+        (
+            &open,
+            &[("created", "2026-01-01T00:00:00Z")],
+            "created: no command sets",
+        ),
         (&open, &[("title", "")], "title: a task needs it"),
-        (&open, &[("about", "1;2;3;4;5;6;7;8;9")], "about: more than 8"),
+        (
+            &open,
+            &[("about", "1;2;3;4;5;6;7;8;9")],
+            "about: more than 8",
+        ),
     ];
     for (task, given, expected) in rows {
         let error = of(task, given, None).unwrap_err();
@@ -260,5 +313,8 @@ fn a_task_takes_what_a_person_says_of_it() {
         assert_eq!(written.to_lowercase(), text.to_lowercase(), "{name}");
     }
     let cleared = of(&all, &[("due", ""), ("account", ""), ("about", "")], None).unwrap();
-    assert_eq!((cleared.due, cleared.account, cleared.about.len()), (None, None, 0));
+    assert_eq!(
+        (cleared.due, cleared.account, cleared.about.len()),
+        (None, None, 0)
+    );
 }

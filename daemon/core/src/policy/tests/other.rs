@@ -414,7 +414,12 @@ fn what_a_person_set_in_a_case_waits_for_their_yes() {
         (&[], Some("Qualified"), &["need", "state"], &[]),
         (&["need"], Some("Qualified"), &["state"], &["need"]),
         (&["state"], Some("Qualified"), &["need"], &["state"]),
-        (&["need", "state"], Some("Qualified"), &[], &["need", "state"]),
+        (
+            &["need", "state"],
+            Some("Qualified"),
+            &[],
+            &["need", "state"],
+        ),
     ];
     for (theirs, state, taken, waits) in rows {
         let mut scene = Scene::new();
@@ -429,10 +434,14 @@ fn what_a_person_set_in_a_case_waits_for_their_yes() {
                 Plan::ChangedCase(after, _) => {
                     let need = after.fields.get("need") != record.fields.get("need");
                     found.0.extend(need.then_some("need"));
-                    found.0.extend((after.state != record.state).then_some("state"));
+                    found
+                        .0
+                        .extend((after.state != record.state).then_some("state"));
                 }
                 Plan::ProposedCase { changes, why, .. } => {
-                    found.1.extend(changes.iter().map(|change| change.field.as_str()));
+                    found
+                        .1
+                        .extend(changes.iter().map(|change| change.field.as_str()));
                     assert_eq!(why, "because");
                 }
                 other => panic!("{other:?}"),
@@ -440,7 +449,11 @@ fn what_a_person_set_in_a_case_waits_for_their_yes() {
         }
         assert_eq!((&found.0[..], &found.1[..]), (taken, waits), "{theirs:?}");
         let told = decision.verdicts[0].reasons.join(" ");
-        assert_eq!(told.contains("liaison proposals list"), !waits.is_empty(), "{told}");
+        assert_eq!(
+            told.contains("liaison proposals list"),
+            !waits.is_empty(),
+            "{told}"
+        );
     }
 }
 
