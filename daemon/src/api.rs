@@ -8,21 +8,24 @@
 mod accounts;
 mod cases;
 mod exchange;
+mod filter;
 mod matching;
 mod metrics;
 mod outbox;
 mod plugins;
 mod privacy;
+mod proposals;
 mod records;
 mod report;
 mod review;
 mod service;
 mod status;
+mod tasks;
 mod timers;
 mod touches;
 mod why;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use liaison_core::manifest::nearest;
@@ -108,7 +111,7 @@ pub struct ApiContext {
     /// Ourselves.
     pub office: Arc<Office>,
     /// Kinds of cases that the configured plugins keep.
-    pub case_kinds: Arc<BTreeSet<String>>,
+    pub case_kinds: Arc<crate::cases::CaseKinds>,
     /// Dry runs of imports that go on.
     pub dry_runs: Arc<DryRuns>,
     /// The running daemon; `None` when the caller opened the store itself.
@@ -310,8 +313,8 @@ commands! {
     "records-page" Admin exchange::page;
     "contacts-suggest" Observe exchange::suggest;
     "contacts-accept" Approve exchange::accept;
-    "proposals-list" Observe records::proposals;
-    "proposals-decide" Approve records::decide;
+    "proposals-list" Observe proposals::list;
+    "proposals-decide" Approve proposals::decide;
     "timeline" Observe accounts::timeline;
     "report" Observe report::ask;
     "reports" Observe report::list;
@@ -324,8 +327,13 @@ commands! {
     "review-reopen" Approve review::reopen;
     "cases-list" Observe cases::list;
     "cases-show" Observe cases::show;
-    "tasks-list" Observe cases::tasks;
-    "tasks-done" Approve cases::task_done;
+    "cases-put" Approve cases::put;
+    "cases-fields" Observe cases::fields;
+    "tasks-list" Observe tasks::list;
+    "tasks-show" Observe tasks::show;
+    "tasks-put" Approve tasks::put;
+    "tasks-done" Approve tasks::done;
+    "tasks-fields" Observe tasks::fields;
     "outbox-list" Observe outbox::list;
     "outbox-show" Observe outbox::show;
     "outbox-approve" Approve outbox::approve;

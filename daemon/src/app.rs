@@ -344,6 +344,8 @@ pub struct App {
     pub calendar_news: Arc<Notify>,
     /// Brings old rows to the versions of this release.
     pub sweeper: Arc<Sweeper>,
+    /// Kinds of cases that the configured plugins keep.
+    pub case_kinds: Arc<crate::cases::CaseKinds>,
     /// Told when a copy was filed into a Sent folder.
     sent_news: BTreeMap<MailboxId, Arc<Notify>>,
     imap_folders: Vec<Arc<ImapFolders>>,
@@ -422,6 +424,7 @@ impl App {
             books,
             night,
             sweeper,
+            case_kinds: crate::api::case_kinds(config),
             office,
             freshness,
             room: Arc::new(room),
@@ -447,6 +450,11 @@ impl App {
         self.start_watching(supervisor);
         let (sweeper, stop) = (self.sweeper.clone(), supervisor.stop().child());
         supervisor.spawn_once("sweep", async move { sweeper.run(&stop).await });
+        let (books, kinds) = (self.books.clone(), self.case_kinds.clone());
+        let stop = supervisor.stop().child();
+        supervisor.spawn_once("case-index", async move {
+            crate::cases::fill::run(&books, &kinds, &stop).await;
+        });
         let (room, pipeline) = (self.room.clone(), self.pipeline.clone());
         supervisor.spawn("pipeline", move |stop| {
             let (room, pipeline) = (room.clone(), pipeline.clone());

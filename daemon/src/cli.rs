@@ -17,6 +17,7 @@ mod report;
 mod show;
 mod why;
 pub(crate) mod wording;
+mod work;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -29,8 +30,8 @@ use serde_json::{Value, json};
 
 pub use args::Cli;
 use args::{
-    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Review, Show,
-    StoreCommand, Switch, Tasks, Timers, Was,
+    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Review, StoreCommand,
+    Switch, Timers, Was,
 };
 use wording::Wording;
 
@@ -272,17 +273,8 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Why { id } => asks("why", json!({ "id": id })),
         Command::Accounts(command) => accounts(command),
         Command::Review(command) => review(command),
-        Command::Cases { kind, action } => match action {
-            Show::List => {
-                let kind = Some(kind).filter(|kind| kind != "all");
-                asks("cases-list", json!({ "kind": kind }))
-            }
-            Show::Show { id } => asks("cases-show", json!({ "id": id })),
-        },
-        Command::Tasks(Tasks::List { all }) => asks("tasks-list", json!({ "all": all })),
-        Command::Tasks(Tasks::Done { id, reopen }) => {
-            asks("tasks-done", json!({ "id": id, "reopen": reopen }))
-        }
+        Command::Cases { kind, action } => work::cases(&kind, action),
+        Command::Tasks(command) => work::tasks(command),
         Command::Proposals(command) => records::proposals_of(command),
         Command::Timeline { account } => asks("timeline", json!({ "id": account })),
         Command::Outbox(command) => match command {

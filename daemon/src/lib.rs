@@ -14,6 +14,7 @@ pub mod api;
 pub mod app;
 pub mod books;
 pub mod calendars;
+pub mod cases;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -44,6 +45,7 @@ pub mod sink;
 pub mod source;
 pub mod store;
 pub mod supervisor;
+pub mod tasks;
 pub mod templates;
 pub mod tls;
 

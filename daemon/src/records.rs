@@ -21,6 +21,7 @@ use crate::books::{Books, BooksError};
 use crate::store::ReadError;
 
 pub use proposals::Verdict;
+pub(crate) use proposals::{change_id, undecided};
 pub use standing::StandingIds;
 
 /// How often a change that lost a race is decided again.
@@ -131,11 +132,11 @@ impl From<AccountsError> for RecordsError {
 }
 
 impl RecordsError {
-    fn is_conflict(&self) -> bool {
+    pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, RecordsError::Books(error) if error.is_conflict())
     }
 
-    fn field(field: &str, value: &str, reason: impl Into<String>) -> RecordsError {
+    pub(crate) fn field(field: &str, value: &str, reason: impl Into<String>) -> RecordsError {
         RecordsError::Fields(vec![Problem {
             field: field.to_owned(),
             value: liaison_core::message::cut_text(value, 80),

@@ -240,3 +240,103 @@ fn what_a_person_set_waits_and_two_records_become_one_beside_a_running_daemon() 
     let looked = desk.json(&["verify"]);
     assert_eq!(looked["clean"], true, "{looked:#}");
 }
+
+fn id_of(answer: &Value, what: &str) -> String {
+    answer[what]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn cases_and_tasks_are_kept_by_people_where_a_plugin_declares_them() {
+    let mut firm = Firm::new();
+    firm.plugins(&["nda-desk"], "draft");
+    let desk = Desk {
+        options: firm.options(),
+    };
+    filled(&desk);
+    let does = |more: &[&str]| desk.json(&[&["cases", "nda"], more].concat());
+    let refuses = |more: &[&str], why: &str| desk.refuses(&[&["cases", "nda"], more].concat(), why);
+    let added = does(&[
+        "add",
+        "title=Acme NDA",
+        "account=Acme GmbH",
+        "domain=acme.example",
+    ]);
+    let id = id_of(&added, "case");
+    refuses(
+        &["set", &id, "state=signed"],
+        "from `requested` it can become ours-offered",
+    );
+    refuses(&["set", &id, "stat=legal"], "did you mean `state`?");
+    refuses(&["set", &id, "state=signd"], "did you mean signed?");
+    // The daemon fills the indexes that the manifest declares; the list is the same then.
+    let daemon = Daemon::start(firm.options());
+    let set = does(&[
+        "set",
+        &id,
+        "state=ours-offered",
+        "--why",
+        "Bob called",
+        "--revision",
+        "1",
+    ]);
+    assert_eq!(set["case"]["revision"], 2);
+    refuses(
+        &["set", &id, "state=ours-sent", "--revision", "1"],
+        "revision 2, not 1",
+    );
+    for (condition, count) in [
+        ("domain=acme.example", 1),
+        ("domain=other.example", 0),
+        ("account=Acme GmbH", 1),
+        ("state!=ours-offered", 0),
+    ] {
+        assert_eq!(does(&["list", condition])["count"], count, "{condition}");
+    }
+    let shown = desk.does(&["cases", "nda", "history", &id]);
+    assert!(
+        shown.contains("Bob called") && shown.contains("(set by a person)"),
+        "{shown}"
+    );
+    assert!(
+        desk.does(&["cases", "nda", "fields"])
+            .contains("signed -> expired")
+    );
+
+    let words = [
+        "tasks",
+        "add",
+        "title=Ring Bob",
+        "account=Acme GmbH",
+        "priority=client",
+    ];
+    let about = format!("about={id}");
+    let added = desk.json(&[&words[..], &[&about]].concat());
+    let task = id_of(&added, "task");
+    desk.refuses(&["tasks", "set", &task, "state=declined"], "--why REASON");
+    desk.refuses(
+        &["tasks", "set", &task, "owner=eve@elsewhere.example"],
+        "owner",
+    );
+    assert_eq!(desk.json(&["tasks", "list", "priority=client"])["count"], 1);
+    let why = ["--why", "he wrote himself"];
+    desk.does(&[&["tasks", "set", &task, "state=declined"][..], &why].concat());
+    assert_eq!(desk.json(&["tasks", "list"])["count"], 0);
+    let declined = desk.does(&[
+        "tasks",
+        "list",
+        "state=declined",
+        "--fields",
+        "title,account",
+    ]);
+    assert!(
+        declined.contains("Ring Bob") && declined.contains("Acme GmbH"),
+        "{declined}"
+    );
+    assert!(
+        desk.does(&["tasks", "history", &task])
+            .contains("open -> declined")
+    );
+    drop(daemon);
+    let looked = desk.json(&["verify"]);
+    assert_eq!(looked["clean"], true, "{looked:#}");
+}

@@ -12,12 +12,14 @@ pub mod kinds;
 pub mod money;
 pub mod people;
 pub mod record;
+pub mod sheet;
 pub mod states;
 
 pub use change::{Edit, FieldChange, Planned, Problem, Source, plan};
 pub use fields::{FieldSpec, FieldType};
 pub use kinds::{Kind, KindSpec};
 pub use record::CrmRecord;
+pub use sheet::Sheet;
 
 #[cfg(test)]
 mod tests;

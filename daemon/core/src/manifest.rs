@@ -13,7 +13,7 @@ mod case;
 mod settings;
 mod validate;
 
-pub use case::{CaseField, CaseKind, FieldType};
+pub use case::{CASE_INDEXES_MAX, CaseField, CaseKind, FieldType};
 pub use settings::{Setting, SettingType};
 pub use validate::nearest;
 

@@ -279,6 +279,15 @@ pub enum Plan {
     NewCase(Box<CaseRecord>),
     /// A changed case, with the revision it replaces.
     ChangedCase(Box<CaseRecord>, u64),
+    /// Values of a case's fields that a person set: they wait for a person's yes.
+    ProposedCase {
+        /// The case.
+        case: Box<CaseRecord>,
+        /// The fields.
+        changes: Vec<crate::crm::FieldChange>,
+        /// The plugin's sentence.
+        why: String,
+    },
     /// A task or notification.
     Task(Box<TaskRecord>),
     /// A timer; its generation is set at the commit.
@@ -527,7 +536,7 @@ impl Desk<'_> {
             Action::Hold(hold) => self.judge_hold(&item, hold, reasons),
             Action::ReleaseHolds(group) => self.judge_release(&item, &group),
             Action::CreateCase(case) => self.judge_new_case(&item, case),
-            Action::UpdateCase(case) => self.judge_case_change(&item, case),
+            Action::UpdateCase(case) => self.judge_case_change(&item, case, reasons),
             Action::CreateTask(task) => self.judge_task(&item, task),
             Action::Notify(notify) => self.judge_notify(&item, &notify, reasons),
             Action::SetTimer(timer) => self.judge_timer(&item, timer),

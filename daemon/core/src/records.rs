@@ -1,12 +1,18 @@
 //! Cases, tasks and timers: what plugins keep in the daemon.
 
+mod case;
+mod task;
+
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Cause;
 use crate::happening::Subject;
-use crate::ids::{AccountId, CaseId, PluginName, TaskId, TimerId};
+use crate::ids::{AccountId, CaseId, ContactId, PluginName, TaskId, TimerId};
 use crate::proposal::Fields;
 use crate::time::Timestamp;
+
+pub use case::{INDEX_BYTES_MAX, index_words};
+pub use task::{TaskChange, TaskPriority};
 
 /// Longest title, in characters.
 pub const TITLE_CHARS_MAX: usize = 200;
@@ -46,6 +52,10 @@ pub struct CaseRecord {
     pub created: Timestamp,
     /// Last changed.
     pub updated: Timestamp,
+    /// Fields that a person set: no plugin overwrites them.
+    pub by_person: Vec<String>,
+    /// Fields under whose values it is found, sorted.
+    pub indexed: Vec<String>,
 }
 
 /// Work laid before a person.
@@ -73,6 +83,20 @@ pub struct TaskRecord {
     pub done: Option<(Timestamp, String)>,
     /// When it was made.
     pub created: Timestamp,
+    /// For whom it is done; `None` where nobody said.
+    pub priority: Option<TaskPriority>,
+    /// When it was declined, by whom, and why.
+    pub declined: Option<(Timestamp, String, String)>,
+    /// Account it belongs to.
+    pub account: Option<AccountId>,
+    /// Contact it belongs to.
+    pub contact: Option<ContactId>,
+    /// Ids of other records and cases that it is about.
+    pub about: Vec<String>,
+    /// Grows with every change.
+    pub revision: u64,
+    /// Last changed.
+    pub updated: Timestamp,
 }
 
 /// A moment at which a plugin wants to be woken.
@@ -106,3 +130,6 @@ pub fn timer_id(plugin: &PluginName, name: &str) -> TimerId {
         &[plugin.0.as_bytes(), name.as_bytes()],
     ))
 }
+
+#[cfg(test)]
+mod tests;

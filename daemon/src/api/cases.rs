@@ -1,20 +1,74 @@
-//! `cases` and `tasks`.
+//! `cases`: records of the kinds that plugins declare.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use liaison_core::ids::TaskId;
-use liaison_core::proposal::{Fields, Value as FieldValue};
-use liaison_core::records::{CaseRecord, TaskRecord};
+use liaison_core::crm::sheet::SheetField;
+use liaison_core::crm::{FieldChange, Sheet};
+use liaison_core::ids::CaseId;
+use liaison_core::proposal::Value as FieldValue;
+use liaison_core::records::CaseRecord;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{ANSWER_ROWS_MAX, ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, no_such, why};
-use crate::accounts::audit;
-use crate::books::rows::AuditRow;
-use crate::books::{keys, replace};
+use super::filter::{Condition, Sort, columns, conditions, name_links, plain_value};
+use super::proposals::waiting_json;
+use super::records::record_by;
+use super::{ANSWER_ROWS_MAX, ApiContext, ApiError, Caller, Shown, no_such, records, why, with};
+use crate::books::keys;
+use crate::cases::{CaseBook, CaseKinds, CasePut, CaseSaved, found, shown};
+use crate::records::RecordBook;
 use crate::store::{Dir, Ns, Range};
+
+/// What a list of cases shows where nothing else is asked for.
+const USUAL: [&str; 4] = ["kind", "state", "created", "title"];
+/// What stands for every kind.
+const ALL: &str = "all";
+/// Where cases are listed.
+const LIST: &str = "liaison cases all list";
+
+pub(super) fn book<'a>(context: &'a ApiContext, records: &'a RecordBook) -> CaseBook<'a> {
+    CaseBook {
+        books: &context.books,
+        records,
+        kinds: &context.case_kinds,
+    }
+}
+
+/// Kinds of cases that the configured plugins declare, enabled or not. A manifest that cannot be
+/// read declares none: `check` and `status` name it.
+#[must_use]
+pub fn case_kinds(config: &crate::config::Config) -> Arc<CaseKinds> {
+    let manifests = config.plugins.iter().filter_map(|plugin| {
+        let file = config.plugin_folder(plugin).join("plugin.toml");
+        let text = std::fs::read_to_string(&file).ok()?;
+        crate::plugin::parse_manifest(&text, &file).ok()
+    });
+    Arc::new(CaseKinds::of(manifests))
+}
+
+/// The fields of a kind. Cases of plugins that are gone from the configuration stay, with what all
+/// cases have. A kind that no plugin declares and no case has is refused: an empty list would look
+/// like an answer.
+async fn sheet_of(context: &ApiContext, kind: &str) -> Result<Sheet, ApiError> {
+    if let Some(declared) = context.case_kinds.get(kind) {
+        return Ok(declared.sheet.clone());
+    }
+    let mut known = context.case_kinds.names();
+    let mut is_kept = false;
+    let each = |case: CaseRecord| {
+        is_kept |= case.kind == kind;
+        known.insert(case.kind);
+    };
+    context.books.each(Range::all(Ns::CaseRecord), each).await?;
+    if is_kept {
+        return Ok(Sheet::of_cases());
+    }
+    known.insert(ALL.to_owned());
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Err(ApiError::Arguments(no_such("kind of case", kind, &known)))
+}
 
 /// What `cases-list` takes; without a kind: all of them.
 #[derive(Debug, Deserialize)]
@@ -22,6 +76,15 @@ use crate::store::{Dir, Ns, Range};
 pub(super) struct List {
     #[serde(default)]
     kind: Option<String>,
+    /// As those of `records-list`.
+    #[serde(default)]
+    filters: Vec<String>,
+    /// The fields that are shown.
+    #[serde(default)]
+    fields: Vec<String>,
+    /// The field by which cases are sorted; the newest first when left out.
+    #[serde(default)]
+    sort: Option<String>,
 }
 
 pub(super) async fn list(
@@ -29,27 +92,80 @@ pub(super) async fn list(
     _caller: &Caller,
     arguments: List,
 ) -> Result<Value, ApiError> {
-    if let Some(kind) = &arguments.kind {
-        known_kind(context, kind).await?;
-    }
-    let range = match &arguments.kind {
-        Some(kind) => keys::cases_of_kind(kind),
-        None => Range::all(Ns::CaseByKind),
+    let sheet = match &arguments.kind {
+        Some(kind) => sheet_of(context, kind).await?,
+        None => Sheet::of_cases(),
     };
+    let records = records::book(context);
+    let conditions = conditions(&records, &sheet, &arguments.filters).await?;
+    let columns = columns(&sheet, &arguments.fields, &USUAL)?;
+    let sort = Sort::by(&sheet, arguments.sort.as_deref())?;
+    if let Some(kind) = &arguments.kind
+        && conditions.is_empty()
+        && arguments.sort.is_none()
+    {
+        let mut answer = newest(context, kind).await?;
+        name_links(&records, &sheet, "cases", &mut answer).await?;
+        return Ok(with(answer, json!({ "kind": kind, "columns": columns })));
+    }
+    let mut shown = Shown::new("cases");
+    let mut offer = |case: CaseRecord| {
+        let values = case.values();
+        if conditions.iter().all(|one| one.holds(&values)) {
+            let newest = Reverse((case.created, case.id.clone()));
+            shown.offer((sort.key(&values), newest), || case_json(&case));
+        }
+    };
+    match indexed(context, arguments.kind.as_deref(), &conditions).await? {
+        Some(found) => found.into_iter().for_each(&mut offer),
+        None => match &arguments.kind {
+            Some(kind) => each_of_kind(context, kind, offer).await?,
+            None => {
+                let all = Range::all(Ns::CaseRecord);
+                context.books.each(all, offer).await?;
+            }
+        },
+    }
+    let mut answer = shown.answer();
+    name_links(&records, &sheet, "cases", &mut answer).await?;
+    let more = json!({ "kind": arguments.kind, "columns": columns });
+    Ok(with(answer, more))
+}
+
+/// The cases that an index gives for one of the conditions.
+async fn indexed(
+    context: &ApiContext,
+    kind: Option<&str>,
+    conditions: &[Condition],
+) -> Result<Option<Vec<CaseRecord>>, ApiError> {
+    let Some(kind) = kind else { return Ok(None) };
+    let indexed = conditions.iter().filter(|one| one.is_indexed());
+    for (field, values) in indexed.filter_map(Condition::equals) {
+        let found = found(&context.books, (kind, field), &values).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// The newest cases of a kind; of the others no more is read than how many there are.
+async fn newest(context: &ApiContext, kind: &str) -> Result<Value, ApiError> {
     let mut count: u64 = 0;
-    let mut newest = Vec::new();
+    let mut ids = Vec::new();
     let each = |key: bytes::Bytes, _| {
         if let Some(id) = keys::indexed_case(&key) {
             count = count.saturating_add(1);
-            if newest.len() < ANSWER_ROWS_MAX {
-                newest.push(id);
+            if ids.len() < ANSWER_ROWS_MAX {
+                ids.push(id);
             }
         }
         Ok(ControlFlow::Continue(()))
     };
+    let range = keys::cases_of_kind(kind);
     context.books.each_row(range, Dir::Reverse, each).await?;
     let mut cases = Vec::new();
-    for id in newest {
+    for id in ids {
         if let Some(case) = context.books.case(&id).await? {
             cases.push(case_json(&case));
         }
@@ -58,38 +174,24 @@ pub(super) async fn list(
     Ok(json!({ "cases": cases, "count": count, "more": more }))
 }
 
-/// Kinds of cases that the configured plugins declare, enabled or not. A manifest that cannot be
-/// read declares none: `check` and `status` name it.
-#[must_use]
-pub fn case_kinds(config: &crate::config::Config) -> Arc<BTreeSet<String>> {
-    let manifests = config.plugins.iter().filter_map(|plugin| {
-        let file = config.plugin_folder(plugin).join("plugin.toml");
-        let text = std::fs::read_to_string(&file).ok()?;
-        crate::plugin::parse_manifest(&text, &file).ok()
-    });
-    Arc::new(
-        manifests
-            .flat_map(|manifest| manifest.cases)
-            .map(|case| case.kind)
-            .collect(),
-    )
-}
-
-/// Refuses a kind that no plugin declares and no case has: an empty list would look like an answer.
-async fn known_kind(context: &ApiContext, kind: &str) -> Result<(), ApiError> {
-    if context.case_kinds.contains(kind) {
-        return Ok(());
+async fn each_of_kind(
+    context: &ApiContext,
+    kind: &str,
+    mut offer: impl FnMut(CaseRecord) + Send,
+) -> Result<(), ApiError> {
+    let mut ids: Vec<CaseId> = Vec::new();
+    let each = |key: bytes::Bytes, _| {
+        ids.extend(keys::indexed_case(&key));
+        Ok(ControlFlow::Continue(()))
+    };
+    let range = keys::cases_of_kind(kind);
+    context.books.each_row(range, Dir::Reverse, each).await?;
+    for id in ids {
+        if let Some(case) = context.books.case(&id).await? {
+            offer(case);
+        }
     }
-    let mut known: BTreeSet<String> = context.case_kinds.as_ref().clone();
-    // Cases of plugins that are gone from the configuration stay.
-    let cases: Vec<CaseRecord> = context.books.all(Ns::CaseRecord).await?;
-    known.extend(cases.into_iter().map(|case| case.kind));
-    if known.contains(kind) {
-        return Ok(());
-    }
-    known.insert("all".to_owned());
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    Err(ApiError::Arguments(no_such("kind of case", kind, &known)))
+    Ok(())
 }
 
 pub(super) fn case_json(case: &CaseRecord) -> Value {
@@ -98,15 +200,22 @@ pub(super) fn case_json(case: &CaseRecord) -> Value {
         .iter()
         .map(|(at, state, why)| json!({ "at": at, "state": state, "why": why }))
         .collect();
+    let fields: Map<String, Value> = case
+        .fields
+        .iter()
+        .map(|(name, value)| (name.clone(), plain_value(value)))
+        .collect();
     json!({
         "id": case.id,
         "plugin": case.plugin,
         "kind": case.kind,
         "title": case.title,
         "state": case.state,
-        "fields": plain(&case.fields),
+        "fields": fields,
         "account": case.account,
+        "contact": case.subject.contact,
         "subject": case.subject,
+        "by_person": case.by_person,
         "revision": case.revision,
         "steps": steps,
         "created": case.created,
@@ -114,23 +223,47 @@ pub(super) fn case_json(case: &CaseRecord) -> Value {
     })
 }
 
+/// One case; `kind` is checked where it is given.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default)]
+    kind: Option<String>,
+    id: String,
+}
+
 pub(super) async fn show(
     context: &ApiContext,
     _caller: &Caller,
-    arguments: Id,
+    arguments: Which,
 ) -> Result<Value, ApiError> {
-    let id = why::resolve(
-        context,
-        Ns::CaseRecord,
-        &arguments.id,
-        "liaison cases all list",
-    )
-    .await?;
+    if let Some(kind) = &arguments.kind {
+        sheet_of(context, kind).await?;
+    }
+    let id = why::resolve(context, Ns::CaseRecord, &arguments.id, LIST).await?;
     let Some(case) = context.books.case(&id.as_str().into()).await? else {
-        return Err(gone(&id, "liaison cases all list"));
+        return Err(gone(&id, LIST));
     };
-    let audit = context.books.audit_of(case.id.as_str()).await?;
-    Ok(json!({ "case": case_json(&case), "audit": audit }))
+    let records = records::book(context);
+    let waiting: Vec<Value> = records
+        .changes(false)
+        .await?
+        .iter()
+        .filter(|row| row.record == id)
+        .map(waiting_json)
+        .collect();
+    let sheet = match context.case_kinds.get(&case.kind) {
+        Some(declared) => declared.sheet.clone(),
+        None => Sheet::of_cases(),
+    };
+    let mut answer = json!({ "cases": [case_json(&case)] });
+    name_links(&records, &sheet, "cases", &mut answer).await?;
+    Ok(json!({
+        "case": case_json(&case),
+        "names": answer.get("names"),
+        "proposals": waiting,
+        "audit": context.books.audit_of(case.id.as_str()).await?,
+    }))
 }
 
 pub(super) fn gone(id: &str, list: &str) -> ApiError {
@@ -140,131 +273,193 @@ pub(super) fn gone(id: &str, list: &str) -> ApiError {
     }
 }
 
-/// What `tasks-list` takes.
+/// What `cases-put` takes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Tasks {
-    /// Those that are done, too.
+pub(super) struct Change {
+    kind: String,
+    /// Its id; a new case when left out.
     #[serde(default)]
-    all: bool,
+    which: Option<String>,
+    /// Fields and values as people write them.
+    fields: Vec<(String, String)>,
+    /// The revision that was looked at.
+    #[serde(default)]
+    revision: Option<u64>,
+    #[serde(default)]
+    why: Option<String>,
+    #[serde(default)]
+    force: bool,
 }
 
-pub(super) async fn tasks(
+pub(super) async fn put(
+    context: &ApiContext,
+    caller: &Caller,
+    arguments: Change,
+) -> Result<Value, ApiError> {
+    let which = match &arguments.which {
+        Some(id) => {
+            let id = why::resolve(context, Ns::CaseRecord, id, LIST).await?;
+            Some(CaseId(id))
+        }
+        None => None,
+    };
+    // A case that is named has a kind.
+    let named = match (&which, arguments.kind == ALL) {
+        (Some(id), true) => context.books.case(id).await?.map(|case| case.kind),
+        _ => None,
+    };
+    let kind = named.unwrap_or(arguments.kind);
+    sheet_of(context, &kind).await?;
+    let put = CasePut {
+        kind,
+        which,
+        fields: arguments.fields,
+        expect: arguments.revision,
+    };
+    let by = record_by(context, caller, arguments.why, arguments.force);
+    let records = records::book(context);
+    let saved = book(context, &records).put(&put, &by).await?;
+    Ok(saved_json(context, &saved))
+}
+
+pub(super) fn saved_json(context: &ApiContext, saved: &CaseSaved) -> Value {
+    let case = &saved.case;
+    let sheet = context.case_kinds.get(&case.kind);
+    let name = format!("{} {} ({})", case.kind, case.title, case.id);
+    let told = Told {
+        name: &name,
+        set: &format!("cases {} set {}", case.kind, case.id),
+        created: saved.created,
+        changed: &saved.changed,
+    };
+    let answer = told.json(sheet.map(|declared| &declared.sheet));
+    with(answer, json!({ "case": case_json(case) }))
+}
+
+/// A change of a case or a task, for people.
+pub(super) struct Told<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// The command that sets its fields.
+    pub set: &'a str,
+    pub created: bool,
+    pub changed: &'a [FieldChange],
+}
+
+impl Told<'_> {
+    pub(super) fn json(&self, sheet: Option<&Sheet>) -> Value {
+        let name = self.name;
+        let (changed, undo) = match (self.created, self.changed.is_empty()) {
+            (true, _) => (
+                format!("{name} created"),
+                format!(
+                    "a record once made stays; `liaison {} FIELD=VALUE` changes it",
+                    self.set
+                ),
+            ),
+            (false, true) => (
+                "nothing: everything was so already".to_owned(),
+                "nothing to undo".to_owned(),
+            ),
+            (false, false) => (
+                format!("{name} changed: {}", self.words(sheet)),
+                self.undo(sheet),
+            ),
+        };
+        let changes: Vec<Value> = self
+            .changed
+            .iter()
+            .map(|change| {
+                let (old, new) = (plain_value(&change.old), plain_value(&change.new));
+                json!({ "field": change.field, "old": old, "new": new })
+            })
+            .collect();
+        json!({
+            "created": self.created,
+            "changes": changes,
+            "changed": changed,
+            "undo": undo,
+        })
+    }
+
+    fn words(&self, sheet: Option<&Sheet>) -> String {
+        let one = |change: &FieldChange| {
+            let field = sheet.and_then(|sheet| sheet.field(&change.field));
+            let (old, new) = (shown(field, &change.old), shown(field, &change.new));
+            format!("{}: {old} -> {new}", change.field)
+        };
+        self.changed.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The command that sets everything back.
+    fn undo(&self, sheet: Option<&Sheet>) -> String {
+        let mut command = format!("`liaison {}", self.set);
+        let state = sheet.and_then(|sheet| sheet.state.as_ref());
+        let mut is_step = false;
+        for change in self.changed {
+            let field = sheet.and_then(|sheet| sheet.field(&change.field));
+            let old = match &change.old {
+                FieldValue::Null => String::new(),
+                old => shown(field, old),
+            };
+            let pair = format!("{}={old}", change.field);
+            command.push(' ');
+            command.push_str(&crate::cli::shell_word(pair.as_ref()));
+            is_step |= state.is_some_and(|state| state.field == change.field);
+        }
+        if is_step {
+            command.push_str(" --force");
+        }
+        command.push('`');
+        command
+    }
+}
+
+/// One kind.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfKind {
+    kind: String,
+}
+
+pub(super) async fn fields(
     context: &ApiContext,
     _caller: &Caller,
-    arguments: Tasks,
+    arguments: OfKind,
 ) -> Result<Value, ApiError> {
-    let mut shown = Shown::new("tasks");
-    let each = |task: TaskRecord| {
-        if arguments.all || task.done.is_none() {
-            let order = (task.done.is_some(), !task.urgent, task.due, task.created);
-            shown.offer(order, || task_json(&task));
-        }
+    let sheet = sheet_of(context, &arguments.kind).await?;
+    let declared = context.case_kinds.get(&arguments.kind);
+    let doc = match declared {
+        Some(declared) => format!(
+            "{}, kept by the plugin {}",
+            declared.kind.title, declared.plugin
+        ),
+        None => "no configured plugin declares this kind any more".to_owned(),
     };
-    context.books.each(Range::all(Ns::Task), each).await?;
-    Ok(shown.answer())
+    Ok(fields_json(&arguments.kind, &doc, &sheet))
 }
 
-pub(super) fn task_json(task: &TaskRecord) -> Value {
-    json!({
-        "id": task.id,
-        "title": task.title,
-        "body": task.body,
-        "checklist": task.checklist,
-        "notification": task.notification,
-        "urgent": task.urgent,
-        "due": task.due,
-        "owner": task.owner,
-        "done": task.done.as_ref().map(|(at, by)| json!({ "at": at, "by": by })),
-        "plugin": task.cause.plugin,
-        "reason": task.cause.reason,
-        "rule": task.cause.rule,
-        "subject": task.cause.subject,
-        "created": task.created,
-    })
-}
-
-/// What `tasks-done` takes.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Done {
-    id: String,
-    /// It is open again after all.
-    #[serde(default)]
-    reopen: bool,
-}
-
-pub(super) async fn task_done(
-    context: &ApiContext,
-    caller: &Caller,
-    arguments: Done,
-) -> Result<Value, ApiError> {
-    let id = why::resolve(context, Ns::Task, &arguments.id, "liaison tasks list").await?;
-    for _ in 0..TRIES_MAX {
-        match mark(context, caller, &id.as_str().into(), arguments.reopen).await {
-            Err(error) if error.is_conflict() => {}
-            done => return done,
-        }
-    }
-    Err(ApiError::NotNow(
-        "others changed the same task meanwhile: try again".to_owned(),
-    ))
-}
-
-async fn mark(
-    context: &ApiContext,
-    caller: &Caller,
-    id: &TaskId,
-    reopen: bool,
-) -> Result<Value, ApiError> {
-    let Some(stored) = context.books.get::<TaskRecord>(keys::task(id)).await? else {
-        return Err(gone(id.as_str(), "liaison tasks list"));
+/// Which fields there are, in the shape of `fields` of the core kinds.
+pub(super) fn fields_json(kind: &str, doc: &str, sheet: &Sheet) -> Value {
+    let field = |field: &SheetField| {
+        json!({
+            "field": field.name,
+            "required": field.required,
+            "settable": !field.fixed,
+            "indexed": field.indexed,
+            "allowed": field.kind.allowed(),
+            "doc": field.doc,
+        })
     };
-    let mut task = stored.record;
-    match (&task.done, reopen) {
-        (Some((at, by)), false) => {
-            return Err(ApiError::NotNow(format!("{by} has done it already, {at}")));
-        }
-        (None, true) => return Err(ApiError::NotNow("this task is open".to_owned())),
-        _ => {}
-    }
-    let now = context.now();
-    task.done = (!reopen).then(|| (now, caller.who.clone()));
-    let what = if reopen { "open again" } else { "done" };
-    let mut batch = context.books.batch();
-    replace(&mut batch, keys::task(id), Some(stored.version), &task)?;
-    let row = AuditRow {
-        at: now,
-        who: caller.who.clone(),
-        what: what.to_owned(),
-        why: "tasks done".to_owned(),
-    };
-    audit(&context.books, &mut batch, id.as_str(), &row).await?;
-    context.books.commit(batch).await?;
-    let undo = match reopen {
-        true => format!("liaison tasks done {id}"),
-        false => format!("liaison tasks done {id} --reopen"),
-    };
-    Ok(json!({
-        "task": task_json(&task),
-        "changed": format!("task `{}` is {what}", task.title),
-        "undo": undo,
-    }))
-}
-
-/// Fields as programs and people expect them: plain JSON values, instants as RFC 3339.
-fn plain(fields: &Fields) -> Value {
-    let plain = |value: &FieldValue| match value {
-        FieldValue::Null => Value::Null,
-        FieldValue::Flag(flag) => json!(flag),
-        FieldValue::Integer(number) => json!(number),
-        FieldValue::Text(text) => json!(text),
-        FieldValue::At(at) => json!(at),
-        FieldValue::Texts(texts) => json!(texts),
-    };
-    fields
-        .iter()
-        .map(|(name, value)| (name.clone(), plain(value)))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+    let fields: Vec<Value> = sheet.fields.iter().map(field).collect();
+    let states = sheet.state.as_ref().map(|state| {
+        let steps: Vec<Value> = state
+            .states
+            .iter()
+            .map(|from| json!({ "from": from, "to": state.after(from) }))
+            .collect();
+        json!({ "field": state.field, "steps": steps })
+    });
+    json!({ "kind": kind, "doc": doc, "fields": fields, "states": states })
 }

@@ -1,21 +1,18 @@
 //! The core records: one set of commands for all kinds.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
-
 use liaison_core::account::fold;
 use liaison_core::crm::change::unknown_field;
-use liaison_core::crm::{CrmRecord, FieldChange, FieldSpec, FieldType, Kind};
+use liaison_core::crm::{CrmRecord, FieldChange, FieldSpec, FieldType, Kind, Sheet};
 use liaison_core::proposal::Value as FieldValue;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{ApiContext, ApiError, Caller, Nothing, Shown, no_such, with};
-use crate::books::rows::{ChangeRow, MergeRow};
-use crate::records::{Put, RecordBook, RecordBy, RecordsError, Saved, Verdict};
+use super::filter::{Condition, Sort, conditions, name_links, plain_value};
+use super::proposals::waiting_json;
+use super::{ApiContext, ApiError, Caller, Shown, no_such, with};
+use crate::books::rows::MergeRow;
+use crate::records::{Put, RecordBook, RecordBy, RecordsError, Saved};
 
-/// Most conditions of one list.
-const CONDITIONS_MAX: usize = 16;
 /// Most records of each kind that `show` names as linking to a record.
 const LINKING_SHOWN: usize = 20;
 
@@ -29,7 +26,12 @@ pub(super) fn book(context: &ApiContext) -> RecordBook {
     RecordBook::over(context.books.clone(), context.accounts.clone())
 }
 
-fn record_by(context: &ApiContext, caller: &Caller, why: Option<String>, force: bool) -> RecordBy {
+pub(super) fn record_by(
+    context: &ApiContext,
+    caller: &Caller,
+    why: Option<String>,
+    force: bool,
+) -> RecordBy {
     let why = why.unwrap_or_else(|| "by hand".to_owned());
     RecordBy {
         force,
@@ -41,12 +43,7 @@ fn record_by(context: &ApiContext, caller: &Caller, why: Option<String>, force: 
 fn value_json(field: &FieldSpec, value: &FieldValue, currency: Option<&str>) -> Value {
     match (field.kind, value) {
         (FieldType::Money, value) => json!(field.kind.write(value, currency)),
-        (_, FieldValue::Null) => Value::Null,
-        (_, FieldValue::Flag(flag)) => json!(flag),
-        (_, FieldValue::Integer(number)) => json!(number),
-        (_, FieldValue::Text(text)) => json!(text),
-        (_, FieldValue::At(at)) => json!(at),
-        (_, FieldValue::Texts(texts)) => json!(texts),
+        (_, value) => plain_value(value),
     }
 }
 
@@ -74,7 +71,7 @@ pub(super) fn record_json(record: &CrmRecord) -> Value {
     })
 }
 
-fn change_json(kind: Kind, change: &FieldChange) -> Value {
+pub(super) fn change_json(kind: Kind, change: &FieldChange) -> Value {
     let field = kind.spec().field(&change.field);
     let shown = |value: &FieldValue| match field {
         Some(field) => value_json(field, value, None),
@@ -107,21 +104,19 @@ pub(super) async fn list(
 ) -> Result<Value, ApiError> {
     let kind = kind_of(&arguments.kind)?;
     let book = book(context);
-    let conditions = conditions(&book, kind, &arguments.filters).await?;
+    let sheet = Sheet::of_core(kind);
+    let conditions = conditions(&book, &sheet, &arguments.filters).await?;
     let columns = columns(kind, &arguments.fields)?;
-    let sort = match &arguments.sort {
-        Some(name) => Some(known(kind, name)?),
-        None => None,
-    };
+    let sort = Sort::by(&sheet, arguments.sort.as_deref())?;
     let mut shown = Shown::new("records");
     let mut offer = |record: CrmRecord| {
-        if conditions.iter().all(|condition| condition.holds(&record)) {
-            let key = (sort_key(sort, &record), fold(&record.name()));
+        if conditions.iter().all(|one| one.holds(&record.fields)) {
+            let key = (sort.key(&record.fields), fold(&record.name()));
             shown.offer(key, || record_json(&record));
         }
     };
     // An index, where a condition has one.
-    match conditions.iter().find_map(Condition::indexed) {
+    match conditions.iter().find_map(Condition::linked) {
         Some((field, value)) => {
             let found = book.linked(kind, field, value).await?;
             found.into_iter().for_each(&mut offer);
@@ -129,52 +124,11 @@ pub(super) async fn list(
         None => book.each(kind, offer).await?,
     }
     let mut answer = shown.answer();
-    name_links(&book, kind, &mut answer).await?;
+    name_links(&book, &sheet, "records", &mut answer).await?;
     Ok(with(
         answer,
         json!({ "kind": kind.word(), "columns": columns }),
     ))
-}
-
-/// Sorts numbers as numbers, and what has no value last.
-fn sort_key(sort: Option<&'static FieldSpec>, record: &CrmRecord) -> (bool, i64, String) {
-    let Some(field) = sort else {
-        return (false, 0, String::new());
-    };
-    match record.get(field.name) {
-        None => (true, 0, String::new()),
-        Some(FieldValue::Integer(number)) => (false, *number, String::new()),
-        Some(FieldValue::At(at)) => (false, at.0, String::new()),
-        Some(value) => (false, 0, fold(&field.kind.write(value, None))),
-    }
-}
-
-/// `_names`: what the records are called that the rows link to.
-async fn name_links(book: &RecordBook, kind: Kind, answer: &mut Value) -> Result<(), ApiError> {
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    let rows = answer.get("records").and_then(Value::as_array);
-    for row in rows.into_iter().flatten() {
-        for (field, target) in kind.spec().links() {
-            let linked = row.get("fields").and_then(|fields| fields.get(field.name));
-            let ids: Vec<&str> = match linked {
-                Some(Value::String(id)) => vec![id],
-                Some(Value::Array(ids)) => ids.iter().filter_map(Value::as_str).collect(),
-                _ => continue,
-            };
-            for id in ids {
-                if !names.contains_key(id)
-                    && let Some(record) = book.get(target, id).await?
-                {
-                    let record = book.standing(record).await?;
-                    names.insert(id.to_owned(), record.name());
-                }
-            }
-        }
-    }
-    if let Some(answer) = answer.as_object_mut() {
-        answer.insert("names".to_owned(), json!(names));
-    }
-    Ok(())
 }
 
 fn known(kind: Kind, name: &str) -> Result<&'static FieldSpec, ApiError> {
@@ -217,149 +171,6 @@ fn columns(kind: Kind, asked: &[String]) -> Result<Vec<&'static str>, ApiError> 
         }
     }
     Ok(columns)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compare {
-    Is,
-    IsNot,
-    Has,
-    Less,
-    AtMost,
-    More,
-    AtLeast,
-}
-
-struct Condition {
-    field: &'static FieldSpec,
-    compare: Compare,
-    value: FieldValue,
-    /// What `~` looks for.
-    part: String,
-}
-
-async fn conditions(
-    book: &RecordBook,
-    kind: Kind,
-    filters: &[String],
-) -> Result<Vec<Condition>, ApiError> {
-    if filters.len() > CONDITIONS_MAX {
-        let said = format!("more than {CONDITIONS_MAX} conditions");
-        return Err(ApiError::Arguments(said));
-    }
-    let mut conditions = Vec::new();
-    for filter in filters {
-        conditions.push(condition(book, kind, filter).await?);
-    }
-    Ok(conditions)
-}
-
-async fn condition(book: &RecordBook, kind: Kind, filter: &str) -> Result<Condition, ApiError> {
-    // The longer signs first.
-    let signs = [
-        ("!=", Compare::IsNot),
-        ("<=", Compare::AtMost),
-        (">=", Compare::AtLeast),
-        ("=", Compare::Is),
-        ("<", Compare::Less),
-        (">", Compare::More),
-        ("~", Compare::Has),
-    ];
-    let first = filter.find(['!', '<', '>', '=', '~']);
-    let split = first.and_then(|at| filter.split_at_checked(at));
-    let found = split.and_then(|(name, rest)| {
-        let of = |(sign, compare): &(&str, Compare)| Some((rest.strip_prefix(sign)?, *compare));
-        signs
-            .iter()
-            .find_map(of)
-            .map(|(text, compare)| (name, compare, text))
-    });
-    let Some((name, compare, text)) = found else {
-        return Err(ApiError::Arguments(format!(
-            "`{filter}` is no condition: write FIELD=VALUE, FIELD!=VALUE, FIELD~PART, or with \
-             <, <=, > or >=; FIELD= asks for those without one"
-        )));
-    };
-    let field = known(kind, name.trim())?;
-    let mut value = match compare {
-        Compare::Has => FieldValue::Null,
-        _ => field
-            .kind
-            .parse(text, None)
-            .map_err(|reason| ApiError::Arguments(format!("{name} `{text}`: {reason}")))?,
-    };
-    if let (FieldType::Link(target) | FieldType::Links(target), text) = (field.kind, &value)
-        && *text != FieldValue::Null
-    {
-        let text = field.kind.write(text, None);
-        value = FieldValue::Text(book.find(target, &text).await?.id);
-    }
-    let part = text.trim().to_lowercase();
-    Ok(Condition {
-        field,
-        compare,
-        value,
-        part,
-    })
-}
-
-impl Condition {
-    /// The index that has all records for which this holds.
-    fn indexed(&self) -> Option<(&'static str, &str)> {
-        let linked = matches!(
-            self.field.kind,
-            FieldType::Link(_) | FieldType::Links(_) | FieldType::Person
-        );
-        match &self.value {
-            FieldValue::Text(text) if linked && self.compare == Compare::Is => {
-                Some((self.field.name, text))
-            }
-            _ => None,
-        }
-    }
-
-    fn holds(&self, record: &CrmRecord) -> bool {
-        // Whoever was merged into the record asked for is found by the index already.
-        if self.indexed().is_some() {
-            return true;
-        }
-        let own = record.get(self.field.name);
-        if self.compare == Compare::Has {
-            let text = own.map(|own| self.field.kind.write(own, record.text("currency")));
-            return text.is_some_and(|text| text.to_lowercase().contains(&self.part));
-        }
-        if self.value == FieldValue::Null {
-            return own.is_none() == (self.compare == Compare::Is);
-        }
-        let equal = match (own, &self.value) {
-            (Some(FieldValue::Texts(own)), FieldValue::Texts(asked)) => {
-                asked.iter().all(|one| own.contains(one))
-            }
-            (Some(FieldValue::Texts(own)), FieldValue::Text(asked)) => own.contains(asked),
-            (Some(FieldValue::Text(own)), FieldValue::Text(asked)) => fold(own) == fold(asked),
-            // What nobody said yes to is a no.
-            (None, FieldValue::Flag(asked)) => !asked,
-            (own, asked) => own == Some(asked),
-        };
-        let order = own.and_then(|own| ordered(own, &self.value));
-        match self.compare {
-            Compare::Is | Compare::Has => equal,
-            Compare::IsNot => !equal,
-            Compare::Less => order == Some(Ordering::Less),
-            Compare::AtMost => matches!(order, Some(Ordering::Less | Ordering::Equal)),
-            Compare::More => order == Some(Ordering::Greater),
-            Compare::AtLeast => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
-        }
-    }
-}
-
-fn ordered(own: &FieldValue, asked: &FieldValue) -> Option<Ordering> {
-    match (own, asked) {
-        (FieldValue::Integer(own), FieldValue::Integer(asked)) => Some(own.cmp(asked)),
-        (FieldValue::Text(own), FieldValue::Text(asked)) => Some(own.cmp(asked)),
-        (FieldValue::At(own), FieldValue::At(asked)) => Some(own.cmp(asked)),
-        _ => None,
-    }
 }
 
 /// One record.
@@ -408,7 +219,7 @@ pub(super) async fn show(
         .collect();
     let merged = book.all_names_of(&record.id).await?;
     let mut answer = json!({ "records": [record_json(&record)] });
-    name_links(&book, kind, &mut answer).await?;
+    name_links(&book, &Sheet::of_core(kind), "records", &mut answer).await?;
     let fields: Vec<Value> = kind
         .spec()
         .fields
@@ -465,7 +276,7 @@ pub(super) async fn put(
     Ok(saved_json(&saved))
 }
 
-fn saved_json(saved: &Saved) -> Value {
+pub(super) fn saved_json(saved: &Saved) -> Value {
     let record = &saved.record;
     let kind = record.kind;
     let changes: Vec<Value> = saved
@@ -668,101 +479,6 @@ fn merged(row: &MergeRow, changed: String, undo: String) -> Value {
         .map(|change| change_json(row.kind, change))
         .collect();
     json!({ "from": row.from, "into": row.into, "taken": taken, "changed": changed, "undo": undo })
-}
-
-fn waiting_json(row: &ChangeRow) -> Value {
-    let change = FieldChange {
-        field: row.field.clone(),
-        old: row.old.clone(),
-        new: row.new.clone(),
-    };
-    with(
-        change_json(row.kind, &change),
-        json!({
-            "id": row.id,
-            "kind": row.kind.word(),
-            "record": row.record,
-            "source": row.source,
-            "who": row.who,
-            "why": row.why,
-            "at": row.at,
-            "decided": row.decided,
-        }),
-    )
-}
-
-pub(super) async fn proposals(
-    context: &ApiContext,
-    _caller: &Caller,
-    _arguments: Nothing,
-) -> Result<Value, ApiError> {
-    let book = book(context);
-    let rows = book.changes(false).await?;
-    let mut shown = Shown::new("proposals");
-    for row in &rows {
-        let record = book.get(row.kind, &row.record).await?;
-        let name = record.map(|record| record.name());
-        let json = with(waiting_json(row), json!({ "name": name }));
-        shown.offer((row.at, row.id.clone()), || json);
-    }
-    Ok(shown.answer())
-}
-
-/// What `proposals-decide` takes.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DecideChange {
-    id: String,
-    accept: bool,
-    #[serde(default)]
-    why: Option<String>,
-}
-
-pub(super) async fn decide(
-    context: &ApiContext,
-    caller: &Caller,
-    arguments: DecideChange,
-) -> Result<Value, ApiError> {
-    let book = book(context);
-    let rows = book.changes(true).await?;
-    let matching: Vec<&ChangeRow> = rows
-        .iter()
-        .filter(|row| row.id.starts_with(&arguments.id) || row.id.ends_with(&arguments.id))
-        .collect();
-    let id = match matching.as_slice() {
-        [one] => one.id.clone(),
-        [] => {
-            return Err(ApiError::NotFound {
-                id: arguments.id,
-                hint: "see `liaison proposals list`".to_owned(),
-            });
-        }
-        several => {
-            return Err(ApiError::NotUnique {
-                id: arguments.id,
-                candidates: several.iter().map(|row| row.id.clone()).collect(),
-            });
-        }
-    };
-    let by = record_by(context, caller, arguments.why, false);
-    let verdict = match arguments.accept {
-        true => Verdict::Accept,
-        false => Verdict::Reject,
-    };
-    let (row, saved) = book.decide(&id, verdict, &by).await?;
-    match saved {
-        Some(saved) => Ok(with(
-            saved_json(&saved),
-            json!({ "proposal": waiting_json(&row) }),
-        )),
-        None => Ok(json!({
-            "proposal": waiting_json(&row),
-            "changed": format!("{} of {} stays as it is", row.field, row.record),
-            "undo": format!(
-                "`liaison {} set {} {}=VALUE`", row.kind.plural(), row.record, row.field
-            ),
-        })),
-    }
 }
 
 impl From<RecordsError> for ApiError {

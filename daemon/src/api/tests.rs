@@ -1,4 +1,5 @@
 mod recovery;
+mod work;
 
 use std::sync::Mutex;
 
@@ -87,6 +88,33 @@ pub(crate) fn office() -> Office {
     }
 }
 
+/// The manifest of a plugin that keeps leads.
+pub(crate) fn manifest() -> liaison_core::manifest::Manifest {
+    let text = r#"
+        manifest = 1
+        [plugin]
+        name = "lead-triage"
+        version = "1.0.0"
+        summary = "Leads"
+        requires = "0.1.0"
+        [[case]]
+        kind = "lead"
+        title = "Lead"
+        states = ["New", "Qualified", "Lost"]
+        transitions = [["New", "Qualified"], ["Qualified", "Lost"]]
+        indexes = ["state", "account"]
+        [[case.field]]
+        name = "address"
+        type = "text"
+        index = true
+        [[case.field]]
+        name = "heat"
+        type = "choice"
+        choices = ["cold", "hot"]
+    "#;
+    crate::plugin::parse_manifest(text, std::path::Path::new("plugin.toml")).unwrap()
+}
+
 pub(crate) fn desk() -> Desk {
     let dir = tempfile::tempdir().unwrap();
     let fence = Fence {
@@ -106,7 +134,7 @@ pub(crate) fn desk() -> Desk {
             books,
             clock: Arc::new(clock.clone()),
             office: Arc::new(office()),
-            case_kinds: Arc::new(["lead".to_owned()].into()),
+            case_kinds: Arc::new(crate::cases::CaseKinds::of([manifest()])),
             dry_runs: Arc::default(),
             live: Some(woken.clone()),
         },
@@ -514,17 +542,8 @@ async fn an_id_with_two_meanings_is_not_guessed() {
 async fn tasks_are_done_once_and_can_be_reopened() {
     let desk = desk();
     let task = TaskRecord {
-        id: "cccccc3333".into(),
-        cause: cause(),
-        notification: false,
-        urgent: true,
         title: "Check their form".to_owned(),
-        body: String::new(),
-        checklist: Vec::new(),
-        due: None,
-        owner: None,
-        done: None,
-        created: NOW,
+        ..TaskRecord::new("cccccc3333".into(), cause(), NOW)
     };
     desk.commit(|batch| replace(batch, keys::task(&task.id), None, &task).unwrap())
         .await;

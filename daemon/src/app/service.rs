@@ -268,7 +268,7 @@ impl Round {
 
     /// What commands work on, and who may use it.
     fn served(&self, config: &Config) -> (ApiContext, Control) {
-        let context = api_context(config, &self.live.app, Some(self.live.clone()));
+        let context = api_context(&self.live.app, Some(self.live.clone()));
         (context, config.control.clone())
     }
 
@@ -292,13 +292,13 @@ impl Round {
 
 /// What the commands work on.
 #[must_use]
-pub fn api_context(config: &Config, app: &App, live: Option<Arc<dyn Live>>) -> ApiContext {
+pub fn api_context(app: &App, live: Option<Arc<dyn Live>>) -> ApiContext {
     ApiContext {
         books: app.books.clone(),
         accounts: AccountBook::new(app.books.clone(), DomainRules::of(&app.office)),
         clock: app.clock.clone(),
         office: app.office.clone(),
-        case_kinds: crate::api::case_kinds(config),
+        case_kinds: app.case_kinds.clone(),
         dry_runs: Arc::default(),
         live,
     }

@@ -2,11 +2,16 @@
 
 use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle};
-use liaison_core::ids::{AccountId, ContactId};
+use liaison_core::crm::{Kind, Source};
+use liaison_core::effect::Cause;
+use liaison_core::happening::Subject;
+use liaison_core::ids::{AccountId, CaseId, ContactId, PluginName, TaskId};
+use liaison_core::proposal::{Fields, Value};
+use liaison_core::records::{CaseRecord, TaskRecord};
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::rows::{ByAddrRow, ByDomainRow};
+use super::rows::{AnyKind, ByAddrRow, ByDomainRow, ChangeRow};
 
 /// [`Account`] before it had details.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,6 +101,112 @@ impl From<ByDomainRowV1> for ByDomainRow {
         ByDomainRow {
             accounts: row.accounts,
             decided: None,
+        }
+    }
+}
+
+/// [`CaseRecord`] before people could change cases, and before cases had indexes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CaseRecordV1 {
+    id: CaseId,
+    plugin: PluginName,
+    kind: String,
+    title: String,
+    state: String,
+    fields: Fields,
+    account: Option<AccountId>,
+    subject: Subject,
+    revision: u64,
+    steps: Vec<(Timestamp, String, String)>,
+    created: Timestamp,
+    updated: Timestamp,
+}
+
+impl From<CaseRecordV1> for CaseRecord {
+    fn from(old: CaseRecordV1) -> CaseRecord {
+        CaseRecord {
+            id: old.id,
+            plugin: old.plugin,
+            kind: old.kind,
+            title: old.title,
+            state: old.state,
+            fields: old.fields,
+            account: old.account,
+            subject: old.subject,
+            revision: old.revision,
+            steps: old.steps,
+            created: old.created,
+            updated: old.updated,
+            by_person: Vec::new(),
+            indexed: Vec::new(),
+        }
+    }
+}
+
+/// [`TaskRecord`] before people could make and change tasks.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TaskRecordV1 {
+    id: TaskId,
+    cause: Cause,
+    notification: bool,
+    urgent: bool,
+    title: String,
+    body: String,
+    checklist: Vec<String>,
+    due: Option<Timestamp>,
+    owner: Option<String>,
+    done: Option<(Timestamp, String)>,
+    created: Timestamp,
+}
+
+impl From<TaskRecordV1> for TaskRecord {
+    fn from(old: TaskRecordV1) -> TaskRecord {
+        let updated = old.done.as_ref().map_or(old.created, |(at, _)| *at);
+        TaskRecord {
+            notification: old.notification,
+            urgent: old.urgent,
+            title: old.title,
+            body: old.body,
+            checklist: old.checklist,
+            due: old.due,
+            owner: old.owner,
+            done: old.done,
+            updated,
+            ..TaskRecord::new(old.id, old.cause, old.created)
+        }
+    }
+}
+
+/// [`ChangeRow`] before fields of cases could wait for a person's yes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ChangeRowV1 {
+    id: String,
+    kind: Kind,
+    record: String,
+    field: String,
+    old: Value,
+    new: Value,
+    source: Source,
+    who: String,
+    why: String,
+    at: Timestamp,
+    decided: Option<(Timestamp, String, bool)>,
+}
+
+impl From<ChangeRowV1> for ChangeRow {
+    fn from(old: ChangeRowV1) -> ChangeRow {
+        ChangeRow {
+            id: old.id,
+            kind: AnyKind::Core(old.kind),
+            record: old.record,
+            field: old.field,
+            old: old.old,
+            new: old.new,
+            source: old.source,
+            who: old.who,
+            why: old.why,
+            at: old.at,
+            decided: old.decided,
         }
     }
 }

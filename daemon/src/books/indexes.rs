@@ -12,11 +12,14 @@
 //! | `msgid`, `thread_member` | messages; of an erased one the first may stay |
 //! | `touch` | messages and activities that are contact with a customer |
 //! | `effect_due`, `effect_by_message`, `hold_by_group` | mails and holds |
-//! | `case_by_kind`, `timer_due`, `parked` | cases, timers, results of plugins |
+//! | `case_by_kind`, `case_by`, `timer_due`, `parked` | cases, timers, results of plugins |
 //! | `event_seen` | events; the gate may outlive its event |
 //!
 //! `locator`, `delivery`, `thread_party`, `plugin_kv`, `ledger` and `timeline` say what nothing
 //! else says: they are records.
+//!
+//! Which fields of a case have entries in `case_by` stands in the case (`indexed`): a manifest may
+//! change, and `case_index` tells which fields all cases of a kind have there (`cases/fill.rs`).
 //!
 //! Entries of `effect_due` beyond those of the records are work that is still to be done (a copy
 //! for Sent, a follow-up) or are dropped when their time comes; they must only name an effect.
@@ -67,7 +70,7 @@ pub const SOURCES: [Ns; 11] = [
 ];
 
 /// Families of index rows.
-pub const INDEXES: [Ns; 16] = [
+pub const INDEXES: [Ns; 17] = [
     Ns::RecordBy,
     Ns::Touch,
     Ns::AccountExt,
@@ -81,6 +84,7 @@ pub const INDEXES: [Ns; 16] = [
     Ns::EffectByMessage,
     Ns::HoldByGroup,
     Ns::CaseByKind,
+    Ns::CaseBy,
     Ns::TimerDue,
     Ns::Parked,
     Ns::EventSeen,
@@ -129,11 +133,7 @@ pub fn entries(key: &Key, value: &[u8]) -> Result<Vec<Entry>, CodecError> {
         Ns::Message => of_message(&codec::decode(value)?),
         Ns::Effect => of_mail(&codec::decode(value)?),
         Ns::Hold => of_hold(&codec::decode(value)?),
-        Ns::CaseRecord => {
-            let case: CaseRecord = codec::decode(value)?;
-            let key = keys::case_by_kind(&case.kind, case.created, &case.id);
-            vec![Entry::bare(key)]
-        }
+        Ns::CaseRecord => of_case(&codec::decode(value)?),
         Ns::Timer => {
             let timer: TimerRecord = codec::decode(value)?;
             vec![Entry::bare(keys::timer_due(timer.due, &timer.id))]
@@ -218,6 +218,13 @@ pub(crate) fn of_contact(contact: &Contact) -> Vec<Entry> {
     let own = Entry::bare(keys::account_contact(&contact.account, &contact.id));
     entries.extend(addresses.chain([own]));
     entries
+}
+
+pub(crate) fn of_case(case: &CaseRecord) -> Vec<Entry> {
+    let by_kind = keys::case_by_kind(&case.kind, case.created, &case.id);
+    let found = case.found_under().into_iter();
+    let by = found.map(|(field, word)| keys::case_by(&case.kind, field, &word, &case.id));
+    [by_kind].into_iter().chain(by).map(Entry::bare).collect()
 }
 
 /// Of a message of a person who was erased nothing is left but its place, and what its Message-ID
@@ -347,6 +354,7 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
         }
         Ns::HoldByGroup => one(keys::indexed_effect(&key.k).map(|id| keys::hold(&id))),
         Ns::CaseByKind => one(keys::indexed_case(&key.k).map(|id| keys::case(&id))),
+        Ns::CaseBy => one(keys::case_found(&key.k).map(|id| keys::case(&id))),
         Ns::TimerDue => one(keys::due_timer(&key.k).map(|(_, id)| keys::timer(&id))),
         Ns::Parked => {
             one(keys::parked_event(&key.k).map(|(seq, plugin)| keys::plugin_result(seq, &plugin)))

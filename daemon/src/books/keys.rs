@@ -484,6 +484,43 @@ pub fn indexed_case(key: &[u8]) -> Option<CaseId> {
     Some(CaseId(parts.text().ok()?))
 }
 
+/// A case under a word of the value of a field.
+#[must_use]
+pub fn case_by(kind: &str, field: &str, word: &str, case: &CaseId) -> Key {
+    Tuple::new()
+        .text(kind)
+        .text(field)
+        .text(word)
+        .text(case.as_str())
+        .key(Ns::CaseBy)
+}
+
+/// Cases with a word in a field.
+#[must_use]
+pub fn cases_by(kind: &str, field: &str, word: &str) -> Range {
+    Tuple::new()
+        .text(kind)
+        .text(field)
+        .text(word)
+        .range(Ns::CaseBy)
+}
+
+/// The case in a key of [`cases_by`].
+#[must_use]
+pub fn case_found(key: &[u8]) -> Option<CaseId> {
+    let mut parts = Parts::new(key);
+    for _ in 0..3 {
+        parts.text().ok()?;
+    }
+    Some(CaseId(parts.text().ok()?))
+}
+
+/// Which fields of the cases of a kind have an index.
+#[must_use]
+pub fn case_index(kind: &str) -> Key {
+    one(Ns::CaseIndex, kind)
+}
+
 /// A contact of an account.
 #[must_use]
 pub fn account_contact(account: &AccountId, contact: &ContactId) -> Key {

@@ -99,6 +99,7 @@ pub fn has_records(ns: Ns) -> bool {
             | Ns::EffectByMessage
             | Ns::HoldByGroup
             | Ns::CaseByKind
+            | Ns::CaseBy
             | Ns::Parked
             | Ns::RecordBy
             | Ns::Touch

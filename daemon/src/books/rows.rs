@@ -328,13 +328,52 @@ pub enum ErasureState {
     Done,
 }
 
+/// A kind of record: one of the core's own, or of cases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AnyKind {
+    /// A core record.
+    Core(Kind),
+    /// A case of this kind.
+    Case(String),
+}
+
+impl AnyKind {
+    /// In one word.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            AnyKind::Core(kind) => kind.word(),
+            AnyKind::Case(kind) => kind,
+        }
+    }
+
+    /// The first words of a command about one.
+    #[must_use]
+    pub fn command(&self) -> String {
+        match self {
+            AnyKind::Core(kind) => kind.plural().to_owned(),
+            AnyKind::Case(kind) => format!("cases {kind}"),
+        }
+    }
+}
+
+/// Which fields of the cases of a kind have an index: all cases of it that are stored are found by
+/// each of these.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseIndexRow {
+    /// The kind.
+    pub kind: String,
+    /// Names of the fields, sorted.
+    pub fields: Vec<String>,
+}
+
 /// A new value of a field that waits for a person's yes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeRow {
     /// Derived from record, field, value and who wants it: asked for again, it is the same.
     pub id: String,
     /// Kind of the record.
-    pub kind: Kind,
+    pub kind: AnyKind,
     /// The record.
     pub record: String,
     /// The field.
@@ -451,8 +490,8 @@ records! {
     17 PluginStateRow = 1;
     18 MailEffect = 1;
     19 HoldEffect = 1;
-    20 CaseRecord = 1;
-    21 TaskRecord = 1;
+    20 CaseRecord = 2 from { 1 => frozen::CaseRecordV1 };
+    21 TaskRecord = 2 from { 1 => frozen::TaskRecordV1 };
     22 TimerRecord = 1;
     23 LedgerRow = 1;
     24 AuditRow = 1;
@@ -470,7 +509,8 @@ records! {
     36 ReviewRow = 1;
     37 MatchRuleRow = 1;
     38 CrmRecord = 1;
-    39 ChangeRow = 1;
+    39 ChangeRow = 2 from { 1 => frozen::ChangeRowV1 };
+    40 CaseIndexRow = 1;
     41 MergeRow = 1;
 }
 

@@ -1,6 +1,5 @@
 //! Where a command is carried out: by the running daemon, else on the store itself.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use crate::api::{ApiContext, Caller, NEEDS_DAEMON, Role, call, role_of};
 use crate::app::StartError;
 use crate::books::registry::Registry;
 use crate::books::{Books, sweep};
+use crate::cases::CaseKinds;
 use crate::clock::SystemClock;
 use crate::config::{CONFIG_VARIABLE, Config, config_path};
 use crate::control::client::{Client, ClientError};
@@ -246,7 +246,7 @@ async fn call_here(
 }
 
 async fn call_with(
-    (office, case_kinds): (Arc<Office>, Arc<BTreeSet<String>>),
+    (office, case_kinds): (Arc<Office>, Arc<CaseKinds>),
     books: Books,
     command: &str,
     arguments: Value,
@@ -254,7 +254,7 @@ async fn call_with(
     on_context(&context(office, case_kinds, books), command, arguments).await
 }
 
-fn context(office: Arc<Office>, case_kinds: Arc<BTreeSet<String>>, books: Books) -> ApiContext {
+fn context(office: Arc<Office>, case_kinds: Arc<CaseKinds>, books: Books) -> ApiContext {
     ApiContext {
         accounts: AccountBook::new(books.clone(), DomainRules::of(&office)),
         books,

@@ -1,8 +1,12 @@
 //! What people type.
 
+mod work;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use work::{Added, Cases, Set, Tasks};
 
 /// Watches inboxes and calendars, knows whose mail it is, and prepares what is to be done.
 #[derive(Debug, Parser)]
@@ -118,7 +122,7 @@ pub enum Command {
         kind: String,
         /// What to do
         #[command(subcommand)]
-        action: Show,
+        action: Cases,
     },
     /// Work laid before people
     #[command(subcommand)]
@@ -262,18 +266,6 @@ pub struct Inspect {
     /// Zone of times without one, and of days
     #[arg(long, value_name = "IANA", default_value = "UTC")]
     pub zone: String,
-}
-
-/// `list` and `show`.
-#[derive(Debug, Subcommand)]
-pub enum Show {
-    /// All of them
-    List,
-    /// One of them
-    Show {
-        /// Its id
-        id: String,
-    },
 }
 
 /// Which records, and how they are shown.
@@ -614,25 +606,6 @@ impl ReportArgs {
         ];
         self.csv || self.days.is_some() || texts.iter().any(|text| text.is_some())
     }
-}
-
-/// `tasks`.
-#[derive(Debug, Subcommand)]
-pub enum Tasks {
-    /// What is open
-    List {
-        /// What is done, too
-        #[arg(long)]
-        all: bool,
-    },
-    /// Mark one as done
-    Done {
-        /// Its id
-        id: String,
-        /// It is open after all
-        #[arg(long)]
-        reopen: bool,
-    },
 }
 
 /// A decision on one thing.

@@ -219,26 +219,37 @@ fn shown(value: Option<&Value>, names: &Value) -> String {
 }
 
 pub(super) fn list(value: &Value) -> String {
+    let plural = Kind::from_word(&at(value, "/kind")).map_or("records", Kind::plural);
+    listed(value, "records", plural).unwrap_or_else(|| format!("No {plural}.\n"))
+}
+
+/// A list of cases or tasks.
+pub(super) fn table_of(value: &Value, name: &str) -> String {
+    listed(value, name, name).unwrap_or_else(|| format!("no {name}\n"))
+}
+
+/// The rows under `name` by the answer's columns: fields, else what a row has beside them.
+fn listed(value: &Value, name: &str, plural: &str) -> Option<String> {
     let columns: Vec<&str> = items(value, "/columns")
         .iter()
         .filter_map(Value::as_str)
         .collect();
     let names = value.get("names").unwrap_or(&Value::Null);
-    let rows: Vec<Value> = items(value, "/records")
+    let rows: Vec<Value> = items(value, &format!("/{name}"))
         .iter()
         .map(|record| {
             let mut row = Map::new();
             row.insert("id".to_owned(), record["id"].clone());
             for column in &columns {
-                let field = record.pointer(&format!("/fields/{column}"));
+                let fields = record.get("fields").and_then(|fields| fields.get(column));
+                let field = fields.or_else(|| record.get(column));
                 row.insert((*column).to_owned(), json!(shown(field, names)));
             }
             Value::Object(row)
         })
         .collect();
-    let plural = Kind::from_word(&at(value, "/kind")).map_or("records", Kind::plural);
     if rows.is_empty() {
-        return format!("No {plural}.\n");
+        return None;
     }
     let titles: Vec<(String, String)> = std::iter::once(&"id")
         .chain(&columns)
@@ -262,7 +273,7 @@ pub(super) fn list(value: &Value) -> String {
             at(value, "/count")
         );
     }
-    out
+    Some(out)
 }
 
 pub(super) fn one(value: &Value) -> String {

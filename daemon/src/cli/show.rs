@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::display::{at, facts, items, safe, safe_lines, table, wrapped};
 use super::wording::Wording;
-use super::{records, why};
+use super::{records, why, work};
 
 /// Characters of a long id in a table: `liaison why` needs six.
 const ID_CHARS: usize = 12;
@@ -29,7 +29,11 @@ pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String 
         "accounts-show" => account(value),
         "outbox-show" => mail(value, wording),
         "holds-show" => hold(value),
-        "cases-show" => case(value),
+        "cases-show" => work::case(value),
+        "tasks-show" => work::task(value),
+        "cases-fields" | "tasks-fields" => work::fields(value),
+        "cases-list" => records::table_of(value, "cases"),
+        "tasks-list" => records::table_of(value, "tasks"),
         "timeline" => timeline(value),
         "records-list" => records::list(value),
         "records-show" => records::one(value),
@@ -120,26 +124,6 @@ fn list_of(command: &str) -> Option<(&'static str, Columns)> {
                 ("OR", "/candidates/1/name"),
             ],
         ),
-        "cases-list" => (
-            "cases",
-            &[
-                ("ID", "/id"),
-                ("KIND", "/kind"),
-                ("STATE", "/state"),
-                ("CREATED", "/created"),
-                ("TITLE", "/title"),
-            ],
-        ),
-        "tasks-list" => (
-            "tasks",
-            &[
-                ("ID", "/id"),
-                ("URGENT", "/urgent"),
-                ("DUE", "/due"),
-                ("OWNER", "/owner"),
-                ("TITLE", "/title"),
-            ],
-        ),
         "outbox-list" => (
             "mails",
             &[
@@ -208,7 +192,6 @@ fn list(value: &Value, name: &str, columns: Columns) -> String {
 fn narrow(name: &str) -> &'static str {
     match name {
         "mails" | "holds" => "; see others with --state STATE",
-        "cases" => "; see others by naming a KIND",
         _ => "",
     }
 }
@@ -527,44 +510,6 @@ fn hold(value: &Value) -> String {
             others,
             &[("ID", "/id"), ("STATE", "/state"), ("START", "/start")],
         ));
-    }
-    out.push_str(&audit(value));
-    out
-}
-
-fn case(value: &Value) -> String {
-    let mut out = facts(
-        value,
-        &[
-            ("Case", "/case/id"),
-            ("Kind", "/case/kind"),
-            ("Title", "/case/title"),
-            ("State", "/case/state"),
-            ("Account", "/case/account"),
-            ("Plugin", "/case/plugin"),
-            ("Created", "/case/created"),
-            ("Updated", "/case/updated"),
-        ],
-    );
-    if let Some(fields) = value.pointer("/case/fields").and_then(Value::as_object) {
-        out.push_str("\nFields\n");
-        for (name, field) in fields {
-            let text = match field {
-                Value::String(text) if text.is_empty() => "-".to_owned(),
-                Value::String(text) => text.clone(),
-                Value::Array(items) if items.is_empty() => "-".to_owned(),
-                Value::Array(items) => {
-                    let words = items.iter().filter_map(Value::as_str);
-                    words.collect::<Vec<_>>().join(", ")
-                }
-                other => other.to_string(),
-            };
-            out.push_str(&wrapped(&format!("{}: {}", safe(name), safe(&text)), 2));
-        }
-    }
-    for change in items(value, "/case/steps") {
-        let (when, state, why) = (at(change, "/at"), at(change, "/state"), at(change, "/why"));
-        out.push_str(&wrapped(&format!("{when}  -> {state} ({why})"), 2));
     }
     out.push_str(&audit(value));
     out

@@ -23,8 +23,19 @@ fn every_command_of_the_issue_is_understood() {
         "accounts import F.csv --dry-run",
         "cases lead list",
         "cases lead show abcdef",
+        "cases lead list state=New heat!=hot --fields title,state --sort created",
+        "cases lead add title=Pier --why called",
+        "cases lead set abcdef state=Qualified --revision 2 --force --why called",
+        "cases lead history abcdef",
+        "cases lead fields",
         "tasks list --all",
+        "tasks list due<2026-03-04T00:00:00Z --sort due",
+        "tasks show abcdef",
+        "tasks add title=Call owner=alice@example.com",
+        "tasks set abcdef state=declined --why late",
         "tasks done abcdef --reopen",
+        "tasks history abcdef",
+        "tasks fields",
         "timeline acme",
         "report",
         "report silent --days 9 --csv",
@@ -78,7 +89,16 @@ fn commands_become_arguments_that_the_api_knows() {
         "accounts add x",
         "cases all list",
         "cases lead show x",
+        "cases lead add title=x",
+        "cases lead set x title=y",
+        "cases lead history x",
+        "cases lead fields",
         "tasks list",
+        "tasks show x",
+        "tasks add title=x",
+        "tasks set x title=y",
+        "tasks history x",
+        "tasks fields",
         "tasks done x",
         "timeline x",
         "outbox list",
@@ -114,6 +134,12 @@ async fn answers_of_all_commands_read_well() {
     )
     .await
     .unwrap();
+    let lead = json!({ "kind": "lead", "fields": [["title", "Pier"], ["heat", "hot"]] });
+    let lead = desk.ask("cases-put", lead).await.unwrap();
+    let task = json!({ "fields": [["title", "Call"]] });
+    let task = desk.ask("tasks-put", task).await.unwrap();
+    let (lead, task) = (lead["case"]["id"].as_str(), task["task"]["id"].as_str());
+    let (lead, task) = (lead.unwrap(), task.unwrap());
     let wording = Wording {
         zone: TimeZone::get("Europe/Berlin").unwrap(),
         config: Some("x.toml".to_owned()),
@@ -132,17 +158,31 @@ async fn answers_of_all_commands_read_well() {
         ),
         ("holds list", "07:13:20 +01:00"),
         ("plugin parked", "nothing is set aside"),
-        ("cases all list", "no cases"),
+        ("cases all list", "Pier"),
+        ("cases lead list heat=cold", "no cases"),
+        ("cases lead fields", "New -> Qualified"),
+        ("cases lead add title=Quay", "lead Quay (lead-"),
+        ("cases lead show CASE", "heat: hot (set by a person)"),
+        ("cases lead history CASE", "lead created: "),
+        (
+            "cases lead set CASE state=Qualified",
+            "state: New -> Qualified",
+        ),
         ("holds list", "Call with Bob"),
         ("holds show bbbbbb", "Offered in"),
         ("holds release bbbbbb", "Undo"),
         ("outbox reject aaaaaa", "Undo: cannot be undone"),
         ("timers list", "no answer yet"),
-        ("tasks list", "no tasks"),
+        ("tasks list state=done", "no tasks"),
+        ("tasks add title=Write", "task `Write` (task-"),
+        ("tasks list", "Call"),
+        ("tasks show TASK", "open"),
+        ("tasks fields", "declined -> open"),
         ("timeline acme.example.com", "0 entries"),
         ("accounts show acme.example.com", "none is recorded"),
         ("panic on", "Undo: liaison --config x.toml panic off"),
     ] {
+        let line = &line.replace("CASE", lead).replace("TASK", task);
         let words = std::iter::once("liaison").chain(line.split(' '));
         let asked = asked(Cli::try_parse_from(words).unwrap().command).unwrap();
         let answer = desk

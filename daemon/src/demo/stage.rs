@@ -65,7 +65,7 @@ impl Stage {
         }
         let api = ApiContext {
             clock: Arc::new(clock.clone()),
-            ..api_context(&config, &app, None)
+            ..api_context(&app, None)
         };
         Ok(Stage {
             dir: dir.to_owned(),

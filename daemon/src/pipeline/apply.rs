@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use liaison_core::crm::Source;
 use liaison_core::effect::{Cause, HoldState};
 use liaison_core::happening::Subject;
-use liaison_core::ids::{CaseId, MessageKey, TaskId, TimerId, derive};
+use liaison_core::ids::{CaseId, MessageKey, PluginName, TaskId, TimerId, derive};
 use liaison_core::message::{MessageRecord, TAGS_MAX, cut_text};
 use liaison_core::policy::{Decision, MailPlan, Plan};
 use liaison_core::proposal::TagMessage;
@@ -19,10 +20,12 @@ use crate::books::rows::{
     AuditRow, CallEnd, EventRow, PluginResultRow, PluginStateRow, TimelineRow, WaitRow,
 };
 use crate::books::{BooksError, keys, replace};
+use crate::cases::{differences, stage_proposals, told};
 use crate::compose::compose;
 use crate::outbox::ledger::stage_ledgers;
 use crate::outbox::{stage_audit, stage_hold, stage_new_hold, stage_new_mail};
 use crate::plugin::KvScope;
+use crate::records::RecordBy;
 use crate::store::{Batch, VALUE_BYTES_MAX, codec};
 
 impl Pipeline {
@@ -131,6 +134,7 @@ impl Pipeline {
         let mut tags: BTreeMap<MessageKey, Vec<TagMessage>> = BTreeMap::new();
         let mut cases: BTreeMap<CaseId, (CaseRecord, bool)> = BTreeMap::new();
         let mut tasks: BTreeMap<TaskId, TaskRecord> = BTreeMap::new();
+        let mut proposed = Vec::new();
         for plan in plans {
             match plan {
                 Plan::Mail(mail) => self.stage_mail_plan(writes, &mail, now).await?,
@@ -148,6 +152,9 @@ impl Pipeline {
                 Plan::ChangedCase(case, _) => {
                     let new = cases.get(&case.id).is_some_and(|(_, new)| *new);
                     cases.insert(case.id.clone(), (*case, new));
+                }
+                Plan::ProposedCase { case, changes, why } => {
+                    proposed.push((*case, changes, why));
                 }
                 Plan::Task(task) => {
                     tasks.insert(task.id.clone(), *task);
@@ -169,9 +176,18 @@ impl Pipeline {
         for (message, tags) in tags {
             self.stage_tags(writes, &message, tags).await?;
         }
-        for (id, (case, new)) in cases {
-            self.stage_case(writes, &id, &fitted_case(case), new)
-                .await?;
+        for (case, new) in cases.into_values() {
+            self.stage_case(writes, case, new).await?;
+        }
+        for (case, changes, why) in proposed {
+            let by = RecordBy {
+                who: self.who(&case.plugin),
+                why,
+                source: Source::Plugin,
+                force: false,
+                now,
+            };
+            stage_proposals(&self.books, writes, (&case, &changes), &by).await?;
         }
         for (id, task) in tasks {
             let task = fitted_task(task);
@@ -261,32 +277,42 @@ impl Pipeline {
         replace(writes, keys::message(key), Some(message.version), &record)
     }
 
+    /// A plugin with its version, as an audit names it.
+    fn who(&self, name: &PluginName) -> String {
+        let plugin = self.plugins.iter().find(|plugin| plugin.name() == *name);
+        match plugin {
+            Some(plugin) => format!("{name} {}", plugin.plugin.manifest().plugin.version),
+            None => name.0.clone(),
+        }
+    }
+
     async fn stage_case(
         &self,
         writes: &mut Batch,
-        id: &CaseId,
-        case: &CaseRecord,
+        case: CaseRecord,
         new: bool,
     ) -> Result<(), BooksError> {
-        let before = self.books.get::<CaseRecord>(keys::case(id)).await?;
-        let version = if new {
-            None
-        } else {
-            before.map(|row| row.version)
+        let seen = match new {
+            true => None,
+            false => self.books.get::<CaseRecord>(keys::case(&case.id)).await?,
         };
-        replace(writes, keys::case(id), version, case)?;
-        if new {
-            writes.put(keys::case_by_kind(&case.kind, case.created, id), Vec::new());
-        }
-        let text = format!("{}: {} ({})", case.kind, case.title, case.state);
-        timeline(
-            writes,
-            case.account.as_ref(),
-            case.updated,
-            "case",
-            &text,
-            &id.0,
-        )
+        let plugin = self.plugins.iter();
+        let mut plugin = plugin.filter(|plugin| plugin.name() == case.plugin);
+        let declared = plugin
+            .find_map(|plugin| plugin.plugin.manifest().case(&case.kind))
+            .map(liaison_core::manifest::CaseKind::indexes);
+        let changed = differences(seen.as_ref().map(|seen| &seen.record), &case);
+        let step = case.steps.last();
+        let row = AuditRow {
+            at: case.updated,
+            who: self.who(&case.plugin),
+            what: told(&case.kind, new, &changed),
+            why: step.map_or(String::new(), |(_, _, why)| why.clone()),
+        };
+        let declared = declared.unwrap_or_default();
+        let id = case.id.clone();
+        crate::cases::stage(&self.books, writes, seen.as_ref(), (case, &declared)).await?;
+        stage_audit(writes, id.as_str(), row.at, row)
     }
 
     /// Gives up the open holds of a group, in the same commit; the worker takes them out of the
@@ -378,20 +404,19 @@ fn suspended_task(plugin: &Arc<ActivePlugin>, why: &str, now: Timestamp) -> Task
         "liaison suspended 1",
         &[name.as_str().as_bytes(), digest.as_bytes()],
     );
+    let cause = Cause {
+        plugin: name.clone(),
+        plugin_version: plugin.plugin.manifest().plugin.version.clone(),
+        plugin_digest: String::new(),
+        label: "suspended".to_owned(),
+        event_seq: 0,
+        cause: id.clone(),
+        subject: Subject::default(),
+        reason: cut_text(why, 300),
+        rule: None,
+    };
+    let id = TaskId(format!("task-{}", id.get(..16).unwrap_or(&id)));
     TaskRecord {
-        id: TaskId(format!("task-{}", id.get(..16).unwrap_or(&id))),
-        cause: Cause {
-            plugin: name.clone(),
-            plugin_version: plugin.plugin.manifest().plugin.version.clone(),
-            plugin_digest: String::new(),
-            label: "suspended".to_owned(),
-            event_seq: 0,
-            cause: id,
-            subject: Subject::default(),
-            reason: cut_text(why, 300),
-            rule: None,
-        },
-        notification: false,
         urgent: true,
         title: format!("The plugin {name} is suspended"),
         body: format!(
@@ -399,20 +424,8 @@ fn suspended_task(plugin: &Arc<ActivePlugin>, why: &str, now: Timestamp) -> Task
              See `liaison plugin parked`; when it is mended, `liaison plugin resume {name}` and \
              `liaison plugin unpark {name}`."
         ),
-        checklist: Vec::new(),
-        due: None,
-        owner: None,
-        done: None,
-        created: now,
+        ..TaskRecord::new(id, cause, now)
     }
-}
-
-/// A case that the store takes: of its history the beginning and the latest step stay longest.
-fn fitted_case(mut case: CaseRecord) -> CaseRecord {
-    while case.steps.len() > 2 && !fits(&case) {
-        case.steps.remove(1);
-    }
-    case
 }
 
 /// A task that the store takes.

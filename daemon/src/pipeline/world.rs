@@ -15,12 +15,14 @@ use liaison_core::proposal::{Fields, PlainAddress, Value};
 use liaison_core::records::CaseRecord;
 use liaison_core::time::{Timestamp, Window};
 
+use std::cmp::Reverse;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::books::{Books, BooksError, chain, keys};
 use crate::calendars::Calendars;
+use crate::cases::found;
 use crate::office::Office;
 use crate::plugin::{Condition, KvScope, PluginWorld, SlotRequest};
 use crate::reader;
@@ -135,6 +137,19 @@ impl PluginWorld for BooksWorld {
         limit: usize,
     ) -> Result<Vec<Entity>, String> {
         self.wait(async {
+            for condition in conditions {
+                let wanted = std::slice::from_ref(&condition.value);
+                let by = (kind, condition.field.as_str());
+                let Some(mut cases) = found(&self.books, by, wanted).await? else {
+                    continue;
+                };
+                cases.retain(|case| {
+                    case.plugin == self.plugin && conditions.iter().all(|c| holds(case, c))
+                });
+                cases.sort_by_key(|case| Reverse((case.created, case.id.clone())));
+                cases.truncate(limit);
+                return Ok(cases.iter().map(case_entity).collect());
+            }
             let range = keys::cases_of_kind(kind);
             let mut after = None;
             let mut found = Vec::new();

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::fate::Fate;
 use super::find::{ORDER, Traces};
 use super::{Person, PrivacyError, Tombstones, person};
+use crate::books::indexes::walk::mend;
 use crate::books::keys::DueKind;
 use crate::books::rows::{ErasureRow, ErasureState};
 use crate::books::{Books, BooksError, indexes, keys};
@@ -243,6 +244,8 @@ pub async fn rows_and_content(books: &Books, now: Timestamp) -> Result<(), Priva
         for ns in ORDER {
             family(books, &mut traces, *ns, &mut counts).await?;
         }
+        // Cases of others that named the person are found by what they say now.
+        mend(books, Ns::CaseRecord, &[Ns::CaseBy]).await?;
         nameless(books, row, counts).await?;
     }
     Ok(())

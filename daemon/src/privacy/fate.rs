@@ -18,6 +18,7 @@ use liaison_core::ids::ThreadId;
 use liaison_core::message::{MessageRecord, ThreadRecord, gone};
 use liaison_core::outbox::MailState;
 use liaison_core::proposal::Value as FieldValue;
+use liaison_core::records::TaskRecord;
 use serde_json::Value;
 
 use super::find::Traces;
@@ -60,6 +61,10 @@ impl Traces {
     /// What becomes of a row; `None` when it has nothing to do with the person.
     pub(super) fn trace(&self, key: Key, value: &[u8]) -> Result<Option<Trace>, BooksError> {
         let fate = match self.own_fate(&key, value)? {
+            // Without its links to the person it may still name them.
+            Some(Fate::Rewritten(after)) if matches!(key.ns, Ns::Record | Ns::Task) => {
+                Some(self.named(&key, &after).unwrap_or(Fate::Rewritten(after)))
+            }
             Some(fate) => Some(fate),
             None => self.named(&key, value),
         };
@@ -117,9 +122,11 @@ impl Traces {
                 let mut contacts = touch.contacts.iter();
                 self.ids.contains(&touch.id) || contacts.any(|id| self.ids.contains(id.as_str()))
             })),
+            Ns::Task if !self.has(nth_text(key, 0)) => rewritten(key, value, |row| self.task(row)),
             Ns::Timer | Ns::Task | Ns::CaseRecord => removed(self.has(parts.text().ok())),
             Ns::TimerDue => removed(self.has(keys::due_timer(&key.k).map(|(_, id)| id.0))),
             Ns::CaseByKind => removed(self.has(keys::indexed_case(&key.k).map(|id| id.0))),
+            Ns::CaseBy => removed(self.has(keys::case_found(&key.k).map(|id| id.0))),
             Ns::EffectDue => self.due(key),
             Ns::EffectByMessage => {
                 let effect = keys::indexed_effect(&key.k).map(|id| id.0);
@@ -250,6 +257,16 @@ impl Traces {
             };
         }
         (after != row).then_some(after)
+    }
+
+    /// A task about others without the records of the person.
+    fn task(&self, row: TaskRecord) -> Option<TaskRecord> {
+        let theirs = row.about.iter().any(|id| self.ids.contains(id));
+        theirs.then(|| {
+            let mut after = row;
+            after.about.retain(|id| !self.ids.contains(id));
+            after
+        })
     }
 
     fn hold(&self, row: HoldEffect) -> Option<HoldEffect> {

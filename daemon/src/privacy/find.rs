@@ -224,7 +224,10 @@ impl Traces {
         };
         books.each(Range::all(Ns::CaseRecord), each).await?;
         let each = |task: TaskRecord| {
-            if this.is_because(&task.cause) {
+            let named = task.contact.as_ref();
+            if this.is_because(&task.cause)
+                || named.is_some_and(|id| this.ids.contains(id.as_str()))
+            {
                 ids.push(task.id.0);
             }
         };
@@ -285,7 +288,9 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::Timer,
     Ns::Task,
     Ns::CaseByKind,
+    Ns::CaseBy,
     Ns::CaseRecord,
+    Ns::CaseIndex,
     Ns::EffectDue,
     Ns::EffectByMessage,
     Ns::HoldByGroup,

@@ -5,9 +5,9 @@ use liaison_core::ids::derive;
 use liaison_core::proposal::Value;
 
 use super::{Put, RecordBook, RecordBy, RecordsError, Saved};
-use crate::books::rows::ChangeRow;
+use crate::books::rows::{AnyKind, ChangeRow};
 use crate::books::{keys, replace};
-use crate::store::{Batch, Ns, Range};
+use crate::store::{Batch, Ns, Range, Stored};
 
 /// What a person says to a value that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl RecordBook {
             let record = &planned.record;
             let row = ChangeRow {
                 id: change_id(&record.id, change, by.source),
-                kind: record.kind,
+                kind: AnyKind::Core(record.kind),
                 record: record.id.clone(),
                 field: change.field.clone(),
                 old: change.old.clone(),
@@ -71,7 +71,7 @@ impl RecordBook {
         Ok(rows)
     }
 
-    /// Takes or refuses a value that waits.
+    /// Takes or refuses a value that waits in a core record.
     ///
     /// # Errors
     /// [`RecordsError`]: it was decided already, or the value may not stand there any more.
@@ -82,28 +82,21 @@ impl RecordBook {
         by: &RecordBy,
     ) -> Result<(ChangeRow, Option<Saved>), RecordsError> {
         let stored = self.books.get::<ChangeRow>(keys::change(id)).await?;
-        let Some(stored) = stored else {
-            return Err(RecordsError::Refused(format!(
-                "nothing waits under `{id}`: see `liaison proposals list`"
-            )));
+        let (version, mut row) = undecided(id, stored)?;
+        let AnyKind::Core(kind) = row.kind else {
+            let said = format!("{} is no core record", row.record);
+            return Err(RecordsError::Refused(said));
         };
-        let mut row = stored.record;
-        if let Some((at, who, accepted)) = &row.decided {
-            let word = if *accepted { "accepted" } else { "rejected" };
-            return Err(RecordsError::Refused(format!(
-                "{who} {word} it already, at {at}"
-            )));
-        }
         let mut saved = None;
         if verdict == Verdict::Accept {
-            let spec = row.kind.spec().field(&row.field);
-            let record = self.get(row.kind, &row.record).await?;
+            let spec = kind.spec().field(&row.field);
+            let record = self.get(kind, &row.record).await?;
             let currency = record.and_then(|record| record.text("currency").map(str::to_owned));
             let text = spec.map_or(String::new(), |field| {
                 field.kind.write(&row.new, currency.as_deref())
             });
             let put = Put {
-                kind: row.kind,
+                kind,
                 which: Some(row.record.clone()),
                 only_new: false,
                 join: false,
@@ -115,14 +108,37 @@ impl RecordBook {
         }
         row.decided = Some((by.now, by.who.clone(), verdict == Verdict::Accept));
         let mut batch = self.books.batch();
-        replace(&mut batch, keys::change(id), Some(stored.version), &row)?;
+        replace(&mut batch, keys::change(id), Some(version), &row)?;
         self.books.commit(batch).await?;
         Ok((row, saved))
     }
 }
 
+/// What waits under an id, with the version of its row, where nobody decided yet.
+///
+/// # Errors
+/// [`RecordsError::Refused`].
+pub(crate) fn undecided(
+    id: &str,
+    stored: Option<Stored<ChangeRow>>,
+) -> Result<(u64, ChangeRow), RecordsError> {
+    let Some(stored) = stored else {
+        return Err(RecordsError::Refused(format!(
+            "nothing waits under `{id}`: see `liaison proposals list`"
+        )));
+    };
+    match &stored.record.decided {
+        None => Ok((stored.version, stored.record)),
+        Some((at, who, accepted)) => {
+            let word = if *accepted { "accepted" } else { "rejected" };
+            let said = format!("{who} {word} it already, at {at}");
+            Err(RecordsError::Refused(said))
+        }
+    }
+}
+
 /// The same wish of the same kind of source has the same name.
-fn change_id(record: &str, change: &FieldChange, source: Source) -> String {
+pub(crate) fn change_id(record: &str, change: &FieldChange, source: Source) -> String {
     let source = match source {
         Source::Person => "person",
         Source::Import => "import",

@@ -2,7 +2,8 @@
 
 use liaison_core::account::{Account, Contact, account_id, contact_id, fold};
 use liaison_core::crm::change::{FieldChange, Problem, is_id, new_id, plan, unknown_field};
-use liaison_core::crm::{CrmRecord, Edit, FieldType, Kind, Planned, Source};
+use liaison_core::crm::sheet::SheetType;
+use liaison_core::crm::{CrmRecord, Edit, FieldType, Kind, Planned, Sheet, Source};
 use liaison_core::ids::AccountId;
 use liaison_core::mail::address::Address;
 use liaison_core::proposal::Value;
@@ -236,6 +237,57 @@ impl RecordBook {
             true => Ok(edits),
             false => Err(RecordsError::Fields(problems)),
         }
+    }
+
+    /// Values of a sheet with their links looked up, and our people checked.
+    ///
+    /// # Errors
+    /// All that is wrong with them as [`RecordsError::Fields`]; as the store.
+    pub(crate) async fn linked_edits(
+        &self,
+        sheet: &Sheet,
+        edits: Vec<Edit>,
+    ) -> Result<Vec<Edit>, RecordsError> {
+        let mut problems = Vec::new();
+        let mut linked = Vec::new();
+        for edit in edits {
+            let Some(SheetType::Core(kind)) = sheet.field(&edit.field).map(|field| &field.kind)
+            else {
+                linked.push(edit);
+                continue;
+            };
+            let found = match (kind, &edit.value) {
+                (FieldType::Person, Value::Text(email)) => self.one_of_us(&edit.field, email),
+                _ => Ok(()),
+            };
+            let found = match found {
+                Ok(()) => self.linked_to(*kind, edit.value.clone()).await,
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(value) => linked.push(Edit { value, ..edit }),
+                Err(RecordsError::Fields(more)) => problems.extend(more),
+                Err(RecordsError::Books(error)) => return Err(error.into()),
+                Err(error) => problems.push(Problem {
+                    field: edit.field,
+                    value: String::new(),
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(linked),
+            false => Err(RecordsError::Fields(problems)),
+        }
+    }
+
+    fn one_of_us(&self, field: &str, email: &str) -> Result<(), RecordsError> {
+        let refused = |reason: String| RecordsError::field(field, email, reason);
+        let person = Address::parse(email).map_err(|error| refused(error.to_string()))?;
+        self.accounts
+            .rules()
+            .account_owner(&person)
+            .map_err(refused)
     }
 
     async fn linked_to(&self, field: FieldType, value: Value) -> Result<Value, RecordsError> {

@@ -100,6 +100,8 @@ families! {
     45 Change "change" "Values of fields that wait for a person's yes.";
     46 Touch "touch" "Contacts with customers, by account, contact and colleague (index).";
     47 Merge "merge" "Which records took the place of others, and what they got by it.";
+    48 CaseIndex "case_index" "Which fields of all cases of a kind have an index.";
+    49 CaseBy "case_by" "Cases by the value of a field (index).";
 }
 
 impl fmt::Display for Ns {

@@ -81,6 +81,7 @@ impl FieldType {
             FieldType::Choices(words) => {
                 format!("some of {}, with ; between them", words.join(", "))
             }
+            FieldType::Whole(i64::MIN, i64::MAX) => "a whole number".to_owned(),
             FieldType::Whole(min, max) => format!("a whole number from {min} to {max}"),
             FieldType::Money => "an amount like 1234.50".to_owned(),
             FieldType::Flag => "yes or no".to_owned(),

@@ -6,6 +6,11 @@ use super::Problem;
 use super::validate::{did_you_mean, is_name};
 use crate::proposal::{Fields, Value};
 
+/// Most fields of one kind that have an index: each is a row more for every case.
+pub const CASE_INDEXES_MAX: usize = 8;
+/// What every case has that may have an index, beside the declared fields.
+const INDEXABLE: [&str; 5] = ["account", "contact", "state", "thread", "title"];
+
 /// `[[case]]`: one kind of record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +28,10 @@ pub struct CaseKind {
     /// Fields.
     #[serde(default, rename = "field")]
     pub fields: Vec<CaseField>,
+    /// Fields that have an index, beside those that say so themselves: declared ones, `account`,
+    /// `contact`, `state`, `thread` or `title`.
+    #[serde(default)]
+    pub indexes: Vec<String>,
 }
 
 /// `[[case.field]]`: one field of a case kind.
@@ -37,7 +46,7 @@ pub struct CaseField {
     /// Values of a `choice`.
     #[serde(default)]
     pub choices: Vec<String>,
-    /// Reserved for a later contract; a manifest that sets it is refused.
+    /// Cases are found by its value without looking at the others.
     #[serde(default)]
     pub index: bool,
 }
@@ -153,11 +162,59 @@ impl CaseKind {
                 .iter()
                 .any(|(from, to)| from == previous && to == wanted);
         (!allowed).then(|| {
+            let steps = self.transitions.iter().filter(|(from, _)| from == previous);
+            let after: Vec<String> = steps.map(|(_, to)| to.clone()).collect();
+            let said = match after.is_empty() {
+                true => "none does".to_owned(),
+                false => format!("from there it can become {}", list(&after)),
+            };
             Problem::new(
                 at,
-                format!("no declared transition leads from `{previous}` to `{wanted}`"),
+                format!("no declared transition leads from `{previous}` to `{wanted}`: {said}"),
             )
         })
+    }
+
+    /// Names of the fields that have an index, sorted.
+    #[must_use]
+    pub fn indexes(&self) -> Vec<String> {
+        let fields = self.fields.iter().filter(|field| field.index);
+        let mut names: Vec<String> = fields.map(|field| field.name.clone()).collect();
+        names.extend(self.indexes.iter().cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn check_indexes(&self) -> Vec<Problem> {
+        let at = format!("case.{}.indexes", self.kind);
+        let declared = || self.fields.iter().map(|field| field.name.as_str());
+        let known = || declared().chain(INDEXABLE);
+        let mut problems = Vec::new();
+        for name in &self.indexes {
+            if !known().any(|known| known == name) {
+                let hint = did_you_mean(name, known());
+                let said = format!("no field `{name}` is declared{hint}");
+                problems.push(Problem::new(at.as_str(), said));
+            }
+        }
+        for name in self.indexes() {
+            let common = INDEXABLE.contains(&name.as_str());
+            if common && declared().any(|own| own == name) {
+                let said = format!(
+                    "`{name}` is the name of a declared field and of what every case has: rename \
+                     the field, or take the index out"
+                );
+                problems.push(Problem::new(at.as_str(), said));
+            }
+        }
+        problems.extend(duplicates(self.indexes.iter().map(String::as_str), &at));
+        let count = self.indexes().len();
+        if count > CASE_INDEXES_MAX {
+            let said = format!("{count} fields have an index: at most {CASE_INDEXES_MAX} may");
+            problems.push(Problem::new(at, said));
+        }
+        problems
     }
 
     /// State of a new case.
@@ -209,15 +266,12 @@ impl CaseKind {
                     place,
                     "a field needs a name other than `state`",
                 ));
-            } else if field.index {
-                let said = "`index` is not offered by plugin API 0.1: take it out. Cases can be \
-                            queried by every field without it";
-                problems.push(Problem::new(place, said));
             } else if (field.kind == FieldType::Choice) == field.choices.is_empty() {
                 let said = "`choices` belongs to the type `choice`, which needs at least one";
                 problems.push(Problem::new(place, said));
             }
         }
+        problems.extend(self.check_indexes());
         problems
     }
 }

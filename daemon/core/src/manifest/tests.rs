@@ -179,9 +179,25 @@ fn each_problem_is_named_with_its_place() {
             "case.lead.field.heat: `choices` belongs to the type `choice`",
         ),
         (
+            json!({ "case": [{ "kind": "lead", "title": "Lead", "indexes": ["heats"],
+                               "field": [{ "name": "heat", "type": "text" }] }] }),
+            "case.lead.indexes: no field `heats` is declared (did you mean `heat`?)",
+        ),
+        (
             json!({ "case": [{ "kind": "lead", "title": "Lead",
-                               "field": [{ "name": "heat", "type": "text", "index": true }] }] }),
-            "case.lead.field.heat: `index` is not offered by plugin API 0.1",
+                               "field": [{ "name": "thread", "type": "text", "index": true }] }] }),
+            "case.lead.indexes: `thread` is the name of a declared field and of what every case",
+        ),
+        (
+            json!({ "case": [{ "kind": "lead", "title": "Lead", "indexes": ["state", "state"] }] }),
+            "case.lead.indexes: `state` stands here twice",
+        ),
+        (
+            json!({ "case": [{ "kind": "lead", "title": "Lead", "indexes": ["state"],
+                               "field": (0..8).map(|n| json!({
+                                   "name": format!("f{n}"), "type": "text", "index": true,
+                               })).collect::<Vec<_>>() }] }),
+            "case.lead.indexes: 9 fields have an index: at most 8 may",
         ),
     ];
     for (changes, expected) in cases {
@@ -371,4 +387,18 @@ fn versions_of_the_contract_compare_by_generation() {
     for text in ["1", "0.1", "0.1.0.0", "0.1.x", ""] {
         assert!(text.parse::<ContractVersion>().is_err(), "{text}");
     }
+}
+
+#[test]
+fn an_index_is_declared_with_its_field_or_beside_the_fields() {
+    let read = manifest(json!({ "case": [{
+        "kind": "lead", "title": "Lead", "states": ["New"], "indexes": ["state", "address"],
+        "field": [
+            { "name": "address", "type": "text", "index": true },
+            { "name": "phone", "type": "text" },
+            { "name": "budget", "type": "integer", "index": true },
+        ],
+    }] }));
+    assert_eq!(read.validate(), []);
+    assert_eq!(read.cases[0].indexes(), ["address", "budget", "state"]);
 }

@@ -488,22 +488,17 @@ impl Desk<'_> {
             Content::Template { name, variables } => format!("Template {name} with {variables}"),
         };
         reasons.push("mode notify: a task tells what would be written".to_owned());
+        let cause = self.cause_of(&item.proposal);
         let task = TaskRecord {
-            id: task_id(&item.id),
-            cause: self.cause_of(&item.proposal),
             notification: true,
-            urgent: false,
             title: cut_text(&format!("Write to {address}"), TITLE_CHARS_MAX),
             body: cut_text(&text, BODY_CHARS_MAX),
-            checklist: Vec::new(),
-            due: None,
             owner: self
                 .facts
                 .owner
                 .as_ref()
                 .map(|owner| owner.user.email.clone()),
-            done: None,
-            created: self.facts.now,
+            ..TaskRecord::new(task_id(&item.id), cause, self.facts.now)
         };
         let id = task.id.0.clone();
         self.decision.plans.push(Plan::Task(Box::new(task)));

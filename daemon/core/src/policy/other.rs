@@ -1,6 +1,7 @@
 //! Judging holds, cases, tasks, timers and tags.
 
 use super::{Desk, MailPlan, Plan, Resolved, VerdictResult};
+use crate::crm::FieldChange;
 use crate::effect::{Audience, HoldEffect, HoldState, MailEffect, MailMode, RecordMode};
 use crate::ids::{
     CaseId, EffectId, HoldGroupId, TaskId, derive, effect_id, hold_uid, outgoing_message_id,
@@ -9,11 +10,11 @@ use crate::mail::address::clean_text;
 use crate::message::{SUBJECT_CHARS_MAX, TAGS_MAX, cut_text};
 use crate::outbox::MailState;
 use crate::proposal::{
-    Content, CreateCase, CreateTask, HoldProposal, Notify, SetTimer, TagMessage, UpdateCase,
+    Content, CreateCase, CreateTask, HoldProposal, Notify, SetTimer, TagMessage, UpdateCase, Value,
 };
 use crate::records::{
-    BODY_CHARS_MAX, CASE_STEPS_MAX, CHECKLIST_MAX, CaseRecord, PAYLOAD_BYTES_MAX, TITLE_CHARS_MAX,
-    TaskRecord, TimerRecord, timer_id,
+    BODY_CHARS_MAX, CHECKLIST_MAX, CaseRecord, PAYLOAD_BYTES_MAX, TITLE_CHARS_MAX, TaskRecord,
+    TimerRecord, timer_id,
 };
 use crate::time::{DAY_MS, HOUR_MS, Timestamp};
 use crate::zones;
@@ -26,6 +27,44 @@ const HORIZON_MS: i64 = 400 * DAY_MS;
 const TIMER_LEAD_MS: i64 = 1_000;
 /// Longest tag, in characters.
 const TAG_CHARS_MAX: usize = 40;
+
+/// What a plugin wants of a case and a person has to say yes to.
+struct Waiting {
+    changes: Vec<FieldChange>,
+    /// Nothing of the change is left without it.
+    is_all: bool,
+}
+
+/// Puts a plugin's values into a case, but for those in fields that a person set.
+fn take(case: &mut CaseRecord, change: UpdateCase) -> Waiting {
+    let mut waiting = Vec::new();
+    let before = (case.fields.clone(), case.state.clone());
+    for (field, new) in change.set {
+        let old = case.fields.get(&field).cloned().unwrap_or(Value::Null);
+        match case.by_person.contains(&field) && old != new {
+            true => waiting.push(FieldChange { field, old, new }),
+            false => {
+                case.fields.insert(field, new);
+            }
+        }
+    }
+    if let Some(state) = change.state {
+        let is_theirs = case.by_person.iter().any(|field| field == "state");
+        match is_theirs && state != case.state {
+            true => waiting.push(FieldChange {
+                field: "state".to_owned(),
+                old: Value::Text(case.state.clone()),
+                new: Value::Text(state),
+            }),
+            false => case.state = state,
+        }
+    }
+    let is_same = before == (case.fields.clone(), case.state.clone());
+    Waiting {
+        is_all: !waiting.is_empty() && is_same,
+        changes: waiting,
+    }
+}
 
 fn applies(mode: RecordMode, what: &str) -> Result<bool, String> {
     match mode {
@@ -204,6 +243,8 @@ impl Desk<'_> {
             revision: 1,
             created: now,
             updated: now,
+            by_person: Vec::new(),
+            indexed: Vec::new(),
         };
         self.decision.plans.push(Plan::NewCase(Box::new(record)));
         Ok(VerdictResult::Applied(id.0))
@@ -213,6 +254,7 @@ impl Desk<'_> {
         &mut self,
         item: &Resolved,
         change: UpdateCase,
+        reasons: &mut Vec<String>,
     ) -> Result<VerdictResult, String> {
         let apply = applies(self.rules.modes.records, "records")?;
         let record = self.facts.cases.get(change.id.as_str());
@@ -237,24 +279,37 @@ impl Desk<'_> {
         })?;
         // Several changes in one answer build on one another.
         let mut next = self.cases.get(change.id.as_str()).unwrap_or(record).clone();
-        let state_before = next.state.clone();
-        next.fields.extend(change.set);
-        next.state = change.state.unwrap_or(next.state);
-        let problems = kind.check(&next.fields, Some(&next.state), Some(&state_before));
+        let mut wanted = next.fields.clone();
+        wanted.extend(change.set.clone());
+        let state = change.state.clone().unwrap_or_else(|| next.state.clone());
+        let problems = kind.check(&wanted, Some(&state), Some(&next.state));
         if let Some(problem) = problems.first() {
             return Err(format!("the change is not valid: {problem}"));
         }
         if !apply {
             return Ok(VerdictResult::Rehearsed);
         }
+        let waiting = take(&mut next, change);
+        let id = next.id.0.clone();
+        for change in &waiting.changes {
+            reasons.push(format!(
+                "a person set `{}`: the new value waits in `liaison proposals list`",
+                change.field
+            ));
+        }
+        let why = cut_text(&item.proposal.reason, TITLE_CHARS_MAX);
+        if !waiting.changes.is_empty() {
+            let (case, changes) = (Box::new(next.clone()), waiting.changes);
+            let why = why.clone();
+            let plan = Plan::ProposedCase { case, changes, why };
+            self.decision.plans.push(plan);
+        }
+        if waiting.is_all {
+            return Ok(VerdictResult::Applied(id));
+        }
         next.revision = record.revision.saturating_add(1);
         next.updated = self.facts.now;
-        let why = cut_text(&item.proposal.reason, TITLE_CHARS_MAX);
-        next.steps.push((self.facts.now, next.state.clone(), why));
-        if next.steps.len() > CASE_STEPS_MAX {
-            next.steps.remove(1); // the first step, how it began, stays
-        }
-        let id = next.id.0.clone();
+        next.note_step(self.facts.now, &why);
         self.cases.insert(id.clone(), next.clone());
         self.decision
             .plans
@@ -279,11 +334,8 @@ impl Desk<'_> {
                 .map(|owner| owner.user.email.clone()),
         };
         let (points, chars) = CHECKLIST_MAX;
+        let cause = self.cause_of(&item.proposal);
         let record = TaskRecord {
-            id: task_id(&item.id),
-            cause: self.cause_of(&item.proposal),
-            notification: false,
-            urgent: false,
             title: cut_text(&clean_text(&task.title), TITLE_CHARS_MAX),
             body: cut_text(&task.body, BODY_CHARS_MAX),
             checklist: task
@@ -294,8 +346,7 @@ impl Desk<'_> {
                 .collect(),
             due: task.due,
             owner,
-            done: None,
-            created: self.facts.now,
+            ..TaskRecord::new(task_id(&item.id), cause, self.facts.now)
         };
         let id = record.id.0.clone();
         self.decision.plans.push(Plan::Task(Box::new(record)));
@@ -320,18 +371,14 @@ impl Desk<'_> {
                 .map(|owner| owner.user.email.clone()),
         };
         let first_line = notify.text.lines().next().unwrap_or_default();
+        let cause = self.cause_of(&item.proposal);
         let record = TaskRecord {
-            id: task_id(&item.id),
-            cause: self.cause_of(&item.proposal),
             notification: true,
             urgent: notify.urgent,
             title: cut_text(&clean_text(first_line), TITLE_CHARS_MAX),
             body: cut_text(&notify.text, BODY_CHARS_MAX),
-            checklist: Vec::new(),
-            due: None,
             owner: owner.clone(),
-            done: None,
-            created: self.facts.now,
+            ..TaskRecord::new(task_id(&item.id), cause, self.facts.now)
         };
         let id = record.id.0.clone();
         let title = record.title.clone();

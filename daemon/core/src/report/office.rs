@@ -126,8 +126,8 @@ impl FollowUps {
     fn task(&mut self, task: &TaskRecord) {
         let due = task.due.map(|due| self.params.day(due));
         let later = due.is_some_and(|due| due > self.params.today);
-        let account = task.cause.subject.account.as_ref();
-        if task.done.is_some()
+        let account = task.account.as_ref();
+        if !task.is_open()
             || task.notification
             || later
             || !self.params.is_for(task.owner.as_deref())

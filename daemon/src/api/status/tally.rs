@@ -49,7 +49,7 @@ impl Tally {
         let each = |hold: HoldEffect| count(&mut tally.holds, hold.state.as_str());
         books.each(Range::all(Ns::Hold), each).await?;
         let each = |task: TaskRecord| {
-            let open = u64::from(task.done.is_none());
+            let open = u64::from(task.is_open());
             tally.tasks_open += open;
             tally.tasks_urgent += open * u64::from(task.urgent);
         };

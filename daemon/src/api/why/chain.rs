@@ -10,9 +10,10 @@ use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use serde_json::{Value, json};
 
-use crate::api::cases::{case_json, task_json};
+use crate::api::cases::case_json;
 use crate::api::matching::match_json;
 use crate::api::outbox::{hold_json, mail_json};
+use crate::api::tasks::task_json;
 use crate::api::timers::timer_json;
 use crate::api::{ApiContext, ApiError, with};
 use crate::books::rows::{CallEnd, EventBody, OutcomeRow, PluginResultRow};

@@ -90,6 +90,15 @@ pub async fn walk(
 /// # Errors
 /// As the store.
 pub async fn add_missing(books: &Books, ns: Ns) -> Result<Walked, BooksError> {
+    mend(books, ns, &[]).await
+}
+
+/// Makes the indexes of one family of records as the records say: those of `indexes` lose what is
+/// not so, too.
+///
+/// # Errors
+/// As the store.
+pub async fn mend(books: &Books, ns: Ns, indexes: &[Ns]) -> Result<Walked, BooksError> {
     let mut tell = |fault: Fault| tracing::warn!(?fault, "a record or its index cannot be read");
     let mut walk = Walk {
         books,
@@ -98,6 +107,9 @@ pub async fn add_missing(books: &Books, ns: Ns) -> Result<Walked, BooksError> {
         walked: Walked::default(),
     };
     walk.records(ns).await?;
+    for ns in indexes {
+        walk.indexes(*ns).await?;
+    }
     Ok(walk.walked)
 }
 

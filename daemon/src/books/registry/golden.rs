@@ -15,7 +15,7 @@ use liaison_core::message::{MessageRecord, Person, ThreadRecord};
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::proposal::Value;
-use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
+use liaison_core::records::{CaseRecord, TaskPriority, TaskRecord, TimerRecord};
 use liaison_core::time::{Timestamp, Window};
 
 use crate::books::rows::*;
@@ -481,6 +481,13 @@ pub(in crate::books) fn cases() -> Vec<Case<CaseRecord>> {
         steps: vec![(at(1), "new".to_owned(), "asked".to_owned())],
         created: at(1),
         updated: at(2),
+        by_person: Vec::new(),
+        indexed: Vec::new(),
+    };
+    let changed = CaseRecord {
+        by_person: texts(&["text"]),
+        indexed: texts(&["state", "text"]),
+        ..full.clone()
     };
     let bare = CaseRecord {
         fields: BTreeMap::new(),
@@ -489,7 +496,19 @@ pub(in crate::books) fn cases() -> Vec<Case<CaseRecord>> {
         steps: Vec::new(),
         ..full.clone()
     };
-    vec![case("full", full), case("bare", bare)]
+    vec![
+        case("full", full),
+        case("bare", bare),
+        case("changed", changed),
+    ]
+}
+
+pub(in crate::books) fn case_indexes() -> Vec<Case<CaseIndexRow>> {
+    let row = CaseIndexRow {
+        kind: "lead".to_owned(),
+        fields: texts(&["address", "state"]),
+    };
+    vec![case("lead", row)]
 }
 
 pub(in crate::books) fn tasks() -> Vec<Case<TaskRecord>> {
@@ -505,7 +524,28 @@ pub(in crate::books) fn tasks() -> Vec<Case<TaskRecord>> {
         owner: text("bob@example.org"),
         done: Some((at(5), "uid 1000".to_owned())),
         created: at(1),
+        priority: None,
+        declined: None,
+        account: Some("acc-1".into()),
+        contact: Some("con-1".into()),
+        about: Vec::new(),
+        revision: 1,
+        updated: at(5),
     };
+    let declined = |priority| TaskRecord {
+        done: None,
+        priority: Some(priority),
+        declined: Some((at(6), "uid 1000".to_owned(), "too late".to_owned())),
+        about: texts(&["opp-1"]),
+        revision: 3,
+        updated: at(6),
+        ..done.clone()
+    };
+    let by_priority = [
+        case("client", declined(TaskPriority::Client)),
+        case("prospect", declined(TaskPriority::Prospect)),
+        case("internal", declined(TaskPriority::Internal)),
+    ];
     let open = TaskRecord {
         cause: plain_cause(),
         notification: true,
@@ -514,9 +554,13 @@ pub(in crate::books) fn tasks() -> Vec<Case<TaskRecord>> {
         due: None,
         owner: None,
         done: None,
+        account: None,
+        contact: None,
+        updated: at(1),
         ..done.clone()
     };
-    vec![case("done", done), case("open", open)]
+    let first = [case("done", done), case("open", open)];
+    first.into_iter().chain(by_priority).collect()
 }
 
 pub(in crate::books) fn timers() -> Vec<Case<TimerRecord>> {
@@ -633,7 +677,7 @@ pub(in crate::books) fn merges() -> Vec<Case<MergeRow>> {
 pub(in crate::books) fn changes() -> Vec<Case<ChangeRow>> {
     let row = |source, decided| ChangeRow {
         id: "chg-1".to_owned(),
-        kind: Kind::Account,
+        kind: AnyKind::Core(Kind::Account),
         record: "acc-1".to_owned(),
         field: "industry".to_owned(),
         old: Value::Text("bakery".to_owned()),
@@ -645,7 +689,13 @@ pub(in crate::books) fn changes() -> Vec<Case<ChangeRow>> {
         decided,
     };
     let decided = Some((at(2), "uid 0".to_owned(), true));
+    let of_case = ChangeRow {
+        kind: AnyKind::Case("lead".to_owned()),
+        record: "lead-1".to_owned(),
+        ..row(Source::Plugin, None)
+    };
     vec![
+        case("case", of_case),
         case("import", row(Source::Import, None)),
         case("plugin", row(Source::Plugin, decided)),
         case("person", row(Source::Person, None)),

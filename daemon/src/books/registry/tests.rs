@@ -12,7 +12,7 @@ use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::VerdictResult;
 use liaison_core::proposal;
-use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
+use liaison_core::records::{CaseRecord, TaskPriority, TaskRecord, TimerRecord};
 use serde_reflection::{Samples, Tracer, TracerConfig};
 
 use super::golden::{self, Case};
@@ -124,6 +124,7 @@ fn check_all() -> Golden {
     golden.check::<MailEffect>(golden::mails());
     golden.check::<HoldEffect>(golden::holds());
     golden.check::<CaseRecord>(golden::cases());
+    golden.check::<CaseIndexRow>(golden::case_indexes());
     golden.check::<TaskRecord>(golden::tasks());
     golden.check::<TimerRecord>(golden::timers());
     golden.check::<LedgerRow>(golden::ledger());
@@ -181,7 +182,7 @@ fn shapes() -> serde_reflection::Registry {
         Lifecycle,
         MailMode, MailState, MatchOutcome, Phase, SettledOutcome, VerdictResult
     );
-    trace!(proposal::Value);
+    trace!(proposal::Value, TaskPriority, Kind, AnyKind);
     trace!(
         VersionsRow,
         MessageRecord, ThreadRecord, DeliveryRow, CursorRow, EventRow, OutcomeRow
@@ -206,10 +207,10 @@ fn shapes() -> serde_reflection::Registry {
         ReviewState,
         ReviewRow,
         MatchRuleRow,
-        Kind,
         Source,
         CrmRecord,
         ChangeRow,
+        CaseIndexRow,
         MergeRow
     );
     tracer.registry().unwrap()

@@ -67,6 +67,7 @@ fn has_records(ns: Ns) -> bool {
             | Ns::Effect
             | Ns::Hold
             | Ns::CaseRecord
+            | Ns::CaseIndex
             | Ns::Task
             | Ns::Audit
             | Ns::Ledger

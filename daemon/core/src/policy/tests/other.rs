@@ -347,7 +347,7 @@ fn cases_change_only_along_their_transitions_and_only_by_their_plugin() {
                 c.state = Some("New".to_owned());
             },
             "refused",
-            "no declared transition leads from `Lost` to `New`",
+            "no declared transition leads from `Lost` to `New`: none does",
         ),
         (
             "an old kind",
@@ -405,6 +405,56 @@ fn two_changes_of_one_case_in_one_answer_are_both_kept() {
     assert_eq!(text("need"), Some(Value::Text("boats".to_owned())));
     assert_eq!(text("source"), Some(Value::Text("the fair".to_owned())));
     assert_eq!((last.state.as_str(), last.steps.len()), ("Qualified", 3));
+}
+
+#[test]
+fn what_a_person_set_in_a_case_waits_for_their_yes() {
+    // Fields that a person set, the state that is wanted, what is taken, what waits.
+    let rows: [(&[&str], Option<&str>, &[&str], &[&str]); 4] = [
+        (&[], Some("Qualified"), &["need", "state"], &[]),
+        (&["need"], Some("Qualified"), &["state"], &["need"]),
+        (&["state"], Some("Qualified"), &["need"], &["state"]),
+        (
+            &["need", "state"],
+            Some("Qualified"),
+            &[],
+            &["need", "state"],
+        ),
+    ];
+    for (theirs, state, taken, waits) in rows {
+        let mut scene = Scene::new();
+        let mut record = case("lead-1");
+        record.by_person = theirs.iter().map(|field| (*field).to_owned()).collect();
+        scene.cases = BTreeMap::from([("lead-1".to_owned(), record.clone())]);
+        let wanted = update(state, &[("need", "boats")]);
+        let decision = scene.decide(vec![proposal("u", Action::UpdateCase(wanted))]);
+        let mut found: (Vec<&str>, Vec<&str>) = Default::default();
+        for plan in &decision.plans {
+            match plan {
+                Plan::ChangedCase(after, _) => {
+                    let need = after.fields.get("need") != record.fields.get("need");
+                    found.0.extend(need.then_some("need"));
+                    found
+                        .0
+                        .extend((after.state != record.state).then_some("state"));
+                }
+                Plan::ProposedCase { changes, why, .. } => {
+                    found
+                        .1
+                        .extend(changes.iter().map(|change| change.field.as_str()));
+                    assert_eq!(why, "because");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((&found.0[..], &found.1[..]), (taken, waits), "{theirs:?}");
+        let told = decision.verdicts[0].reasons.join(" ");
+        assert_eq!(
+            told.contains("liaison proposals list"),
+            !waits.is_empty(),
+            "{told}"
+        );
+    }
 }
 
 #[test]

@@ -221,18 +221,12 @@ pub fn mail(
 
 /// A task: id, title, due, owner and whom it is about.
 pub fn task(id: &str, title: &str, due: &str, owner: &str, about: Subject) -> TaskRecord {
+    let cause = cause("follow-up", None, "", about);
     TaskRecord {
-        id: TaskId::from(id),
-        cause: cause("follow-up", None, "", about),
-        notification: false,
-        urgent: false,
         title: title.to_owned(),
-        body: String::new(),
-        checklist: Vec::new(),
         due: Some(at(due)),
         owner: Some(owner.to_owned()),
-        done: None,
-        created: at("2026-02-01"),
+        ..TaskRecord::new(TaskId::from(id), cause, at("2026-02-01"))
     }
 }
 
