@@ -6,8 +6,8 @@ use liaison_core::proposal::Value;
 use super::house::{ENQUIRY, House, from_ann};
 use crate::accounts::DomainRules;
 use crate::books::rows::AnyKind;
-use crate::clock::Clock;
 use crate::cases::{CaseBook, CaseKinds, CasePut, fill};
+use crate::clock::Clock;
 use crate::records::{RecordBook, RecordBy, Verdict};
 use crate::supervisor::Stop;
 
@@ -62,7 +62,10 @@ async fn what_a_plugin_wants_of_a_field_that_a_person_set_waits_for_their_yes() 
         panic!("{waiting:?}");
     };
     assert_eq!(row.kind, AnyKind::Case("lead".to_owned()));
-    assert_eq!((row.record.as_str(), row.field.as_str()), (case.id.as_str(), "messages"));
+    assert_eq!(
+        (row.record.as_str(), row.field.as_str()),
+        (case.id.as_str(), "messages")
+    );
     assert!(row.who.starts_with("lead-triage "), "{row:?}");
     let told: Vec<String> = house
         .results("e2")
@@ -71,7 +74,10 @@ async fn what_a_plugin_wants_of_a_field_that_a_person_set_waits_for_their_yes() 
         .flat_map(|result| result.verdicts)
         .flat_map(|verdict| verdict.reasons)
         .collect();
-    assert!(told.join(" ").contains("liaison proposals list"), "{told:?}");
+    assert!(
+        told.join(" ").contains("liaison proposals list"),
+        "{told:?}"
+    );
 
     book.decide(&row.id, Verdict::Accept, &by).await.unwrap();
     let after = house.cases().await.remove(0);
