@@ -97,6 +97,8 @@ pub(crate) fn manifest() -> liaison_core::manifest::Manifest {
         version = "1.0.0"
         summary = "Leads"
         requires = "0.1.0"
+        [events]
+        subscribe = ["message-received"]
         [[case]]
         kind = "lead"
         title = "Lead"

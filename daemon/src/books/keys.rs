@@ -1,5 +1,6 @@
 //! The key of every row, in one place.
 
+mod case;
 mod touch;
 
 use liaison_core::crm::Kind;
@@ -13,6 +14,9 @@ use crate::source::FolderRef;
 use crate::store::keys::{Parts, Tuple};
 use crate::store::{Key, Ns, Range};
 
+pub use case::{
+    case_by, case_by_kind, case_found, case_index, cases_by, cases_of_kind, indexed_case,
+};
 pub use touch::{TouchBy, touch_at, touches, touches_by};
 
 fn one(ns: Ns, text: &str) -> Key {
@@ -457,68 +461,6 @@ pub fn timers_due(now: Timestamp) -> Range {
 pub fn due_timer(key: &[u8]) -> Option<(Timestamp, TimerId)> {
     let mut parts = Parts::new(key);
     Some((parts.time().ok()?, TimerId(parts.text().ok()?)))
-}
-
-/// A case among those of its kind.
-#[must_use]
-pub fn case_by_kind(kind: &str, created: Timestamp, case: &CaseId) -> Key {
-    Tuple::new()
-        .text(kind)
-        .time(created)
-        .text(case.as_str())
-        .key(Ns::CaseByKind)
-}
-
-/// Cases of a kind by time.
-#[must_use]
-pub fn cases_of_kind(kind: &str) -> Range {
-    Tuple::new().text(kind).range(Ns::CaseByKind)
-}
-
-/// The case in a key of [`cases_of_kind`].
-#[must_use]
-pub fn indexed_case(key: &[u8]) -> Option<CaseId> {
-    let mut parts = Parts::new(key);
-    parts.text().ok()?;
-    parts.time().ok()?;
-    Some(CaseId(parts.text().ok()?))
-}
-
-/// A case under a word of the value of a field.
-#[must_use]
-pub fn case_by(kind: &str, field: &str, word: &str, case: &CaseId) -> Key {
-    Tuple::new()
-        .text(kind)
-        .text(field)
-        .text(word)
-        .text(case.as_str())
-        .key(Ns::CaseBy)
-}
-
-/// Cases with a word in a field.
-#[must_use]
-pub fn cases_by(kind: &str, field: &str, word: &str) -> Range {
-    Tuple::new()
-        .text(kind)
-        .text(field)
-        .text(word)
-        .range(Ns::CaseBy)
-}
-
-/// The case in a key of [`cases_by`].
-#[must_use]
-pub fn case_found(key: &[u8]) -> Option<CaseId> {
-    let mut parts = Parts::new(key);
-    for _ in 0..3 {
-        parts.text().ok()?;
-    }
-    Some(CaseId(parts.text().ok()?))
-}
-
-/// Which fields of the cases of a kind have an index.
-#[must_use]
-pub fn case_index(kind: &str) -> Key {
-    one(Ns::CaseIndex, kind)
 }
 
 /// A contact of an account.

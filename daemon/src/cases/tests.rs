@@ -41,6 +41,7 @@ fn kinds(indexes: &[&str]) -> CaseKinds {
     let text = format!(
         "manifest = 1\n[plugin]\nname = \"lead-triage\"\nversion = \"1.0.0\"\n\
          summary = \"Leads\"\nrequires = \"0.1.0\"\n\
+         [events]\nsubscribe = [\"message-received\"]\n\
          [[case]]\nkind = \"lead\"\ntitle = \"Lead\"\n\
          states = [\"New\", \"Qualified\", \"Lost\"]\n\
          transitions = [[\"New\", \"Qualified\"], [\"Qualified\", \"Lost\"]]\n\

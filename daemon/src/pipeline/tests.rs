@@ -4,6 +4,7 @@ mod hostile;
 pub(crate) mod house;
 mod once;
 mod senders;
+mod theirs;
 mod told;
 mod trust;
 

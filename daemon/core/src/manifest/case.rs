@@ -198,16 +198,6 @@ impl CaseKind {
                 problems.push(Problem::new(at.as_str(), said));
             }
         }
-        for name in self.indexes() {
-            let common = INDEXABLE.contains(&name.as_str());
-            if common && declared().any(|own| own == name) {
-                let said = format!(
-                    "`{name}` is the name of a declared field and of what every case has: rename \
-                     the field, or take the index out"
-                );
-                problems.push(Problem::new(at.as_str(), said));
-            }
-        }
         problems.extend(duplicates(self.indexes.iter().map(String::as_str), &at));
         let count = self.indexes().len();
         if count > CASE_INDEXES_MAX {

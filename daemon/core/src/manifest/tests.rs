@@ -184,11 +184,6 @@ fn each_problem_is_named_with_its_place() {
             "case.lead.indexes: no field `heats` is declared (did you mean `heat`?)",
         ),
         (
-            json!({ "case": [{ "kind": "lead", "title": "Lead",
-                               "field": [{ "name": "thread", "type": "text", "index": true }] }] }),
-            "case.lead.indexes: `thread` is the name of a declared field and of what every case",
-        ),
-        (
             json!({ "case": [{ "kind": "lead", "title": "Lead", "indexes": ["state", "state"] }] }),
             "case.lead.indexes: `state` stands here twice",
         ),

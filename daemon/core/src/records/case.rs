@@ -106,14 +106,16 @@ impl manifest::CaseField {
 }
 
 impl CaseRecord {
-    /// All values by the names of [`Sheet::of_case_kind`].
-    #[must_use]
-    pub fn values(&self) -> Fields {
+    /// What every case has, by name.
+    fn common(&self) -> Fields {
         let text = |text: &str| Value::Text(text.to_owned());
         let account = self.account.as_ref().map(|id| text(id.as_str()));
         let contact = self.subject.contact.as_ref().map(|id| text(id.as_str()));
         let thread = self.subject.thread.as_ref().map(|id| text(id.as_str()));
+        let state = Some(text(&self.state)).filter(|_| !self.state.is_empty());
         let common = [
+            ("title", Some(text(&self.title))),
+            ("state", state),
             ("account", account),
             ("contact", contact),
             ("thread", thread),
@@ -122,16 +124,20 @@ impl CaseRecord {
             ("created", Some(Value::At(self.created))),
             ("updated", Some(Value::At(self.updated))),
         ];
-        let mut all: Fields = common
-            .into_iter()
+        let common = common.into_iter();
+        common
             .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect();
+            .collect()
+    }
+
+    /// All values by the names of [`Sheet::of_case_kind`].
+    #[must_use]
+    pub fn values(&self) -> Fields {
+        let mut all = self.common();
         for (name, value) in &self.fields {
-            all.insert(name.clone(), value.clone());
-        }
-        all.insert("title".to_owned(), text(&self.title));
-        if !self.state.is_empty() {
-            all.insert("state".to_owned(), text(&self.state));
+            if !matches!(name.as_str(), "title" | "state") {
+                all.insert(name.clone(), value.clone());
+            }
         }
         all.retain(|_, value| *value != Value::Null);
         all
@@ -175,15 +181,17 @@ impl CaseRecord {
         }
     }
 
-    /// What it is found under: fields, and the words of their values.
+    /// What it is found under: fields, and the words of their values. Where a declared field has
+    /// the name of what every case has, a case is found by both.
     #[must_use]
     pub fn found_under(&self) -> Vec<(&str, String)> {
-        let values = self.values();
+        let common = self.common();
         let mut found = Vec::new();
         for name in &self.indexed {
-            let value = values.get(name).unwrap_or(&Value::Null);
-            let words = index_words(value).into_iter();
-            found.extend(words.map(|word| (name.as_str(), word)));
+            for values in [&common, &self.fields] {
+                let words = values.get(name).map(index_words).unwrap_or_default();
+                found.extend(words.into_iter().map(|word| (name.as_str(), word)));
+            }
         }
         found.sort();
         found.dedup();

@@ -208,6 +208,14 @@ fn a_case_is_found_under_the_words_of_its_indexed_fields() {
     );
     assert_ne!(*word, under(text(&format!("{long}z")))[0]);
     assert_eq!(case().found_under()[1], ("state", "new".to_owned()));
+    let mut both = case();
+    both.indexed = vec!["account".to_owned()];
+    both.fields.insert("account".to_owned(), text("Acme GmbH"));
+    let (own, every) = (
+        ("account", "acme gmbh".to_owned()),
+        ("account", "acc 1".to_owned()),
+    );
+    assert_eq!(both.found_under(), [every, own]);
 }
 
 fn task() -> TaskRecord {

@@ -210,8 +210,13 @@ async fn a_change_of_a_case_is_held_to_its_manifest_and_remembered() {
         assert!(said.contains(says), "{fields}: {said}");
     }
     let any = json!({ "kind": "all", "revision": 9 });
-    let said = desk.refused("cases-put", set(json!([["heat", "hot"]]), any)).await;
-    assert!(said.contains("revision 1, not 9"), "a case that is named has a kind: {said}");
+    let said = desk
+        .refused("cases-put", set(json!([["heat", "hot"]]), any))
+        .await;
+    assert!(
+        said.contains("revision 1, not 9"),
+        "a case that is named has a kind: {said}"
+    );
     let why = json!({ "why": "they called", "revision": 1 });
     let answer = desk
         .ask("cases-put", set(json!([["state", "Qualified"]]), why))

@@ -39,7 +39,7 @@ async fn filled(books: &Books) -> Vec<Key> {
     let message = named(golden::messages(), "full");
     let mail = named(golden::mails(), "scheduled");
     let hold = named(golden::holds(), "placed");
-    let case = named(golden::cases(), "full");
+    let case = named(golden::cases(), "changed");
     let timer = named(golden::timers(), "set");
     let event = named(golden::events(), "message");
     let result = named(golden::plugin_results(), "parked");
