@@ -469,6 +469,11 @@ impl AccountBook {
         if ids.is_empty() {
             ids = self.found_by_mail(text).await?;
         }
+        if ids.is_empty() {
+            for id in self.books.once_known_as(Kind::Account, text).await? {
+                ids.push(self.books.standing_id(&AccountId(id)).await?);
+            }
+        }
         ids.sort();
         ids.dedup();
         match ids.as_slice() {

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use liaison_core::account::Account;
 use liaison_core::account::matching::Lookups;
+use liaison_core::account::{Account, fold};
 use liaison_core::crm::Kind;
 use liaison_core::ids::AccountId;
 
 use super::SHARED_MAX;
 use super::whose::Unmerged;
-use crate::books::indexes::crm::MERGED;
+use crate::books::indexes::crm::{EXTERNAL, MERGED, NAME, was};
 use crate::books::{Books, BooksError, keys};
 use crate::store::Key;
 
@@ -122,7 +122,7 @@ impl Books {
         let mut next = 0;
         while let Some(one) = all.get(next).cloned() {
             let range = keys::records_by(kind, MERGED, &one);
-            for key in self.keys_under(range, SHARED_MAX).await? {
+            for key in self.every_key(range).await? {
                 if let Some((_, merged)) = keys::indexed_record(&key)
                     && !all.contains(&merged)
                 {
@@ -132,6 +132,26 @@ impl Books {
             next = next.saturating_add(1);
         }
         Ok(all)
+    }
+
+    /// Records that another took the place of, by the external id or the name that they had.
+    ///
+    /// # Errors
+    /// As the store.
+    pub(crate) async fn once_known_as(
+        &self,
+        kind: Kind,
+        text: &str,
+    ) -> Result<Vec<String>, BooksError> {
+        for (field, value) in [(EXTERNAL, text.to_owned()), (NAME, fold(text))] {
+            let range = keys::records_by(kind, &was(field), &value);
+            let keys = self.keys_under(range, SHARED_MAX).await?;
+            if !keys.is_empty() {
+                let ids = keys.iter().filter_map(|key| keys::indexed_record(key));
+                return Ok(ids.map(|(_, id)| id).collect());
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// The id of the account that stands for this one now.

@@ -87,11 +87,12 @@ impl DateFormat {
 /// Which formats were tried.
 pub(super) fn day(text: &str, formats: &[DateFormat], zone: &TimeZone) -> Result<String, String> {
     let text = text.trim();
-    if let Ok(day) = text.parse::<Date>() {
-        return Ok(day.to_string());
-    }
+    // First: an instant with `+0000` also reads as a day, without its zone.
     if let Some(at) = instant(text) {
         return Ok(at.to_zoned(zone.clone()).date().to_string());
+    }
+    if let Ok(day) = text.parse::<Date>() {
+        return Ok(day.to_string());
     }
     match civil(text, formats) {
         Some(at) => Ok(at.date().to_string()),

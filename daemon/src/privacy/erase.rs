@@ -85,7 +85,9 @@ pub async fn ask(
                 false => ErasureState::Done,
             },
             addresses: match is_main {
-                true => traces.person.addresses().iter().cloned().collect(),
+                // What was found by it is found again; an address that is somebody else's, too,
+                // must bring nobody.
+                true => vec![main.clone()],
                 false => Vec::new(),
             },
             rows: BTreeMap::new(),

@@ -11,6 +11,7 @@
 //! | audit row of something of theirs, or that names them | states and ids only |
 //! | anything else that names one of their addresses | rewritten without it |
 
+use liaison_core::account::matching::AddressHit;
 use liaison_core::crm::CrmRecord;
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::{SettledOutcome, Subject};
@@ -26,7 +27,8 @@ use super::{ERASED, ERASED_WHY, Person};
 use crate::books::BooksError;
 use crate::books::keys;
 use crate::books::rows::{
-    self, AuditRow, ChangeRow, EventBody, EventRow, MergeRow, OutcomeRow, ReviewRow, TimelineRow,
+    self, AuditRow, ByAddrRow, ChangeRow, EventBody, EventRow, MergeRow, OutcomeRow, ReviewRow,
+    TimelineRow,
 };
 use crate::store::codec::{self, Record};
 use crate::store::keys::Parts;
@@ -85,7 +87,8 @@ impl Traces {
         let mut parts = Parts::new(&key.k);
         match key.ns {
             Ns::Contact => removed(self.has(parts.text().ok())),
-            Ns::ByAddr => removed(parts.text().is_ok_and(|email| self.person.has(&email))),
+            Ns::ByAddr if parts.text().is_ok_and(|email| self.person.has(&email)) => removed(true),
+            Ns::ByAddr => rewritten(key, value, |row| self.by_addr(row)),
             Ns::Record => match self.has(nth_text(key, 1)) {
                 true => Ok(Some(Fate::Removed)),
                 false => rewritten(key, value, |row| self.record(row)),
@@ -235,6 +238,14 @@ impl Traces {
             state,
             ..row
         })
+    }
+
+    /// Whom an address of several people still belongs to.
+    fn by_addr(&self, row: ByAddrRow) -> Option<ByAddrRow> {
+        let mut after = row.clone();
+        let id = |hit: &AddressHit| hit.contact.as_ref().map(|id| id.as_str().to_owned());
+        after.hits.retain(|hit| !self.has(id(hit)));
+        (after != row).then_some(after)
     }
 
     /// A record of others without its links to the person.

@@ -68,11 +68,11 @@ impl Traces {
     }
 
     /// Contacts with one of the addresses that were asked for, those that took their place, and
-    /// those whose place they took: one person, under however many ids. Addresses that came with
-    /// them bring nobody else: colleagues may share a mailbox.
+    /// those whose place they took: one person, under however many ids. Their addresses are the
+    /// person's, but for those that somebody else has, too: colleagues may share a mailbox.
     async fn contacts(&mut self, books: &Books) -> Result<(), BooksError> {
         let asked = self.person.clone();
-        let mut seen = HashSet::new();
+        let (mut seen, mut theirs) = (HashSet::new(), Vec::new());
         loop {
             let mut found = Vec::new();
             let ids = &self.ids;
@@ -87,17 +87,29 @@ impl Traces {
             };
             books.each(Range::all(Ns::Contact), each).await?;
             if found.is_empty() {
-                return Ok(());
+                break;
             }
             for contact in found {
-                for email in &contact.addresses {
-                    self.person.add(email);
-                }
+                theirs.extend(contact.addresses);
                 self.ids.extend(contact.details.merged_into);
                 self.ids.insert(contact.id.0.clone());
                 seen.insert(contact.id.0);
             }
         }
+        let mut others = Vec::new();
+        let all = Person::with(theirs.iter().cloned());
+        let each = |contact: Contact| {
+            if !seen.contains(contact.id.as_str()) {
+                let shared = contact.addresses.into_iter();
+                others.extend(shared.filter(|email| all.has(email)));
+            }
+        };
+        books.each(Range::all(Ns::Contact), each).await?;
+        let others = Person::with(others);
+        for email in theirs.iter().filter(|email| !others.has(email)) {
+            self.person.add(email);
+        }
+        Ok(())
     }
 
     /// Core records that are about one contact and nothing else.

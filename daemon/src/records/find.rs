@@ -85,6 +85,13 @@ impl RecordBook {
         if ids.is_empty() && kind == Kind::Contact {
             ids = self.ids_by_address(text).await?;
         }
+        if ids.is_empty() {
+            for id in self.books.once_known_as(kind, text).await? {
+                if let Some(record) = self.get(kind, &id).await? {
+                    ids.push(self.standing(record).await?.id);
+                }
+            }
+        }
         ids.sort();
         ids.dedup();
         let unknown = || RecordsError::Unknown {

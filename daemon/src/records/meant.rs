@@ -6,12 +6,15 @@ use liaison_core::crm::{CrmRecord, Edit, Kind};
 use liaison_core::ids::ContactId;
 use liaison_core::proposal::Value;
 
-use super::{MERGES_MAX, RecordBook, RecordBy, RecordsError};
+use super::{RecordBook, RecordBy, RecordsError};
 use crate::books::indexes;
 use crate::books::indexes::crm::{EXTERNAL, KNOWN, NAME, known, was};
 use crate::books::keys;
 use crate::books::rows::ByAddrRow;
 use crate::store::{SHORT_RANGE_ROWS, Stored};
+
+/// Names, by merges of what it links to, under which a record is looked for.
+const VARIANTS_MAX: usize = 256;
 
 impl RecordBook {
     /// The record that these values mean, where it is there, and whether it stands in the place of
@@ -70,6 +73,10 @@ impl RecordBook {
             if self.get(Kind::Account, &first).await?.is_some() {
                 return Ok(vec![first]);
             }
+            let gone = self.once(Kind::Account, external).await?;
+            if !gone.is_empty() {
+                return Ok(gone);
+            }
         }
         let Some(name) = wanted.text("name") else {
             return Ok(Vec::new());
@@ -95,7 +102,11 @@ impl RecordBook {
     async fn meant_contact(&self, wanted: &CrmRecord) -> Result<Vec<String>, RecordsError> {
         let external = wanted.text(EXTERNAL);
         if let Some(external) = external {
-            let ids = self.ids_by(Kind::Contact, EXTERNAL, external).await?;
+            let mut ids = self.ids_by(Kind::Contact, EXTERNAL, external).await?;
+            if ids.is_empty() {
+                // Before its addresses: they belong to the record in its place by now.
+                ids = self.once(Kind::Contact, external).await?;
+            }
             if !ids.is_empty() {
                 return Ok(ids);
             }
@@ -138,6 +149,14 @@ impl RecordBook {
             return Ok(there.map(|_| first).into_iter().collect());
         }
         self.known_as(wanted, KNOWN).await
+    }
+
+    /// Records with an external id that another took the place of.
+    async fn once(&self, kind: Kind, external: &str) -> Result<Vec<String>, RecordsError> {
+        match self.any_merged(kind).await? {
+            true => self.ids_by(kind, &was(EXTERNAL), external).await,
+            false => Ok(Vec::new()),
+        }
     }
 
     /// Records that another took the place of, by what they were known by.
@@ -184,7 +203,12 @@ impl RecordBook {
                     variant.fields.insert(link.name.to_owned(), name);
                     variants.push(variant);
                 }
-                variants.truncate(MERGES_MAX);
+                if variants.len() > VARIANTS_MAX {
+                    return Err(RecordsError::Refused(format!(
+                        "what it links to has more than {VARIANTS_MAX} names by merges: give it \
+                         an external_id"
+                    )));
+                }
             }
         }
         let mut found: Vec<String> = Vec::new();

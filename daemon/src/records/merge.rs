@@ -62,7 +62,7 @@ impl RecordBook {
         }
         claim(&mut after, &from.record, &taken);
         if kind.spec().field(PARENT).is_some() {
-            self.no_circle(&after, PARENT, Some(&gone.id)).await?;
+            self.no_circle(&after, PARENT, &[&after, &gone]).await?;
         }
         let row = MergeRow {
             kind,
@@ -124,6 +124,11 @@ impl RecordBook {
         let mut after = into.record.clone();
         for change in &row.taken {
             give_back(&mut after, &from.record, change);
+        }
+        if kind.spec().field(PARENT).is_some() {
+            for one in [&back, &after] {
+                self.no_circle(one, PARENT, &[&back, &after]).await?;
+            }
         }
         let mut batch = self.books.batch();
         batch.expect(key.clone(), crate::store::Expect::Version(merge.version));

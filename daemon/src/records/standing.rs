@@ -91,6 +91,7 @@ impl StandingIds {
     pub fn relink_task(&self, task: &mut TaskRecord) {
         let subject = &mut task.cause.subject;
         self.subject(&mut subject.account, &mut subject.contact);
+        self.subject(&mut task.account, &mut task.contact);
     }
 
     fn subject(&self, account: &mut Option<AccountId>, contact: &mut Option<ContactId>) {

@@ -339,7 +339,9 @@ impl RecordBook {
             let short: String = hash.chars().take(16).collect();
             id = format!("{}-{short}", record.kind.spec().prefix);
         }
-        Err(RecordsError::Contended)
+        Err(RecordsError::Refused(format!(
+            "{MERGES_MAX} records had its id before: give it another external_id or name"
+        )))
     }
 
     /// What only the records and the configuration know to be wrong.
@@ -370,10 +372,14 @@ impl RecordBook {
                         rules.account_domain(domain).map_err(refused)?;
                     }
                 }
-                self.no_circle(record, "parent", None).await?;
+                if changes("parent") {
+                    self.no_circle(record, "parent", &[record]).await?;
+                }
             }
             Kind::Contact => self.check_contact(before, record).await?,
-            Kind::Unit => self.no_circle(record, "parent", None).await?,
+            Kind::Unit if changes("parent") => {
+                self.no_circle(record, "parent", &[record]).await?;
+            }
             _ => {}
         }
         for field in record.kind.spec().fields {
@@ -420,32 +426,51 @@ impl RecordBook {
         Ok(())
     }
 
-    /// Nothing is a part of itself, under its own id or under that of a record (`also`) whose place
-    /// it takes.
+    /// Nothing is a part of itself, under whatever name, once these records are as `planned`.
     pub(super) async fn no_circle(
         &self,
         record: &CrmRecord,
         field: &str,
-        also: Option<&str>,
+        planned: &[&CrmRecord],
     ) -> Result<(), RecordsError> {
         let mut above = record.text(field).map(str::to_owned);
         for _ in 0..MERGES_MAX {
             let Some(id) = above else { return Ok(()) };
-            if id == record.id || also == Some(id.as_str()) {
+            let Some(next) = self.planned(record.kind, &id, planned).await? else {
+                return Ok(());
+            };
+            if next.id == record.id {
                 let reason = format!("{} would be a part of itself", record.kind.with_article());
                 return Err(RecordsError::field(field, &id, reason));
             }
-            let Some(next) = self.get(record.kind, &id).await? else {
-                return Ok(());
-            };
-            let next = self.standing(next).await?;
-            above = match next.id == id {
-                true => next.text(field).map(str::to_owned),
-                false => Some(next.id),
-            };
+            above = next.text(field).map(str::to_owned);
         }
         let reason = format!("more than {MERGES_MAX} levels");
         Err(RecordsError::field(field, "", reason))
+    }
+
+    /// The record that stands for `id` once these are as planned.
+    async fn planned(
+        &self,
+        kind: Kind,
+        id: &str,
+        planned: &[&CrmRecord],
+    ) -> Result<Option<CrmRecord>, RecordsError> {
+        let mut id = id.to_owned();
+        for _ in 0..MERGES_MAX {
+            let record = match planned.iter().find(|record| record.id == id) {
+                Some(record) => Some((*record).clone()),
+                None => self.get(kind, &id).await?,
+            };
+            match record {
+                Some(CrmRecord {
+                    merged_into: Some(into),
+                    ..
+                }) => id = into,
+                record => return Ok(record),
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -26,9 +26,10 @@ async fn what_a_plugin_wants_of_a_field_that_a_person_set_waits_for_their_yes() 
     house.settle(&["lead-triage"]).await;
     let kinds = kinds();
     fill::all(&house.books, &kinds, &Stop::new()).await.unwrap();
-    let records = RecordBook::new(house.books.clone(), DomainRules::default());
+    let books = house.books.clone();
+    let records = RecordBook::new(books.clone(), DomainRules::default());
     let book = CaseBook {
-        books: &house.books,
+        books: &books,
         records: &records,
         kinds: &kinds,
     };
