@@ -21,7 +21,7 @@ use crate::books::{Books, BooksError};
 use crate::store::ReadError;
 
 pub use proposals::Verdict;
-pub(crate) use proposals::{change_id, undecided};
+pub(crate) use proposals::{change_id, is_asked, undecided};
 pub use standing::StandingIds;
 
 /// How often a change that lost a race is decided again.

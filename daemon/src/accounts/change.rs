@@ -6,7 +6,7 @@ use liaison_core::ids::AccountId;
 use liaison_core::mail::address::Domain;
 use liaison_core::proposal::Value;
 
-use super::{AccountDraft, Change, ContactDraft, SHARED_MAX};
+use super::{AccountDraft, Change, ContactDraft};
 use crate::books::rows::AuditRow;
 use crate::books::{Books, BooksError, keys, replace};
 use crate::records::{Put, Saved};
@@ -24,11 +24,9 @@ pub(crate) async fn audit(
     row: &AuditRow,
 ) -> Result<(), BooksError> {
     let same_moment = Tuple::new().text(subject).time(row.at).range(Ns::Audit);
-    let taken = books
-        .store
-        .scan_range(same_moment, Dir::Forward, SHARED_MAX)
-        .await?;
-    let nth = u64::try_from(taken.len()).unwrap_or(u64::MAX);
+    let last = books.store.scan_range(same_moment, Dir::Reverse, 1).await?;
+    let last = last.first().and_then(|(key, _)| keys::audit_nth(key));
+    let nth = last.map_or(0, |last| last.saturating_add(1));
     replace(batch, keys::audit(subject, row.at, nth), None, row)
 }
 

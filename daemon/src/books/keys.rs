@@ -537,6 +537,15 @@ pub fn audit(subject: &str, at: Timestamp, nth: u64) -> Key {
     Tuple::new().text(subject).time(at).u64(nth).key(Ns::Audit)
 }
 
+/// The place of an audit row among those of its millisecond.
+#[must_use]
+pub fn audit_nth(key: &[u8]) -> Option<u64> {
+    let mut parts = Parts::new(key);
+    parts.text().ok()?;
+    parts.time().ok()?;
+    parts.u64().ok()
+}
+
 /// Steps in the life of something.
 #[must_use]
 pub fn audit_of(subject: &str) -> Range {

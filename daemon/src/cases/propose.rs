@@ -7,7 +7,7 @@ use liaison_core::records::CaseRecord;
 use super::{CaseBook, CasePut, CaseSaved, TRIES_MAX};
 use crate::books::rows::{AnyKind, ChangeRow};
 use crate::books::{Books, BooksError, keys, replace};
-use crate::records::{RecordBy, RecordsError, Verdict, change_id, undecided};
+use crate::records::{RecordBy, RecordsError, Verdict, change_id, is_asked, undecided};
 use crate::store::Batch;
 
 /// Records what a person has to say yes to; what was asked for already stays as it is.
@@ -35,10 +35,13 @@ pub(crate) async fn stage_proposals(
             decided: None,
         };
         let key = keys::change(&row.id);
-        // Asked for again, also twice in one answer: a no stays a no.
-        let is_staged = batch.puts.iter().any(|(put, _)| *put == key);
-        if !is_staged && books.get::<ChangeRow>(key.clone()).await?.is_none() {
-            replace(batch, key, None, &row)?;
+        // The same twice in one answer.
+        if batch.puts.iter().any(|(put, _)| *put == key) {
+            continue;
+        }
+        let seen = books.get::<ChangeRow>(key.clone()).await?;
+        if is_asked(seen.as_ref()) {
+            replace(batch, key, seen.map(|seen| seen.version), &row)?;
         }
     }
     Ok(())

@@ -10,7 +10,8 @@ use crate::store::Store;
 /// Bytes of keys and values that one dry run remembers, some 50,000 contacts: with the map around
 /// them at most twice that in memory. Rows behind see what is remembered and their own portion.
 const RUN_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Dry runs that are remembered at the same time; a further one takes the place of the oldest.
+/// Dry runs that are remembered at the same time; a further one takes the place of the one of
+/// which nothing was heard for longest.
 const RUNS_MAX: usize = 2;
 /// How long a dry run is remembered of which nothing is heard: its command was killed.
 const IDLE: Duration = Duration::from_secs(600);
@@ -76,7 +77,10 @@ impl DryRuns {
     pub fn begin(&self, books: &Books, now: Duration) -> (String, DryRun) {
         let mut runs = self.lock(now);
         if runs.1.len() >= RUNS_MAX {
-            runs.1.remove(0);
+            let idle = runs.1.iter().enumerate().min_by_key(|(_, one)| one.last);
+            if let Some((idle, _)) = idle {
+                runs.1.remove(idle);
+            }
         }
         runs.0 = runs.0.saturating_add(1);
         // Not the name of one before the daemon was started anew.

@@ -466,7 +466,11 @@ async fn a_person_is_erased_under_all_ids_and_what_others_did_stays_counted() {
             &[
                 ("account", "Berg Ltd"),
                 ("name", "R. Berg"),
-                ("emails", "robert@elsewhere.example.org"),
+                // A mailbox that both read.
+                (
+                    "emails",
+                    "robert@elsewhere.example.org;info@berg.example.org",
+                ),
             ],
         ),
         (
@@ -474,7 +478,7 @@ async fn a_person_is_erased_under_all_ids_and_what_others_did_stays_counted() {
             &[
                 ("account", "Berg Ltd"),
                 ("name", "Ann"),
-                ("emails", "ann@berg.example.org"),
+                ("emails", "ann@berg.example.org;info@berg.example.org"),
             ],
         ),
         (
@@ -500,19 +504,34 @@ async fn a_person_is_erased_under_all_ids_and_what_others_did_stays_counted() {
         .await
         .unwrap();
     let person = Person::with(["robert@elsewhere.example.org".to_owned()]);
-    let mut traces = Traces::of(&books, person, now).await.unwrap();
+    let traces = Traces::of(&books, person, now).await.unwrap();
     assert!(traces.ids.contains(&bob) && traces.ids.contains(&robert));
     assert!(!traces.ids.contains(&ann));
-    for ns in ORDER {
-        family(&books, &mut traces, *ns, &mut Counts::default())
-            .await
-            .unwrap();
-    }
+    let asked = ask(&books, "Robert@elsewhere.example.org", ("uid 7", now)).await;
+    assert!(matches!(asked.unwrap(), Asked::Recorded(_)));
+    rows_and_content(&books, now).await.unwrap();
     for (id, there) in [(&bob, false), (&robert, false), (&ann, true)] {
         let found = records.get(Kind::Contact, id).await.unwrap();
         assert_eq!(found.is_some(), there, "{id}");
         let touches = books.keys_under(touches_by(TouchBy::Contact, id), 9).await;
         assert_eq!(touches.unwrap().len(), usize::from(there), "{id}");
+    }
+    let found = records
+        .find(Kind::Contact, "info@berg.example.org")
+        .await
+        .unwrap();
+    assert_eq!(found.texts("emails").len(), 2);
+    assert_eq!(found.id, ann);
+    let tombstones = Tombstones::read(&books).await.unwrap();
+    for (email, erased) in [
+        ("robert@elsewhere.example.org", true),
+        ("info@berg.example.org", false),
+    ] {
+        assert_eq!(
+            tombstones.has(&books, email).await.unwrap(),
+            erased,
+            "{email}"
+        );
     }
     let touches = touches_by(TouchBy::Account, &account);
     assert_eq!(books.keys_under(touches, 9).await.unwrap().len(), 1);

@@ -43,13 +43,10 @@ impl RecordBook {
                 decided: None,
             };
             let key = keys::change(&row.id);
-            match self.books.get::<ChangeRow>(key.clone()).await? {
-                // Asked for again: a no stays a no.
-                Some(_) => {}
-                None => {
-                    replace(batch, key, None, &row)?;
-                    waiting.push(change.clone());
-                }
+            let seen = self.books.get::<ChangeRow>(key.clone()).await?;
+            if is_asked(seen.as_ref()) {
+                replace(batch, key, seen.map(|seen| seen.version), &row)?;
+                waiting.push(change.clone());
             }
         }
         Ok(waiting)
@@ -118,6 +115,12 @@ impl RecordBook {
 ///
 /// # Errors
 /// [`RecordsError::Refused`].
+/// Whether a person is to be asked: a no stays a no, and what waits is asked once; what they once
+/// took and changed again since is asked anew.
+pub(crate) fn is_asked(seen: Option<&Stored<ChangeRow>>) -> bool {
+    seen.is_none_or(|seen| matches!(&seen.record.decided, Some((_, _, true))))
+}
+
 pub(crate) fn undecided(
     id: &str,
     stored: Option<Stored<ChangeRow>>,

@@ -238,6 +238,13 @@ async fn what_a_person_set_waits_for_a_person() {
         .await
         .unwrap_err();
     assert!(twice.to_string().contains("accepted it already"), "{twice}");
+    // What was taken and changed again is a question again.
+    book.set(Kind::Account, "Acme", &[("industry", "bakery")])
+        .await;
+    let saved = book.put(&wish, &by(Source::Import, 8)).await.unwrap();
+    assert_eq!(saved.proposed.len(), 1);
+    let id = book.changes(false).await.unwrap()[0].id.clone();
+    book.decide(&id, Verdict::Accept, &person).await.unwrap();
     // A no is remembered.
     let other = Put::upsert(Kind::Account, &[("name", "Acme"), ("industry", "ships")]);
     book.put(&other, &by(Source::Import, 8)).await.unwrap();

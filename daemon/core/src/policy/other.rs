@@ -293,7 +293,7 @@ impl Desk<'_> {
         let id = next.id.0.clone();
         for change in &waiting.changes {
             reasons.push(format!(
-                "a person set `{}`: the new value waits in `liaison proposals list`",
+                "a person set `{}`: only they let the new value in, once: `liaison proposals list`",
                 change.field
             ));
         }
