@@ -82,6 +82,13 @@ fn squeezed(bytes: &[u8]) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
+/// What a lenient reader of base64 makes of it: signs that are none of its own are passed over.
+fn base64_of(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let own = |c: &char| c.is_ascii_alphanumeric() || "+/".contains(*c);
+    text.chars().filter(own).collect()
+}
+
 /// The value of a tag of the one signature, without white space.
 fn tag(message: &str, name: &str) -> String {
     let header = squeezed(message.split("\r\nFrom:").next().unwrap().as_bytes());
@@ -139,7 +146,7 @@ fn any_bytes_in_a_signature_are_read_in_time_and_prove_nothing() {
         .concat();
         let verdicts = looked(&message, std::slice::from_ref(&record));
         // What is left of a good signature may still be one.
-        let whole = squeezed(&spoilt).contains(&proof);
+        let whole = base64_of(&spoilt).contains(&base64_of(proof.as_bytes()));
         assert!(whole || !verdicts.contains(&Verdict::Pass), "seed {seed}");
     }
 }
@@ -176,7 +183,7 @@ fn any_bytes_in_a_key_record_are_read_in_time_and_are_no_key() {
             _ => chance.spoilt(record.as_bytes(), WORDS),
         };
         let verdicts = looked(signed.as_bytes(), std::slice::from_ref(&spoilt));
-        let whole = squeezed(&spoilt).contains(key);
+        let whole = base64_of(&spoilt).contains(&base64_of(key.as_bytes()));
         assert!(whole || !verdicts.contains(&Verdict::Pass), "seed {seed}");
     }
     // Keys that are large, empty, of the wrong kind, or many.
