@@ -13,11 +13,7 @@ pub(super) fn cases(kind: &str, command: Cases) -> Result<Asked, Failure> {
     // What is asked for by its id need not be of the kind that is named.
     let named = Some(kind).filter(|kind| *kind != "all");
     match command {
-        Cases::List(filter) => {
-            let mut arguments = listed(filter);
-            arguments["kind"] = json!(named);
-            asks("cases-list", arguments)
-        }
+        Cases::List(filter) => asks("cases-list", with(listed(filter), "kind", json!(named))),
         Cases::Show { id } | Cases::History { id } => {
             asks("cases-show", json!({ "kind": named, "id": id }))
         }
@@ -29,11 +25,7 @@ pub(super) fn cases(kind: &str, command: Cases) -> Result<Asked, Failure> {
 
 pub(super) fn tasks(command: Tasks) -> Result<Asked, Failure> {
     match command {
-        Tasks::List { all, filter } => {
-            let mut arguments = listed(filter);
-            arguments["all"] = json!(all);
-            asks("tasks-list", arguments)
-        }
+        Tasks::List { all, filter } => asks("tasks-list", with(listed(filter), "all", json!(all))),
         Tasks::Show { id } | Tasks::History { id } => asks("tasks-show", json!({ "id": id })),
         Tasks::Add(added) => asks("tasks-put", put_of(None, added.into())),
         Tasks::Set(set) => asks("tasks-put", put_of(None, set.into())),
@@ -79,15 +71,23 @@ impl From<Set> for Put {
 }
 
 fn put_of(kind: Option<&str>, put: Put) -> Value {
-    let mut arguments = json!({
+    let arguments = json!({
         "which": put.which,
         "fields": put.values,
         "revision": put.revision,
         "force": put.force,
         "why": put.why,
     });
-    if let Some(kind) = kind {
-        arguments["kind"] = json!(kind);
+    match kind {
+        Some(kind) => with(arguments, "kind", json!(kind)),
+        None => arguments,
+    }
+}
+
+/// Arguments with one more.
+fn with(mut arguments: Value, name: &str, value: Value) -> Value {
+    if let Some(fields) = arguments.as_object_mut() {
+        fields.insert(name.to_owned(), value);
     }
     arguments
 }

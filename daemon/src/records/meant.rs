@@ -112,7 +112,7 @@ impl RecordBook {
             }
         }
         let account = wanted.text("account").unwrap_or_default();
-        for email in wanted.texts("emails") {
+        for (nth, email) in wanted.texts("emails").iter().enumerate() {
             let row = self.books.get::<ByAddrRow>(keys::by_addr(email)).await?;
             let hits = row.map(|row| row.record.hits).unwrap_or_default();
             if hits.is_empty() {
@@ -127,7 +127,10 @@ impl RecordBook {
             if found.is_none() && self.any_merged(Kind::Account).await? {
                 found = at(&self.books.all_names_of(account).await?);
             }
-            if let Some(ContactId(id)) = found {
+            if let Some(ContactId(id)) = found
+                && let Some(record) = self.get(Kind::Contact, &id).await?
+                && is_one_person(wanted, &record, nth == 0)
+            {
                 return Ok(vec![id]);
             }
         }
@@ -241,9 +244,9 @@ impl RecordBook {
             }
             match (before.get(&edit.field), &mut edit.value) {
                 (Some(Value::Text(old)), Value::Text(new)) if old != new => {
-                    if self.books.all_names_of(new).await?.contains(old) {
-                        new.clone_from(old);
-                    }
+                    let names = self.books.all_names_of(new).await?;
+                    let known = names.into_iter().find(|name| name == old);
+                    *new = known.unwrap_or_else(|| new.clone());
                 }
                 (Some(Value::Texts(old)), Value::Texts(new)) if old != new => {
                     for id in new.iter_mut().filter(|id| !old.contains(id)) {
@@ -258,4 +261,15 @@ impl RecordBook {
         }
         Ok(edits)
     }
+}
+
+/// Whether a contact with one of the addresses that are wanted is the one that is meant. Colleagues
+/// share mailboxes: another external id is another person, and so is another name, unless it is the
+/// `first` of the addresses.
+fn is_one_person(wanted: &CrmRecord, record: &CrmRecord, first: bool) -> bool {
+    let other = |field: &str| match (wanted.text(field), record.text(field)) {
+        (Some(wanted), Some(found)) => fold(wanted) != fold(found),
+        _ => false,
+    };
+    !other(EXTERNAL) && (first || !other("name"))
 }

@@ -183,6 +183,28 @@ async fn the_same_record_from_another_system_is_found_again() {
         let again = book.put(&put, &import).await.unwrap();
         assert!(!again.created && again.changed.is_empty(), "{again:?}");
     }
+    // Colleagues who read one mailbox.
+    for (id, name, emails, new) in [
+        ("crm:s1", "Sue", "sue@acme.example;desk@acme.example", true),
+        ("crm:s2", "Sam", "sam@acme.example;desk@acme.example", true),
+        ("", "Sid", "sid@acme.example;desk@acme.example", true),
+        ("crm:s4", "Sol", "desk@acme.example", true),
+        ("crm:s1", "Sue Lee", "desk@acme.example", false),
+        ("", "Sidney", "sid@acme.example", false),
+    ] {
+        let fields = [
+            ("account", "crm:1"),
+            ("external_id", id),
+            ("name", name),
+            ("emails", emails),
+        ];
+        let fields: Vec<_> = fields.into_iter().filter(|one| !one.1.is_empty()).collect();
+        let saved = book
+            .put(&Put::upsert(Kind::Contact, &fields), &import)
+            .await;
+        assert_eq!(saved.unwrap().created, new, "{name}");
+    }
+    book.assert_sound().await;
     // Another name, another address: the external id tells.
     let moved = [
         ("account", "crm:1"),

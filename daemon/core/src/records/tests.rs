@@ -198,7 +198,7 @@ fn a_case_is_found_under_the_words_of_its_indexed_fields() {
         assert_eq!(under(value.clone()), words, "{value:?}");
     }
     let long = "x".repeat(INDEX_BYTES_MAX);
-    assert_eq!(under(text(&long)), [long.clone()]);
+    assert_eq!(under(text(&long)), std::slice::from_ref(&long));
     let [word] = &under(text(&format!("{long}y")))[..] else {
         panic!("one word");
     };
@@ -270,7 +270,8 @@ fn a_task_takes_what_a_person_says_of_it() {
         let again = of(settled, &[("state", "open")], None).unwrap();
         assert!(again.is_open() && again.done.is_none() && again.declined.is_none());
     }
-    let rows: [(&TaskRecord, &[(&str, &str)], &str); 6] = [
+    type Row<'a> = (&'a TaskRecord, &'a [(&'a str, &'a str)], &'a str);
+    let rows: [Row<'_>; 6] = [
         (
             &open,
             &[("state", "declined")],

@@ -410,7 +410,8 @@ fn two_changes_of_one_case_in_one_answer_are_both_kept() {
 #[test]
 fn what_a_person_set_in_a_case_waits_for_their_yes() {
     // Fields that a person set, the state that is wanted, what is taken, what waits.
-    let rows: [(&[&str], Option<&str>, &[&str], &[&str]); 4] = [
+    type Row<'a> = (&'a [&'a str], Option<&'a str>, &'a [&'a str], &'a [&'a str]);
+    let rows: [Row<'_>; 4] = [
         (&[], Some("Qualified"), &["need", "state"], &[]),
         (&["need"], Some("Qualified"), &["state"], &["need"]),
         (&["state"], Some("Qualified"), &["need"], &["state"]),
