@@ -93,9 +93,10 @@ fn dry_runs_are_few_and_forgotten() {
     assert_ne!(first, second);
     assert!(runs.again(&first, at(2)).is_some());
     let third = runs.begin(&desk.books, at(3)).0;
-    assert!(runs.again(&first, at(3)).is_none(), "the oldest went");
-    runs.end(&second, at(4));
-    assert!(runs.again(&second, at(4)).is_none());
+    assert!(runs.again(&second, at(3)).is_none(), "the idle one went");
+    assert!(runs.again(&first, at(3)).is_some(), "it goes on");
+    runs.end(&first, at(4));
+    assert!(runs.again(&first, at(4)).is_none());
     assert!(runs.again(&third, at(500)).is_some());
     assert!(runs.again(&third, at(1_100)).is_none(), "idle");
 }
