@@ -77,6 +77,9 @@ fn has_records(ns: Ns) -> bool {
             | Ns::Erasure
             | Ns::Review
             | Ns::MatchRule
+            | Ns::Record
+            | Ns::Change
+            | Ns::Merge
     )
 }
 
@@ -162,5 +165,17 @@ impl Keeper {
                 .push(format!("{text}, the rows are those of {last}"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_that_others_follow_from_is_looked_into() {
+        for ns in crate::books::indexes::SOURCES {
+            assert!(has_records(ns), "{}", ns.name());
+        }
     }
 }
