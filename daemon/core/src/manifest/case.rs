@@ -199,16 +199,7 @@ impl CaseKind {
             }
         }
         problems.extend(duplicates(self.indexes.iter().map(String::as_str), &at));
-        let indexed = self.indexes();
-        let hides = |name: &&String| {
-            INDEXABLE.contains(&name.as_str()) && declared().any(|field| field == name.as_str())
-        };
-        problems.extend(indexed.iter().filter(hides).map(|name| {
-            let said =
-                format!("`{name}` is the case's own: a declared field of that name has none");
-            Problem::new(at.as_str(), said)
-        }));
-        let count = indexed.len();
+        let count = self.indexes().len();
         if count > CASE_INDEXES_MAX {
             let said = format!("{count} fields have an index: at most {CASE_INDEXES_MAX} may");
             problems.push(Problem::new(at, said));

@@ -184,11 +184,6 @@ fn each_problem_is_named_with_its_place() {
             "case.lead.indexes: no field `heats` is declared (did you mean `heat`?)",
         ),
         (
-            json!({ "case": [{ "kind": "lead", "title": "Lead",
-                               "field": [{ "name": "account", "type": "text", "index": true }] }] }),
-            "case.lead.indexes: `account` is the case's own: a declared field of that name has none",
-        ),
-        (
             json!({ "case": [{ "kind": "lead", "title": "Lead", "indexes": ["state", "state"] }] }),
             "case.lead.indexes: `state` stands here twice",
         ),
