@@ -48,15 +48,15 @@ impl Daemon {
         self.cli_json(["status"])
     }
 
-    /// Rows of a listing such as `outbox list`: the one list in its answer beside that of `fields`,
-    /// the columns that were asked for.
+    /// Rows of a listing such as `outbox list`: the one list in its answer beside that of `columns`,
+    /// which fields were asked for.
     ///
     /// # Panics
     /// If the command fails or lists nothing that is a list.
     pub fn rows(&self, words: &[&str]) -> Vec<Value> {
         let answer = self.cli_json(words);
         let lists = answer.as_object().into_iter().flatten();
-        let lists = lists.filter(|(name, _)| *name != "fields");
+        let lists = lists.filter(|(name, _)| *name != "columns");
         let list = lists.filter_map(|(_, value)| value.as_array()).next();
         list.unwrap_or_else(|| panic!("no list in the answer to {words:?}: {answer}"))
             .clone()
