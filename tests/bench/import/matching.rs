@@ -54,7 +54,10 @@ pub fn run(state: &Path, contacts: u64, report: &mut Report) {
             let whose = books.whose(asked).await.expect("look up");
             matching.push(begin.elapsed());
             assert_eq!(whose.matched.outcome, MatchOutcome::Account, "{text}");
-            let key = keys::by_addr(&address.key());
+            // Of somebody else: the page of this one was just read.
+            let number = chance.within(0..contacts);
+            let account = number / PER_ACCOUNT;
+            let key = keys::by_addr(&format!("person{number}@customer{account}.example"));
             let begin = Instant::now();
             let row = store.get(std::slice::from_ref(&key)).await.expect("get");
             bare.push(begin.elapsed());
