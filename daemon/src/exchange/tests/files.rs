@@ -55,6 +55,22 @@ async fn an_import_that_was_cut_off_is_completed_and_repeats_nothing() {
     assert_eq!(rest.accounts, counts(60, 0, 800));
 }
 
+#[test]
+fn a_portion_of_long_rows_fits_into_a_request() {
+    let mut file = "account.name,name,emails,notes\n".to_owned();
+    let notes = "n".repeat(4_000);
+    for n in 0..1_500 {
+        file.push_str(&format!("Firm {n},P {n},p{n}@firm{n}.example,{notes}\n"));
+    }
+    let mut reading =
+        Reading::open(Cursor::new(file.as_bytes()), Kind::Contact, None, false).unwrap();
+    assert!(reading.portion(&mut |_, _| {}).unwrap());
+    let request = serde_json::to_vec(reading.rows()).unwrap().len();
+    assert!(reading.rows().len() > 400, "{}", reading.rows().len());
+    assert!(request < crate::control::REQUEST_BYTES_MAX / 2, "{request}");
+    assert!(request < super::super::PORTION_BYTES_MAX * 2, "{request}");
+}
+
 #[tokio::test]
 async fn a_dry_run_tells_the_same_and_writes_nothing() {
     let desk = Desk::new();
