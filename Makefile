@@ -7,7 +7,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # compiled once, with one set of features.
 BUILD := $(CARGO) build --workspace --locked
 
-.PHONY: demo build test bench torture torture-store clean setup lint plugins test-plugins servers help
+.PHONY: demo build test bench torture torture-store torture-mail clean setup lint plugins test-plugins servers help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -29,14 +29,22 @@ test: setup lint servers plugins test-plugins
 	$(BUILD)
 	$(CARGO) test --workspace --locked
 
-bench: setup servers
-	$(CARGO) bench --locked -p liaison-tests --bench store --bench import --bench figures
+bench: setup servers plugins
+	@tests/setup/peers.sh $(TARGET)/peers
+	$(CARGO) bench --locked -p liaison-tests --bench store --bench import --bench ingest --bench idle --bench figures
 
 # ROUNDS=1000 for a long one; SEED=n to have a run again.
-torture: torture-store setup servers plugins test-plugins
+torture: torture-store torture-mail setup servers plugins test-plugins
 	$(BUILD)
 	LIAISON_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(if $(SEED),LIAISON_SEED=$(SEED)) \
 		$(CARGO) test --workspace --locked --test restart -- --nocapture
+
+# 10,000 messages to five mailboxes while links, servers and the daemon break.
+torture-mail: setup servers plugins test-plugins
+	$(BUILD)
+	LIAISON_TORTURE_ROUNDS=$(or $(ROUNDS),10) LIAISON_TORTURE_MESSAGES=$(or $(MESSAGES),10000) \
+		$(if $(SEED),LIAISON_SEED=$(SEED)) \
+		$(CARGO) test --workspace --locked --test watching -- --nocapture --test-threads=1
 
 # Kills, power cuts, full disks, failing syncs and flipped bits against the store alone. Needs root
 # for loop mounts, and strace. A second build has bugs planted, which must be found.

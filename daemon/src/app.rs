@@ -5,12 +5,14 @@ pub mod service;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
 use liaison_core::policy::Route;
 use tokio::sync::Notify;
 
+use crate::alarm::Alarms;
 use crate::books::registry::Registry;
 use crate::books::sweep::Sweeper;
 use crate::books::{Books, BooksError, chain};
@@ -22,7 +24,7 @@ use crate::config::{
 };
 use crate::delivery::{self, Delivery};
 use crate::dkim::DkimVerifier;
-use crate::freshness::Freshness;
+use crate::freshness::{Freshness, Watched};
 use crate::ingest::Ingest;
 use crate::keeping::night::Night;
 use crate::office::{MailboxRoute, Office, Person};
@@ -322,6 +324,8 @@ pub struct App {
     pub office: Arc<Office>,
     /// What is proven fresh.
     pub freshness: Arc<Freshness>,
+    /// Tells somebody when a source is not fresh.
+    pub alarms: Arc<Alarms>,
     /// What stands still for want of disk.
     pub room: Arc<Room>,
     /// Decides.
@@ -412,6 +416,15 @@ impl App {
             look_at_sent: sent_news.clone(),
             freshness: freshness.clone(),
         }));
+        let alarms = Arc::new(Alarms {
+            books: books.clone(),
+            clock: clock.clone(),
+            freshness: freshness.clone(),
+            settings: config.alarm.clone(),
+            watched: watched(config),
+            firm: config.firm.name.clone(),
+            trouble: Mutex::default(),
+        });
         let sweeper = Arc::new(Sweeper::new(books.clone(), Registry::own()));
         let night = Arc::new(Night {
             books: books.clone(),
@@ -427,6 +440,7 @@ impl App {
             case_kinds: crate::api::case_kinds(config),
             office,
             freshness,
+            alarms,
             room: Arc::new(room),
             pipeline,
             delivery,
@@ -447,6 +461,12 @@ impl App {
     /// When what the last run left behind cannot be recovered.
     pub async fn start(&self, supervisor: &Supervisor) -> Result<(), StartError> {
         self.delivery.recover().await.map_err(StartError::Recover)?;
+        self.alarms.begin().await?;
+        let alarms = self.alarms.clone();
+        supervisor.spawn("alarms", move |stop| {
+            let alarms = alarms.clone();
+            async move { alarms.run(&stop).await }
+        });
         self.start_watching(supervisor);
         let (sweeper, stop) = (self.sweeper.clone(), supervisor.stop().child());
         supervisor.spawn_once("sweep", async move { sweeper.run(&stop).await });
@@ -542,6 +562,33 @@ impl App {
             });
         }
     }
+}
+
+/// What is to be up to date, and how old its proof may be: who is looked at seldom, and has no
+/// limit of its own, may miss one look.
+fn watched(config: &Config) -> Vec<Watched> {
+    let ms = |own: Option<Duration>, looks_every: u64| {
+        let two_looks = Duration::from_secs(looks_every.saturating_mul(2));
+        let length = own.unwrap_or(config.alarm.stale_after.max(two_looks));
+        i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+    };
+    let mailboxes = config.mailboxes.iter().map(|mailbox| Watched {
+        kind: "mail",
+        source: mailbox.name.to_string(),
+        stale_after_ms: match &mailbox.kind {
+            MailboxKind::Imap(imap) => ms(mailbox.stale_after, imap.poll_interval_secs),
+            MailboxKind::Maildir(maildir) => ms(mailbox.stale_after, maildir.rescan_secs),
+        },
+    });
+    let calendars = config.calendars.iter().map(|calendar| Watched {
+        kind: "calendar",
+        source: calendar.name.to_string(),
+        stale_after_ms: match &calendar.kind {
+            CalendarKind::Vdir(vdir) => ms(calendar.stale_after, vdir.rescan_secs),
+            CalendarKind::Caldav(caldav) => ms(calendar.stale_after, caldav.poll_secs),
+        },
+    });
+    mailboxes.chain(calendars).collect()
 }
 
 fn calendars(config: &Config) -> Result<Calendars, StartError> {

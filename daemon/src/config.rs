@@ -18,6 +18,7 @@ mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use liaison_core::account::matching::FreeMail;
 use liaison_core::account::matching::sender::FormSenders;
@@ -29,6 +30,7 @@ use liaison_core::policy;
 use liaison_core::policy::{Limits, Modes};
 use serde_json::{Map, Value};
 
+use crate::alarm::AlarmSettings;
 use crate::dkim::DkimSettings;
 use crate::keeping::retention::Retention;
 use crate::room::RoomSettings;
@@ -82,6 +84,8 @@ pub struct Config {
     pub store: SledOptions,
     /// What is left alone of the disk.
     pub disk: RoomSettings,
+    /// When and how somebody is told that a source is not up to date.
+    pub alarm: AlarmSettings,
     /// How we check by ourselves who wrote.
     pub authenticity: AuthenticityConfig,
     /// Line and column of keys and sections, by path such as `mailbox.sales.port`: for messages
@@ -183,6 +187,8 @@ pub struct Mailbox {
     pub address: String,
     /// After sending, a copy is put into Sent unless the provider did.
     pub file_sent_copy: bool,
+    /// How old the last proof that it is up to date may be; `None`: as `[alarm]` says.
+    pub stale_after: Option<Duration>,
     /// Where it is.
     pub kind: MailboxKind,
 }
@@ -205,6 +211,8 @@ pub struct Calendar {
     pub owner: String,
     /// Holds go here; at most one calendar per owner.
     pub holds: bool,
+    /// How old the last proof that it is up to date may be; `None`: as `[alarm]` says.
+    pub stale_after: Option<Duration>,
     /// Where it is.
     pub kind: CalendarKind,
 }

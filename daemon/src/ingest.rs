@@ -393,11 +393,36 @@ impl Taking<'_> {
         let row = CursorRow {
             cursor: self.batch.cursor,
             at: self.ingest.clock.now(),
+            line: line_of(seen.as_ref().map(|row| &row.record), self.batch.cursor),
         };
         let mut writes = self.books.batch();
         let key = keys::cursor(&self.batch.folder);
         replace(&mut writes, key, seen.map(|row| row.version), &row)?;
         Ok(self.books.commit(writes).await?)
+    }
+}
+
+/// From which UID on everything is known, when the cursor stands at `cursor`.
+fn line_of(before: Option<&CursorRow>, cursor: Cursor) -> Option<u32> {
+    let Cursor::Imap {
+        uid_validity,
+        next_uid,
+    } = cursor
+    else {
+        return None;
+    };
+    match before.map(|row| (row.cursor, row.line)) {
+        // The line is drawn: what is below is history.
+        None => Some(next_uid),
+        Some((
+            Cursor::Imap {
+                uid_validity: old,
+                next_uid: reached,
+            },
+            line,
+        )) if old == uid_validity && reached <= next_uid => line,
+        // The walk through the whole folder is over.
+        Some(_) => Some(1),
     }
 }
 
@@ -421,6 +446,18 @@ impl Intake for Ingest {
         async move {
             let row = self.books.get::<CursorRow>(keys::cursor(folder)).await;
             row.map(|row| row.map(|row| row.record.cursor))
+                .map_err(|error| refused(&folder.mailbox, &error))
+        }
+        .boxed()
+    }
+
+    fn line<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<u32>, IntakeError>> {
+        async move {
+            let row = self.books.get::<CursorRow>(keys::cursor(folder)).await;
+            row.map(|row| row.and_then(|row| row.record.line))
                 .map_err(|error| refused(&folder.mailbox, &error))
         }
         .boxed()
@@ -467,6 +504,10 @@ impl Intake for Ingest {
                 .map_err(|error| refused(&mailbox, &error))
         }
         .boxed()
+    }
+
+    fn watches(&self, mailbox: &MailboxId, folders: &[&str]) {
+        self.freshness.folders(mailbox, folders);
     }
 
     fn proven_fresh(&self, folder: &FolderRef, proof: &'static str) {

@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 pub mod accounts;
+pub mod alarm;
 pub mod api;
 pub mod app;
 pub mod books;

@@ -161,6 +161,11 @@ pub trait Intake: Send + Sync + 'static {
         folder: &'a FolderRef,
     ) -> BoxFuture<'a, Result<Option<Cursor>, IntakeError>>;
 
+    /// The UID from which on, up to the cursor, every message was taken: one that is there and was
+    /// not was missed. `None` where that is not known.
+    fn line<'a>(&'a self, folder: &'a FolderRef)
+    -> BoxFuture<'a, Result<Option<u32>, IntakeError>>;
+
     /// Those of `locators` that were never taken in this folder, in the given order.
     fn unknown<'a>(
         &'a self,
@@ -177,6 +182,9 @@ pub trait Intake: Send + Sync + 'static {
 
     /// Records a batch and its cursor: durable when it returns `Ok`. Idempotent.
     fn take(&self, batch: Batch) -> BoxFuture<'_, Result<Taken, IntakeError>>;
+
+    /// The folders that the source watches now; what was known of others is not waited for.
+    fn watches(&self, mailbox: &MailboxId, folders: &[&str]);
 
     /// The folder was just proven up to date, by `proof` ("UIDNEXT compared", "rescan").
     fn proven_fresh(&self, folder: &FolderRef, proof: &'static str);

@@ -19,8 +19,8 @@ use redb::{Database, ReadableTable, TableDefinition};
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 use tokio::runtime::Runtime;
 
-use super::report::{Bound, Report, per_second};
 use super::rows;
+use liaison_tests::report::{Bound, Report, per_second};
 
 /// Turns, and transactions of each: one after another, and in groups.
 const SINGLE: (usize, u64) = (100, 20);

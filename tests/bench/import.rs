@@ -22,19 +22,13 @@
 mod matching;
 #[path = "import/puts.rs"]
 mod puts;
-#[expect(
-    dead_code,
-    reason = "shared with the bench of the store, which needs more of it"
-)]
-mod report;
-
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use report::{Bound, Report, mebibytes};
+use liaison_tests::report::{Bound, Report, mebibytes};
 use serde_json::Value;
 
 /// Unless `LIAISON_BENCH_CONTACTS` says another number.
@@ -83,7 +77,7 @@ fn all() {
     ));
     let first = import(&config, &csv, &rejects);
     let rate = contacts as f64 / first.took.as_secs_f64();
-    report.line("imported", &report::per_second(rate));
+    report.line("imported", &liaison_tests::report::per_second(rate));
     report.line("memory at most", &mebibytes(first.peak));
     let of_bound = first.peak as f64 / PEAK_BYTES_MAX as f64;
     report.beside("memory at most, of 700 MiB", of_bound, Bound::AtMost(1.0));
@@ -101,7 +95,7 @@ fn all() {
     let again = contacts as f64 / second.took.as_secs_f64();
     report.line(
         "imported again: nothing changes",
-        &report::per_second(again),
+        &liaison_tests::report::per_second(again),
     );
     report.line("memory at most, again", &mebibytes(second.peak));
 
@@ -123,7 +117,7 @@ fn all() {
     let straight = contacts as f64 / seconds;
     report.line(
         "the same puts straight into the store",
-        &report::per_second(straight),
+        &liaison_tests::report::per_second(straight),
     );
     report.line(
         "puts of a contact",

@@ -12,8 +12,8 @@ use liaison::store::sled::{SledOptions, SledStore};
 use liaison::store::{Batch, Dir, Ns, PAGE_ROWS_MAX, Range, Store};
 use tokio::runtime::Runtime;
 
-use super::report::{Bound, Report, mebibytes};
 use super::rows;
+use liaison_tests::report::{Bound, Report, mebibytes};
 
 /// Starts of each kind, by turns, after one that warms up the page cache.
 const STARTS: usize = 5;

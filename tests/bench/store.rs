@@ -16,13 +16,12 @@
 )]
 
 mod commits;
-mod report;
 mod rows;
 mod start;
 
 use std::path::Path;
 
-use report::Report;
+use liaison_tests::report::Report;
 
 /// Unless `LIAISON_BENCH_MESSAGES` says another number.
 const MESSAGES: u64 = 1_000_000;

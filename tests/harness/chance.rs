@@ -9,6 +9,8 @@ pub const SEED_VARIABLE: &str = "LIAISON_SEED";
 
 /// Environment variable with the number of rounds of a torture; tests have a small default.
 pub const ROUNDS_VARIABLE: &str = "LIAISON_TORTURE_ROUNDS";
+/// Environment variable with the number of messages.
+pub const MESSAGES_VARIABLE: &str = "LIAISON_TORTURE_MESSAGES";
 
 /// A sequence of choices, the same for the same seed (SplitMix64).
 #[derive(Debug, Clone)]
@@ -59,6 +61,14 @@ impl Chance {
 /// If the variable is no number.
 pub fn rounds(usual: u64) -> u64 {
     number_from_env(ROUNDS_VARIABLE).unwrap_or(usual)
+}
+
+/// Messages of a torture: `LIAISON_TORTURE_MESSAGES`, else `usual`.
+///
+/// # Panics
+/// If the variable is no number.
+pub fn messages(usual: u64) -> u64 {
+    number_from_env(MESSAGES_VARIABLE).unwrap_or(usual)
 }
 
 fn number_from_env(name: &str) -> Option<u64> {

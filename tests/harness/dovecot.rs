@@ -208,6 +208,15 @@ impl Dovecot {
     /// # Panics
     /// If UIDVALIDITY is the same afterwards.
     pub fn reset_uidvalidity(&mut self, user: &str, mailbox: &str) {
+        self.reset_uidvalidity_while(user, mailbox, &[]);
+    }
+
+    /// As [`Dovecot::reset_uidvalidity`], and `arriving` are laid into the mailbox by something
+    /// else while the server is down.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn reset_uidvalidity_while(&mut self, user: &str, mailbox: &str, arriving: &[Vec<u8>]) {
         let before = self.client(user).examine(mailbox).uid_validity;
         self.stop();
         let mut folder = self.imap_dir(user);
@@ -217,6 +226,16 @@ impl Dovecot {
         for entry in fs::read_dir(&folder).expect("read the Maildir").flatten() {
             if entry.file_name().to_string_lossy().starts_with("dovecot") {
                 fs::remove_file(entry.path()).expect("remove Dovecot's own file");
+            }
+        }
+        for (n, message) in arriving.iter().enumerate() {
+            let file = folder
+                .join("new")
+                .join(format!("{before}.arriving-{n}.localhost"));
+            fs::write(&file, message).expect("lay a message into the Maildir");
+            if id("-u") == "0" {
+                let (uid, gid) = (Some(id_of("-u")), Some(id_of("-g")));
+                chown(&file, uid, gid).expect("give Dovecot its file");
             }
         }
         // UIDVALIDITY is the second of its making: in the same second it would come back the same.

@@ -106,22 +106,26 @@ address = "{ALICE}""#,
 
     /// Watches the mailbox of [`ALICE`] on a real server; with a transport that carries its mail.
     pub fn imap(&mut self, dovecot: &Dovecot, transport: Option<&str>) {
-        let password = self.secret("imap-password", &password_of(ALICE));
         let transport =
             transport.map_or_else(String::new, |name| format!("transport = \"{name}\""));
+        self.imap_of(ALICE, SALES, dovecot.ports.imaps, dovecot, &transport);
+    }
+
+    /// Watches the mailbox of one of [`PEOPLE`] on a real server, on a port that leads there.
+    pub fn imap_of(&mut self, who: &str, name: &str, port: u16, dovecot: &Dovecot, more: &str) {
+        let password = self.secret(&format!("imap-password-{name}"), &password_of(who));
         self.add(&format!(
             r#"[[mailbox]]
-name = "{SALES}"
+name = "{name}"
 kind = "imap"
 owner = "{ALICE}"
 host = "localhost"
-port = {}
-user = "{ALICE}"
+port = {port}
+user = "{who}"
 password = {password}
 tls.ca_file = "{}"
 poll_interval_secs = 2
-{transport}"#,
-            dovecot.ports.imaps,
+{more}"#,
             dovecot.ca.ca_file.display(),
         ));
     }

@@ -43,6 +43,7 @@ pub mod net;
 pub mod process;
 pub mod proxy;
 pub mod radicale;
+pub mod report;
 pub mod smtp_sink;
 pub mod story;
 pub mod tls;
@@ -50,10 +51,12 @@ pub mod vdir;
 pub mod wait;
 
 /// The people whose mailboxes [`dovecot::Dovecot`] serves, with passwords `pw-alice` and so on.
-pub const PEOPLE: [&str; 3] = [
+pub const PEOPLE: [&str; 5] = [
     "alice@example.test",
     "bob@example.test",
     "carol@example.test",
+    "dave@example.test",
+    "erin@example.test",
 ];
 
 /// Password of one of [`PEOPLE`]: `pw-` and the local part.

@@ -211,6 +211,12 @@ fn sources(out: &mut String, status: &Value) {
             let _ = writeln!(out, "liaison_source_age_seconds{{{}}} {age}", of(row));
         }
     }
+    let help = "Whether it is not proven up to date within its limit.";
+    head(out, "source_stale", "gauge", help);
+    for row in rows {
+        let stale = u8::from(row.get("stale") == Some(&json!(true)));
+        let _ = writeln!(out, "liaison_source_stale{{{}}} {stale}", of(row));
+    }
     let help = "Whether something is wrong with it now.";
     head(out, "source_trouble", "gauge", help);
     for row in rows {
@@ -242,7 +248,7 @@ mod tests {
                 "disk": { "paused": ["intake"], "free_bytes": 12 },
                 "sources": [{
                     "source": "a \"b\"", "kind": "mail", "folder": "INBOX",
-                    "fresh_seconds_ago": 3, "trouble": "away",
+                    "fresh_seconds_ago": 3, "trouble": "away", "stale": true,
                 }],
             },
         });
@@ -256,6 +262,7 @@ mod tests {
             "liaison_disk_paused_stages 1",
             "liaison_mails{state=\"held\"} 2",
             "liaison_source_age_seconds{source=\"a \\\"b\\\"\",kind=\"mail\",folder=\"INBOX\"} 3",
+            "liaison_source_stale{source=\"a \\\"b\\\"\",kind=\"mail\",folder=\"INBOX\"} 1",
             "liaison_source_trouble{source=\"a \\\"b\\\"\",kind=\"mail\",folder=\"INBOX\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -204,6 +204,15 @@ fn live_attention(live: &Value) -> Vec<Value> {
         let (name, trouble) = (text(source, "/source"), text(source, "/trouble"));
         item("source", name, format!("{name}: {trouble}"))
     });
+    let stale = rows("stale").map(|fault| {
+        let (name, what) = (text(fault, "/source"), text(fault, "/what"));
+        item("stale", name, format!("{name}: {what}"))
+    });
+    let alarm = live.get("alarm_trouble").and_then(Value::as_str);
+    let alarm = alarm.map(|why| {
+        let text = format!("an alarm reached nobody: {why}");
+        item("alarm", "", text)
+    });
     let plugins = rows("plugin_troubles").map(|trouble| {
         let (name, why) = (text(trouble, "/plugin"), text(trouble, "/why"));
         match trouble.get("runs") == Some(&json!(true)) {
@@ -218,7 +227,13 @@ fn live_attention(live: &Value) -> Vec<Value> {
     });
     let disk = live.get("disk").and_then(disk_words);
     let disk = disk.map(|text| item("disk", "", text));
-    sources.chain(plugins).chain(reload).chain(disk).collect()
+    sources
+        .chain(stale)
+        .chain(alarm)
+        .chain(plugins)
+        .chain(reload)
+        .chain(disk)
+        .collect()
 }
 
 /// What the guard of the free space says, in words; `None` while there is room.

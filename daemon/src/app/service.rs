@@ -447,6 +447,11 @@ impl Live for Running {
 
     fn status(&self) -> Value {
         let now = self.app.clock.now();
+        let faults = self.app.freshness.faults(now);
+        let stale = |kind: &str, source: &str| {
+            let mut stale = faults.iter().filter(|fault| fault.stale);
+            stale.any(|fault| (fault.kind, fault.source.as_str()) == (kind, source))
+        };
         let sources: Vec<Value> = self
             .app
             .freshness
@@ -460,6 +465,7 @@ impl Live for Running {
                     "fresh_at": source.fresh_at,
                     "fresh_seconds_ago": source.fresh_at.map(|at| now.since(at) / 1_000),
                     "proof": source.proof,
+                    "stale": stale(source.kind, &source.source),
                     "trouble": source.trouble,
                     "needs_person": source.needs_person,
                 })
@@ -512,6 +518,8 @@ impl Live for Running {
             "plugin_troubles": troubles,
             "tasks": tasks,
             "disk": self.app.room.reading(),
+            "stale": faults.iter().filter(|fault| fault.stale).collect::<Vec<_>>(),
+            "alarm_trouble": self.app.alarms.trouble(),
             "reload_trouble": *self.trouble(),
             "sweep": self.app.sweeper.progress(),
         })

@@ -11,7 +11,8 @@ use liaison_core::records::{CaseRecord, TaskRecord};
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::rows::{AnyKind, ByAddrRow, ByDomainRow, ChangeRow};
+use super::rows::{AnyKind, ByAddrRow, ByDomainRow, ChangeRow, CursorRow};
+use crate::source::Cursor;
 
 /// [`Account`] before it had details.
 #[derive(Debug, Serialize, Deserialize)]
@@ -207,6 +208,28 @@ impl From<ChangeRowV1> for ChangeRow {
             why: old.why,
             at: old.at,
             decided: old.decided,
+        }
+    }
+}
+
+/// `CursorRow` before the line was remembered.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CursorRowV1 {
+    cursor: Cursor,
+    at: Timestamp,
+}
+
+impl From<CursorRowV1> for CursorRow {
+    fn from(old: CursorRowV1) -> CursorRow {
+        let line = match old.cursor {
+            // What is below was taken by a release that did not look back.
+            Cursor::Imap { next_uid, .. } => Some(next_uid),
+            Cursor::Maildir { .. } => None,
+        };
+        CursorRow {
+            cursor: old.cursor,
+            at: old.at,
+            line,
         }
     }
 }

@@ -127,6 +127,12 @@ pub fn setting(name: &str) -> Key {
     one(Ns::Setting, name)
 }
 
+/// What is kept of a watched mailbox or calendar.
+#[must_use]
+pub fn watched(kind: &str, source: &str) -> Key {
+    setting(&format!("watched {kind} {source}"))
+}
+
 /// Name of the setting that tells what the last look at everything found.
 pub const LOOKED: &str = "looked-over";
 

@@ -46,6 +46,9 @@ pub struct CursorRow {
     pub cursor: Cursor,
     /// When the folder was last read up to it.
     pub at: Timestamp,
+    /// From this UID on every message was taken, so that one which was not was missed; `None`
+    /// where messages have no UIDs.
+    pub line: Option<u32>,
 }
 
 /// A message that could not be read when it was asked for, and is asked for again.
@@ -411,6 +414,30 @@ pub struct MergeRow {
     pub who: String,
 }
 
+/// What is kept of a watched mailbox or calendar from one start to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchRow {
+    /// Last known proof by folder; a calendar has one without name.
+    pub proven: Vec<(String, Timestamp)>,
+    /// The last alarm.
+    pub alarm: Option<AlarmState>,
+}
+
+/// An alarm that was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmState {
+    /// It goes on.
+    pub open: bool,
+    /// It was overdue; otherwise it needed a person.
+    pub stale: bool,
+    /// In words.
+    pub what: String,
+    /// When it was raised.
+    pub since: Timestamp,
+    /// When it was told last.
+    pub told: Timestamp,
+}
+
 /// A sender who may belong to several accounts: a person decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewRow {
@@ -483,7 +510,7 @@ records! {
     10 MessageRecord = 1;
     11 ThreadRecord = 1;
     12 DeliveryRow = 1;
-    13 CursorRow = 1;
+    13 CursorRow = 2 from { 1 => frozen::CursorRowV1 };
     14 EventRow = 1;
     15 OutcomeRow = 1;
     16 PluginResultRow = 1;
@@ -512,6 +539,7 @@ records! {
     39 ChangeRow = 2 from { 1 => frozen::ChangeRowV1 };
     40 CaseIndexRow = 1;
     41 MergeRow = 1;
+    46 WatchRow = 1;
 }
 
 /// A stored record in a readable form; `None` when it is none of ours.

@@ -156,6 +156,13 @@ impl Intake for NoIntake {
         Box::pin(async { Err(refused(folder)) })
     }
 
+    fn line<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<u32>, IntakeError>> {
+        Box::pin(async { Err(refused(folder)) })
+    }
+
     fn unknown<'a>(
         &'a self,
         folder: &'a FolderRef,
@@ -174,6 +181,8 @@ impl Intake for NoIntake {
     fn take(&self, batch: Batch) -> BoxFuture<'_, Result<Taken, IntakeError>> {
         Box::pin(async move { Err(refused(&batch.folder)) })
     }
+
+    fn watches(&self, _mailbox: &MailboxId, _folders: &[&str]) {}
 
     fn proven_fresh(&self, _folder: &FolderRef, _proof: &'static str) {}
 

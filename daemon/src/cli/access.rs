@@ -141,14 +141,21 @@ impl Session {
     }
 }
 
-async fn open_store(config: &Config) -> Result<(ApiContext, Arc<SledStore>), Failure> {
-    let configured = config.clone();
+/// Opens the store for one command. Writing its files anew is left to the daemon, and to `store
+/// compact`: it would take as much memory again as the command itself.
+async fn open_books(config: &Config) -> Result<(Books, Arc<SledStore>), Failure> {
+    let mut configured = config.clone();
+    configured.store.compact_bytes = u64::MAX;
     let opened = tokio::task::spawn_blocking(move || {
         crate::app::open_configured(&configured, &Arc::default())
     })
     .await;
     let opened = opened.map_err(|error| Failure::of(FAILURE, &error))?;
-    let (books, store) = opened.map_err(|error| store_failure(config, &error))?;
+    opened.map_err(|error| store_failure(config, &error))
+}
+
+async fn open_store(config: &Config) -> Result<(ApiContext, Arc<SledStore>), Failure> {
+    let (books, store) = open_books(config).await?;
     sweep::announce(&books, Registry::own())
         .await
         .map_err(|error| Failure::of(FAILURE, &error))?;
@@ -187,13 +194,7 @@ async fn on_store(config: &Config, command: &str, arguments: Value) -> Result<Va
     if only_looks && !config.state_dir.join("store").exists() {
         return on_nothing(config, command, arguments).await;
     }
-    let configured = config.clone();
-    let opened = tokio::task::spawn_blocking(move || {
-        crate::app::open_configured(&configured, &Arc::default())
-    })
-    .await;
-    let opened = opened.map_err(|error| Failure::of(FAILURE, &error))?;
-    let (books, store) = opened.map_err(|error| store_failure(config, &error))?;
+    let (books, store) = open_books(config).await?;
     let announced = match only_looks {
         true => Ok(()),
         false => sweep::announce(&books, Registry::own()).await,

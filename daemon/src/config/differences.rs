@@ -35,6 +35,7 @@ impl Config {
             ("control", words(&self.control), words(&new.control)),
             ("store", words(&self.store), words(&new.store)),
             ("disk", words(&self.disk), words(&new.disk)),
+            ("alarm", words(&self.alarm), words(&new.alarm)),
             (
                 "authenticity",
                 words(&self.authenticity),

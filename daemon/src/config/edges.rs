@@ -19,6 +19,7 @@ use crate::sink::maildir::MaildirTransportSettings;
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::vdir::VdirSettings;
 use crate::source::imap::ImapSettings;
+use crate::source::imap::provider::provider;
 use crate::source::maildir::MaildirSettings;
 
 /// Longest stretch in IDLE, in seconds (RFC 2177 asks for less than 30 minutes).
@@ -140,12 +141,19 @@ impl Validation<'_, '_> {
             Some(found) => Some(found?),
             None => None,
         };
+        let files_itself = match &kind {
+            Some(MailboxKind::Imap(imap)) => {
+                provider(&imap.host).is_some_and(|provider| provider.files_sent_copy)
+            }
+            _ => false,
+        };
         Some(Mailbox {
             name: MailboxId(raw.name),
             owner: owner?,
             transport,
             address: address?,
-            file_sent_copy: raw.file_sent_copy.unwrap_or(!no_sent),
+            file_sent_copy: raw.file_sent_copy.unwrap_or(!no_sent && !files_itself),
+            stale_after: self.stale_after(&halves.own, raw.stale_after_secs),
             kind: kind?,
         })
     }
@@ -188,6 +196,7 @@ impl Validation<'_, '_> {
                 name: CalendarId(raw.name),
                 owner,
                 holds: raw.holds,
+                stale_after: self.stale_after(&halves.own, raw.stale_after_secs),
                 kind,
             });
         }

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 /// Names of the sections, for the nearest name of an unknown key at the top.
-pub(super) const SECTIONS: [&str; 13] = [
+pub(super) const SECTIONS: [&str; 14] = [
     "firm",
     "authenticity",
+    "alarm",
     "user",
     "transport",
     "mailbox",
@@ -24,16 +25,17 @@ pub(super) const SECTIONS: [&str; 13] = [
 /// Our keys of a `[[transport]]`; the others are the edge's.
 pub(super) const TRANSPORT_KEYS: [&str; 2] = ["name", "kind"];
 /// Our keys of a `[[mailbox]]`.
-pub(super) const MAILBOX_KEYS: [&str; 6] = [
+pub(super) const MAILBOX_KEYS: [&str; 7] = [
     "name",
     "kind",
     "owner",
     "transport",
     "address",
     "file_sent_copy",
+    "stale_after_secs",
 ];
 /// Our keys of a `[[calendar]]`.
-pub(super) const CALENDAR_KEYS: [&str; 4] = ["name", "kind", "owner", "holds"];
+pub(super) const CALENDAR_KEYS: [&str; 5] = ["name", "kind", "owner", "holds", "stale_after_secs"];
 
 /// Keys before the first section.
 #[derive(Debug, Deserialize)]
@@ -90,6 +92,15 @@ fn default_review_days() -> u32 {
 pub(super) struct RawAuthenticity {
     pub dkim: Option<bool>,
     pub dns: Vec<String>,
+}
+
+/// What is left out is as `AlarmSettings` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAlarm {
+    pub stale_after_secs: Option<u64>,
+    pub repeat_hours: Option<u64>,
+    pub command: Option<Vec<String>>,
 }
 
 /// A weekday that is left out is closed.
@@ -160,6 +171,7 @@ pub(super) struct RawMailbox {
     pub transport: Option<String>,
     pub address: Option<String>,
     pub file_sent_copy: Option<bool>,
+    pub stale_after_secs: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -174,6 +186,7 @@ pub(super) struct RawCalendar {
     pub owner: String,
     #[serde(default)]
     pub holds: bool,
+    pub stale_after_secs: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

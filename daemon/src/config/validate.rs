@@ -1,5 +1,6 @@
 //! From raw tables to [`Config`]: types, ranges, names that refer to one another.
 
+mod alarm;
 mod firm;
 mod plugins;
 mod sizes;
@@ -18,6 +19,7 @@ use super::problem::Problems;
 use super::read::{Section, did_you_mean};
 use super::schema::{RawControl, RawLimits, RawRetention, RawStaffMail, RawTop, RawUser, SECTIONS};
 use super::{Config, Control, StaffMail, User};
+use crate::alarm::AlarmSettings;
 use crate::keeping::retention::{CONTENT_BYTES_MIN, FACTS_DAYS_MIN, Kept, Retention};
 
 /// Name of the socket in the state folder.
@@ -57,6 +59,7 @@ struct Tables<'i> {
     store: Option<Section<'i>>,
     disk: Option<Section<'i>>,
     authenticity: Option<Section<'i>>,
+    alarm: Option<Section<'i>>,
 }
 
 impl<'i> Tables<'i> {
@@ -79,6 +82,7 @@ impl<'i> Tables<'i> {
             store: top.take_table("store", problems),
             disk: top.take_table("disk", problems),
             authenticity: top.take_table("authenticity", problems),
+            alarm: top.take_table("alarm", problems),
         }
     }
 
@@ -100,6 +104,7 @@ impl<'i> Tables<'i> {
             &self.store,
             &self.disk,
             &self.authenticity,
+            &self.alarm,
         ];
         let all = lists
             .into_iter()
@@ -153,6 +158,9 @@ pub(super) fn validate(
     let store = v.store(tables.store.as_ref());
     let disk = v.disk(tables.disk.as_ref());
     let authenticity = v.authenticity(tables.authenticity.as_ref(), firm.as_ref());
+    let alarm = tables
+        .alarm
+        .map_or(Some(AlarmSettings::default()), |section| v.alarm(&section));
     let staff_mail = match tables.staff_mail {
         Some(section) => Some(v.staff_mail(&section)?),
         None => None,
@@ -178,6 +186,7 @@ pub(super) fn validate(
         store: store?,
         disk: disk?,
         authenticity: authenticity?,
+        alarm: alarm?,
         places,
     })
 }

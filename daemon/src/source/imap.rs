@@ -20,6 +20,7 @@ pub(crate) mod connection;
 mod fetch;
 pub(crate) mod folders;
 pub(crate) mod open;
+pub mod provider;
 mod settings;
 mod suspects;
 mod sync;

@@ -201,6 +201,11 @@ impl MaildirSource {
     /// Watches until the stop. Trouble is reported to the intake, and tried again.
     pub async fn run(self: Arc<Self>, stop: Stop) {
         let mut folders = self.folders();
+        let names: Vec<&str> = folders
+            .iter()
+            .map(|one| one.folder.folder.as_str())
+            .collect();
+        self.intake.watches(&self.mailbox, &names);
         while !stop.is_set() {
             let mut interval = Duration::from_secs(self.settings.rescan_secs.max(1));
             for watched in &mut folders {

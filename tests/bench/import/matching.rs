@@ -17,7 +17,7 @@ use liaison_tests::chance::Chance;
 use tokio::runtime::Runtime;
 
 use super::PER_ACCOUNT;
-use super::report::{Bound, Report};
+use liaison_tests::report::{Bound, Report};
 
 /// Addresses that are asked for.
 const ASKED: usize = 20_000;

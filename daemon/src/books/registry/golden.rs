@@ -202,8 +202,17 @@ pub(in crate::books) fn cursors() -> Vec<Case<CursorRow>> {
         next_uid: 17,
     };
     let maildir = Cursor::Maildir { drawn_at: at(0) };
-    let row = |cursor| CursorRow { cursor, at: at(1) };
-    vec![case("imap", row(imap)), case("maildir", row(maildir))]
+    let row = |cursor, line| CursorRow {
+        cursor,
+        at: at(1),
+        line,
+    };
+    vec![
+        // From before the line was remembered, it is the cursor.
+        case("imap", row(imap, Some(17))),
+        case("maildir", row(maildir, None)),
+        case("imap-line", row(imap, Some(9))),
+    ]
 }
 
 fn event(body: EventBody) -> EventRow {
@@ -672,6 +681,21 @@ pub(in crate::books) fn merges() -> Vec<Case<MergeRow>> {
         who: "uid 0".to_owned(),
     };
     vec![case("one", row)]
+}
+
+pub(in crate::books) fn watched() -> Vec<Case<WatchRow>> {
+    let alarm = AlarmState {
+        open: true,
+        stale: true,
+        what: "INBOX is not proven up to date".to_owned(),
+        since: at(2),
+        told: at(3),
+    };
+    let row = |alarm| WatchRow {
+        proven: vec![("INBOX".to_owned(), at(1))],
+        alarm,
+    };
+    vec![case("quiet", row(None)), case("alarm", row(Some(alarm)))]
 }
 
 pub(in crate::books) fn changes() -> Vec<Case<ChangeRow>> {

@@ -143,6 +143,7 @@ fn check_all() -> Golden {
     golden.check::<CrmRecord>(golden::crm_records());
     golden.check::<ChangeRow>(golden::changes());
     golden.check::<MergeRow>(golden::merges());
+    golden.check::<WatchRow>(golden::watched());
     golden.check::<ReviewRow>(golden::reviews());
     golden.check::<MatchRuleRow>(golden::match_rules());
     golden
@@ -211,7 +212,9 @@ fn shapes() -> serde_reflection::Registry {
         CrmRecord,
         ChangeRow,
         CaseIndexRow,
-        MergeRow
+        MergeRow,
+        AlarmState,
+        WatchRow
     );
     tracer.registry().unwrap()
 }

@@ -65,6 +65,7 @@ impl OpenError {
 
 /// Dials, secures and logs in.
 pub(crate) async fn open(settings: &ImapSettings) -> Result<Connection, OpenError> {
+    let _slot = dial::slot(&settings.host).await;
     let steps = async {
         let password = settings.password.fetch().await?;
         let tcp = dial::tcp(&settings.host, settings.port).await?;

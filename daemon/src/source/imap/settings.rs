@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::provider::provider;
 use crate::dial::TlsSettings;
 use crate::secret::SecretRef;
 
@@ -62,10 +63,13 @@ pub struct ImapSettings {
 }
 
 impl ImapSettings {
-    /// How long one IDLE may last: the refresh or the poll interval, whichever is shorter.
+    /// How long one IDLE may last: the refresh, the poll interval or what the provider's servers
+    /// keep alive, whichever is shortest.
     #[must_use]
     pub fn idle_length(&self) -> Duration {
-        let refresh = self.idle_refresh_secs.clamp(1, IDLE_REFRESH_SECS_MAX);
+        let known = provider(&self.host).and_then(|provider| provider.idle_secs_max);
+        let longest = known.unwrap_or(IDLE_REFRESH_SECS_MAX);
+        let refresh = self.idle_refresh_secs.clamp(1, longest);
         Duration::from_secs(refresh).min(self.poll_interval())
     }
 
@@ -137,5 +141,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(settings.idle_length(), Duration::from_secs(28 * 60));
+        let settings = ImapSettings {
+            host: "imap.mail.yahoo.com".to_owned(),
+            ..settings
+        };
+        assert_eq!(settings.idle_length(), Duration::from_secs(180));
     }
 }

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join;
-use liaison_core::time::Timestamp;
+use liaison_core::time::{HOUR_MS, Timestamp};
 
 use super::fetch::{Fetcher, Keep, ROWS_MAX, Row, discover, locator};
 use super::folders::{Opened, examine};
@@ -23,6 +23,12 @@ use crate::source::{BATCH_MESSAGES_MAX, Batch, BatchMode, Cursor, FolderRef, Unr
 
 /// Batches of history until the other folder is looked at again.
 const HISTORY_BATCHES_PER_TURN: usize = 10;
+/// Between two looks at everything from the line on, whether anything was missed.
+const RECONCILE_EVERY_MS: i64 = 24 * HOUR_MS;
+/// The first of them comes so long after the start.
+const RECONCILE_FIRST_MS: i64 = HOUR_MS;
+/// UIDs of one command of it.
+const RECONCILE_UIDS: u32 = 20_000;
 /// Locators in one question to the intake.
 const UNKNOWN_AT_ONCE: usize = 1000;
 
@@ -37,6 +43,8 @@ pub(super) struct Folder {
     pub(super) seen: Option<(u32, u32)>,
     /// When the next message that could not be read is asked for again.
     pub(super) again: Option<Timestamp>,
+    /// When everything from the line on is looked at next; `None` until the first visit.
+    reconcile: Option<Timestamp>,
 }
 
 impl Folder {
@@ -51,7 +59,12 @@ impl Folder {
             history: None,
             seen: None,
             again: None,
+            reconcile: None,
         }
+    }
+
+    pub(super) fn is_to_reconcile(&self, now: Timestamp) -> bool {
+        self.reconcile.is_some_and(|due| due <= now)
     }
 
     pub(super) fn history_left(&self) -> bool {
@@ -254,6 +267,63 @@ impl ImapSource {
             self.intake.take(batch).await?;
         }
         Ok(())
+    }
+
+    /// Once a day, looks for messages below the cursor that were never taken, whatever kept them
+    /// from us: a server that showed them late, or gave them a UID out of order. The folder must be
+    /// open.
+    pub(super) async fn reconcile(
+        &self,
+        connection: &mut Connection,
+        folder: &mut Folder,
+    ) -> Result<(), SyncError> {
+        let now = self.clock.now();
+        let due = *folder
+            .reconcile
+            .get_or_insert(now.plus_millis(RECONCILE_FIRST_MS));
+        if now < due {
+            return Ok(());
+        }
+        let missed = self.missed(connection, folder).await?;
+        if !missed.is_empty() {
+            tracing::warn!(
+                mailbox = %folder.reference.mailbox, folder = %folder.reference.folder,
+                count = missed.len(), "messages below the cursor were not known; they are taken now"
+            );
+            let cursor = folder.cursor();
+            self.carry(connection, folder, &missed, BatchMode::Live, |_, _| cursor)
+                .await?;
+        }
+        folder.reconcile = Some(now.plus_millis(RECONCILE_EVERY_MS));
+        self.intake
+            .proven_fresh(&folder.reference, "all UIDs compared");
+        Ok(())
+    }
+
+    /// Messages from the line to the cursor that the intake never took.
+    async fn missed(
+        &self,
+        connection: &mut Connection,
+        folder: &Folder,
+    ) -> Result<Vec<Row>, SyncError> {
+        let Some(mut from) = self.intake.line(&folder.reference).await? else {
+            return Ok(Vec::new());
+        };
+        let unread = self.intake.unread(&folder.reference).await?;
+        let unread: BTreeSet<String> = unread.into_iter().map(|place| place.locator).collect();
+        let mut missed = Vec::new();
+        while from < folder.next_uid && missed.len() < ROWS_MAX {
+            let to = from.saturating_add(RECONCILE_UIDS).min(folder.next_uid);
+            let set = format!("{from}:{}", to.saturating_sub(1));
+            let rows = discover(connection, &set, Keep::Oldest(ROWS_MAX)).await?;
+            let validity = folder.place.uid_validity;
+            let unknown = self.unknown(folder, rows).await?.into_iter();
+            missed.extend(
+                unknown.filter(|row| row.uid < to && !unread.contains(&locator(validity, row.uid))),
+            );
+            from = to;
+        }
+        Ok(missed)
     }
 
     /// Records some more old messages, newest first. The folder must be open.

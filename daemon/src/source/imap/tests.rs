@@ -17,6 +17,7 @@ use crate::source::{BatchMode, Content, Cursor};
 use crate::supervisor::Stop;
 
 mod ledger;
+mod missed;
 mod peer;
 
 use ledger::Ledger;

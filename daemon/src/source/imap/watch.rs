@@ -172,6 +172,12 @@ impl ImapSource {
                 folders.sent = None;
             }
         }
+        let sent = folders.sent.iter();
+        let names: Vec<&str> = std::iter::once(&folders.inbox)
+            .chain(sent)
+            .map(|folder| folder.reference.folder.as_str())
+            .collect();
+        self.intake.watches(&self.mailbox, &names);
         Ok(())
     }
 
@@ -181,7 +187,7 @@ impl ImapSource {
         Duration::from_millis(millis).max(AGAIN_MIN)
     }
 
-    fn folder(&self, role: FolderRole, name: &str) -> Folder {
+    pub(super) fn folder(&self, role: FolderRole, name: &str) -> Folder {
         Folder::new(FolderRef {
             mailbox: self.mailbox.clone(),
             folder: name.to_owned(),
@@ -224,6 +230,7 @@ impl Session<'_> {
         }
         let inbox = &mut folders.inbox;
         self.source.read_again(&mut self.connection, inbox).await?;
+        self.source.reconcile(&mut self.connection, inbox).await?;
         self.source
             .record_history(&mut self.connection, inbox)
             .await
@@ -249,7 +256,8 @@ impl Session<'_> {
     async fn look_at_sent(&mut self, sent: &mut Folder) -> Result<(), SyncError> {
         let name = &sent.reference.folder;
         let now = status(&mut self.connection, name).await?;
-        let due = sent.again.is_some_and(|at| at <= self.source.clock.now());
+        let now_at = self.source.clock.now();
+        let due = sent.again.is_some_and(|at| at <= now_at) || sent.is_to_reconcile(now_at);
         if now.is_some() && now == sent.seen && !sent.history_left() && !due {
             self.source
                 .intake
@@ -259,6 +267,7 @@ impl Session<'_> {
         self.inbox_open = false;
         self.source.visit(&mut self.connection, sent).await?;
         self.source.read_again(&mut self.connection, sent).await?;
+        self.source.reconcile(&mut self.connection, sent).await?;
         self.source.record_history(&mut self.connection, sent).await
     }
 

@@ -50,6 +50,10 @@ impl Intake for Table {
         Box::pin(async move { Ok(cursor) })
     }
 
+    fn line<'a>(&'a self, _: &'a FolderRef) -> BoxFuture<'a, Result<Option<u32>, IntakeError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     fn unknown<'a>(
         &'a self,
         _: &'a FolderRef,
@@ -103,6 +107,8 @@ impl Intake for Table {
         }
         Box::pin(async { Ok(Taken::default()) })
     }
+
+    fn watches(&self, _mailbox: &MailboxId, _folders: &[&str]) {}
 
     fn proven_fresh(&self, folder: &FolderRef, _: &'static str) {
         if folder.role == FolderRole::Sent {

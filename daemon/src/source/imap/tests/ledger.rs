@@ -19,6 +19,8 @@ pub(crate) struct Table {
     pub(crate) places: BTreeMap<(String, String), String>,
     /// Subject -> how it was taken first.
     pub(crate) first: BTreeMap<String, BatchMode>,
+    /// Folder -> UID from which on everything is known.
+    pub(crate) lines: BTreeMap<String, u32>,
     pub(crate) batches: Vec<Batch>,
     /// Folder and locator -> how it is to be taken, when it is due, and how often it failed.
     pub(crate) unread: BTreeMap<(String, String), (BatchMode, Timestamp, u32)>,
@@ -56,6 +58,14 @@ impl Intake for Ledger {
     ) -> BoxFuture<'a, Result<Option<Cursor>, IntakeError>> {
         let cursor = self.table().cursors.get(&folder.folder).copied();
         Box::pin(async move { Ok(cursor) })
+    }
+
+    fn line<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<u32>, IntakeError>> {
+        let line = self.table().lines.get(&folder.folder).copied();
+        Box::pin(async move { Ok(line) })
     }
 
     fn unknown<'a>(
@@ -105,6 +115,8 @@ impl Intake for Ledger {
         table.batches.push(batch);
         Box::pin(async { Ok(Taken::default()) })
     }
+
+    fn watches(&self, _mailbox: &MailboxId, _folders: &[&str]) {}
 
     fn proven_fresh(&self, folder: &FolderRef, _proof: &'static str) {
         self.table().fresh.push(folder.folder.clone());

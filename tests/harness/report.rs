@@ -1,16 +1,19 @@
 //! Lines of figures, and whether each holds what is asked of it.
+#![allow(clippy::print_stdout, reason = "what a bench is for")]
 
 /// What a run printed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Report {
     missed: Vec<String>,
 }
 
 impl Report {
+    /// A headline.
     pub fn head(&mut self, text: &str) {
         println!("\n{text}");
     }
 
+    /// A figure that nothing is asked of.
     pub fn line(&mut self, what: &str, figure: &str) {
         println!("  {what:<52} {figure:>16}");
     }
@@ -37,6 +40,7 @@ impl Report {
         }
     }
 
+    /// Which targets were missed.
     pub fn end(&self) {
         match self.missed.as_slice() {
             [] => println!("\nevery target holds"),
@@ -45,16 +49,21 @@ impl Report {
     }
 }
 
-#[derive(Clone, Copy)]
+/// What is asked of a ratio.
+#[derive(Debug, Clone, Copy)]
 pub enum Bound {
+    /// This or more.
     AtLeast(f64),
+    /// This or less.
     AtMost(f64),
 }
 
+/// So many in a second.
 pub fn per_second(figure: f64) -> String {
     format!("{figure:.0}/s")
 }
 
+/// Bytes in MiB.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20))
 }

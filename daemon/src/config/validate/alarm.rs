@@ -1,0 +1,53 @@
+//! `[alarm]`, and how old a proof may be.
+
+use std::time::Duration;
+
+use super::super::read::Section;
+use super::super::schema::RawAlarm;
+use super::Validation;
+use crate::alarm::{AlarmSettings, AlarmWay};
+
+/// Shortest time after which a source counts as overdue: less than a look at a slow server takes
+/// would be alarms without end.
+const STALE_AFTER_SECS_MIN: u64 = 5;
+
+impl Validation<'_, '_> {
+    pub(super) fn alarm(&mut self, section: &Section<'_>) -> Option<AlarmSettings> {
+        let raw: RawAlarm = section.read(&[], self.problems)?;
+        let usual = AlarmSettings::default();
+        let stale_after = self.stale_after(section, raw.stale_after_secs);
+        let repeat_after = raw.repeat_hours.map_or(usual.repeat_after, |hours| {
+            if hours == 0 {
+                let remedy = "write 1 or more";
+                self.say(section, "repeat_hours", "0 hours", remedy);
+            }
+            Duration::from_secs(hours.saturating_mul(3_600))
+        });
+        let mut ways = Vec::new();
+        if let Some(words) = raw.command {
+            if words.first().is_none_or(String::is_empty) {
+                let remedy = r#"name a program and its words: ["/usr/bin/mail", "-s", "Liaison"]"#;
+                self.say(section, "command", "no program", remedy);
+            }
+            ways.push(AlarmWay::Command(words));
+        }
+        Some(AlarmSettings {
+            stale_after: stale_after.unwrap_or(usual.stale_after),
+            repeat_after,
+            ways,
+        })
+    }
+
+    pub(in super::super) fn stale_after(
+        &mut self,
+        section: &Section<'_>,
+        secs: Option<u64>,
+    ) -> Option<Duration> {
+        let secs = secs?;
+        if secs < STALE_AFTER_SECS_MIN {
+            let remedy = format!("write {STALE_AFTER_SECS_MIN} or more; 900 is usual");
+            self.say(section, "stale_after_secs", &secs.to_string(), &remedy);
+        }
+        Some(Duration::from_secs(secs))
+    }
+}
