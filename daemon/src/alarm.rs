@@ -153,6 +153,10 @@ impl Alarms {
                     .not_overdue_before(now.plus_millis(self.grace_ms()));
             }
             last = now;
+            // Before, nothing is overdue, and nothing is over either.
+            if !self.freshness.is_settled(now) {
+                continue;
+            }
             if let Err(error) = self.look(now, &mut again).await {
                 tracing::error!(error = %chain(&error), "alarms could not be looked after");
             }

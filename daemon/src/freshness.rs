@@ -185,6 +185,13 @@ impl Freshness {
         overdue.not_before = Some(not_before);
     }
 
+    /// Whether the time to prove themselves is over that all sources have after a start.
+    #[must_use]
+    pub fn is_settled(&self, now: Timestamp) -> bool {
+        let overdue = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
+        overdue.not_before.is_none_or(|at| now >= at)
+    }
+
     /// The folders that a mailbox has now; what is known of others of it is forgotten.
     pub fn folders(&self, mailbox: &MailboxId, folders: &[&str]) {
         let folders: BTreeSet<&str> = folders.iter().copied().collect();
