@@ -4,7 +4,10 @@
 //!  event ──► close the loop (replies cancel what waits) ──► each plugin: call, decide, commit
 //! ```
 //!
-//! Events are worked on in the order of the log. Per event and plugin there is one commit: the
+//! Events of one thread or account are worked on in the order of the log, those of others beside
+//! them ([`lanes`]); an answer that has effects is decided while no other such answer is, so that
+//! caps, times and records are those that it was decided on. The position moves when all events
+//! of a page are done: a crash before asks nobody twice, because results stay. Per event and plugin there is one commit: the
 //! plugin's memory, timers, effects, records and its result. A crash in between runs the plugin
 //! again on the same input; the result row and the effect keys make that harmless. An event whose
 //! plugin asks for patience steps aside; only its own thread and account wait behind it.
@@ -15,19 +18,21 @@
 mod apply;
 mod call;
 mod facts;
+mod lanes;
 mod step;
 mod world;
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt};
 use liaison_core::ids::PluginName;
 use liaison_core::manifest::Purpose;
 use liaison_core::policy::Modes;
 use liaison_core::time::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
-use crate::books::rows::{CounterRow, EventRow, WaitRow};
+use crate::books::rows::{CounterRow, EventBody, EventRow, WaitRow};
 use crate::books::{Books, BooksError, chain, keys};
 use crate::calendars::Calendars;
 use crate::clock::Clock;
@@ -39,6 +44,8 @@ use crate::templates::Templates;
 
 /// Events taken from the log at once.
 const PAGE_EVENTS: usize = 64;
+/// Lanes that are worked on beside each other: enough that a page needs few syncs.
+const LANES_MAX: usize = 32;
 /// Longest wait before the due times are looked at again, whatever the clock says.
 const LOOK_MAX: Duration = Duration::from_secs(20);
 /// Wait after the store refused.
@@ -95,6 +102,8 @@ pub struct Pipeline {
     delivery: Arc<Notify>,
     /// One pass at a time; holds the event that could not be worked on, and how often.
     turn: Mutex<()>,
+    /// Held by the one answer with effects that is being decided and committed.
+    alone: Mutex<()>,
     troubled: std::sync::Mutex<(u64, u32)>,
 }
 
@@ -139,6 +148,7 @@ impl Pipeline {
             events: parts.events,
             delivery: parts.delivery,
             turn: Mutex::new(()),
+            alone: Mutex::new(()),
             troubled: std::sync::Mutex::default(),
         }
     }
@@ -204,26 +214,80 @@ impl Pipeline {
             if rows.is_empty() {
                 return Ok(worked);
             }
+            let mut page = Vec::new();
             for (key, row) in rows {
-                if stop.is_set() {
-                    return Ok(worked);
-                }
                 let key = Key::new(Ns::Event, key);
-                let event = match row.record::<EventRow>(&key).map_err(BooksError::from) {
-                    Ok(stored) => stored.record,
-                    Err(error) if error.is_newer() => {
+                match row.record::<EventRow>(&key).map_err(BooksError::from) {
+                    Ok(stored) => page.push(stored.record),
+                    Err(error) if error.is_newer() && page.is_empty() => {
                         tracing::error!(%key, "passed over: {}", chain(&error));
                         self.pass_over(&key).await?;
-                        continue;
+                        break;
                     }
+                    Err(error) if error.is_newer() => break,
                     Err(error) => return Err(error),
-                };
-                if let Err(error) = self.work_event(&event).await {
-                    self.troubled(&event, error).await?;
                 }
-                worked = worked.saturating_add(1);
+            }
+            worked = worked.saturating_add(self.work_page(page, stop).await?);
+            if stop.is_set() {
+                return Ok(worked);
             }
         }
+    }
+
+    /// Works on events that follow one another: on messages beside each other, on anything else
+    /// alone. Returns how many were worked on, which may be the first of them only.
+    async fn work_page(&self, mut page: Vec<EventRow>, stop: &Stop) -> Result<usize, BooksError> {
+        let is_message = |event: &EventRow| matches!(event.body, EventBody::Message(_));
+        let messages = page.iter().take_while(|event| is_message(event)).count();
+        page.truncate(messages.max(1));
+        let mut marks = Vec::with_capacity(page.len());
+        for event in &page {
+            marks.push(self.marks(event).await?);
+        }
+        let lanes: Vec<Vec<usize>> = lanes::lanes(&marks);
+        let page = &page;
+        let work = |lane: Vec<usize>| async move {
+            for event in lane.iter().filter_map(|at| page.get(*at)) {
+                if stop.is_set() {
+                    return Ok(());
+                }
+                self.work_event(event)
+                    .await
+                    .map_err(|error| (event, error))?;
+            }
+            Ok(())
+        };
+        // Boxed: what the work on one event holds across its waits is large.
+        let ends: Vec<Result<(), (&EventRow, BooksError)>> =
+            stream::iter(lanes.into_iter().map(|lane| Box::pin(work(lane))))
+                .buffer_unordered(LANES_MAX)
+                .collect()
+                .await;
+        let failed = ends.into_iter().filter_map(Result::err);
+        if let Some((event, error)) = failed.min_by_key(|(event, _)| event.seq) {
+            // All before it are done, whatever lane they were in.
+            self.troubled(event, error).await?;
+            return Ok(1);
+        }
+        match page.last() {
+            Some(last) if !stop.is_set() => self.move_to(last.seq.saturating_add(1)).await?,
+            _ => {}
+        }
+        Ok(page.len())
+    }
+
+    /// What an event is about: others about the same wait for it.
+    async fn marks(&self, event: &EventRow) -> Result<Vec<String>, BooksError> {
+        let EventBody::Message(key) = &event.body else {
+            return Ok(Vec::new());
+        };
+        let Some(message) = self.books.message(key).await? else {
+            return Ok(Vec::new());
+        };
+        let account = message.account.map(|account| format!("account {account}"));
+        let thread = format!("thread {}", message.thread);
+        Ok(std::iter::once(thread).chain(account).collect())
     }
 
     /// An event could not be worked on: passed on while it may be the store's or a race's fault,

@@ -201,6 +201,15 @@ impl Dovecot {
         count
     }
 
+    /// Lays a message into the inbox of `user` as something else on the machine would, without
+    /// speaking to the server.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn lay(&self, user: &str, name: &str, message: &[u8]) {
+        lay(&self.imap_dir(user), name, message);
+    }
+
     /// Makes Dovecot forget the UIDs of a mailbox: a new UIDVALIDITY, with the same messages.
     ///
     /// The server is stopped meanwhile, so every connection is cut.
@@ -229,14 +238,11 @@ impl Dovecot {
             }
         }
         for (n, message) in arriving.iter().enumerate() {
-            let file = folder
-                .join("new")
-                .join(format!("{before}.arriving-{n}.localhost"));
-            fs::write(&file, message).expect("lay a message into the Maildir");
-            if id("-u") == "0" {
-                let (uid, gid) = (Some(id_of("-u")), Some(id_of("-g")));
-                chown(&file, uid, gid).expect("give Dovecot its file");
-            }
+            lay(
+                &folder,
+                &format!("{before}.arriving-{n}.localhost"),
+                message,
+            );
         }
         // UIDVALIDITY is the second of its making: in the same second it would come back the same.
         wait::eventually("another second", Duration::from_secs(3), || {
@@ -252,6 +258,19 @@ impl Drop for Dovecot {
     fn drop(&mut self) {
         wait::tell_if_failing("Dovecot", || self.log());
     }
+}
+
+fn lay(maildir: &Path, name: &str, message: &[u8]) {
+    let (tmp, new) = (
+        maildir.join("tmp").join(name),
+        maildir.join("new").join(name),
+    );
+    fs::write(&tmp, message).expect("write a message into the Maildir");
+    if id("-u") == "0" {
+        let (uid, gid) = (Some(id_of("-u")), Some(id_of("-g")));
+        chown(&tmp, uid, gid).expect("give Dovecot its file");
+    }
+    fs::rename(&tmp, &new).expect("deliver the message");
 }
 
 /// Writes the configuration, starts the server and waits for all five greetings.

@@ -20,6 +20,7 @@ works() {
     radicale) [ -x /usr/bin/radicale ] && $python -c 'import radicale' 2>/dev/null ;;
     python3-aiosmtpd) $python -c 'import aiosmtpd' 2>/dev/null ;;
     openssl) command -v openssl >/dev/null 2>&1 ;;
+    iproute2) sbin ip >/dev/null ;;
     esac
 }
 
@@ -28,7 +29,7 @@ sbin() {
 }
 
 missing_packages() {
-    for package in dovecot-imapd dovecot-lmtpd dovecot-submissiond radicale python3-aiosmtpd openssl; do
+    for package in dovecot-imapd dovecot-lmtpd dovecot-submissiond radicale python3-aiosmtpd openssl iproute2; do
         works "$package" || printf '%s ' "$package"
     done
 }

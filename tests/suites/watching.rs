@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -335,4 +336,66 @@ fn a_dead_link_is_told_once_and_its_end_too_also_across_a_restart() {
     assert_eq!(lines(&told).len(), 1, "{:?}", lines(&told));
     proxy.set(Fault::None);
     over_and_told(&daemon, &told);
+}
+
+/// Set in the namespace that a test made for itself.
+const OWN_NETWORK: &str = "LIAISON_OWN_NETWORK";
+
+/// Runs a test of this file again in a network of its own, where links can be cut.
+fn in_own_network(test: &str) {
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new("unshare")
+        .args([
+            "--net",
+            "sh",
+            "-c",
+            "ip link set lo up && exec \"$0\" \"$@\"",
+        ])
+        .arg(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(OWN_NETWORK, "1")
+        .env(
+            "PATH",
+            format!(
+                "/usr/sbin:/sbin:{}",
+                std::env::var("PATH").unwrap_or_default()
+            ),
+        )
+        .output()
+        .expect("unshare of util-linux");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "a network of its own takes root and iproute2\n{said}\n{told}"
+    );
+}
+
+fn link(state: &str) {
+    let done = Command::new("ip")
+        .args(["link", "set", "lo", state])
+        .status();
+    assert!(done.unwrap().success(), "ip link set lo {state}");
+}
+
+/// The link itself is cut: no packet comes back, not even one that says so.
+#[test]
+fn a_cut_link_is_noticed_and_mail_that_came_meanwhile_is_there_afterwards() {
+    if std::env::var_os(OWN_NETWORK).is_none() {
+        return in_own_network(
+            "a_cut_link_is_noticed_and_mail_that_came_meanwhile_is_there_afterwards",
+        );
+    }
+    let dovecot = Dovecot::start(&ServerOptions::default());
+    let mut firm = Firm::new();
+    firm.imap(&dovecot, None);
+    let told = alarm_to_file(&mut firm);
+    let daemon = firm.start();
+    daemon.watched(SALES, 2);
+    link("down");
+    dovecot.lay(ALICE, "1.meanwhile.localhost", &cast::enquiry(1).build());
+    noticed_and_told(&daemon, &told);
+    link("up");
+    over_and_told(&daemon, &told);
+    daemon.settled("enquiry-1@example.com");
 }

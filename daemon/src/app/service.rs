@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,6 +33,10 @@ use crate::supervisor::{Stop, Supervisor, Waited};
 
 /// How long the store may take to answer before the watchdog is no longer fed.
 const PULSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Open files besides those of mailboxes and calendars: the store's, the content's, the sockets of
+/// commands.
+const FILES_MIN: u64 = 256;
 
 /// How long somebody else may have the store at the start. A command that found no daemon has it
 /// for a moment; who keeps it longer is another daemon.
@@ -64,6 +69,7 @@ pub enum RunError {
 pub async fn run(config: &Config) -> Result<(), RunError> {
     // From here on, so that an end during the start is in order, too: it comes after the start.
     let mut signals = Signals::listen()?;
+    allow_connections(config);
     let (mut config, mut opening) = (config.clone(), Supervisor::new());
     loop {
         let (opened, front) = open(&config).await?;
@@ -90,6 +96,33 @@ pub async fn run(config: &Config) -> Result<(), RunError> {
         drop(books);
         opening = Supervisor::new();
         feed_watchdog_meanwhile(&opening);
+    }
+}
+
+/// Each mailbox needs two connections, and a usual shell allows a thousand files: takes as many as
+/// the system grants, and says when that is too few.
+fn allow_connections(config: &Config) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    let edges = config.mailboxes.len().saturating_mul(2) + config.calendars.len();
+    let wanted = u64::try_from(edges)
+        .unwrap_or(u64::MAX)
+        .saturating_add(FILES_MIN);
+    if let Some(allowed) = getrlimit(Resource::Nofile)
+        .current
+        .filter(|allowed| *allowed < wanted)
+    {
+        tracing::error!(
+            allowed,
+            wanted,
+            "fewer files may be open than the mailboxes need: raise LimitNOFILE of the unit"
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use liaison_core::happening::PluginEvent;
-use liaison_core::policy::{Decision, Rules, decide, resolve};
+use liaison_core::policy::{Decision, Plan, Rules, decide, resolve};
 use liaison_core::proposal::Proposal;
 use liaison_core::time::Timestamp;
 
@@ -30,6 +30,15 @@ pub(super) struct Called {
     pub kv_writes: Vec<crate::plugin::KvWrite>,
     pub strike: Strike,
     pub wait: Option<WaitRow>,
+}
+
+impl Called {
+    /// Whether it changes anything that another decision may rest on. A tag is no such thing: it is
+    /// the message's own.
+    fn has_effects(&self) -> bool {
+        let plans = &self.decision.plans;
+        !self.kv_writes.is_empty() || plans.iter().any(|plan| !matches!(plan, Plan::Tag(_)))
+    }
 }
 
 /// What a call means for the plugin's standing.
@@ -62,8 +71,14 @@ impl Pipeline {
             .as_ref()
             .map_or(1, |wait| wait.attempt.saturating_add(1));
         let mut conflicts = 0;
+        let mut alone = self.alone.try_lock().ok();
         loop {
             let called = self.called(plugin, event, told, attempt).await?;
+            if alone.is_none() && called.has_effects() {
+                // What it was decided on may have changed beside it: asked again, by itself.
+                alone = Some(self.alone.lock().await);
+                continue;
+            }
             let end = called.row.end.clone();
             match self
                 .commit_call(event, told, called, retried.as_ref())

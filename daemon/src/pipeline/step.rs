@@ -88,7 +88,7 @@ impl Pipeline {
         Ok(fired)
     }
 
-    /// Everything for one event; afterwards the position is behind it.
+    /// Everything for one event; the position is moved by who asked for it.
     pub(super) async fn work_event(&self, event: &EventRow) -> Result<(), BooksError> {
         let message = match &event.body {
             EventBody::Message(key) => self.books.message(key).await?,
@@ -109,7 +109,7 @@ impl Pipeline {
                 waits |= matches!(result, CallEnd::Waiting(..));
             }
         }
-        self.finish(event, told.as_ref().err().map(String::as_str), waits, true)
+        self.finish(event, told.as_ref().err().map(String::as_str), waits)
             .await
     }
 
@@ -138,7 +138,7 @@ impl Pipeline {
                 // The plugin is gone from the configuration: nothing waits for it any more.
                 _ => self.give_up_waiting(&wait).await?,
             }
-            self.finish(&event, None, false, false).await?;
+            self.finish(&event, None, false).await?;
             tried = tried.saturating_add(1);
         }
         Ok(tried)
@@ -396,52 +396,42 @@ impl Pipeline {
     /// `status` tells of it.
     pub(super) async fn pass_over(&self, event: &Key) -> Result<(), BooksError> {
         let seq = Parts::new(&event.k).u64().unwrap_or_default();
-        let key = keys::setting(POSITION);
-        let seen = self.books.get::<CounterRow>(key.clone()).await?;
-        let next = CounterRow {
-            next: seq.saturating_add(1),
-        };
-        let mut writes = self.books.batch();
-        replace(&mut writes, key, seen.map(|row| row.version), &next)?;
-        self.books.commit(writes).await
+        self.move_to(seq.saturating_add(1)).await
     }
 
-    /// Closes the outcome when no plugin waits, and moves the position.
+    /// Closes the outcome when no plugin waits.
     async fn finish(
         &self,
         event: &EventRow,
         untold: Option<&str>,
         waits: bool,
-        advance: bool,
     ) -> Result<(), BooksError> {
+        let key = keys::outcome(&event.key);
+        let outcome = self.books.get::<OutcomeRow>(key.clone()).await?;
+        let Some(outcome) = outcome.filter(|outcome| outcome.record.closed.is_none()) else {
+            return Ok(());
+        };
         let results = self.books.plugin_results(event.seq).await?;
         let waits = waits
             || results
                 .iter()
                 .any(|row| matches!(row.end, CallEnd::Waiting(..)));
+        let mut row = outcome.record;
+        row.summary = summary(&results, untold);
+        row.closed = (!waits).then(|| self.clock.now());
         let mut writes = self.books.batch();
-        let key = keys::outcome(&event.key);
-        if let Some(outcome) = self.books.get::<OutcomeRow>(key.clone()).await?
-            && outcome.record.closed.is_none()
-        {
-            let mut row = outcome.record;
-            row.summary = summary(&results, untold);
-            row.closed = (!waits).then(|| self.clock.now());
-            replace(&mut writes, key, Some(outcome.version), &row)?;
-        }
-        if advance {
-            let key = keys::setting(POSITION);
-            let seen = self.books.get::<CounterRow>(key.clone()).await?;
-            let next = CounterRow {
-                next: event.seq.saturating_add(1),
-            };
-            replace(&mut writes, key, seen.map(|row| row.version), &next)?;
-        }
-        if writes.is_empty() {
-            Ok(())
-        } else {
-            self.books.commit(writes).await
-        }
+        replace(&mut writes, key, Some(outcome.version), &row)?;
+        self.books.commit(writes).await
+    }
+
+    /// Everything before event `seq` is done.
+    pub(super) async fn move_to(&self, seq: u64) -> Result<(), BooksError> {
+        let key = keys::setting(POSITION);
+        let seen = self.books.get::<CounterRow>(key.clone()).await?;
+        let mut writes = self.books.batch();
+        let version = seen.map(|row| row.version);
+        replace(&mut writes, key, version, &CounterRow { next: seq })?;
+        self.books.commit(writes).await
     }
 }
 
