@@ -170,3 +170,30 @@ async fn in_mode_notify_the_same_wish_again_is_the_same_task() {
     let reasons = house.results("a1").await[0].verdicts[0].reasons.join(" ");
     assert!(reasons.contains("decided before"), "{reasons}");
 }
+
+/// Strangers who have nothing to do with each other are worked on beside each other, and all want
+/// the same free time: no time is held for two of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn enquiries_that_arrive_together_hold_different_times() {
+    let mut house = House::new().await;
+    let enquiry = |n: u32| {
+        let ann = from_ann(&format!("e{n}"), "Booking system", ENQUIRY, "");
+        bytes(&ann.replace("clinic.example.com", &format!("clinic{n}.example")))
+    };
+    let place = ("sam", FolderRole::Inbox, BatchMode::Live);
+    house.hand_in(place, (0..8).map(enquiry).collect()).await;
+    house.settle(&BUNDLED).await;
+    let mut times: Vec<_> = house
+        .holds()
+        .await
+        .iter()
+        .map(|hold| hold.when.start)
+        .collect();
+    assert!(times.len() >= 8, "{times:?}");
+    let all = times.len();
+    times.sort();
+    times.dedup();
+    assert_eq!(times.len(), all, "two holds at one time");
+    let per_message = house.mails().await;
+    assert_eq!(per_message.len(), 8, "one answer to each");
+}
