@@ -16,6 +16,7 @@ mod server;
 
 use std::fs;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -78,8 +79,9 @@ fn run(mailboxes: usize, report: &mut Report) -> (u64, Duration) {
     firm.plugins(&["lead-triage", "nda-desk", "follow-up"], "rehearse");
     let begin = Instant::now();
     let daemon = Daemon::spawn(DaemonOptions {
+        // This program is the daemon, too.
         binary: std::env::current_exe().expect("our own path"),
-        ..firm.options()
+        ..firm.options_of(PathBuf::new())
     });
     let all_idle = || (server.idle() == mailboxes).then_some(());
     wait::eventually_or("all are in IDLE", LIMIT, all_idle, || daemon.transcript());

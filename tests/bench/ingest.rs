@@ -47,8 +47,9 @@ fn main() -> ExitCode {
     firm.imap(&dovecot, None);
     firm.plugins(&["lead-triage", "nda-desk", "follow-up"], "rehearse");
     let options = DaemonOptions {
+        // This program is the daemon, too.
         binary: std::env::current_exe().expect("our own path"),
-        ..firm.options()
+        ..firm.options_of(PathBuf::new())
     };
     // What is there at the first look is history; what comes now is new.
     let mut daemon = Daemon::start(options.clone());
@@ -62,8 +63,10 @@ fn main() -> ExitCode {
 
     let mbsync = best(|| mbsync(&dovecot, messages));
     let imapflow = best(|| imapflow(&dovecot, messages));
-    let (took, peak) = ingest(options, messages);
-    let ours = f64::from(messages) / took.as_secs_f64();
+    let (recorded, took, peak) = ingest(options, messages);
+    let rate = |took: Duration| f64::from(messages) / took.as_secs_f64();
+    let ours = rate(took);
+    report.line("recorded, the start included", &per_second(rate(recorded)));
     report.line("taken in, with all plugins asked", &per_second(ours));
     report.line("memory at most", &liaison_tests::report::mebibytes(peak));
     match mbsync {
@@ -131,14 +134,19 @@ fn fill(dovecot: &Dovecot, messages: u32) -> u64 {
     bytes
 }
 
-fn ingest(options: DaemonOptions, messages: u32) -> (Duration, u64) {
+/// When all were durable, when all plugins had answered, and the most memory.
+fn ingest(options: DaemonOptions, messages: u32) -> (Duration, Duration, u64) {
     let begin = Instant::now();
     let daemon = Daemon::spawn(options);
+    let mut recorded = None;
     let done = liaison_tests::wait::within(LIMIT, || {
         daemon.socket().filter(|socket| socket.exists())?;
         let status = asked(&daemon)?;
-        let known = status["events"]["known"].as_u64()?;
-        (known >= u64::from(messages) && status["events"]["open"] == 0).then_some(())
+        if status["events"]["known"].as_u64()? < u64::from(messages) {
+            return None;
+        }
+        recorded.get_or_insert(begin.elapsed());
+        (status["events"]["open"] == 0).then_some(())
     });
     let took = begin.elapsed();
     assert!(
@@ -150,7 +158,8 @@ fn ingest(options: DaemonOptions, messages: u32) -> (Duration, u64) {
     let status = status.expect("its memory");
     let line = status.lines().find(|line| line.starts_with("VmHWM"));
     let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-    (took, kib.unwrap_or_default() * 1_024)
+    let recorded = recorded.unwrap_or(took);
+    (recorded, took, kib.unwrap_or_default() * 1_024)
 }
 
 /// `status`, unless the daemon is not that far.

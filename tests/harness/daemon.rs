@@ -44,8 +44,13 @@ impl DaemonOptions {
     /// # Panics
     /// If the binary is not built.
     pub fn new(config: &Path) -> DaemonOptions {
+        DaemonOptions::of(config, binary())
+    }
+
+    /// Another program with this configuration.
+    pub fn of(config: &Path, binary: PathBuf) -> DaemonOptions {
         let logs = config.parent().unwrap_or(Path::new(".")).to_owned();
-        let (config, env, binary) = (config.to_owned(), Vec::new(), binary());
+        let (config, env) = (config.to_owned(), Vec::new());
         DaemonOptions {
             config,
             logs,

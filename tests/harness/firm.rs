@@ -229,11 +229,19 @@ path = "mail"
     /// # Panics
     /// If it cannot be written.
     pub fn options(&self) -> DaemonOptions {
+        self.options_of(daemon::binary())
+    }
+
+    /// As [`Firm::options`], for another program than the built one.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn options_of(&self, binary: PathBuf) -> DaemonOptions {
         let text = format!("{}\n{}\n", self.top, self.sections.join("\n\n"));
         fs::write(self.config(), text).expect("write the configuration");
         DaemonOptions {
             socket: Some(self.dir().join("state").join("liaison.sock")),
-            ..DaemonOptions::new(&self.config())
+            ..DaemonOptions::of(&self.config(), binary)
         }
     }
 
