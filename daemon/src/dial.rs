@@ -24,8 +24,10 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::tls;
 
 mod clear_text;
+mod route;
 
 pub use clear_text::ClearText;
+pub use route::{Reach, Reached, Route};
 
 /// How long the name may take to resolve.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
