@@ -16,8 +16,13 @@ use crate::secret::SecretRef;
 use crate::source::{BatchMode, Content, Cursor};
 use crate::supervisor::Stop;
 
+mod cuts;
+mod hostile;
 mod ledger;
+mod mutations;
 mod peer;
+mod server;
+mod stage;
 
 use ledger::Ledger;
 use peer::{FakeMailbox, Peer};
