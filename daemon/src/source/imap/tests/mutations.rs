@@ -138,13 +138,27 @@ async fn round(recital: Vec<u8>, end: End, what: &str) {
     let acts = async {
         let stage = Stage::open(&server, |_| ());
         stage.pass(EVIL).await;
-        server.world().recital = None;
+        {
+            let mut world = server.world();
+            world.recital = None;
+            world.arrivals.clear();
+            // Behind all UIDs that were shown: those have their content for good.
+            let inbox = world.peer.boxes.get_mut("INBOX").unwrap();
+            inbox.uid_next = 1_000;
+        }
         server.deliver("INBOX", message("after", 20));
         let there = stage
             .until(RECOVERY, |table| table.first.contains_key("after"))
             .await;
         let table = || stage.ledger.table();
-        assert!(there, "{what}: {:?} {:?}", table().first, table().troubles);
+        if !there {
+            let world = server.world();
+            let said = world
+                .connections
+                .iter()
+                .map(|said| String::from_utf8_lossy(&said.text));
+            panic!("{what}: {:#?}\n{:#?}", *table(), said.collect::<Vec<_>>());
+        }
         table().fresh.clear();
         stage.pass(Duration::from_secs(65)).await;
         assert!(

@@ -128,7 +128,8 @@ where
 /// A message with this subject and so many bytes of text.
 pub(crate) fn message(subject: &str, length: usize) -> Vec<u8> {
     let mut bytes = format!("Subject: {subject}\r\nFrom: ann@example.org\r\n\r\n").into_bytes();
-    bytes.extend((0..length).map(|n| b'a' + (n % 23) as u8));
+    let text = b"abcdefghijklmnopqrstuvw".repeat(length.div_ceil(23));
+    bytes.extend(&text[..length]);
     bytes.extend(b"\r\n");
     bytes
 }
