@@ -7,7 +7,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # compiled once, with one set of features.
 BUILD := $(CARGO) build --workspace --locked
 
-.PHONY: demo build test bench torture torture-store torture-mail clean setup lint plugins test-plugins servers help
+.PHONY: demo build test bench torture torture-store torture-mail fuzz clean setup lint plugins test-plugins servers help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -17,6 +17,7 @@ help:
 	@echo "make test      lints, then every test, against real mail and calendar servers"
 	@echo "make bench     the figures of the README, each beside what it is compared with"
 	@echo "make torture   kill the daemon again and again while it works; nothing lost, nothing doubled"
+	@echo "make fuzz      look for input that breaks a reader: TARGET=mime SECONDS=60 (nightly)"
 	@echo "make clean     remove everything that was built"
 
 demo: build
@@ -55,6 +56,11 @@ torture-store: setup
 	$(if $(SEED),LIAISON_SEED=$(SEED)) $(TARGET)/debug/liaison-torture store \
 		--only kill,opening,cut,full,sync,flip,space
 	$(TARGET)/liaison-torture-bugs store --only bugs
+
+# One target of tests/fuzz for so many seconds, from its corpus. An input that breaks something is
+# laid into tests/fuzz/corpus/TARGET, where `make test` replays it.
+fuzz: setup
+	@tests/fuzz/run.sh $(if $(filter command line,$(origin TARGET)),$(TARGET),mime) $(or $(SECONDS),60)
 
 clean:
 	$(CARGO) clean

@@ -24,9 +24,11 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::tls;
 
 mod clear_text;
+mod route;
 mod slots;
 
 pub use clear_text::ClearText;
+pub use route::{Reach, Reached, Route};
 pub use slots::{DialSlot, slot};
 
 /// How long the name may take to resolve.

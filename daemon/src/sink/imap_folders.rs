@@ -274,7 +274,10 @@ async fn unchanged(
     if uids.is_empty() {
         return Ok(same);
     }
-    let command = Command::new(format!("UID FETCH {} (UID BODY.PEEK[])", uid_set(uids)));
+    // One byte more than ours tells a longer one, which may be too large for one answer.
+    let most = bytes.len().saturating_add(1);
+    let set = uid_set(uids);
+    let command = Command::new(format!("UID FETCH {set} (UID BODY.PEEK[]<0.{most}>)"));
     let answer = connection
         .exec(command, COMMAND_LIMIT, |answer| {
             if let Untagged::Fetch(row) = answer

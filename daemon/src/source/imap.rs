@@ -16,6 +16,7 @@ use crate::sink::OwnFolder;
 use crate::source::{Intake, IntakeError};
 
 pub(crate) mod answer;
+mod bounds;
 pub(crate) mod connection;
 mod fetch;
 pub(crate) mod folders;
@@ -34,6 +35,33 @@ pub use settings::ImapSettings;
 use connection::ConnectionError;
 use open::OpenError;
 use suspects::Suspects;
+
+/// What [`read_answers`] read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadAnswers {
+    /// Whole answers.
+    pub answers: usize,
+    /// Bytes of messages in them.
+    pub body_bytes: usize,
+    /// Why it went no further.
+    pub end: String,
+}
+
+/// Reads bytes as a connection reads what a server says, up to their end or to what it does not
+/// take. For the tests of reading; never panics.
+#[must_use]
+pub fn read_answers(bytes: &[u8]) -> ReadAnswers {
+    let mut read = ReadAnswers::default();
+    let end = connection::read_to_end(bytes, |answer| {
+        read.answers = read.answers.saturating_add(1);
+        if let answer::Answer::Untagged(answer::Untagged::Fetch(row)) = answer {
+            let length = row.body.map_or(0, |body| body.len());
+            read.body_bytes = read.body_bytes.saturating_add(length);
+        }
+    });
+    read.end = in_words(&end);
+    read
+}
 
 /// One watched IMAP mailbox: its inbox and its sent mail.
 pub struct ImapSource {

@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::*;
 
+mod limits;
 mod malformed;
 
 macro_rules! fixtures {

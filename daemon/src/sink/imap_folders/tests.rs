@@ -107,7 +107,7 @@ async fn only_our_own_draft_is_removed_and_only_unchanged() {
     assert_eq!(
         heard[5..],
         [
-            "UID FETCH 2 (UID BODY.PEEK[])",
+            "UID FETCH 2 (UID BODY.PEEK[]<0.4>)",
             "UID STORE 2 +FLAGS.SILENT (\\Deleted)",
             "UID EXPUNGE 2"
         ]

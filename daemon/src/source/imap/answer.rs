@@ -8,6 +8,11 @@ use bytes::Bytes;
 
 use super::wire::{Code, decode_mailbox, split_code, unescape};
 
+/// Flags kept of one message.
+const FLAGS_MAX: usize = 100;
+/// Longest flag that is kept; keywords are words.
+const FLAG_BYTES_MAX: usize = 250;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -190,7 +195,8 @@ fn fetch_row(attributes: &[AttributeValue<'_>]) -> FetchRow {
             AttributeValue::Rfc822Size(size) => row.size = Some(u64::from(*size)),
             AttributeValue::InternalDate(date) => row.internal_date = Some(date.to_string()),
             AttributeValue::Flags(flags) => {
-                row.flags = Some(flags.iter().map(ToString::to_string).collect());
+                let fitting = flags.iter().filter(|flag| flag.len() <= FLAG_BYTES_MAX);
+                row.flags = Some(fitting.take(FLAGS_MAX).map(ToString::to_string).collect());
             }
             AttributeValue::BodySection {
                 data: Some(data), ..

@@ -7,13 +7,16 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use async_imap::Client;
+use futures_util::FutureExt;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{Answer, Condition, Tagged, Untagged, Verdict, answer};
+use super::bounds::{Bounded, TooMuch};
 use super::wire::{Command, Piece};
 use crate::dial::Wire;
 
@@ -23,6 +26,24 @@ pub(crate) const GREETING_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 /// How long each answer of a FETCH may take; one holds at most a chunk of 1 MiB.
 pub(crate) const FETCH_LIMIT: Duration = Duration::from_secs(120);
+/// How many times the limit of one answer a whole command may take; a server that says something
+/// once a minute is not at work on it.
+const COMMAND_LIMITS_MAX: u32 = 10;
+/// Untagged answers to one command, besides those that the messages of a mailbox make.
+const UNTAGGED_MAX: u64 = 20_000;
+/// Untagged answers to one command for each message of the open mailbox: what was asked for, and
+/// flags that change meanwhile.
+const UNTAGGED_PER_MESSAGE: u64 = 4;
+/// Most messages for which a server is believed to have them.
+const MESSAGES_MAX: u32 = 5_000_000;
+/// A stay in IDLE that is shorter was none.
+const HASTY: Duration = Duration::from_millis(50);
+/// Such stays, one after the other, until there is a wait before the next, and until it grows.
+const HASTY_IDLES_MAX: u32 = 50;
+/// The wait; a server that always has news is then looked at ten times a second, later less.
+const HASTY_WAIT: Duration = Duration::from_millis(100);
+/// How many times as long the wait can become.
+const HASTY_WAITS_MAX: u32 = 50;
 /// Bytes written at once; each block has its own limit.
 const BLOCK_BYTES: usize = 64 * 1024;
 /// How long the server may take to enter IDLE.
@@ -44,6 +65,16 @@ pub(crate) enum ConnectionError {
     /// Without the bytes: they may be somebody's mail.
     #[error("an answer to {step} is no IMAP that we understand (digest {digest})")]
     Unreadable { step: String, digest: String },
+    #[error("an answer to {step} is more than we take: {source}")]
+    TooMuch {
+        step: String,
+        #[source]
+        source: TooMuch,
+    },
+    #[error("more than {count} answers to {step}, and no end")]
+    Flood { step: String, count: u64 },
+    #[error("the messages are together much larger than the server stated")]
+    LargerThanStated,
     #[error("an earlier command on this connection did not end")]
     OutOfStep,
 }
@@ -63,8 +94,12 @@ pub(crate) enum IdleEnd {
 
 /// A connection to one server, logged in or not.
 pub(crate) struct Connection {
-    client: Client<Box<dyn Wire>>,
+    client: Client<Bounded>,
     last_tag: u32,
+    /// Untagged answers to the running command.
+    untagged: u64,
+    /// Stays in IDLE, one after the other, that were shorter than [`HASTY`].
+    hasty: u32,
     /// Words of the capability list, in capitals.
     pub(crate) capabilities: BTreeSet<String>,
     /// An EXISTS arrived since the caller last cleared this.
@@ -77,8 +112,10 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(stream: Box<dyn Wire>) -> Connection {
         Connection {
-            client: Client::new(stream),
+            client: Client::new(Bounded::new(stream)),
             last_tag: 0,
+            untagged: 0,
+            hasty: 0,
             capabilities: BTreeSet::new(),
             news: false,
             exists: 0,
@@ -101,17 +138,31 @@ impl Connection {
     }
 
     /// Runs a command to its tagged answer and hands every untagged one to `each`. `limit` is for
-    /// each answer. `NO` and `BAD` are values; an error or a cancelled call ends the connection.
+    /// each answer, ten times as much for all of them. `NO` and `BAD` are values; an error or a
+    /// cancelled call ends the connection.
     pub(crate) async fn exec(
         &mut self,
         command: Command,
         limit: Duration,
-        mut each: impl FnMut(Untagged) + Send,
+        each: impl FnMut(Untagged) + Send,
     ) -> Result<Tagged, ConnectionError> {
         if !std::mem::replace(&mut self.in_step, false) {
             return Err(ConnectionError::OutOfStep);
         }
         let step = step_name(&command);
+        let most = limit.saturating_mul(COMMAND_LIMITS_MAX);
+        timeout(most, self.converse(command, &step, limit, each))
+            .await
+            .unwrap_or_else(|_| Err(silent(&step, most)))
+    }
+
+    async fn converse(
+        &mut self,
+        command: Command,
+        step: &str,
+        limit: Duration,
+        mut each: impl FnMut(Untagged) + Send,
+    ) -> Result<Tagged, ConnectionError> {
         let tag = self.next_tag();
         let mut out = format!("{tag} ").into_bytes();
         for piece in command.pieces {
@@ -119,9 +170,9 @@ impl Connection {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
                 Piece::Literal(bytes) => {
                     out.extend_from_slice(format!("{{{}}}\r\n", bytes.len()).as_bytes());
-                    self.write(&out, &step).await?;
+                    self.write(&out, step).await?;
                     out = bytes;
-                    if let Some(tagged) = self.until_go_ahead(&tag, &step, &mut each).await? {
+                    if let Some(tagged) = self.until_go_ahead(&tag, step, &mut each).await? {
                         self.in_step = true;
                         return Ok(tagged);
                     }
@@ -129,10 +180,10 @@ impl Connection {
             }
         }
         out.extend_from_slice(b"\r\n");
-        self.write(&out, &step).await?;
+        self.write(&out, step).await?;
         loop {
-            let answer = self.read(&step, limit).await?;
-            if let Some(tagged) = self.sort(answer, &tag, &mut each)? {
+            let answer = self.read(step, limit).await?;
+            if let Some(tagged) = self.sort(answer, &tag, step, &mut each)? {
                 self.in_step = true;
                 return Ok(tagged);
             }
@@ -155,7 +206,7 @@ impl Connection {
             match self.read(step, COMMAND_LIMIT).await? {
                 Answer::GoAhead => return Ok(None),
                 other => {
-                    if let Some(tagged) = self.sort(other, tag, each)? {
+                    if let Some(tagged) = self.sort(other, tag, step, each)? {
                         return Ok(Some(tagged));
                     }
                 }
@@ -163,11 +214,32 @@ impl Connection {
         }
     }
 
-    /// IDLE (RFC 2177) until the server has news, `length` is over or `wake` completes.
+    /// IDLE (RFC 2177) until the server has news, `length` is over or `wake` completes. Where IDLE
+    /// ends again and again as soon as it began, there is a growing wait before it.
     pub(crate) async fn idle(
         &mut self,
         length: Duration,
         wake: impl Future<Output = ()> + Send,
+    ) -> Result<IdleEnd, ConnectionError> {
+        tokio::pin!(wake);
+        let times = self.hasty.checked_div(HASTY_IDLES_MAX).unwrap_or_default();
+        let pause = HASTY_WAIT.saturating_mul(times.min(HASTY_WAITS_MAX));
+        if times > 0 && timeout(pause, &mut wake).await.is_ok() {
+            return Ok(IdleEnd::Woken);
+        }
+        let began = Instant::now();
+        let end = self.idle_once(length, wake).await;
+        self.hasty = match began.elapsed() < HASTY {
+            true => self.hasty.saturating_add(1),
+            false => 0,
+        };
+        end
+    }
+
+    async fn idle_once(
+        &mut self,
+        length: Duration,
+        mut wake: impl Future<Output = ()> + Send + Unpin,
     ) -> Result<IdleEnd, ConnectionError> {
         if !std::mem::replace(&mut self.in_step, false) {
             return Err(ConnectionError::OutOfStep);
@@ -185,7 +257,6 @@ impl Connection {
             });
         }
         let until = Instant::now() + length;
-        tokio::pin!(wake);
         let end = loop {
             if self.news {
                 break IdleEnd::News;
@@ -199,7 +270,7 @@ impl Connection {
             };
             match timeout_at(until, read_or_wake).await {
                 Ok(Some(read)) => {
-                    if self.sort(read?, &tag, &mut |_| ())?.is_some() {
+                    if self.sort(read?, &tag, "IDLE", &mut |_| ())?.is_some() {
                         self.in_step = true;
                         return Ok(IdleEnd::TimeUp);
                     }
@@ -218,7 +289,7 @@ impl Connection {
         let to_the_tag = async {
             loop {
                 let answer = self.read("DONE", DONE_LIMIT).await?;
-                if self.sort(answer, tag, &mut |_| ())?.is_some() {
+                if self.sort(answer, tag, "DONE", &mut |_| ())?.is_some() {
                     return Ok(());
                 }
             }
@@ -235,6 +306,7 @@ impl Connection {
     }
 
     fn next_tag(&mut self) -> String {
+        self.untagged = 0;
         self.last_tag = self.last_tag.wrapping_add(1);
         format!("L{:04}", self.last_tag)
     }
@@ -260,13 +332,27 @@ impl Connection {
             .unwrap_or_else(|_| Err(silent(step, limit)))
     }
 
+    /// How many untagged answers a command may have.
+    fn untagged_max(&self) -> u64 {
+        let messages = u64::from(self.exists.min(MESSAGES_MAX));
+        UNTAGGED_MAX.saturating_add(messages.saturating_mul(UNTAGGED_PER_MESSAGE))
+    }
+
     /// The tagged answer to `tag`, or `None` after an untagged one went to `each`.
     fn sort(
         &mut self,
         answer: Answer,
         tag: &str,
+        step: &str,
         each: &mut (impl FnMut(Untagged) + Send),
     ) -> Result<Option<Tagged>, ConnectionError> {
+        self.untagged = self.untagged.saturating_add(1);
+        if self.untagged > self.untagged_max() {
+            return Err(ConnectionError::Flood {
+                step: step.to_owned(),
+                count: self.untagged_max(),
+            });
+        }
         match answer {
             Answer::Tagged { tag: found, tagged } if found == tag => return Ok(Some(tagged)),
             Answer::Tagged { .. } => return Err(ConnectionError::OutOfStep),
@@ -300,24 +386,57 @@ fn silent(step: &str, limit: Duration) -> ConnectionError {
     }
 }
 
-/// Next answer. Cancel-safe: what was read of it so far stays in the client.
-async fn next_answer(
-    client: &mut Client<Box<dyn Wire>>,
-    step: &str,
-) -> Result<Answer, ConnectionError> {
-    match client.read_response().await {
-        Ok(Some(data)) => Ok(answer(data.parsed())),
-        Ok(None) => Err(ConnectionError::Closed),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(ConnectionError::Closed),
-        // async-imap reports what it cannot parse as `Other`, with all the bytes in the text.
-        Err(error) if error.kind() == io::ErrorKind::Other => {
-            let digest = blake3::hash(error.to_string().as_bytes()).to_hex();
-            Err(ConnectionError::Unreadable {
-                step: step.to_owned(),
-                digest: digest.chars().take(16).collect(),
-            })
+/// Next answer. Cancel-safe: what was read of it so far stays in the client. Some answers make the
+/// parser panic; those are unreadable like others.
+async fn next_answer(client: &mut Client<Bounded>, step: &str) -> Result<Answer, ConnectionError> {
+    let read = async {
+        let data = client.read_response().await?;
+        Ok(data.map(|data| answer(data.parsed())))
+    };
+    match AssertUnwindSafe(read).catch_unwind().await {
+        Ok(Ok(Some(answer))) => Ok(answer),
+        Ok(Ok(None)) => Err(ConnectionError::Closed),
+        Ok(Err(error)) => Err(read_error(error, step)),
+        Err(panic) => {
+            let words = panic.downcast_ref::<String>().map_or("", String::as_str);
+            Err(unreadable(step, words))
         }
-        Err(error) => Err(ConnectionError::Io(error)),
+    }
+}
+
+/// Hands every answer in `bytes` to `each` and gives what ended them.
+pub(crate) fn read_to_end(bytes: &[u8], mut each: impl FnMut(Answer)) -> ConnectionError {
+    let stream = io::Cursor::new(bytes.to_vec());
+    let mut client = Client::new(Bounded::new(Box::new(stream)));
+    loop {
+        // Reading from memory never waits.
+        match next_answer(&mut client, "nothing").now_or_never() {
+            Some(Ok(answer)) => each(answer),
+            Some(Err(error)) => return error,
+            None => return ConnectionError::Closed,
+        }
+    }
+}
+
+fn read_error(error: io::Error, step: &str) -> ConnectionError {
+    let too_much = error.get_ref().and_then(|e| e.downcast_ref::<TooMuch>());
+    match (too_much, error.kind()) {
+        (Some(source), _) => ConnectionError::TooMuch {
+            step: step.to_owned(),
+            source: *source,
+        },
+        (None, io::ErrorKind::UnexpectedEof) => ConnectionError::Closed,
+        // async-imap reports what it cannot parse as `Other`, with all the bytes in the text.
+        (None, io::ErrorKind::Other) => unreadable(step, &error.to_string()),
+        (None, _) => ConnectionError::Io(error),
+    }
+}
+
+fn unreadable(step: &str, words: &str) -> ConnectionError {
+    let digest = blake3::hash(words.as_bytes()).to_hex();
+    ConnectionError::Unreadable {
+        step: step.to_owned(),
+        digest: digest.chars().take(16).collect(),
     }
 }
 

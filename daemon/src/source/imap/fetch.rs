@@ -8,7 +8,7 @@ use liaison_core::time::Timestamp;
 
 use super::SyncError;
 use super::answer::{FetchRow, Tagged, Untagged};
-use super::connection::{Connection, FETCH_LIMIT};
+use super::connection::{Connection, ConnectionError, FETCH_LIMIT};
 use super::suspects::{Level, Place, Suspects};
 use super::wire::{Command, parse_date, uid_set};
 use crate::source::{Arrived, BATCH_MESSAGES_MAX, Content};
@@ -17,6 +17,9 @@ use crate::source::{Arrived, BATCH_MESSAGES_MAX, Content};
 const CHUNK_BYTES: u64 = 1024 * 1024;
 /// Most bytes of bodies in one batch, unless a single message is larger.
 const BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Most bytes of bodies kept from the answer to one command. Sizes are the server's word; one whose
+/// messages are much larger than it says is read message by message and piece by piece.
+const KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Most header bytes kept of a message above the size cap.
 const HEADER_BYTES_MAX: u64 = CHUNK_BYTES;
 /// Other messages asked for before a refusal is laid on the server and not on the message.
@@ -44,10 +47,20 @@ pub(crate) async fn discover(
     set: &str,
     keep: Keep,
 ) -> Result<Vec<Row>, SyncError> {
+    Ok(discover_and_count(connection, set, keep).await?.0)
+}
+
+/// Like [`discover`], and how many there are of which not all may have been kept.
+pub(crate) async fn discover_and_count(
+    connection: &mut Connection,
+    set: &str,
+    keep: Keep,
+) -> Result<(Vec<Row>, u32), SyncError> {
     if connection.exists == 0 {
         // Some servers refuse any set on an empty mailbox.
-        return Ok(Vec::new());
+        return Ok((Vec::new(), 0));
     }
+    let mut count: u32 = 0;
     let mut rows: BTreeMap<u32, u64> = BTreeMap::new();
     let command = Command::new(format!("UID FETCH {set} (UID RFC822.SIZE)"));
     let answer = connection
@@ -58,6 +71,7 @@ pub(crate) async fn discover(
                 ..
             }) = answer
             {
+                count = count.saturating_add(1);
                 rows.insert(uid, size);
                 match keep {
                     Keep::Oldest(most) if rows.len() > most => rows.pop_last(),
@@ -70,10 +84,8 @@ pub(crate) async fn discover(
     if !answer.is_ok() {
         return Err(refused("listing messages", &answer));
     }
-    Ok(rows
-        .into_iter()
-        .map(|(uid, size)| Row { uid, size })
-        .collect())
+    let rows = rows.into_iter().map(|(uid, size)| Row { uid, size });
+    Ok((rows.collect(), count))
 }
 
 fn refused(what: &'static str, answer: &Tagged) -> SyncError {
@@ -188,8 +200,7 @@ impl Fetcher<'_> {
         let mut asked = false;
         for row in rows.iter().filter(|row| row.uid != uid) {
             asked = true;
-            let set = row.uid.to_string();
-            match fetch(self.connection, &set, "UID BODY.PEEK[HEADER]").await {
+            match fetch(self.connection, &[row.uid], "UID BODY.PEEK[HEADER]").await {
                 Ok(fetched) if fetched.values().any(|row| row.body.is_some()) => return Ok(false),
                 Ok(_) | Err(SyncError::Refused { .. }) => {}
                 Err(error) => return Err(error),
@@ -202,11 +213,17 @@ impl Fetcher<'_> {
     async fn together(&mut self, rows: &[Row]) -> Result<Vec<Arrived>, SyncError> {
         let mut found = self.small_bodies(rows).await?;
         let mut arrived = Vec::with_capacity(rows.len());
+        let (mut stated, mut got): (u64, u64) = (0, 0);
         for row in rows {
             let (fetched, content) = match found.remove(&row.uid) {
                 Some(fetched) => fetched,
                 None => self.single(*row).await?,
             };
+            stated = stated.saturating_add(row.size.min(self.bytes_max));
+            got = got.saturating_add(content_len(&content));
+            if rows.len() > 1 && got > stated.saturating_mul(2).max(BATCH_BYTES_MAX) {
+                return Err(ConnectionError::LargerThanStated.into());
+            }
             arrived.push(self.arrived(row.uid, fetched, content));
         }
         Ok(arrived)
@@ -227,13 +244,11 @@ impl Fetcher<'_> {
         if uids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let set = uid_set(&uids);
         let items = "UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[]";
-        let fetched = fetch(self.connection, &set, items).await?;
+        let fetched = fetch(self.connection, &uids, items).await?;
         let bytes_max = self.bytes_max;
         Ok(fetched
             .into_iter()
-            .filter(|(uid, _)| uids.binary_search(uid).is_ok())
             .filter_map(|(uid, mut row)| {
                 let body = row.body.take()?;
                 Some((uid, (row, capped(body, bytes_max))))
@@ -295,7 +310,7 @@ impl Fetcher<'_> {
     }
 
     async fn one(&mut self, uid: u32, items: &str) -> Result<Option<FetchRow>, SyncError> {
-        let mut fetched = match fetch(self.connection, &uid.to_string(), items).await {
+        let mut fetched = match fetch(self.connection, &[uid], items).await {
             // Some servers refuse what is gone instead of leaving it out.
             Err(SyncError::Refused { what, text }) => {
                 return if self.is_there(uid).await? {
@@ -339,28 +354,49 @@ impl Fetcher<'_> {
     }
 }
 
+fn content_len(content: &Content) -> u64 {
+    let length = match content {
+        Content::Message(bytes) => bytes.len(),
+        Content::HeaderOnly { header, .. } => header.len(),
+        Content::NotNow { .. } | Content::Vanished | Content::Unfetchable { .. } => 0,
+    };
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
 /// Where a message is, as the intake knows it.
 pub(crate) fn locator(uid_validity: u32, uid: u32) -> String {
     format!("{uid_validity}/{uid}")
 }
 
-/// All rows with a UID, by UID; several answers about one message are put together.
+/// All rows of `uids` (ascending), by UID; several answers about one message are put together.
 async fn fetch(
     connection: &mut Connection,
-    set: &str,
+    uids: &[u32],
     items: &str,
 ) -> Result<BTreeMap<u32, FetchRow>, SyncError> {
     let mut rows: BTreeMap<u32, FetchRow> = BTreeMap::new();
-    let command = Command::new(format!("UID FETCH {set} ({items})"));
+    let mut bytes: usize = 0;
+    let command = Command::new(format!("UID FETCH {} ({items})", uid_set(uids)));
     let answer = connection
         .exec(command, FETCH_LIMIT, |answer| {
-            if let Untagged::Fetch(found) = answer
+            if let Untagged::Fetch(mut found) = answer
                 && let Some(uid) = found.uid
+                && uids.binary_search(&uid).is_ok()
             {
-                merge(rows.entry(uid).or_default(), found);
+                let row = rows.entry(uid).or_default();
+                let replaced = row.body.as_ref().filter(|_| found.body.is_some());
+                bytes = bytes.saturating_sub(replaced.map_or(0, Bytes::len));
+                bytes = bytes.saturating_add(found.body.as_ref().map_or(0, Bytes::len));
+                if bytes > KEPT_BYTES_MAX {
+                    found.body = None;
+                }
+                merge(row, found);
             }
         })
         .await?;
+    if bytes > KEPT_BYTES_MAX {
+        return Err(ConnectionError::LargerThanStated.into());
+    }
     if answer.is_ok() {
         Ok(rows)
     } else {

@@ -62,6 +62,8 @@ const DRAFTS_NAMES: &[&str] = &[
 
 /// Most mailboxes looked at; the ones that matter are never that far down.
 const LISTED_MAX: usize = 10_000;
+/// Longest mailbox name looked at; no server allows as much.
+const NAME_BYTES_MAX: usize = 4_000;
 
 /// A mailbox opened for reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,23 +101,31 @@ async fn open_with(
         uid_next: None,
         exists: 0,
     };
+    let mut counted = false;
     let answer = connection
         .exec(
             Command::new(verb).mailbox(name),
             COMMAND_LIMIT,
             |answer| match answer {
-                Untagged::Exists(count) => opened.exists = count,
+                Untagged::Exists(count) => (opened.exists, counted) = (count, true),
                 Untagged::Condition(Some(code)) => match (code.word.as_str(), &code.argument) {
                     ("UIDVALIDITY", value) => {
                         opened.uid_validity = value.parse().unwrap_or_default();
                     }
-                    ("UIDNEXT", value) => opened.uid_next = value.parse().ok(),
+                    // 0 is no UID; a server that names it knows none.
+                    ("UIDNEXT", value) => {
+                        opened.uid_next = value.parse().ok().filter(|next| *next > 0);
+                    }
                     _ => {}
                 },
                 _ => {}
             },
         )
         .await?;
+    if !counted {
+        // Not told is not empty: whoever asks for messages will see.
+        (opened.exists, connection.exists) = (1, 1);
+    }
     Ok(if answer.is_ok() {
         Ok(opened)
     } else {
@@ -153,6 +163,7 @@ async fn list(
         .exec(command, COMMAND_LIMIT, |answer| {
             if let Untagged::List(mailbox) = answer
                 && listed.len() < LISTED_MAX
+                && mailbox.name.len() <= NAME_BYTES_MAX
             {
                 listed.push(mailbox);
             }

@@ -8,7 +8,7 @@ use super::answer::{Condition, Tagged, Untagged};
 use super::connection::{COMMAND_LIMIT, Connection, ConnectionError};
 use super::settings::ImapSettings;
 use super::wire::Command;
-use crate::dial::{self, ClearText, DialError, TlsMode, Wire};
+use crate::dial::{ClearText, DialError, TlsMode, Wire};
 use crate::secret::{Secret, SecretError};
 
 /// How long the whole of it may take, beyond the limits of its steps.
@@ -68,7 +68,8 @@ pub(crate) async fn open(settings: &ImapSettings) -> Result<Connection, OpenErro
     let _slot = dial::slot(&settings.host).await;
     let steps = async {
         let password = settings.password.fetch().await?;
-        let tcp = dial::tcp(&settings.host, settings.port).await?;
+        let route = settings.route.reach();
+        let tcp = route.connect(&settings.host, settings.port).await?;
         match settings.tls.mode {
             TlsMode::Implicit => {
                 let stream = secure(settings, tcp).await?;
@@ -86,12 +87,15 @@ pub(crate) async fn open(settings: &ImapSettings) -> Result<Connection, OpenErro
         .unwrap_or(Err(OpenError::Slow))
 }
 
-async fn secure<S: Wire + 'static>(
+async fn secure(
     settings: &ImapSettings,
-    stream: S,
+    stream: Box<dyn Wire>,
 ) -> Result<Box<dyn Wire>, OpenError> {
-    let stream = dial::tls(stream, &settings.tls, &settings.host, settings.port).await?;
-    Ok(Box::new(stream))
+    let ImapSettings {
+        route, tls, host, ..
+    } = settings;
+    let secured = route.reach().secure(stream, tls, host, settings.port);
+    Ok(secured.await?)
 }
 
 /// Greeting and STARTTLS in clear (RFC 9051 section 6.2.1); gives the stream for the handshake.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::provider::provider;
-use crate::dial::TlsSettings;
+use crate::dial::{Route, TlsSettings};
 use crate::secret::SecretRef;
 
 /// RFC 8314 section 7.2.
@@ -60,6 +60,9 @@ pub struct ImapSettings {
     /// Size in bytes above which only a message's header is taken.
     #[serde(default = "message_bytes_default")]
     pub message_bytes_max: u64,
+    /// How the server is reached; not configured.
+    #[serde(skip)]
+    pub route: Route,
 }
 
 impl ImapSettings {

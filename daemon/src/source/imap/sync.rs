@@ -11,9 +11,9 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join;
-use liaison_core::time::{HOUR_MS, Timestamp};
+use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp};
 
-use super::fetch::{Fetcher, Keep, ROWS_MAX, Row, discover, locator};
+use super::fetch::{Fetcher, Keep, ROWS_MAX, Row, discover, discover_and_count, locator};
 use super::folders::{Opened, examine};
 use super::suspects::Place;
 use super::wire::uid_set;
@@ -32,6 +32,12 @@ const RECONCILE_UIDS: u32 = 20_000;
 /// Locators in one question to the intake.
 const UNKNOWN_AT_ONCE: usize = 1000;
 
+/// Wait before history is listed again because the server listed less than it has; doubled each
+/// time.
+const RELIST_FIRST_MS: i64 = 15 * MINUTE_MS;
+/// Times that the wait doubles: to 16 hours.
+const RELIST_DOUBLINGS_MAX: u32 = 6;
+
 /// What is known of a folder while the source runs.
 pub(super) struct Folder {
     pub(super) reference: FolderRef,
@@ -39,6 +45,9 @@ pub(super) struct Folder {
     next_uid: u32,
     /// Old messages not yet recorded, ascending; `None` until they were listed.
     history: Option<Vec<Row>>,
+    /// When old messages are listed again, since not all were; and how often they were.
+    relist: Option<Timestamp>,
+    relisted: u32,
     /// UIDVALIDITY and UIDNEXT at the last complete look.
     pub(super) seen: Option<(u32, u32)>,
     /// When the next message that could not be read is asked for again.
@@ -57,6 +66,8 @@ impl Folder {
             reference,
             next_uid: 1,
             history: None,
+            relist: None,
+            relisted: 0,
             seen: None,
             again: None,
             reconcile: None,
@@ -69,6 +80,16 @@ impl Folder {
 
     pub(super) fn history_left(&self) -> bool {
         self.history.as_ref().is_none_or(|rows| !rows.is_empty())
+    }
+
+    /// Whether old messages are to be listed again by `now`.
+    pub(super) fn relist_due(&self, now: Timestamp) -> bool {
+        self.relist.is_some_and(|at| at <= now)
+    }
+
+    /// Whether there is history to record that was listed already.
+    pub(super) fn history_waits(&self) -> bool {
+        self.history.as_ref().is_some_and(|rows| !rows.is_empty())
     }
 
     fn cursor(&self) -> Cursor {
@@ -138,12 +159,14 @@ impl ImapSource {
         }
     }
 
-    /// Takes everything from the cursor on. The folder must be open.
+    /// Takes everything from the cursor on, and says whether there was anything. The folder must
+    /// be open.
     pub(super) async fn catch_up(
         &self,
         connection: &mut Connection,
         folder: &mut Folder,
-    ) -> Result<(), SyncError> {
+    ) -> Result<bool, SyncError> {
+        let mut found = false;
         loop {
             connection.news = false;
             let set = format!("{}:*", folder.next_uid);
@@ -151,6 +174,7 @@ impl ImapSource {
             // `n:*` names the last message even when n is beyond it (RFC 9051 section 9).
             rows.retain(|row| row.uid >= folder.next_uid);
             let full = rows.len() >= ROWS_MAX;
+            found |= !rows.is_empty();
             let after = |place: &Place, rows: &[Row]| Cursor::Imap {
                 uid_validity: place.uid_validity,
                 next_uid: rows.last().map_or(1, |row| row.uid.saturating_add(1)),
@@ -166,7 +190,7 @@ impl ImapSource {
         }
         self.intake
             .proven_fresh(&folder.reference, "UIDs from the cursor on compared");
-        Ok(())
+        Ok(found)
     }
 
     /// Fetches `rows` in their order and hands them in, a batch being fetched while the one
@@ -332,7 +356,7 @@ impl ImapSource {
         connection: &mut Connection,
         folder: &mut Folder,
     ) -> Result<(), SyncError> {
-        if folder.history.is_none() {
+        if folder.history.is_none() || folder.relist_due(self.clock.now()) {
             folder.history = Some(self.list_history(connection, folder).await?);
         }
         for _ in 0..HISTORY_BATCHES_PER_TURN {
@@ -359,8 +383,9 @@ impl ImapSource {
     async fn list_history(
         &self,
         connection: &mut Connection,
-        folder: &Folder,
+        folder: &mut Folder,
     ) -> Result<Vec<Row>, SyncError> {
+        folder.relist = None;
         let most = self.settings.history_messages_max;
         let Some(last) = folder.next_uid.checked_sub(1).filter(|last| *last > 0) else {
             return Ok(Vec::new());
@@ -368,8 +393,36 @@ impl ImapSource {
         if most == 0 {
             return Ok(Vec::new());
         }
-        let rows = discover(connection, &format!("1:{last}"), Keep::Newest(most)).await?;
+        let old = format!("1:{last}");
+        let (rows, listed) = discover_and_count(connection, &old, Keep::Newest(most)).await?;
+        if listed < connection.exists {
+            self.check_listed(connection, folder, listed).await?;
+        }
         self.unknown(folder, rows).await
+    }
+
+    /// Has history listed again later when old and new messages are fewer than the server counts:
+    /// servers give short or empty answers when they are in trouble, with an OK.
+    async fn check_listed(
+        &self,
+        connection: &mut Connection,
+        folder: &mut Folder,
+        old: u32,
+    ) -> Result<(), SyncError> {
+        let set = format!("{}:*", folder.next_uid);
+        let new = discover(connection, &set, Keep::Oldest(ROWS_MAX)).await?;
+        let new = new.iter().filter(|row| row.uid >= folder.next_uid).count();
+        let listed = old.saturating_add(u32::try_from(new).unwrap_or(u32::MAX));
+        if listed < connection.exists {
+            let wait = RELIST_FIRST_MS << folder.relisted.min(RELIST_DOUBLINGS_MAX);
+            folder.relist = Some(Timestamp(self.clock.now().0.saturating_add(wait)));
+            folder.relisted = folder.relisted.saturating_add(1);
+            tracing::warn!(
+                mailbox = %folder.reference.mailbox, folder = %folder.reference.folder,
+                listed, exists = connection.exists, "the server lists less than it has; asking later"
+            );
+        }
+        Ok(())
     }
 
     /// Those of `rows` that the intake never took.
@@ -430,12 +483,9 @@ impl ImapSource {
     }
 }
 
-/// The smallest UID that no message has yet.
+/// The smallest UID that no message has yet: UIDNEXT, unless there are messages beyond it.
 async fn line(connection: &mut Connection, opened: Opened) -> Result<u32, SyncError> {
-    if let Some(uid_next) = opened.uid_next {
-        return Ok(uid_next);
-    }
-    // Servers that do not tell UIDNEXT: one above the last message.
     let last = discover(connection, "*", Keep::Newest(1)).await?;
-    Ok(last.last().map_or(1, |row| row.uid.saturating_add(1)))
+    let behind = last.last().map_or(1, |row| row.uid.saturating_add(1));
+    Ok(opened.uid_next.map_or(behind, |next| next.max(behind)))
 }

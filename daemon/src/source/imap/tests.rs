@@ -16,9 +16,14 @@ use crate::secret::SecretRef;
 use crate::source::{BatchMode, Content, Cursor};
 use crate::supervisor::Stop;
 
+mod cuts;
+mod hostile;
 mod ledger;
 mod missed;
+mod mutations;
 mod peer;
+mod server;
+mod stage;
 
 use ledger::Ledger;
 use peer::{FakeMailbox, Peer};

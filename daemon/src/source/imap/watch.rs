@@ -30,6 +30,11 @@ const PASSWORD_LOOK_EVERY: Duration = Duration::from_secs(60);
 /// after each look would be dialled without end.
 const SURVIVED: Duration = Duration::from_secs(60);
 
+/// How often a mailbox for sent mail is looked for where there was none: LIST may have failed, or
+/// somebody makes one.
+const SENT_SOUGHT_EVERY: Duration = Duration::from_secs(15 * 60);
+/// Looks one after the other because each look brought news; behind that IDLE sets the pace.
+const NEWS_IN_A_ROW_MAX: u32 = 50;
 /// Shortest wait before messages that could not be read are asked for again.
 const AGAIN_MIN: Duration = Duration::from_secs(1);
 
@@ -45,6 +50,10 @@ struct Session<'a> {
     connection: Connection,
     inbox_open: bool,
     idle_works: bool,
+    /// There is no mailbox for sent mail, or it cannot be opened.
+    sent_missing: bool,
+    /// When it was last looked for.
+    sent_sought: Instant,
 }
 
 impl ImapSource {
@@ -135,13 +144,24 @@ impl ImapSource {
             idle_works: connection.can("IDLE"),
             connection,
             inbox_open: false,
+            sent_missing: folders.sent.is_none(),
+            sent_sought: Instant::now(),
         };
+        let mut news_in_a_row: u32 = 0;
         loop {
+            if session.sent_missing && session.sent_sought.elapsed() >= SENT_SOUGHT_EVERY {
+                session.sent_sought = Instant::now();
+                self.find_sent(&mut session.connection, folders).await?;
+            }
             session.look(folders).await?;
             *looked = true;
-            let busy = session.connection.news
-                || folders.inbox.history_left()
-                || folders.sent.as_ref().is_some_and(Folder::history_left);
+            news_in_a_row = match session.connection.news {
+                true => news_in_a_row.saturating_add(1),
+                false => 0,
+            };
+            let busy = (1..NEWS_IN_A_ROW_MAX).contains(&news_in_a_row)
+                || folders.inbox.history_waits()
+                || folders.sent.as_ref().is_some_and(Folder::history_waits);
             let again = folders.again().map(|at| self.until(at));
             if !busy && session.wait(stop, again).await? == Waited::Stopped {
                 session.connection.log_out().await;
@@ -215,11 +235,13 @@ impl Session<'_> {
     /// Looks at both folders and leaves the inbox open.
     async fn look(&mut self, folders: &mut Folders) -> Result<(), SyncError> {
         self.look_at_inbox(&mut folders.inbox).await?;
+        self.sent_missing = folders.sent.is_none();
         if let Some(sent) = &mut folders.sent {
             match self.look_at_sent(sent).await {
                 // The inbox is watched all the same.
                 Err(error @ SyncError::Folder { .. }) => {
                     self.inbox_open = false;
+                    self.sent_missing = true;
                     self.tell(&error);
                 }
                 other => other?,
@@ -246,7 +268,12 @@ impl Session<'_> {
 
     async fn look_at_inbox(&mut self, inbox: &mut Folder) -> Result<(), SyncError> {
         if self.inbox_open {
-            return self.source.catch_up(&mut self.connection, inbox).await;
+            let news = self.connection.news;
+            let found = self.source.catch_up(&mut self.connection, inbox).await?;
+            if found || !news {
+                return Ok(());
+            }
+            // More messages and no new UID: what we know of the mailbox is not true any more.
         }
         self.source.visit(&mut self.connection, inbox).await?;
         self.inbox_open = true;
@@ -256,8 +283,10 @@ impl Session<'_> {
     async fn look_at_sent(&mut self, sent: &mut Folder) -> Result<(), SyncError> {
         let name = &sent.reference.folder;
         let now = status(&mut self.connection, name).await?;
-        let now_at = self.source.clock.now();
-        let due = sent.again.is_some_and(|at| at <= now_at) || sent.is_to_reconcile(now_at);
+        let clock = self.source.clock.now();
+        let due = sent.again.is_some_and(|at| at <= clock)
+            || sent.relist_due(clock)
+            || sent.is_to_reconcile(clock);
         if now.is_some() && now == sent.seen && !sent.history_left() && !due {
             self.source
                 .intake

@@ -88,7 +88,8 @@ impl Peer {
         stream.get_mut().write_all(bytes).await.is_ok() && !cut
     }
 
-    fn answers(&self, tag: &str, command: &str, open: &mut String) -> Vec<Vec<u8>> {
+    /// The lines of the answer to a command, the tagged one last; an empty one ends the connection.
+    pub(crate) fn answers(&self, tag: &str, command: &str, open: &mut String) -> Vec<Vec<u8>> {
         let mut out: Vec<Vec<u8>> = Vec::new();
         let mut say = |text: String| out.push(format!("{text}\r\n").into_bytes());
         let words: Vec<&str> = command.split(' ').collect();
@@ -137,7 +138,8 @@ impl Peer {
 
 fn row(found: &FakeMailbox, uid: u32, command: &str) -> Vec<u8> {
     let body = &found.messages[&uid];
-    let mut row = format!("* 1 FETCH (UID {uid}");
+    let number = found.messages.range(..=uid).count();
+    let mut row = format!("* {number} FETCH (UID {uid}");
     if command.contains("RFC822.SIZE") {
         row += &format!(" RFC822.SIZE {}", body.len());
     }
@@ -148,9 +150,18 @@ fn row(found: &FakeMailbox, uid: u32, command: &str) -> Vec<u8> {
         };
     }
     let mut row = row.into_bytes();
+    if command.contains("FLAGS") {
+        row.extend(b" FLAGS (\\Recent)");
+    }
     if command.contains("BODY.PEEK[") {
-        let (name, body) = section(body, command);
-        row.extend(format!(" BODY[]{name} {{{}}}\r\n", body.len()).bytes());
+        let headers = command.contains("BODY.PEEK[HEADER]");
+        let end = body.windows(4).position(|four| four == b"\r\n\r\n");
+        let part = end
+            .filter(|_| headers)
+            .map_or(&body[..], |at| &body[..at + 4]);
+        let (name, body) = section(part, command);
+        let of = if headers { "HEADER" } else { "" };
+        row.extend(format!(" BODY[{of}]{name} {{{}}}\r\n", body.len()).bytes());
         row.extend(body);
     }
     row.extend(b")\r\n");
