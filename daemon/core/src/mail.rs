@@ -27,6 +27,8 @@ mod octets;
 mod problem;
 pub mod reply;
 pub mod thread;
+mod tnef;
+mod uuencode;
 
 pub use address::{Address, AddressError, Domain, NamedAddress, clean_text};
 pub use attachment::{AttachmentView, CalendarPart, attachment_bytes};
@@ -36,7 +38,7 @@ pub use forward::ForwardedOriginal;
 pub use inspect::inspect_json;
 pub use problem::{ParseLimits, Problem, ProblemKind};
 pub use reply::{BodyParts, Confidence, Span, SpanKind};
-pub use thread::{Standing, ThreadEvidence, new_thread_id, standing_names, thread_candidates};
+pub use thread::{Standing, ThreadEvidence, may_continue, new_thread_id, standing_names, thread_candidates};
 
 pub(crate) use date::parse_date;
 
@@ -110,7 +112,7 @@ pub struct MessageView {
     pub liaison_id: Option<String>,
     /// All fields, decoded and cleaned, in order.
     pub headers: Vec<(String, String)>,
-    /// What all messages of an Outlook conversation share of Thread-Index.
+    /// What all messages of an Outlook conversation share of Thread-Index, in hexadecimal.
     pub thread_index: Option<String>,
     /// Authentication-Results fields from the top.
     pub authentication_results: Vec<AuthenticationField>,
@@ -197,9 +199,28 @@ pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
     let mut view = header_view(header, &mut problems);
     view.truncated = too_large || tree.cut;
     view.identity_parts.body_hash = body_hash(bytes.get(header.body..).unwrap_or_default());
+    let containers = match too_large {
+        true => Vec::new(),
+        false => tnef::containers(bytes, &tree),
+    };
+    let opened = tnef::opened(&containers, &mut problems);
     if !too_large {
-        body_view(bytes, &tree, limits, &mut view, &mut problems);
+        let message = Readable {
+            bytes,
+            tree: &tree,
+            opened: &opened,
+        };
+        body_view(message, limits, &mut view, &mut problems);
     }
+    let containers = opened.iter().filter_map(|o| o.container.as_ref());
+    let outlook_class = containers.clone().find_map(|c| c.message_class.as_deref());
+    if view.subject.is_empty()
+        && let Some(subject) = containers.clone().find_map(|c| c.subject.as_deref())
+    {
+        view.subject = clean_text(subject);
+        view.base_subject = base_subject(&view.subject);
+    }
+    view.date = view.date.or(containers.clone().find_map(|c| c.sent));
     view.class = automatic::classify(&automatic::Facts {
         bytes,
         tree: &tree,
@@ -213,20 +234,33 @@ pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
         },
         date: view.date,
         offset_minutes: view.date_offset_minutes,
+        outlook_class,
     });
     problems.truncate(MAX_PROBLEMS);
     view.problems = problems;
     view
 }
 
+/// A message as it is read.
+#[derive(Clone, Copy)]
+struct Readable<'a> {
+    bytes: &'a [u8],
+    tree: &'a Tree,
+    opened: &'a [tnef::Opened<'a>],
+}
+
 fn body_view(
-    bytes: &[u8],
-    tree: &Tree,
+    message: Readable<'_>,
     limits: &ParseLimits,
     view: &mut MessageView,
     problems: &mut Vec<Problem>,
 ) {
-    let body = body::text(bytes, tree, limits, problems);
+    let Readable {
+        bytes,
+        tree,
+        opened,
+    } = message;
+    let body = body::text((bytes, tree), opened, limits, problems);
     view.truncated |= body.cut;
     let answers = !view.in_reply_to.is_empty()
         || !view.references.is_empty()
@@ -241,8 +275,22 @@ fn body_view(
     let writing = reply::Writing { answers, name };
     view.body = reply::divide(&body.text, &body.marks, &writing);
     view.text = body.text;
-    view.attachments = attachment::list(bytes, tree, &body.used, problems);
-    view.calendar_parts = attachment::calendars(bytes, tree, problems);
+    let sources = attachment::Sources {
+        bytes,
+        tree,
+        used: &body.used,
+        opened,
+        enclosed: &body.enclosed,
+    };
+    view.attachments = attachment::list(sources, problems);
+    let to: Vec<String> = view.to.iter().map(|to| to.address.to_string()).collect();
+    let from = view.from.first().map(|from| from.address.to_string());
+    let roles = tnef::Roles {
+        from: from.as_deref(),
+        to: &to,
+        subject: &view.subject,
+    };
+    view.calendar_parts = attachment::calendars(sources, roles, problems);
     view.forwarded = forward::originals(bytes, tree, &view.text, &view.body, &view.subject);
 }
 

@@ -29,6 +29,18 @@ pub enum BounceKind {
     Hard,
 }
 
+impl BounceKind {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            BounceKind::Other => "nothing failed",
+            BounceKind::Soft => "not delivered for now",
+            BounceKind::Hard => "not delivered, for good",
+        }
+    }
+}
+
 /// One recipient of a delivery report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BouncedRecipient {
@@ -53,6 +65,22 @@ pub struct BounceReport {
     pub recipients: Vec<BouncedRecipient>,
     /// Message-ID of the mail that bounced, without brackets.
     pub original_message_id: Option<String>,
+}
+
+impl BounceReport {
+    /// Recipient by recipient, in one line.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let one = |recipient: &BouncedRecipient| {
+            let who = recipient.recipient.as_ref();
+            let who = who.map_or_else(|| "a recipient".to_owned(), Address::key);
+            let said = [&recipient.status, &recipient.diagnostic];
+            let said: Vec<&str> = said.into_iter().flatten().map(String::as_str).collect();
+            format!("{who} {} ({})", recipient.kind.words(), said.join(" "))
+        };
+        let lines: Vec<String> = self.recipients.iter().map(one).collect();
+        lines.join("; ").replace(" ()", "")
+    }
 }
 
 /// Reads a delivery report and says what told it.

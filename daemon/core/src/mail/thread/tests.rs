@@ -20,7 +20,7 @@ fn candidates_come_strongest_first_and_once() {
         [
             ThreadEvidence::InReplyTo("2@x".into()),
             ThreadEvidence::Reference("1@x".into()),
-            ThreadEvidence::ThreadIndex("AQHYabcdefghijklmnopqrstuvwx".into()),
+            ThreadEvidence::ThreadIndex("0101d869b71d79f8218a39259a7a29aabb2dbafc31cb".into()),
             ThreadEvidence::BaseSubject("visit".into()),
         ]
     );
