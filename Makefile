@@ -30,7 +30,8 @@ test: setup lint servers plugins test-plugins
 	$(CARGO) test --workspace --locked
 
 bench: setup servers
-	$(CARGO) bench --locked -p liaison-tests --bench store --bench import --bench figures
+	$(CARGO) bench --locked -p liaison-tests --bench reading --bench store \
+		--bench import --bench figures
 
 # ROUNDS=1000 for a long one; SEED=n to have a run again.
 torture: torture-store setup servers plugins test-plugins

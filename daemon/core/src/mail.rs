@@ -33,7 +33,7 @@ mod uuencode;
 pub use address::{Address, AddressError, Domain, NamedAddress, clean_text};
 pub use attachment::{AttachmentView, CalendarPart, attachment_bytes};
 pub use authenticity::{Authenticity, DkimCheck, DkimDoubt, Verdict, authenticity, judged};
-pub use automatic::{Classification, MessageClass, OutOfOffice};
+pub use automatic::{BounceKind, Classification, MessageClass, OutOfOffice};
 pub use forward::ForwardedOriginal;
 pub use inspect::inspect_json;
 pub use problem::{ParseLimits, Problem, ProblemKind};
@@ -232,6 +232,7 @@ pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
         } else {
             &view.body.reply
         },
+        whole_text: &view.text,
         date: view.date,
         offset_minutes: view.date_offset_minutes,
         outlook_class,

@@ -360,10 +360,9 @@ impl Taking<'_> {
             what: format!("a delivery report came: {}", report.kind.words()),
             why: cut_text(&report.told(), BOUNCE_CHARS_MAX),
         };
-        writes.put_record(
-            keys::audit(effect.as_str(), now, writes.rows() as u64),
-            &row,
-        )
+        let key = keys::audit(effect.as_str(), now, writes.rows() as u64);
+        writes.put_record(key, &row)?;
+        Ok(())
     }
 
     async fn write_event(

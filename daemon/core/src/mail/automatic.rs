@@ -116,6 +116,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) subject: &'a str,
     /// Newly written text.
     pub(crate) text: &'a str,
+    /// All of it; reports quote what they are about.
+    pub(crate) whole_text: &'a str,
     pub(crate) date: Option<Timestamp>,
     pub(crate) offset_minutes: Option<i32>,
     /// The message class in an Outlook container.

@@ -403,7 +403,7 @@ fn rtf_becomes_text() {
             r"{\rtf1\ansi\uc1 \u8364?20 \u-10179?\u-8704? {\*\generator X;}{\info{\title T}}\{a\}}",
             "€20 😀 {a}",
         ),
-        (r"{\rtf1 one\line two {\pict\bin4 }}}} three}", "one\ntwo  three"),
+        (r"{\rtf1 one\line two {\pict\bin4 }}}}} three}", "one\ntwo  three"),
     ];
     for (rtf, expected) in rows {
         let mut writer = Writer::new();
