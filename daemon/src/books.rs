@@ -499,7 +499,10 @@ impl Books {
     /// As the store.
     pub async fn hinted(&self, by: &str, what: &str) -> Result<Vec<MessageRecord>, BooksError> {
         let range = keys::thread_hints(by, what);
-        let rows = self.store.scan_range(range, Dir::Reverse, HINTED_MAX).await?;
+        let rows = self
+            .store
+            .scan_range(range, Dir::Reverse, HINTED_MAX)
+            .await?;
         let mut messages = Vec::new();
         for (key, _) in &rows {
             if let Some(message) = keys::hint_message(key)

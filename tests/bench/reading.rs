@@ -12,5 +12,8 @@ fn main() {
     println!("{}", found.text("classes", ("class wrong", "day wrong")));
     println!("{}", confusion(&written));
     let found = bounces(&cases("bounce"));
-    println!("{}", found.text("delivery reports", ("people wrong", "id wrong")));
+    println!(
+        "{}",
+        found.text("delivery reports", ("people wrong", "id wrong"))
+    );
 }

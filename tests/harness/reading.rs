@@ -244,7 +244,11 @@ pub fn bounces(cases: &[Case]) -> Table {
             liaison_core::mail::BounceKind::Other => "other",
         };
         if word(report.kind) != case.field("kind") {
-            wrong.push(format!("{} instead of {}", word(report.kind), case.field("kind")));
+            wrong.push(format!(
+                "{} instead of {}",
+                word(report.kind),
+                case.field("kind")
+            ));
         }
         let wanted: Vec<&str> = case.all("recipient").collect();
         let found = report.recipients.iter().map(|one| {

@@ -26,6 +26,7 @@ mod mime;
 mod octets;
 mod problem;
 pub mod reply;
+mod smime;
 pub mod thread;
 mod tnef;
 mod uuencode;
@@ -38,7 +39,9 @@ pub use forward::ForwardedOriginal;
 pub use inspect::inspect_json;
 pub use problem::{ParseLimits, Problem, ProblemKind};
 pub use reply::{BodyParts, Confidence, Span, SpanKind};
-pub use thread::{Standing, ThreadEvidence, may_continue, new_thread_id, standing_names, thread_candidates};
+pub use thread::{
+    Standing, ThreadEvidence, may_continue, new_thread_id, standing_names, thread_candidates,
+};
 
 pub(crate) use date::parse_date;
 
@@ -159,13 +162,21 @@ const MAX_PROBLEMS: usize = 100;
 #[must_use]
 pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
     let (bytes, mut repairs) = octets::readable(bytes);
-    let bytes = bytes.as_ref();
-    let too_large = bytes.len() > limits.max_message_bytes;
+    let whole = bytes.as_ref();
+    let too_large = whole.len() > limits.max_message_bytes;
     let mut tree = if too_large {
-        Tree::header_only(bytes, limits)
+        Tree::header_only(whole, limits)
     } else {
-        Tree::read(bytes, limits)
+        Tree::read(whole, limits)
     };
+    // Copies of a message are equal as they came, whatever is read out of them.
+    let body = tree.parts.first().map_or(0, |root| root.header.body);
+    let hash = body_hash(whole.get(body..).unwrap_or_default());
+    let unwrapped = smime::unwrapped(whole, &tree);
+    if let Some(content) = &unwrapped {
+        tree = Tree::read(content, limits);
+    }
+    let bytes = unwrapped.as_deref().unwrap_or(whole);
     let mut problems = std::mem::take(&mut tree.problems);
     let read_something = tree
         .parts
@@ -198,7 +209,7 @@ pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
     let header = tree.parts.first().map_or(&empty, |p| &p.header);
     let mut view = header_view(header, &mut problems);
     view.truncated = too_large || tree.cut;
-    view.identity_parts.body_hash = body_hash(bytes.get(header.body..).unwrap_or_default());
+    view.identity_parts.body_hash = hash;
     let containers = match too_large {
         true => Vec::new(),
         false => tnef::containers(bytes, &tree),

@@ -2,11 +2,9 @@
 
 use liaison_core::account::matching::sender::Senders;
 use liaison_core::account::matching::{FreeMail, Match, Sender, ThreadAffinity};
-use liaison_core::ids::{AccountId, EffectId, MessageKey, ThreadId, derive};
+use liaison_core::ids::{AccountId, MessageKey, ThreadId, derive};
 use liaison_core::mail::address::{Address, NamedAddress};
-use liaison_core::mail::{
-    MessageView, Standing, ThreadEvidence, judged, may_continue, new_thread_id, thread_candidates,
-};
+use liaison_core::mail::{MessageView, Standing, ThreadEvidence, judged};
 use liaison_core::message::{
     ADDRESSES_MAX, MESSAGE_ID_BYTES_MAX, MessageRecord, Person, SUBJECT_CHARS_MAX, ThreadRecord,
     Threading, cut, cut_bytes, cut_references, cut_text,
@@ -24,15 +22,6 @@ use crate::store::{VALUE_BYTES_MAX, codec};
 
 /// Longest evidence of a thread that is kept.
 const EVIDENCE_BYTES_MAX: usize = 120;
-
-/// The thread of a message, and why.
-struct Found {
-    thread: ThreadId,
-    /// By what it was found; `None` when it is a new one.
-    evidence: Option<ThreadEvidence>,
-    /// Another one to which it may belong, by weak evidence, and the message that has it.
-    perhaps: Option<(ThreadId, MessageKey)>,
-}
 
 /// Most problems and evidence lines kept of a message, and the longest in characters.
 const LINES_MAX: (usize, usize) = (5, 160);
@@ -90,96 +79,6 @@ impl Taking<'_> {
         let mut message = record(self.batch, item, view, thread);
         message.historical = self.batch.mode == BatchMode::History;
         (remains(message), view.message_id.clone())
-    }
-
-    /// The thread by the strongest evidence at hand, else a new one; what is weak only tells which
-    /// other one it may be.
-    async fn thread_of(&self, item: &Prepared, view: &MessageView) -> Result<Found, BooksError> {
-        if let Some(thread) = self.thread_of_own_mail(view).await? {
-            return Ok(Found {
-                thread,
-                evidence: None,
-                perhaps: None,
-            });
-        }
-        let mut perhaps = None;
-        for evidence in thread_candidates(view) {
-            let found = match &evidence {
-                ThreadEvidence::InReplyTo(id)
-                | ThreadEvidence::Reference(id)
-                | ThreadEvidence::Bounced(id) => self.thread_of_id(id).await?,
-                ThreadEvidence::ThreadIndex(index) => {
-                    let sharing = self.books.hinted("index", index).await?;
-                    sharing.into_iter().next().map(|message| message.thread)
-                }
-                ThreadEvidence::BaseSubject(subject) => {
-                    perhaps = self.perhaps(item, view, subject).await?;
-                    None
-                }
-            };
-            if let Some(thread) = found {
-                return Ok(Found {
-                    thread,
-                    evidence: Some(evidence),
-                    perhaps: None,
-                });
-            }
-        }
-        Ok(Found {
-            thread: new_thread_id(view),
-            evidence: None,
-            perhaps,
-        })
-    }
-
-    /// The thread for which a mail of ours was written that some server gave another Message-ID:
-    /// in Sent, where nobody else writes, our stamp and its recipient tell.
-    async fn thread_of_own_mail(&self, view: &MessageView) -> Result<Option<ThreadId>, BooksError> {
-        let stamp = view.liaison_id.as_deref();
-        let Some(stamp) = stamp.filter(|_| self.batch.folder.role == FolderRole::Sent) else {
-            return Ok(None);
-        };
-        let mail = self.books.mail(&EffectId::from(stamp)).await?;
-        let to_them = |recipient: &str| view.to.iter().any(|to| to.address.key() == recipient);
-        Ok(mail
-            .filter(|mail| to_them(&mail.recipient))
-            .and_then(|mail| mail.cause.subject.thread))
-    }
-
-    /// The newest conversation with this subject among the same people.
-    async fn perhaps(
-        &self,
-        item: &Prepared,
-        view: &MessageView,
-        subject: &str,
-    ) -> Result<Option<(ThreadId, MessageKey)>, BooksError> {
-        if !self.ingest.office.threads_by_subject {
-            return Ok(None);
-        }
-        let received = item.arrived.received_at;
-        for earlier in self.books.hinted("subject", subject).await? {
-            let people: Vec<&str> = earlier.participants().collect();
-            let same = may_continue(view, received, (&people, earlier.received));
-            if same && earlier.key != view.key() {
-                return Ok(Some((earlier.thread, earlier.key)));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn thread_of_id(&self, id: &str) -> Result<Option<ThreadId>, BooksError> {
-        // A mail of ours first: nobody else can have an id of our outbox.
-        if let Some(effect) = self.books.mail_by_message_id(id).await?
-            && let Some(mail) = self.books.mail(&effect).await?
-            && let Some(thread) = mail.cause.subject.thread
-        {
-            return Ok(Some(thread));
-        }
-        Ok(self
-            .books
-            .message_by_id(id)
-            .await?
-            .map(|message| message.thread))
     }
 
     /// Whom the message is about: the sender, or the first outside recipient of mail of ours.

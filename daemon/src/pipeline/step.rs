@@ -186,7 +186,8 @@ impl Pipeline {
         }
         if let Some((thread, _)) = &message.threading.perhaps {
             for id in self.books.effects_of_thread(thread).await? {
-                self.react_to(&id, message, (Standing::Outsider, Some(WEAK))).await?;
+                self.react_to(&id, message, (Standing::Outsider, Some(WEAK)))
+                    .await?;
             }
         }
         let standing = self.standing_of(message).await?;

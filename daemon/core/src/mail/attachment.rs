@@ -92,10 +92,7 @@ impl<'a> Sources<'a> {
             .is_some_and(|p| p.is("multipart/alternative"));
         let named = part.raw_file_name().is_some() || part.disposition.value == "attachment";
         let other_form = alternative && !named && part.content_type.value.starts_with("text/");
-        !part.is_multipart()
-            && !self.used.contains(&at)
-            && !other_form
-            && !is_empty_root(at, part)
+        !part.is_multipart() && !self.used.contains(&at) && !other_form && !is_empty_root(at, part)
     }
 }
 
@@ -239,7 +236,8 @@ pub(crate) fn calendars(
     let meeting = containers.filter_map(|c| c.meeting.as_ref()).next();
     if let Some(meeting) = meeting.filter(|_| out.is_empty()) {
         if meeting.recurs {
-            let detail = "the meeting in the Outlook container recurs: only its first time was read";
+            let detail =
+                "the meeting in the Outlook container recurs: only its first time was read";
             problems.push(Problem::new(ProblemKind::Tnef, detail));
         }
         out.push(CalendarPart {
@@ -257,8 +255,13 @@ pub fn attachment_bytes(bytes: &[u8], limits: &ParseLimits, index: usize) -> Opt
         return None;
     }
     let (bytes, _) = super::octets::readable(bytes);
-    let bytes = bytes.as_ref();
-    let tree = Tree::read(bytes, limits);
+    let mut bytes = bytes.as_ref();
+    let mut tree = Tree::read(bytes, limits);
+    let unwrapped = super::smime::unwrapped(bytes, &tree);
+    if let Some(content) = &unwrapped {
+        bytes = content;
+        tree = Tree::read(bytes, limits);
+    }
     let containers = tnef::containers(bytes, &tree);
     let opened = tnef::opened(&containers, &mut Vec::new());
     let body = super::body::text((bytes, &tree), &opened, limits, &mut Vec::new());

@@ -38,7 +38,9 @@ pub(crate) fn text(
     };
     let mut pieces = chooser.pieces(0);
     if pieces.iter().all(Piece::is_blank) {
-        let containers = opened.iter().filter_map(|o| Some((o.part, o.container.as_ref()?)));
+        let containers = opened
+            .iter()
+            .filter_map(|o| Some((o.part, o.container.as_ref()?)));
         let found = containers
             .filter_map(|(part, container)| chooser.container(part, container))
             .next();

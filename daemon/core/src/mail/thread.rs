@@ -252,7 +252,10 @@ pub(crate) fn thread_index_prefix(value: &str) -> Option<String> {
     let octets = TransferEncoding::Base64.decode(compact.as_bytes());
     let shared = octets.get(..THREAD_INDEX_BYTES)?;
     // All octets alike are what broken programs write.
-    let varied = shared.iter().skip(1).any(|octet| Some(octet) != shared.get(1));
+    let varied = shared
+        .iter()
+        .skip(1)
+        .any(|octet| Some(octet) != shared.get(1));
     let fits = base64 && varied && shared.first() == Some(&THREAD_INDEX_MARK);
     fits.then(|| shared.iter().map(|octet| format!("{octet:02x}")).collect())
 }

@@ -222,7 +222,7 @@ static UNTIL: LazyLock<Vec<&str>> = LazyLock::new(|| {
     "\
     until|till|til|through|thru|to|bis|jusqu|jusqu'au|jusqu’au|hasta|até|ate|tot|fino|sino|\
     indtil|tom|tills|do|до|asti|incluido|inclusive|al|au|after|nach|après|después|depois|dopo|\
-    efter|после|po"
+    efter|после|по|po"
         .split('|')
         .collect()
 });
@@ -495,8 +495,8 @@ const JOINED_UNTIL: &[&str] = &["まで", "까지", "为止", "為止"];
 const JOINED_UNTIL_BEFORE: &[&str] = &["至", "到", "直到"];
 /// Behind the day of the return.
 const JOINED_BACK: &[&str] = &[
-    "出社", "復帰", "戻り", "戻る", "出勤", "復職", "返回", "回来", "回到", "回國", "上班",
-    "恢复", "복귀", "출근",
+    "出社", "復帰", "戻り", "戻る", "出勤", "復職", "返回", "回来", "回到", "回國", "上班", "恢复",
+    "복귀", "출근",
 ];
 /// Of a day from which on somebody is away.
 const AWAY_BEHIND: &[&str] = &[
@@ -504,14 +504,38 @@ const AWAY_BEHIND: &[&str] = &[
     "ausente", "assente",
 ];
 
+/// Right before the first day away, where nothing before them says that it is the return.
+const STARTS: &[&str] = &[
+    "starting",
+    "beginning",
+    "commencing",
+    "from",
+    "since",
+    "vom",
+    "seit",
+    "depuis",
+    "desde",
+    "dal",
+    "van",
+    "från",
+    "fra",
+    "od",
+    "с",
+    "со",
+];
+
 /// What stands right around a date in scripts without blanks, or behind it elsewhere.
 fn joined(mention: &Mention) -> Option<Meaning> {
-    let behind = mention.after.first().map_or("", String::as_str);
-    let has = |list: &[&str], text: &str| list.iter().any(|part| text.contains(part));
-    if has(JOINED_UNTIL, behind) {
+    let behind: Vec<&String> = mention.after.iter().take(2).collect();
+    let has = |list: &[&str]| {
+        let mut words = behind.iter();
+        words.any(|word| list.iter().any(|part| word.contains(part)))
+    };
+    let dutch = matches!(mention.before.as_slice(), [.., t, m] if t == "t" && m == "m");
+    if dutch || has(JOINED_UNTIL) {
         return Some(Meaning::Until);
     }
-    if has(JOINED_BACK, behind) {
+    if has(JOINED_BACK) {
         return Some(Meaning::Back);
     }
     let mut near = mention.after.iter().take(2);
@@ -563,6 +587,10 @@ fn meaning(mention: &Mention) -> Option<Meaning> {
     }
     if mention.after_range {
         return Some(Meaning::Until);
+    }
+    let starts = mention.before.last().map(String::as_str);
+    if starts.is_some_and(|word| STARTS.contains(&word)) {
+        return None;
     }
     mention
         .after

@@ -277,9 +277,10 @@ fn qmail_text(text: &str) -> bool {
     .any(|phrase| lower.contains(phrase))
 }
 
-/// Recipient by recipient as qmail writes them, and those who took it from there: `<address>:` on a
-/// line of its own, the reason below, a blank line (cr.yp.to/proto/qsbmf.txt).
-fn by_qmail(text: &str) -> Vec<BouncedRecipient> {
+/// Recipient by recipient as qmail writes them: `<address>:` on a line of its own, the reason below,
+/// a blank line (cr.yp.to/proto/qsbmf.txt); and as Exim does, the address alone, where `failed`
+/// names it.
+fn by_blocks(text: &str, failed: &str) -> Vec<BouncedRecipient> {
     let mut out: Vec<BouncedRecipient> = Vec::new();
     let mut reason: Vec<&str> = Vec::new();
     let mut open = false;
@@ -288,7 +289,9 @@ fn by_qmail(text: &str) -> Vec<BouncedRecipient> {
         if line.starts_with("---") || out.len() >= MAX_RECIPIENTS {
             break;
         }
-        let named = line.strip_prefix('<').and_then(|rest| rest.strip_suffix(">:"));
+        let named = line
+            .strip_prefix('<')
+            .and_then(|rest| rest.strip_suffix(">:"));
         if let Some(address) = named.and_then(|named| Address::parse(named).ok()) {
             out.push(BouncedRecipient {
                 recipient: Some(address),
@@ -315,9 +318,10 @@ fn by_qmail(text: &str) -> Vec<BouncedRecipient> {
 
 /// Addresses that the text names with a reason, up to the copy of the original.
 fn recipients_in_text(facts: &Facts<'_>) -> Vec<BouncedRecipient> {
-    let named = by_qmail(facts.whole_text);
-    if !named.is_empty() {
-        return named;
+    let failed = facts.header.text("X-Failed-Recipients").unwrap_or_default();
+    let blocks = by_blocks(facts.whole_text, &failed.to_lowercase());
+    if !blocks.is_empty() {
+        return blocks;
     }
     let mut text: String = facts.text.chars().take(MAX_SEARCHED_CHARS).collect();
     for border in [
@@ -409,6 +413,7 @@ fn original_message_id(facts: &Facts<'_>) -> Option<String> {
     let searched = facts.whole_text.lines().take(MAX_SEARCHED_LINES);
     let in_text = searched.into_iter().find_map(|line| {
         let (name, value) = line.trim_start_matches(['>', ' ']).split_once(':')?;
+        let name = name.trim().replace(' ', "-");
         name.eq_ignore_ascii_case("message-id")
             .then(|| own_message_id(value))
             .flatten()

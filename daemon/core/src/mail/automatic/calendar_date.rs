@@ -257,7 +257,10 @@ fn month_day_signs(tokens: &[Token], today: Date) -> Option<(Date, usize)> {
         return None;
     };
     let signs = (a == "月" && b.starts_with(['日', '号'])) || (a == "월" && b.starts_with('일'));
-    signs.then(|| nearest(today, *month, *day)).flatten().map(|day| (day, 3))
+    signs
+        .then(|| nearest(today, *month, *day))
+        .flatten()
+        .map(|day| (day, 3))
 }
 
 fn numeric(tokens: &[Token], today: Date, american: bool) -> Option<(Date, usize)> {
@@ -287,7 +290,8 @@ fn numeric(tokens: &[Token], today: Date, american: bool) -> Option<(Date, usize
             let year = full_year(*value, *digits)?;
             let read = date(year, month, day)?;
             // `03/10/2026` in a note of 2 March is hardly a day in October.
-            let other = date(year, day, month).filter(|other| *sign == '/' && is_soon(today, *other));
+            let other =
+                date(year, day, month).filter(|other| *sign == '/' && is_soon(today, *other));
             let read = other.filter(|_| !is_soon(today, read)).unwrap_or(read);
             Some((read, 5))
         }

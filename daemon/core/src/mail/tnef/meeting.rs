@@ -121,7 +121,10 @@ impl Meeting {
         }
         for (name, at) in [("DTSTART", self.starts), ("DTEND", self.ends)] {
             if let Some(at) = at {
-                line(format!("{name}:{}", at.to_jiff().strftime("%Y%m%dT%H%M%SZ")));
+                line(format!(
+                    "{name}:{}",
+                    at.to_jiff().strftime("%Y%m%dT%H%M%SZ")
+                ));
             }
         }
         line(format!("SUMMARY:{}", escape(roles.subject)));
@@ -131,7 +134,10 @@ impl Meeting {
         line(format!("SEQUENCE:{}", self.sequence));
         match self.answer {
             None => {
-                line(format!("ORGANIZER:mailto:{}", roles.from.unwrap_or_default()));
+                line(format!(
+                    "ORGANIZER:mailto:{}",
+                    roles.from.unwrap_or_default()
+                ));
                 for to in roles.to {
                     line(format!("ATTENDEE:mailto:{to}"));
                 }

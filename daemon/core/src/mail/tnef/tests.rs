@@ -18,7 +18,8 @@ impl Writer {
     fn attribute(&mut self, level: u8, id: u32, data: &[u8]) -> &mut Writer {
         self.0.push(level);
         self.0.extend(id.to_le_bytes());
-        self.0.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
+        self.0
+            .extend(u32::try_from(data.len()).unwrap().to_le_bytes());
         self.0.extend(data);
         self.0.extend(checksum(data).to_le_bytes());
         self
@@ -31,16 +32,23 @@ impl Writer {
 
     fn file(&mut self, title: &str, data: &[u8], properties: &[Vec<u8>]) -> &mut Writer {
         let title = [title.as_bytes(), &[0]].concat();
-        self.attribute(2, attribute::FILE_BEGINS, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-            .attribute(2, attribute::FILE_TITLE, &title)
-            .attribute(2, attribute::FILE_DATA, data);
+        self.attribute(
+            2,
+            attribute::FILE_BEGINS,
+            &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        )
+        .attribute(2, attribute::FILE_TITLE, &title)
+        .attribute(2, attribute::FILE_DATA, data);
         let data = list(properties);
         self.attribute(2, attribute::FILE_PROPERTIES, &data)
     }
 }
 
 fn list(properties: &[Vec<u8>]) -> Vec<u8> {
-    let mut out = u32::try_from(properties.len()).unwrap().to_le_bytes().to_vec();
+    let mut out = u32::try_from(properties.len())
+        .unwrap()
+        .to_le_bytes()
+        .to_vec();
     out.extend(properties.concat());
     out
 }
@@ -138,9 +146,18 @@ fn offer() -> Vec<u8> {
         .message(&[
             wide(property::MESSAGE_CLASS, "IPM.Note"),
             wide(property::SUBJECT, "Angebot für März"),
-            [head(0x40, property::SUBMITTED), filetime(1_772_442_000_000).to_vec()].concat(),
+            [
+                head(0x40, property::SUBMITTED),
+                filetime(1_772_442_000_000).to_vec(),
+            ]
+            .concat(),
             // Several values, and a name in text: passed over without losing the place.
-            [head(0x1003, 0x6000), 2u32.to_le_bytes().to_vec(), vec![7; 8]].concat(),
+            [
+                head(0x1003, 0x6000),
+                2u32.to_le_bytes().to_vec(),
+                vec![7; 8],
+            ]
+            .concat(),
             [
                 head(0x0B, 0x8005),
                 vec![1; 16],
@@ -159,7 +176,11 @@ fn offer() -> Vec<u8> {
                 wide(property::MEDIA_TYPE, "Application/PDF"),
             ],
         )
-        .file("notes.txt", b"notes", &[narrow(property::DISPLAY_NAME, b"x")]);
+        .file(
+            "notes.txt",
+            b"notes",
+            &[narrow(property::DISPLAY_NAME, b"x")],
+        );
     std::mem::take(&mut writer.0)
 }
 
@@ -176,18 +197,35 @@ fn what_a_container_holds_is_body_and_attachments_of_the_message() {
         ]
     );
     assert_eq!(view.subject, "Angebot für März");
-    assert_eq!(view.date.map(|at| at.to_string()).as_deref(), Some("2026-03-02T09:00:00Z"));
+    assert_eq!(
+        view.date.map(|at| at.to_string()).as_deref(),
+        Some("2026-03-02T09:00:00Z")
+    );
     let limits = ParseLimits::default();
-    assert_eq!(attachment_bytes(&bytes, &limits, 0).unwrap(), b"%PDF-1.7 offer");
+    assert_eq!(
+        attachment_bytes(&bytes, &limits, 0).unwrap(),
+        b"%PDF-1.7 offer"
+    );
     assert_eq!(attachment_bytes(&bytes, &limits, 1).unwrap(), b"notes");
     assert_eq!(attachment_bytes(&bytes, &limits, 2), None);
-    assert!(!view.problems.iter().any(|p| p.kind == ProblemKind::Tnef), "{:?}", view.problems);
+    assert!(
+        !view.problems.iter().any(|p| p.kind == ProblemKind::Tnef),
+        "{:?}",
+        view.problems
+    );
 }
 
 #[test]
 fn a_text_beside_the_container_is_the_better_one() {
-    let view = read(&mail("Subject: Offer\r\n", "Hello from the sender", &offer()));
-    assert_eq!((view.text.as_str(), view.subject.as_str()), ("Hello from the sender", "Offer"));
+    let view = read(&mail(
+        "Subject: Offer\r\n",
+        "Hello from the sender",
+        &offer(),
+    ));
+    assert_eq!(
+        (view.text.as_str(), view.subject.as_str()),
+        ("Hello from the sender", "Offer")
+    );
     assert_eq!(view.attachments.len(), 2);
 }
 
@@ -197,7 +235,10 @@ fn a_damaged_container_is_told_and_listed_and_what_can_be_read_is() {
     let damaged = |container: &[u8]| {
         let view = read(&mail("Subject: s\r\n", "the text", container));
         assert_eq!(view.text, "the text");
-        assert_eq!(view.attachments.first().unwrap().filename.as_deref(), Some("winmail.dat"));
+        assert_eq!(
+            view.attachments.first().unwrap().filename.as_deref(),
+            Some("winmail.dat")
+        );
         assert!(view.problems.iter().any(|p| p.kind == ProblemKind::Tnef));
         view
     };
@@ -228,7 +269,10 @@ fn meeting(class: &str, id: &[u8]) -> Vec<u8> {
         0x90, 0xDA, 0xD8, 0x6E, 0x0B, 0x45, 0x1B, 0x10, 0x98, 0xDA, 0x00, 0xAA, 0x00, 0x3F, 0x13,
         0x05,
     ];
-    let place: Vec<u8> = "Raum 3, Wien\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let place: Vec<u8> = "Raum 3, Wien\0"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     let one = |value: &[u8]| [1u32.to_le_bytes().to_vec(), counted(value)].concat();
     let mut writer = Writer::new();
     writer.message(&[
@@ -245,12 +289,13 @@ fn meeting(class: &str, id: &[u8]) -> Vec<u8> {
 #[test]
 fn a_meeting_in_a_container_is_a_calendar_object() {
     let own = [&[4u8, 0, 0, 0][..], &[7; 12], &[7, 0xEA, 3, 2], &[9; 20]].concat();
-    let foreign = [&[0u8; 40][..], b"vCal-Uid\x01\0\0\0", b"hold.e1@example.com\0"].concat();
-    let expected_own = format!(
-        "UID:04000000{}00000000{}",
-        "07".repeat(12),
-        "09".repeat(20)
-    );
+    let foreign = [
+        &[0u8; 40][..],
+        b"vCal-Uid\x01\0\0\0",
+        b"hold.e1@example.com\0",
+    ]
+    .concat();
+    let expected_own = format!("UID:04000000{}00000000{}", "07".repeat(12), "09".repeat(20));
     let rows: [(&str, &[u8], &str, &str, &str); 4] = [
         (
             "IPM.Schedule.Meeting.Request",
@@ -290,18 +335,27 @@ fn a_meeting_in_a_container_is_a_calendar_object() {
         assert_eq!(part.method.as_deref(), Some(method), "{class}");
         let unfolded = part.text.replace("\n ", "");
         for line in [first, second, "SUMMARY:Treffen", "SEQUENCE:2"] {
-            assert!(unfolded.lines().any(|l| l == line), "{class}: {line} in {unfolded}");
+            assert!(
+                unfolded.lines().any(|l| l == line),
+                "{class}: {line} in {unfolded}"
+            );
         }
     }
     let plain = read(&mail("", "", &meeting("IPM.Note", &own)));
-    assert_eq!((plain.class.class, plain.calendar_parts.len()), (MessageClass::Human, 0));
+    assert_eq!(
+        (plain.class.class, plain.calendar_parts.len()),
+        (MessageClass::Human, 0)
+    );
 }
 
 #[test]
 fn an_answer_of_an_outlook_rule_is_automatic() {
     for (class, expected) in [
         ("IPM.Note.Rules.OofTemplate.Microsoft", MessageClass::Ooo),
-        ("IPM.Note.Rules.ReplyTemplate.Microsoft", MessageClass::AutoReply),
+        (
+            "IPM.Note.Rules.ReplyTemplate.Microsoft",
+            MessageClass::AutoReply,
+        ),
         ("IPM.Note", MessageClass::Human),
     ] {
         let mut writer = Writer::new();
@@ -328,7 +382,10 @@ fn a_message_in_the_container_is_a_file_and_so_are_its_files() {
     );
     let view = read(&mail("", "see below", &writer.0));
     let names: Vec<&str> = files(&view).iter().map(|(name, ..)| *name).collect();
-    assert_eq!(names, ["Angebot Müller & Söhne.pdf", "notes.txt", "Weitergeleitet"]);
+    assert_eq!(
+        names,
+        ["Angebot Müller & Söhne.pdf", "notes.txt", "Weitergeleitet"]
+    );
     // Deeper than anybody forwards: told, not opened.
     let mut deep = offer();
     for _ in 0..6 {
@@ -345,7 +402,11 @@ fn a_message_in_the_container_is_a_file_and_so_are_its_files() {
         deep = std::mem::take(&mut writer.0);
     }
     let view = read(&mail("", "see below", &deep));
-    assert!(view.problems.iter().any(|p| p.detail.contains("4 deep")), "{:?}", view.problems);
+    assert!(
+        view.problems.iter().any(|p| p.detail.contains("4 deep")),
+        "{:?}",
+        view.problems
+    );
 }
 
 #[test]
@@ -383,7 +444,9 @@ fn compressed_rtf_is_unpacked() {
 /// RTF as Outlook stores it when it does not compress.
 fn plain_rtf(rtf: &str) -> Vec<u8> {
     let size = u32::try_from(rtf.len()).unwrap();
-    let mut out = [size + 12, size, 0x414C_454D, 0].map(u32::to_le_bytes).concat();
+    let mut out = [size + 12, size, 0x414C_454D, 0]
+        .map(u32::to_le_bytes)
+        .concat();
     out.extend(rtf.as_bytes());
     out
 }
@@ -403,7 +466,10 @@ fn rtf_becomes_text() {
             r"{\rtf1\ansi\uc1 \u8364?20 \u-10179?\u-8704? {\*\generator X;}{\info{\title T}}\{a\}}",
             "€20 😀 {a}",
         ),
-        (r"{\rtf1 one\line two {\pict\bin4 }}}}} three}", "one\ntwo  three"),
+        (
+            r"{\rtf1 one\line two {\pict\bin4 }}}}} three}",
+            "one\ntwo  three",
+        ),
     ];
     for (rtf, expected) in rows {
         let mut writer = Writer::new();
@@ -424,7 +490,12 @@ fn html_in_rtf_is_read_as_the_html_it_was() {
     let deep = format!("{{\\rtf1 {}", "{".repeat(100_000));
     let mut writer = Writer::new();
     writer.message(&[variable(0x102, property::RTF_COMPRESSED, &plain_rtf(&deep))]);
-    assert!(read(&mail("", "", &writer.0)).problems.iter().any(|p| p.detail.contains("deep")));
+    assert!(
+        read(&mail("", "", &writer.0))
+            .problems
+            .iter()
+            .any(|p| p.detail.contains("deep"))
+    );
 }
 
 #[test]
