@@ -17,6 +17,7 @@ use crate::books::rows::{
     AuditRow, CounterRow, DeliveryRow, EventBody, EventRow, OutcomeRow, TimelineRow,
 };
 use crate::books::{Books, BooksError, keys, replace};
+use crate::outbox::stage_audit;
 use crate::privacy::ERASED_WHY;
 use crate::review;
 use crate::source::{BatchMode, Content, FolderRole};
@@ -360,9 +361,7 @@ impl Taking<'_> {
             what: format!("a delivery report came: {}", report.kind.words()),
             why: cut_text(&report.told(), BOUNCE_CHARS_MAX),
         };
-        let key = keys::audit(effect.as_str(), now, writes.rows() as u64);
-        writes.put_record(key, &row)?;
-        Ok(())
+        stage_audit(writes, effect.as_str(), now, row)
     }
 
     async fn write_event(

@@ -211,6 +211,7 @@ async fn a_delivery_report_stands_in_the_history_of_its_mail() {
          Message-ID: <{}>\r\n\r\n--b--\r\n",
         sent.message_id
     );
+    house.advance(1);
     house.receive(&report).await;
     let audit = house.books.audit_of(sent.id.as_str()).await.unwrap();
     let told = audit.last().unwrap();

@@ -292,6 +292,9 @@ fn by_blocks(text: &str, failed: &str) -> Vec<BouncedRecipient> {
         let named = line
             .strip_prefix('<')
             .and_then(|rest| rest.strip_suffix(">:"));
+        let alone = Some(line.trim())
+            .filter(|word| word.contains('@') && failed.contains(&word.to_lowercase()));
+        let named = named.or(alone);
         if let Some(address) = named.and_then(|named| Address::parse(named).ok()) {
             out.push(BouncedRecipient {
                 recipient: Some(address),
