@@ -128,6 +128,11 @@ impl BooksError {
     }
 }
 
+/// An id before its `@`: of the ids that they give, some servers tell only that.
+pub(crate) fn local_part(id: &str) -> &str {
+    id.split('@').next().unwrap_or_default()
+}
+
 /// The causes of an error in one line, outermost first.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
@@ -482,9 +487,8 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn mail_by_message_id(&self, id: &str) -> Result<Option<EffectId>, BooksError> {
-        let local = id.split('@').next().unwrap_or_default();
         // Some servers give a mail another id; what they answered tells it.
-        for (by, id) in [("message-id", id), ("server-id", id), ("server-id", local)] {
+        for (by, id) in [("message-id", id), ("server-id", local_part(id))] {
             let found = self.effect_ids(keys::effects_by(by, id)).await?;
             if let Some(mail) = found.into_iter().next() {
                 return Ok(Some(mail));

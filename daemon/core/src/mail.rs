@@ -4,7 +4,6 @@
 //! its `problems`. Everything that came from outside is cleaned here, once, so that nothing behind
 //! this border meets a control character in a name or a line break in a subject.
 
-use mail_parser::parsers::fields::thread::thread_name;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Identity, MessageKey, message_key};
@@ -27,6 +26,7 @@ mod octets;
 mod problem;
 pub mod reply;
 mod smime;
+mod subject;
 pub mod thread;
 mod tnef;
 mod uuencode;
@@ -39,6 +39,7 @@ pub use forward::ForwardedOriginal;
 pub use inspect::inspect_json;
 pub use problem::{ParseLimits, Problem, ProblemKind};
 pub use reply::{BodyParts, Confidence, Span, SpanKind};
+pub use subject::base_subject;
 pub use thread::{
     Standing, ThreadEvidence, may_continue, new_thread_id, standing_names, thread_candidates,
 };
@@ -460,22 +461,6 @@ fn authentication_fields(header: &HeaderSection) -> Vec<AuthenticationField> {
         }
     }
     out
-}
-
-/// The base subject (RFC 5256 2.1), in the languages that mail programs write prefixes in.
-#[must_use]
-pub fn base_subject(subject: &str) -> String {
-    /// Prefixes that mail programs pile up.
-    const MAX_PREFIXES: usize = 16;
-    let mut base = subject.trim();
-    for _ in 0..MAX_PREFIXES {
-        let next = thread_name(base).trim();
-        if next.len() >= base.len() || next.is_empty() {
-            break;
-        }
-        base = next;
-    }
-    clean_text(base)
 }
 
 #[cfg(test)]

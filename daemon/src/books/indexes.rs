@@ -44,7 +44,7 @@ use liaison_core::touch::{Touch, touch_of_message};
 
 use super::keys::{self, DueKind};
 use super::rows::{ByAddrRow, ByDomainRow, CallEnd, EventRow, MatchRuleRow, PluginResultRow};
-use super::{Books, BooksError};
+use super::{Books, BooksError, local_part};
 use crate::outbox::due_of;
 use crate::privacy::ERASED_WHY;
 use crate::store::codec::{self, CodecError};
@@ -301,7 +301,7 @@ pub fn server_id_keys(mail: &MailEffect) -> impl Iterator<Item = Key> {
     let sent = matches!(mail.state, MailState::Sent);
     let reply = mail.last_reply.as_deref().filter(|_| sent);
     let ids = server_ids(reply.unwrap_or_default()).into_iter();
-    ids.map(|id| keys::effect_by("server-id", &id, &mail.id))
+    ids.map(|id| keys::effect_by("server-id", local_part(&id), &mail.id))
 }
 
 /// Keys under which a hold is found all its life.

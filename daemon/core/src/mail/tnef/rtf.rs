@@ -205,7 +205,7 @@ impl Reader<'_> {
     }
 
     fn shows(&self) -> bool {
-        !self.now.skip && !(self.is_html && self.now.rtf_only)
+        !(self.now.skip || self.is_html && self.now.rtf_only)
     }
 
     /// One octet of text.
