@@ -82,7 +82,8 @@ fn long(id: u16, value: u32) -> Vec<u8> {
 }
 
 fn filetime(millis: i64) -> [u8; 8] {
-    ((millis + 11_644_473_600_000) * 10_000).to_le_bytes()
+    let since_1601 = millis.saturating_add(11_644_473_600_000);
+    since_1601.saturating_mul(10_000).to_le_bytes()
 }
 
 /// A property named by a number in a set.
@@ -97,31 +98,20 @@ fn numbered(kind: u16, set: [u8; 16], number: u32, value: &[u8]) -> Vec<u8> {
 
 /// A mail with the container as Exchange sends it.
 fn mail(header: &str, text: &str, container: &[u8]) -> Vec<u8> {
-    let encoded: String = container
-        .chunks(57)
-        .map(|line| {
-            use std::fmt::Write;
-            let mut out = String::new();
-            for group in line.chunks(3) {
-                let bits = group.iter().fold(0u32, |bits, b| bits << 8 | u32::from(*b));
-                let bits = bits << (8 * (3 - group.len()));
-                for at in 0..4 {
-                    let digit = (bits >> (18 - 6 * at)) & 63;
-                    let c = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-                        [digit as usize];
-                    let c = if at > group.len() { '=' } else { char::from(c) };
-                    write!(out, "{c}").unwrap();
-                }
-            }
-            out + "\r\n"
-        })
-        .collect();
+    let encoded: String = container.iter().fold(String::new(), |mut out, octet| {
+        use std::fmt::Write;
+        write!(out, "={octet:02X}").unwrap();
+        if out.len().is_multiple_of(75) {
+            out.push_str("=\r\n");
+        }
+        out
+    });
     format!(
         "From: Bob <bob@example.net>\r\nTo: ann@example.com\r\nMessage-ID: <1@example.net>\r\n\
          {header}Content-Type: multipart/mixed; boundary=b\r\n\r\n\
          --b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n\
          --b\r\nContent-Type: application/ms-tnef; name=\"winmail.dat\"\r\n\
-         Content-Transfer-Encoding: base64\r\n\r\n{encoded}\r\n--b--\r\n"
+         Content-Transfer-Encoding: quoted-printable\r\n\r\n{encoded}\r\n--b--\r\n"
     )
     .into_bytes()
 }
@@ -444,7 +434,7 @@ fn compressed_rtf_is_unpacked() {
 /// RTF as Outlook stores it when it does not compress.
 fn plain_rtf(rtf: &str) -> Vec<u8> {
     let size = u32::try_from(rtf.len()).unwrap();
-    let mut out = [size + 12, size, 0x414C_454D, 0]
+    let mut out = [size.saturating_add(12), size, 0x414C_454D, 0]
         .map(u32::to_le_bytes)
         .concat();
     out.extend(rtf.as_bytes());
