@@ -248,6 +248,7 @@ pub fn office(config: &Config) -> Office {
         free_mail: config.firm.free_mail.clone(),
         forms: config.firm.forms.clone(),
         review_days: config.firm.review_days,
+        threads_by_subject: config.firm.threads_by_subject,
         people: people.collect(),
         mailboxes: config
             .mailboxes

@@ -45,6 +45,8 @@ use rows::{
 
 /// Most messages of a thread that are shown.
 pub const THREAD_MESSAGES_MAX: usize = 200;
+/// Most messages looked at that share a hint with an answer; the newest tell.
+const HINTED_MAX: usize = 20;
 
 /// Why a row could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +126,11 @@ impl BooksError {
             )
         )
     }
+}
+
+/// An id before its `@`: of the ids that they give, some servers tell only that.
+pub(crate) fn local_part(id: &str) -> &str {
+    id.split('@').next().unwrap_or_default()
 }
 
 /// The causes of an error in one line, outermost first.
@@ -480,11 +487,35 @@ impl Books {
     /// # Errors
     /// As the store.
     pub async fn mail_by_message_id(&self, id: &str) -> Result<Option<EffectId>, BooksError> {
-        Ok(self
-            .effect_ids(keys::effects_by("message-id", id))
-            .await?
-            .into_iter()
-            .next())
+        // Some servers give a mail another id; what they answered tells it.
+        for (by, id) in [("message-id", id), ("server-id", local_part(id))] {
+            let found = self.effect_ids(keys::effects_by(by, id)).await?;
+            if let Some(mail) = found.into_iter().next() {
+                return Ok(Some(mail));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The newest messages that share a hint (`index`, `subject`) with an answer that has no link.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn hinted(&self, by: &str, what: &str) -> Result<Vec<MessageRecord>, BooksError> {
+        let range = keys::thread_hints(by, what);
+        let rows = self
+            .store
+            .scan_range(range, Dir::Reverse, HINTED_MAX)
+            .await?;
+        let mut messages = Vec::new();
+        for (key, _) in &rows {
+            if let Some(message) = keys::hint_message(key)
+                && let Some(message) = self.message(&message).await?
+            {
+                messages.push(message);
+            }
+        }
+        Ok(messages)
     }
 
     async fn effect_ids(&self, range: Range) -> Result<Vec<EffectId>, BooksError> {

@@ -123,6 +123,8 @@ pub struct FirmConfig {
     pub forms: FormSenders,
     /// Days after which a question whose an address is counts as stale.
     pub review_days: u32,
+    /// Whether subject and people tell which thread a message without links may belong to.
+    pub threads_by_subject: bool,
     /// Working hours, holidays and zone.
     pub business: BusinessCalendar,
     /// Text below mails of people without a signature of their own.

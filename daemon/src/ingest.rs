@@ -13,6 +13,7 @@
 mod message;
 mod senders;
 mod taking;
+mod thread;
 mod unread;
 
 pub(crate) use senders::Inbound;

@@ -55,6 +55,8 @@ pub struct Office {
     pub forms: FormSenders,
     /// Days after which a question whose an address is counts as stale.
     pub review_days: u32,
+    /// Whether subject and people tell which thread a message without links may belong to.
+    pub threads_by_subject: bool,
     /// Our people, by address.
     pub people: BTreeMap<String, Person>,
     /// By name of the mailbox.

@@ -10,7 +10,7 @@ use liaison_core::message::cut_text;
 use liaison_core::outbox::{APPROVAL_MS, IllegalStep, Input, MailState};
 use liaison_core::time::Timestamp;
 
-use crate::books::indexes::{hold_due, hold_keys, mail_keys};
+use crate::books::indexes::{hold_due, hold_keys, mail_keys, server_id_keys};
 use crate::books::keys::{self, DueKind};
 use crate::books::rows::{AuditRow, EventBody};
 use crate::books::{Books, BooksError, replace};
@@ -178,6 +178,13 @@ pub fn stage_mail_record(
     let due =
         |mail: &MailEffect| due_of(mail).map(|at| keys::effect_due(at, DueKind::Mail, &mail.id));
     stage_due(writes, due(&before.record), due(after));
+    let fresh: Vec<_> = server_id_keys(after).collect();
+    for gone in server_id_keys(&before.record).filter(|key| !fresh.contains(key)) {
+        writes.del(gone);
+    }
+    for key in fresh {
+        writes.put(key, Vec::new());
+    }
     replace(writes, keys::mail(&after.id), Some(before.version), after)
 }
 

@@ -82,6 +82,7 @@ pub fn message(number: u64) -> MessageRecord {
         attachments: 0,
         tags: Vec::new(),
         problems: Vec::new(),
+        threading: Default::default(),
     }
 }
 

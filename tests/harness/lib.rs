@@ -10,6 +10,7 @@
 //! - [`imap_client`]: looks into a mailbox without the daemon's own IMAP code.
 //! - [`maildir`], [`vdir`]: the file-based source, sink and calendar, seen from outside.
 //! - [`mail`]: messages, and the cast of the sample inbox.
+//! - [`reading`]: what reading a message finds, beside what a person wrote down.
 //! - [`daemon`]: the `liaison` binary; [`firm`] writes its configuration, [`ask`] puts questions
 //!   to it. [`story`]: the whole way once, whatever the servers are.
 //!
@@ -43,6 +44,7 @@ pub mod net;
 pub mod process;
 pub mod proxy;
 pub mod radicale;
+pub mod reading;
 pub mod report;
 pub mod smtp_sink;
 pub mod story;

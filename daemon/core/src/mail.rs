@@ -4,7 +4,6 @@
 //! its `problems`. Everything that came from outside is cleaned here, once, so that nothing behind
 //! this border meets a control character in a name or a line break in a subject.
 
-use mail_parser::parsers::fields::thread::thread_name;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Identity, MessageKey, message_key};
@@ -26,17 +25,24 @@ mod mime;
 mod octets;
 mod problem;
 pub mod reply;
+mod smime;
+mod subject;
 pub mod thread;
+mod tnef;
+mod uuencode;
 
 pub use address::{Address, AddressError, Domain, NamedAddress, clean_text};
 pub use attachment::{AttachmentView, CalendarPart, attachment_bytes};
 pub use authenticity::{Authenticity, DkimCheck, DkimDoubt, Verdict, authenticity, judged};
-pub use automatic::{Classification, MessageClass, OutOfOffice};
+pub use automatic::{BounceKind, Classification, MessageClass, OutOfOffice};
 pub use forward::ForwardedOriginal;
 pub use inspect::inspect_json;
 pub use problem::{ParseLimits, Problem, ProblemKind};
 pub use reply::{BodyParts, Confidence, Span, SpanKind};
-pub use thread::{Standing, ThreadEvidence, new_thread_id, standing_names, thread_candidates};
+pub use subject::base_subject;
+pub use thread::{
+    Standing, ThreadEvidence, may_continue, new_thread_id, standing_names, thread_candidates,
+};
 
 pub(crate) use date::parse_date;
 
@@ -110,7 +116,7 @@ pub struct MessageView {
     pub liaison_id: Option<String>,
     /// All fields, decoded and cleaned, in order.
     pub headers: Vec<(String, String)>,
-    /// What all messages of an Outlook conversation share of Thread-Index.
+    /// What all messages of an Outlook conversation share of Thread-Index, in hexadecimal.
     pub thread_index: Option<String>,
     /// Authentication-Results fields from the top.
     pub authentication_results: Vec<AuthenticationField>,
@@ -157,13 +163,21 @@ const MAX_PROBLEMS: usize = 100;
 #[must_use]
 pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
     let (bytes, mut repairs) = octets::readable(bytes);
-    let bytes = bytes.as_ref();
-    let too_large = bytes.len() > limits.max_message_bytes;
+    let whole = bytes.as_ref();
+    let too_large = whole.len() > limits.max_message_bytes;
     let mut tree = if too_large {
-        Tree::header_only(bytes, limits)
+        Tree::header_only(whole, limits)
     } else {
-        Tree::read(bytes, limits)
+        Tree::read(whole, limits)
     };
+    // Copies of a message are equal as they came, whatever is read out of them.
+    let body = tree.parts.first().map_or(0, |root| root.header.body);
+    let hash = body_hash(whole.get(body..).unwrap_or_default());
+    let unwrapped = smime::unwrapped(whole, &tree);
+    if let Some(content) = &unwrapped {
+        tree = Tree::read(content, limits);
+    }
+    let bytes = unwrapped.as_deref().unwrap_or(whole);
     let mut problems = std::mem::take(&mut tree.problems);
     let read_something = tree
         .parts
@@ -196,10 +210,29 @@ pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
     let header = tree.parts.first().map_or(&empty, |p| &p.header);
     let mut view = header_view(header, &mut problems);
     view.truncated = too_large || tree.cut;
-    view.identity_parts.body_hash = body_hash(bytes.get(header.body..).unwrap_or_default());
+    view.identity_parts.body_hash = hash;
+    let containers = match too_large {
+        true => Vec::new(),
+        false => tnef::containers(bytes, &tree),
+    };
+    let opened = tnef::opened(&containers, &mut problems);
     if !too_large {
-        body_view(bytes, &tree, limits, &mut view, &mut problems);
+        let message = Readable {
+            bytes,
+            tree: &tree,
+            opened: &opened,
+        };
+        body_view(message, limits, &mut view, &mut problems);
     }
+    let containers = opened.iter().filter_map(|o| o.container.as_ref());
+    let outlook_class = containers.clone().find_map(|c| c.message_class.as_deref());
+    if view.subject.is_empty()
+        && let Some(subject) = containers.clone().find_map(|c| c.subject.as_deref())
+    {
+        view.subject = clean_text(subject);
+        view.base_subject = base_subject(&view.subject);
+    }
+    view.date = view.date.or(containers.clone().find_map(|c| c.sent));
     view.class = automatic::classify(&automatic::Facts {
         bytes,
         tree: &tree,
@@ -211,22 +244,36 @@ pub fn parse_message(bytes: &[u8], limits: &ParseLimits) -> MessageView {
         } else {
             &view.body.reply
         },
+        whole_text: &view.text,
         date: view.date,
         offset_minutes: view.date_offset_minutes,
+        outlook_class,
     });
     problems.truncate(MAX_PROBLEMS);
     view.problems = problems;
     view
 }
 
+/// A message as it is read.
+#[derive(Clone, Copy)]
+struct Readable<'a> {
+    bytes: &'a [u8],
+    tree: &'a Tree,
+    opened: &'a [tnef::Opened<'a>],
+}
+
 fn body_view(
-    bytes: &[u8],
-    tree: &Tree,
+    message: Readable<'_>,
     limits: &ParseLimits,
     view: &mut MessageView,
     problems: &mut Vec<Problem>,
 ) {
-    let body = body::text(bytes, tree, limits, problems);
+    let Readable {
+        bytes,
+        tree,
+        opened,
+    } = message;
+    let body = body::text((bytes, tree), opened, limits, problems);
     view.truncated |= body.cut;
     let answers = !view.in_reply_to.is_empty()
         || !view.references.is_empty()
@@ -241,8 +288,22 @@ fn body_view(
     let writing = reply::Writing { answers, name };
     view.body = reply::divide(&body.text, &body.marks, &writing);
     view.text = body.text;
-    view.attachments = attachment::list(bytes, tree, &body.used, problems);
-    view.calendar_parts = attachment::calendars(bytes, tree, problems);
+    let sources = attachment::Sources {
+        bytes,
+        tree,
+        used: &body.used,
+        opened,
+        enclosed: &body.enclosed,
+    };
+    view.attachments = attachment::list(sources, problems);
+    let to: Vec<String> = view.to.iter().map(|to| to.address.to_string()).collect();
+    let from = view.from.first().map(|from| from.address.to_string());
+    let roles = tnef::Roles {
+        from: from.as_deref(),
+        to: &to,
+        subject: &view.subject,
+    };
+    view.calendar_parts = attachment::calendars(sources, roles, problems);
     view.forwarded = forward::originals(bytes, tree, &view.text, &view.body, &view.subject);
 }
 
@@ -400,22 +461,6 @@ fn authentication_fields(header: &HeaderSection) -> Vec<AuthenticationField> {
         }
     }
     out
-}
-
-/// The base subject (RFC 5256 2.1), in the languages that mail programs write prefixes in.
-#[must_use]
-pub fn base_subject(subject: &str) -> String {
-    /// Prefixes that mail programs pile up.
-    const MAX_PREFIXES: usize = 16;
-    let mut base = subject.trim();
-    for _ in 0..MAX_PREFIXES {
-        let next = thread_name(base).trim();
-        if next.len() >= base.len() || next.is_empty() {
-            break;
-        }
-        base = next;
-    }
-    clean_text(base)
 }
 
 #[cfg(test)]

@@ -105,6 +105,21 @@ pub struct MessageRecord {
     pub tags: Vec<String>,
     /// What was wrong with it.
     pub problems: Vec<String>,
+    /// How its thread was found.
+    pub threading: Threading,
+}
+
+/// How the thread of a message was found, and which other one it may belong to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Threading {
+    /// What joined it: the word of [`crate::mail::ThreadEvidence::parts`] and what was compared,
+    /// cut; `None` when it began its thread.
+    pub by: Option<(String, String)>,
+    /// What it shares with others of Outlook's Thread-Index.
+    pub index: Option<String>,
+    /// A thread that it may belong to, as subject and people tell, and the message that they have
+    /// in common with. Weak: it makes somebody look, and nothing else follows from it.
+    pub perhaps: Option<(ThreadId, MessageKey)>,
 }
 
 impl MessageRecord {
@@ -112,6 +127,14 @@ impl MessageRecord {
     #[must_use]
     pub fn is_human(&self) -> bool {
         self.class == "human"
+    }
+
+    /// The subject under which answers without links look for it: of people's mail only, in lower
+    /// case without `Re:` and the like.
+    #[must_use]
+    pub fn sought_subject(&self) -> Option<String> {
+        let base = crate::mail::base_subject(&self.subject).to_lowercase();
+        (self.is_human() && !base.is_empty()).then_some(base)
     }
 
     /// The addresses that take part, ours and theirs.

@@ -81,6 +81,7 @@ pub(crate) fn office() -> Office {
         free_mail: Default::default(),
         forms: Default::default(),
         review_days: 3,
+        threads_by_subject: true,
         people: Default::default(),
         mailboxes: Default::default(),
         staff_route: None,
@@ -304,6 +305,7 @@ pub(crate) fn message(key: &str, class: &str) -> MessageRecord {
         attachments: 0,
         tags: Vec::new(),
         problems: Vec::new(),
+        threading: Default::default(),
     }
 }
 

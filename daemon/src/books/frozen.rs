@@ -5,7 +5,10 @@ use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle}
 use liaison_core::crm::{Kind, Source};
 use liaison_core::effect::Cause;
 use liaison_core::happening::Subject;
-use liaison_core::ids::{AccountId, CaseId, ContactId, PluginName, TaskId};
+use liaison_core::ids::{
+    AccountId, CaseId, ContactId, EffectId, MailboxId, MessageKey, PluginName, TaskId, ThreadId,
+};
+use liaison_core::message::{MessageRecord, Person, Threading};
 use liaison_core::proposal::{Fields, Value};
 use liaison_core::records::{CaseRecord, TaskRecord};
 use liaison_core::time::Timestamp;
@@ -230,6 +233,77 @@ impl From<CursorRowV1> for CursorRow {
             cursor: old.cursor,
             at: old.at,
             line,
+        }
+    }
+}
+
+/// [`MessageRecord`] before it told how its thread was found.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MessageRecordV1 {
+    key: MessageKey,
+    message_id: Option<String>,
+    thread: ThreadId,
+    mailbox: MailboxId,
+    outbound: bool,
+    historical: bool,
+    date: Timestamp,
+    received: Timestamp,
+    subject: String,
+    from: Option<Person>,
+    from_count: u32,
+    reply_to: Vec<Person>,
+    to: Vec<Person>,
+    cc: Vec<Person>,
+    references: Vec<String>,
+    class: String,
+    class_evidence: Vec<String>,
+    no_automatic_answer: bool,
+    authenticity: String,
+    out_of_office: Option<(Option<Timestamp>, bool)>,
+    effect: Option<EffectId>,
+    plugin: Option<PluginName>,
+    account: Option<AccountId>,
+    contact: Option<ContactId>,
+    content: String,
+    size: u64,
+    attachments: u32,
+    tags: Vec<String>,
+    problems: Vec<String>,
+}
+
+impl From<MessageRecordV1> for MessageRecord {
+    fn from(old: MessageRecordV1) -> MessageRecord {
+        MessageRecord {
+            key: old.key,
+            message_id: old.message_id,
+            thread: old.thread,
+            mailbox: old.mailbox,
+            outbound: old.outbound,
+            historical: old.historical,
+            date: old.date,
+            received: old.received,
+            subject: old.subject,
+            from: old.from,
+            from_count: old.from_count,
+            reply_to: old.reply_to,
+            to: old.to,
+            cc: old.cc,
+            references: old.references,
+            class: old.class,
+            class_evidence: old.class_evidence,
+            no_automatic_answer: old.no_automatic_answer,
+            authenticity: old.authenticity,
+            out_of_office: old.out_of_office,
+            effect: old.effect,
+            plugin: old.plugin,
+            account: old.account,
+            contact: old.contact,
+            content: old.content,
+            size: old.size,
+            attachments: old.attachments,
+            tags: old.tags,
+            problems: old.problems,
+            threading: Threading::default(),
         }
     }
 }

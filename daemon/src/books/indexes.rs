@@ -9,7 +9,7 @@
 //! | `account_contact`, `by_addr` | contacts |
 //! | `record_by` | core records of every kind |
 //! | `by_addr`, `by_domain` | what people decided |
-//! | `msgid`, `thread_member` | messages; of an erased one the first may stay |
+//! | `msgid`, `thread_member`, `thread_hint` | messages; of an erased one the first may stay |
 //! | `touch` | messages and activities that are contact with a customer |
 //! | `effect_due`, `effect_by_message`, `hold_by_group` | mails and holds |
 //! | `case_by_kind`, `case_by`, `timer_due`, `parked` | cases, timers, results of plugins |
@@ -35,14 +35,16 @@ use liaison_core::account::{Account, Contact, fold};
 use liaison_core::crm::Kind;
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::{AccountId, EffectId};
+use liaison_core::mail::thread::server_ids;
 use liaison_core::message::{MessageRecord, gone_why};
+use liaison_core::outbox::MailState;
 use liaison_core::records::{CaseRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 use liaison_core::touch::{Touch, touch_of_message};
 
 use super::keys::{self, DueKind};
 use super::rows::{ByAddrRow, ByDomainRow, CallEnd, EventRow, MatchRuleRow, PluginResultRow};
-use super::{Books, BooksError};
+use super::{Books, BooksError, local_part};
 use crate::outbox::due_of;
 use crate::privacy::ERASED_WHY;
 use crate::store::codec::{self, CodecError};
@@ -70,7 +72,7 @@ pub const SOURCES: [Ns; 11] = [
 ];
 
 /// Families of index rows.
-pub const INDEXES: [Ns; 17] = [
+pub const INDEXES: [Ns; 18] = [
     Ns::RecordBy,
     Ns::Touch,
     Ns::AccountExt,
@@ -80,6 +82,7 @@ pub const INDEXES: [Ns; 17] = [
     Ns::ByAddr,
     Ns::Msgid,
     Ns::ThreadMember,
+    Ns::ThreadHint,
     Ns::EffectDue,
     Ns::EffectByMessage,
     Ns::HoldByGroup,
@@ -243,8 +246,19 @@ fn of_message(message: &MessageRecord) -> Vec<Entry> {
     [Entry::bare(member)]
         .into_iter()
         .chain(id)
+        .chain(hint_keys(message).map(Entry::bare))
         .chain(of_touch(touch_of_message(message).as_ref()))
         .collect()
+}
+
+/// Keys under which answers without a link look for a message.
+pub fn hint_keys(message: &MessageRecord) -> impl Iterator<Item = Key> {
+    let (at, key) = (message.received, &message.key);
+    let index = message.threading.index.as_ref();
+    let index = index.map(|index| keys::thread_hint("index", index, at, key));
+    let subject = message.sought_subject();
+    let subject = subject.map(|subject| keys::thread_hint("subject", &subject, at, key));
+    index.into_iter().chain(subject)
 }
 
 /// The entries of a contact with a customer: by account, by each contact, by who of us it was.
@@ -277,8 +291,17 @@ pub fn mail_keys(mail: &MailEffect) -> Vec<Key> {
     let own = keys::effect_by("message-id", &mail.message_id, &mail.id);
     offers
         .chain([own])
+        .chain(server_id_keys(mail))
         .chain(cause_keys(&mail.id, &mail.cause))
         .collect()
+}
+
+/// Keys under which a mail is found by the ids that servers gave it.
+pub fn server_id_keys(mail: &MailEffect) -> impl Iterator<Item = Key> {
+    let sent = matches!(mail.state, MailState::Sent);
+    let reply = mail.last_reply.as_deref().filter(|_| sent);
+    let ids = server_ids(reply.unwrap_or_default()).into_iter();
+    ids.map(|id| keys::effect_by("server-id", local_part(&id), &mail.id))
 }
 
 /// Keys under which a hold is found all its life.
@@ -336,6 +359,7 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
         Ns::AccountContact => one(keys::indexed_contact(&key.k).map(|id| keys::contact(&id))),
         Ns::Msgid => one(keys::msgid_message(&key.k).map(|id| keys::message(&id))),
         Ns::ThreadMember => one(keys::member_message(&key.k).map(|id| keys::message(&id))),
+        Ns::ThreadHint => one(keys::hint_message(&key.k).map(|id| keys::message(&id))),
         Ns::Touch => {
             let id = keys::touch_at(&key.k)?.id;
             let activity = keys::record(Kind::Activity, &id);

@@ -314,6 +314,33 @@ pub fn thread_member(thread: &ThreadId, at: Timestamp, message: &MessageKey) -> 
         .key(Ns::ThreadMember)
 }
 
+/// A message under what answers without a link may share with it: `by` is `index` or `subject`.
+#[must_use]
+pub fn thread_hint(by: &str, what: &str, at: Timestamp, message: &MessageKey) -> Key {
+    hint(by, what)
+        .time(at)
+        .text(message.as_str())
+        .key(Ns::ThreadHint)
+}
+
+/// Messages under one hint, by time.
+#[must_use]
+pub fn thread_hints(by: &str, what: &str) -> Range {
+    hint(by, what).range(Ns::ThreadHint)
+}
+
+/// Hashed, because a subject may be long.
+fn hint(by: &str, what: &str) -> Tuple {
+    let parts = [by.as_bytes(), what.as_bytes()];
+    Tuple::new().text(&liaison_core::ids::derive("liaison thread hint 1", &parts))
+}
+
+/// The message in a key of [`thread_hints`].
+#[must_use]
+pub fn hint_message(key: &[u8]) -> Option<MessageKey> {
+    member_message(key)
+}
+
 /// What an address or an organisation (`@example.com`) is to a thread.
 #[must_use]
 pub fn thread_party(thread: &ThreadId, name: &str) -> Key {

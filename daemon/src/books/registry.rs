@@ -91,6 +91,7 @@ pub fn has_records(ns: Ns) -> bool {
             | Ns::Locator
             | Ns::Msgid
             | Ns::ThreadMember
+            | Ns::ThreadHint
             | Ns::ThreadParty
             | Ns::EventSeen
             | Ns::PluginKv

@@ -507,7 +507,7 @@ pub struct MatchRuleRow {
 // 9 belongs to what the store says of itself. How a shape is changed: ARCHITECTURE, section 6.
 records! {
     3 VersionsRow = 1;
-    10 MessageRecord = 1;
+    10 MessageRecord = 2 from { 1 => frozen::MessageRecordV1 };
     11 ThreadRecord = 1;
     12 DeliveryRow = 1;
     13 CursorRow = 2 from { 1 => frozen::CursorRowV1 };

@@ -319,6 +319,7 @@ fn nobody() -> Result<Office, Failure> {
         free_mail: Default::default(),
         forms: Default::default(),
         review_days: 3,
+        threads_by_subject: true,
         people: Default::default(),
         mailboxes: Default::default(),
         staff_route: None,

@@ -42,6 +42,8 @@ fn message(why: &Value, out: &mut String) {
             ("Class", "/class"),
             ("Because", "/class_evidence"),
             ("Authenticity", "/authenticity"),
+            ("Thread by", "/thread_by"),
+            ("Perhaps of", "/thread_perhaps"),
             ("Ours", "/outbound"),
             ("History", "/historical"),
             ("Tags", "/tags"),

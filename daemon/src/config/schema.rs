@@ -74,6 +74,8 @@ pub(super) struct RawFirm {
     pub form_senders: Vec<String>,
     #[serde(default = "default_review_days")]
     pub review_days: u32,
+    #[serde(default = "default_enabled")]
+    pub threads_by_subject: bool,
     #[serde(default = "default_hours")]
     pub working_hours: RawHours,
     #[serde(default)]

@@ -4,12 +4,10 @@ use liaison_core::account::matching::sender::Senders;
 use liaison_core::account::matching::{FreeMail, Match, Sender, ThreadAffinity};
 use liaison_core::ids::{AccountId, MessageKey, ThreadId, derive};
 use liaison_core::mail::address::{Address, NamedAddress};
-use liaison_core::mail::{
-    MessageView, Standing, ThreadEvidence, judged, new_thread_id, thread_candidates,
-};
+use liaison_core::mail::{MessageView, Standing, ThreadEvidence, judged};
 use liaison_core::message::{
     ADDRESSES_MAX, MESSAGE_ID_BYTES_MAX, MessageRecord, Person, SUBJECT_CHARS_MAX, ThreadRecord,
-    cut, cut_references, cut_text,
+    Threading, cut, cut_bytes, cut_references, cut_text,
 };
 use liaison_core::outbox::MailState;
 use liaison_core::time::{DAY_MS, Timestamp};
@@ -21,6 +19,9 @@ use crate::books::BooksError;
 use crate::privacy::remains;
 use crate::source::{Batch, BatchMode, Content, FolderRole};
 use crate::store::{VALUE_BYTES_MAX, codec};
+
+/// Longest evidence of a thread that is kept.
+const EVIDENCE_BYTES_MAX: usize = 120;
 
 /// Most problems and evidence lines kept of a message, and the longest in characters.
 const LINES_MAX: (usize, usize) = (5, 160);
@@ -36,11 +37,17 @@ impl Taking<'_> {
             Ok(view) => view,
             Err(reason) => return Ok((unreadable(batch, item, reason), None)),
         };
-        let (thread, thread_evidence) = self.thread_of(view).await?;
+        let found = self.thread_of(item, view).await?;
         let whose = self
-            .matched(item, view, (&thread, thread_evidence.as_ref()))
+            .matched(item, view, (&found.thread, found.evidence.as_ref()))
             .await?;
-        let mut record = record(batch, item, view, thread);
+        let mut record = record(batch, item, view, found.thread);
+        let by = found.evidence.as_ref().map(ThreadEvidence::parts);
+        record.threading = Threading {
+            by: by.map(|(by, what)| (by.to_owned(), cut_bytes(what, EVIDENCE_BYTES_MAX))),
+            index: view.thread_index.clone(),
+            perhaps: found.perhaps,
+        };
         let stays = |person: &Person| !item.erased.people.contains(&person.email);
         for people in [&mut record.to, &mut record.cc, &mut record.reply_to] {
             people.retain(stays);
@@ -72,41 +79,6 @@ impl Taking<'_> {
         let mut message = record(self.batch, item, view, thread);
         message.historical = self.batch.mode == BatchMode::History;
         (remains(message), view.message_id.clone())
-    }
-
-    /// The thread by the strongest evidence at hand, else a new one.
-    async fn thread_of(
-        &self,
-        view: &MessageView,
-    ) -> Result<(ThreadId, Option<ThreadEvidence>), BooksError> {
-        for evidence in thread_candidates(view) {
-            let found = match &evidence {
-                ThreadEvidence::InReplyTo(id) | ThreadEvidence::Reference(id) => {
-                    self.thread_of_id(id).await?
-                }
-                // Outlook's index and equal subjects are weak: they join only by a link.
-                ThreadEvidence::ThreadIndex(_) | ThreadEvidence::BaseSubject(_) => None,
-            };
-            if let Some(thread) = found {
-                return Ok((thread, Some(evidence)));
-            }
-        }
-        Ok((new_thread_id(view), None))
-    }
-
-    async fn thread_of_id(&self, id: &str) -> Result<Option<ThreadId>, BooksError> {
-        // A mail of ours first: nobody else can have an id of our outbox.
-        if let Some(effect) = self.books.mail_by_message_id(id).await?
-            && let Some(mail) = self.books.mail(&effect).await?
-            && let Some(thread) = mail.cause.subject.thread
-        {
-            return Ok(Some(thread));
-        }
-        Ok(self
-            .books
-            .message_by_id(id)
-            .await?
-            .map(|message| message.thread))
     }
 
     /// Whom the message is about: the sender, or the first outside recipient of mail of ours.
@@ -284,6 +256,7 @@ fn record(batch: &Batch, item: &Prepared, view: &MessageView, thread: ThreadId) 
         attachments: u32::try_from(view.attachments.len()).unwrap_or(u32::MAX),
         tags: Vec::new(),
         problems,
+        threading: Threading::default(),
     }
 }
 
@@ -367,6 +340,7 @@ fn unreadable(batch: &Batch, item: &Prepared, reason: &str) -> MessageRecord {
         attachments: 0,
         tags: Vec::new(),
         problems: vec![cut_text(reason, LINES_MAX.1)],
+        threading: Threading::default(),
     }
 }
 

@@ -12,6 +12,7 @@ use liaison_core::ids::{EffectId, MessageKey};
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::time::Timestamp;
 
+use crate::books::indexes::{hint_keys, server_id_keys};
 use crate::books::rows::{EventBody, EventRow, LedgerRow, OutcomeRow, TimelineRow};
 use crate::books::{Books, BooksError, keys};
 use crate::store::codec::Record;
@@ -232,6 +233,7 @@ async fn rows_of_mail(books: &Books, mail: &MailEffect) -> Result<Vec<Key>, Book
     let mut rows = rows_of_effect(books, &mail.id, &mail.cause).await?;
     let by = |by, what: &str| keys::effect_by(by, what, &mail.id);
     rows.extend([keys::mail(&mail.id), by("message-id", &mail.message_id)]);
+    rows.extend(server_id_keys(mail));
     rows.extend(mail.requires.iter().map(|hold| by("hold", hold.as_str())));
     Ok(rows)
 }
@@ -257,6 +259,7 @@ async fn rows_of_message(books: &Books, message: &MessageRecord) -> Result<Vec<K
             .as_ref()
             .map(|id| keys::msgid(id, &message.key)),
     );
+    rows.extend(hint_keys(message));
     rows.extend(all_under(books, keys::deliveries(&message.key)).await?);
     for event_key in [message.key.0.clone(), format!("sent {}", message.key)] {
         let Some(outcome) = books.outcome(&event_key).await? else {

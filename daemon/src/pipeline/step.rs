@@ -28,6 +28,9 @@ const TIMERS_PER_PASS: usize = 32;
 /// Tries of one commit that meets others; every event of the log meets the same counter.
 const CONFLICTS_MAX: u32 = 100;
 
+/// Why a message that names no mail of a thread is not taken for an answer in it.
+const WEAK: &str = "only its subject and the people tell that it belongs there";
+
 /// What a message of a person means for a mail that waits in its thread.
 enum Meaning {
     /// Nothing.
@@ -181,23 +184,38 @@ impl Pipeline {
         if !from_us && !from_them {
             return Ok(());
         }
+        if let Some((thread, _)) = &message.threading.perhaps {
+            for id in self.books.effects_of_thread(thread).await? {
+                self.react_to(&id, message, (Standing::Outsider, Some(WEAK)))
+                    .await?;
+            }
+        }
         let standing = self.standing_of(message).await?;
         let matched = self.match_of_message(message).await?;
         let doubt = matched.doubt().filter(|_| from_them);
         let doubt = doubt.map(|doubt| doubt.text.as_str());
         for id in self.books.effects_of_thread(&message.thread).await? {
-            let mut conflicts = 0;
-            loop {
-                match self.react(&id, message, (standing, doubt)).await {
-                    Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => {
-                        conflicts = conflicts.saturating_add(1);
-                        tokio::task::yield_now().await;
-                    }
-                    result => break result?,
-                }
-            }
+            self.react_to(&id, message, (standing, doubt)).await?;
         }
         Ok(())
+    }
+
+    async fn react_to(
+        &self,
+        id: &EffectId,
+        message: &MessageRecord,
+        (standing, doubt): (Standing, Option<&str>),
+    ) -> Result<(), BooksError> {
+        let mut conflicts = 0;
+        loop {
+            match self.react(id, message, (standing, doubt)).await {
+                Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => {
+                    conflicts = conflicts.saturating_add(1);
+                    tokio::task::yield_now().await;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// What the sender of a message is to its thread; of ours: a party.

@@ -5,6 +5,7 @@ pub(crate) mod house;
 mod once;
 mod senders;
 mod theirs;
+mod threads;
 mod told;
 mod trust;
 

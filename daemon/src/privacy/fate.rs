@@ -16,7 +16,7 @@ use liaison_core::crm::CrmRecord;
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::ids::ThreadId;
-use liaison_core::message::{MessageRecord, ThreadRecord, gone};
+use liaison_core::message::{MessageRecord, ThreadRecord, Threading, gone};
 use liaison_core::outbox::MailState;
 use liaison_core::proposal::Value as FieldValue;
 use liaison_core::records::TaskRecord;
@@ -114,6 +114,9 @@ impl Traces {
                 let message = keys::member_message(&key.k).map(|message| message.0);
                 removed(self.has(message) || self.in_thread(&mut parts))
             }
+            Ns::ThreadHint => {
+                removed(self.has(keys::hint_message(&key.k).map(|message| message.0)))
+            }
             Ns::Proposal | Ns::Parked => {
                 removed(parts.u64().is_ok_and(|seq| self.events.contains(&seq)))
             }
@@ -133,8 +136,9 @@ impl Traces {
             Ns::EffectDue => self.due(key),
             Ns::EffectByMessage => {
                 let effect = keys::indexed_effect(&key.k).map(|id| id.0);
-                let by_thread = parts.text().is_ok_and(|by| by == "thread");
-                removed(by_thread && self.has(effect))
+                let by = parts.text().unwrap_or_default();
+                let (by_thread, by_server) = (by == "thread", by == "server-id");
+                removed((by_thread || by_server) && self.has(effect))
             }
             Ns::PluginKv => removed(self.is_remembered(key, value)),
             Ns::Timeline => {
@@ -482,6 +486,7 @@ pub fn remains(row: MessageRecord) -> MessageRecord {
         attachments: 0,
         tags: Vec::new(),
         problems: Vec::new(),
+        threading: Threading::default(),
         ..row
     }
 }

@@ -326,6 +326,7 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::Account,
     Ns::AccountContact,
     Ns::ThreadMember,
+    Ns::ThreadHint,
     Ns::Thread,
     Ns::Msgid,
     Ns::Message,

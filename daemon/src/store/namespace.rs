@@ -102,6 +102,7 @@ families! {
     47 Merge "merge" "Which records took the place of others, and what they got by it.";
     48 CaseIndex "case_index" "Which fields of all cases of a kind have an index.";
     49 CaseBy "case_by" "Cases by the value of a field (index).";
+    55 ThreadHint "thread_hint" "Messages by Thread-Index and by subject (index).";
 }
 
 impl fmt::Display for Ns {

@@ -1,11 +1,14 @@
 //! Attached files and calendar objects.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::address::clean_text;
 use super::automatic::method_line;
 use super::mime::{Part, Tree};
-use super::{ParseLimits, Problem, ProblemKind};
+use super::tnef::{self, Opened};
+use super::{ParseLimits, Problem, ProblemKind, uuencode};
 
 /// Bytes of a file name; file systems take 255.
 const MAX_FILE_NAME_BYTES: usize = 200;
@@ -40,24 +43,57 @@ pub struct CalendarPart {
     pub text: String,
 }
 
-/// Indexes of the parts that are attachments, in order.
-fn indexes(tree: &Tree, used: &[usize]) -> Vec<usize> {
-    let alternative = |part: &Part| {
-        part.parent
-            .and_then(|p| tree.parts.get(p))
-            .is_some_and(|p| p.is("multipart/alternative"))
-    };
-    tree.parts
-        .iter()
-        .enumerate()
-        .filter(|(at, part)| {
-            let named = part.raw_file_name().is_some() || part.disposition.value == "attachment";
-            let other_form =
-                alternative(part) && !named && (part.content_type.value.starts_with("text/"));
-            !part.is_multipart() && !used.contains(at) && !other_form && !is_empty_root(*at, part)
-        })
-        .map(|(at, _)| at)
-        .collect()
+/// Everything in a message in which files lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) tree: &'a Tree,
+    /// Parts whose text was taken.
+    pub(crate) used: &'a [usize],
+    pub(crate) opened: &'a [Opened<'a>],
+    pub(crate) enclosed: &'a [uuencode::File],
+}
+
+/// Where an attachment lies.
+#[derive(Debug, Clone, Copy)]
+enum Place<'a> {
+    Part(&'a Part),
+    /// In an Outlook container.
+    Container(&'a tnef::File<'a>),
+    /// In the text, uuencoded.
+    Text(&'a uuencode::File),
+}
+
+impl<'a> Sources<'a> {
+    /// The attachments in order. A container that was read whole is no attachment, but what it
+    /// holds is.
+    fn places(self) -> Vec<Place<'a>> {
+        let mut out = Vec::new();
+        for (at, part) in self.tree.parts.iter().enumerate() {
+            if !self.is_attachment(at, part) {
+                continue;
+            }
+            let opened = self.opened.iter().find(|opened| opened.part == at);
+            let container = opened.and_then(|opened| opened.container.as_ref());
+            if container.is_none_or(|container| !container.faults.is_empty()) {
+                out.push(Place::Part(part));
+            }
+            let files = container.map(|container| container.files.iter());
+            out.extend(files.into_iter().flatten().map(Place::Container));
+        }
+        out.extend(self.enclosed.iter().map(Place::Text));
+        out
+    }
+
+    fn is_attachment(self, at: usize, part: &Part) -> bool {
+        let alternative = part
+            .parent
+            .and_then(|p| self.tree.parts.get(p))
+            .is_some_and(|p| p.is("multipart/alternative"));
+        let named = part.raw_file_name().is_some() || part.disposition.value == "attachment";
+        let other_form = alternative && !named && part.content_type.value.starts_with("text/");
+        !part.is_multipart() && !self.used.contains(&at) && !other_form && !is_empty_root(at, part)
+    }
 }
 
 /// A message whose header says text but which has no body attaches nothing.
@@ -65,55 +101,120 @@ fn is_empty_root(at: usize, part: &Part) -> bool {
     at == 0 && part.body.is_empty()
 }
 
-pub(crate) fn list(
-    bytes: &[u8],
-    tree: &Tree,
-    used: &[usize],
-    problems: &mut Vec<Problem>,
-) -> Vec<AttachmentView> {
-    let mut out = Vec::new();
-    for part in indexes(tree, used)
-        .into_iter()
-        .filter_map(|at| tree.parts.get(at))
-    {
-        let decoded = part.decoded(bytes);
-        let content_id = part
-            .header
-            .text("Content-ID")
-            .map(|id| id.trim_matches(['<', '>']).to_owned());
-        if part.is("application/ms-tnef") {
-            problems.push(Problem::new(
-                ProblemKind::Tnef,
-                "an Outlook container (winmail.dat) was not opened",
-            ));
+impl<'a> Place<'a> {
+    fn bytes(self, message: &[u8]) -> Cow<'a, [u8]> {
+        match self {
+            Place::Part(part) => Cow::Owned(part.decoded(message)),
+            Place::Container(file) => Cow::Borrowed(file.bytes),
+            Place::Text(file) => Cow::Borrowed(&file.bytes),
         }
-        if part.is("application/pkcs7-mime")
-            || part.is("application/x-pkcs7-mime")
-            || part.is("application/pgp-encrypted")
-        {
-            problems.push(Problem::new(
-                ProblemKind::Encrypted,
-                "the message is encrypted and was not opened",
-            ));
-        }
-        out.push(AttachmentView {
-            filename: part.raw_file_name().and_then(|name| safe_file_name(&name)),
-            media_type: clean_text(&part.content_type.value),
-            size: decoded.len(),
-            hash: blake3::hash(&decoded).to_hex().to_string(),
-            inline: part.disposition.value == "inline"
-                || (content_id.is_some() && part.disposition.value != "attachment"),
-            content_id,
-        });
     }
-    out
+
+    fn view(self, message: &[u8]) -> AttachmentView {
+        let bytes = self.bytes(message);
+        let (name, media_type, content_id) = match self {
+            Place::Part(part) => (
+                part.raw_file_name(),
+                Some(part.content_type.value.clone()),
+                part.header.text("Content-ID"),
+            ),
+            Place::Container(file) => (
+                file.name.clone(),
+                file.media_type.clone(),
+                file.content_id.clone(),
+            ),
+            Place::Text(file) => (Some(file.name.clone()), None, None),
+        };
+        let inline = match self {
+            Place::Part(part) => {
+                part.disposition.value == "inline"
+                    || (content_id.is_some() && part.disposition.value != "attachment")
+            }
+            Place::Container(file) => file.inline,
+            Place::Text(_) => false,
+        };
+        let filename = name.and_then(|name| safe_file_name(&name));
+        let media_type = media_type.unwrap_or_else(|| {
+            let name = filename.as_deref().unwrap_or_default();
+            media_type_of(name).to_owned()
+        });
+        AttachmentView {
+            filename,
+            media_type: clean_text(&media_type),
+            size: bytes.len(),
+            hash: blake3::hash(&bytes).to_hex().to_string(),
+            inline,
+            content_id: content_id.map(|id| clean_text(id.trim_matches(['<', '>']))),
+        }
+    }
 }
 
+/// The type that a file's name stands for, where nobody said one.
+fn media_type_of(name: &str) -> &'static str {
+    const TYPES: &[(&str, &str)] = &[
+        ("pdf", "application/pdf"),
+        ("doc", "application/msword"),
+        (
+            "docx",
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        ),
+        ("xls", "application/vnd.ms-excel"),
+        (
+            "xlsx",
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        ),
+        ("zip", "application/zip"),
+        ("txt", "text/plain"),
+        ("csv", "text/csv"),
+        ("html", "text/html"),
+        ("ics", "text/calendar"),
+        ("vcf", "text/vcard"),
+        ("png", "image/png"),
+        ("gif", "image/gif"),
+        ("jpg", "image/jpeg"),
+        ("jpeg", "image/jpeg"),
+    ];
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    TYPES
+        .iter()
+        .find(|(known, _)| extension.is_some_and(|e| e.eq_ignore_ascii_case(known)))
+        .map_or("application/octet-stream", |(_, kind)| kind)
+}
+
+pub(crate) fn list(sources: Sources<'_>, problems: &mut Vec<Problem>) -> Vec<AttachmentView> {
+    let places = sources.places();
+    let sealed = places.iter().any(|place| match place {
+        Place::Part(part) => {
+            part.is("application/pkcs7-mime")
+                || part.is("application/x-pkcs7-mime")
+                || part.is("application/pgp-encrypted")
+        }
+        _ => false,
+    });
+    if sealed {
+        problems.push(Problem::new(
+            ProblemKind::Encrypted,
+            "the message is encrypted and was not opened",
+        ));
+    }
+    places
+        .into_iter()
+        .map(|place| place.view(sources.bytes))
+        .collect()
+}
+
+/// Calendar objects, also those that exist as Outlook's properties only.
 pub(crate) fn calendars(
-    bytes: &[u8],
-    tree: &Tree,
+    sources: Sources<'_>,
+    roles: tnef::Roles<'_>,
     problems: &mut Vec<Problem>,
 ) -> Vec<CalendarPart> {
+    let Sources {
+        bytes,
+        tree,
+        opened,
+        ..
+    } = sources;
     let wanted = tree
         .parts
         .iter()
@@ -131,6 +232,19 @@ pub(crate) fn calendars(
             out.push(CalendarPart { method, text });
         }
     }
+    let containers = opened.iter().filter_map(|o| o.container.as_ref());
+    let meeting = containers.filter_map(|c| c.meeting.as_ref()).next();
+    if let Some(meeting) = meeting.filter(|_| out.is_empty()) {
+        if meeting.recurs {
+            let detail =
+                "the meeting in the Outlook container recurs: only its first time was read";
+            problems.push(Problem::new(ProblemKind::Tnef, detail));
+        }
+        out.push(CalendarPart {
+            method: Some(meeting.method.to_owned()),
+            text: meeting.calendar(roles),
+        });
+    }
     out
 }
 
@@ -141,11 +255,25 @@ pub fn attachment_bytes(bytes: &[u8], limits: &ParseLimits, index: usize) -> Opt
         return None;
     }
     let (bytes, _) = super::octets::readable(bytes);
-    let bytes = bytes.as_ref();
-    let tree = Tree::read(bytes, limits);
-    let used = super::body::text(bytes, &tree, limits, &mut Vec::new()).used;
-    let part = tree.parts.get(*indexes(&tree, &used).get(index)?)?;
-    Some(part.decoded(bytes))
+    let mut bytes = bytes.as_ref();
+    let mut tree = Tree::read(bytes, limits);
+    let unwrapped = super::smime::unwrapped(bytes, &tree);
+    if let Some(content) = &unwrapped {
+        bytes = content;
+        tree = Tree::read(bytes, limits);
+    }
+    let containers = tnef::containers(bytes, &tree);
+    let opened = tnef::opened(&containers, &mut Vec::new());
+    let body = super::body::text((bytes, &tree), &opened, limits, &mut Vec::new());
+    let sources = Sources {
+        bytes,
+        tree: &tree,
+        used: &body.used,
+        opened: &opened,
+        enclosed: &body.enclosed,
+    };
+    let place = sources.places().into_iter().nth(index)?;
+    Some(place.bytes(bytes).into_owned())
 }
 
 /// The last component, without what file systems and shells trip over.

@@ -3,7 +3,8 @@
 use super::address::is_unsafe;
 use super::html::{self, Mark, MarkedLine};
 use super::mime::{Part, Tree};
-use super::{ParseLimits, Problem, ProblemKind, flowed};
+use super::tnef::{Container, Opened};
+use super::{ParseLimits, Problem, ProblemKind, flowed, uuencode};
 
 /// The text with what HTML said about its lines.
 #[derive(Debug, Default)]
@@ -14,12 +15,15 @@ pub(crate) struct BodyText {
     /// Parts that the text came from.
     pub(crate) used: Vec<usize>,
     pub(crate) cut: bool,
+    /// Files that stood in the text, uuencoded.
+    pub(crate) enclosed: Vec<uuencode::File>,
 }
 
 /// Reads the text: in an alternative the plain form, HTML where there is no other.
+/// The body in an Outlook container counts where there is no other.
 pub(crate) fn text(
-    bytes: &[u8],
-    tree: &Tree,
+    (bytes, tree): (&[u8], &Tree),
+    opened: &[Opened<'_>],
     limits: &ParseLimits,
     problems: &mut Vec<Problem>,
 ) -> BodyText {
@@ -30,13 +34,31 @@ pub(crate) fn text(
         problems,
         left: limits.max_text_bytes,
         cut: false,
+        enclosed: Vec::new(),
     };
-    let pieces = chooser.pieces(0);
+    let mut pieces = chooser.pieces(0);
+    if pieces.iter().all(Piece::is_blank) {
+        let containers = opened
+            .iter()
+            .filter_map(|o| Some((o.part, o.container.as_ref()?)));
+        let found = containers
+            .filter_map(|(part, container)| chooser.container(part, container))
+            .next();
+        if found.is_some() {
+            pieces.iter_mut().for_each(|blank| blank.lines.clear());
+        }
+        pieces.extend(found);
+    }
     let cut = chooser.cut;
+    let enclosed = chooser.enclosed;
+    let boxed = |part: &usize| opened.iter().any(|o| o.part == *part);
     let mut lines: Vec<MarkedLine> = Vec::new();
     let mut used = Vec::new();
     for piece in pieces {
-        used.push(piece.part);
+        // The container's files are still to be listed.
+        if !boxed(&piece.part) {
+            used.push(piece.part);
+        }
         if !lines.is_empty() && !piece.lines.is_empty() {
             lines.push((String::new(), Mark::None));
         }
@@ -52,6 +74,7 @@ pub(crate) fn text(
         marks,
         used,
         cut,
+        enclosed,
     }
 }
 
@@ -74,6 +97,7 @@ struct Chooser<'a> {
     problems: &'a mut Vec<Problem>,
     left: usize,
     cut: bool,
+    enclosed: Vec<uuencode::File>,
 }
 
 impl Chooser<'_> {
@@ -140,7 +164,20 @@ impl Chooser<'_> {
         if !readable || (file && at != 0) {
             return None;
         }
-        let mut text = part.text(self.bytes, self.problems);
+        let text = part.text(self.bytes, self.problems);
+        let mut text = self.within_limit(text);
+        if !html {
+            text = uuencode::take(text, &mut self.enclosed);
+        }
+        let lines = if html {
+            html::to_lines(&text)
+        } else {
+            plain_lines(part, &text)
+        };
+        Some(piece(at, lines, html))
+    }
+
+    fn within_limit(&mut self, mut text: String) -> String {
         if text.len() > self.left {
             text.truncate(text.floor_char_boundary(self.left));
             if !self.cut {
@@ -154,21 +191,29 @@ impl Chooser<'_> {
             self.cut = true;
         }
         self.left = self.left.saturating_sub(text.len());
-        let lines = if html {
-            html::to_lines(&text)
-        } else {
-            plain_lines(part, &text)
-        };
-        let lines = lines
-            .into_iter()
-            .map(|(line, mark)| (clean_line(line), mark))
-            .collect();
-        Some(Piece {
-            part: at,
-            lines,
-            html,
-        })
+        text
     }
+
+    /// The body in a container, if it has one.
+    fn container(&mut self, at: usize, container: &Container<'_>) -> Option<Piece> {
+        if let Some(text) = &container.text {
+            let text = text.replace("\r\n", "\n").replace('\r', "\n");
+            let text = self.within_limit(text);
+            let lines = text.split('\n');
+            let lines = lines.map(|line| (line.to_owned(), Mark::None)).collect();
+            return Some(piece(at, lines, false));
+        }
+        let html = self.within_limit(container.html.clone()?);
+        Some(piece(at, html::to_lines(&html), true))
+    }
+}
+
+fn piece(part: usize, lines: Vec<MarkedLine>, html: bool) -> Piece {
+    let lines = lines
+        .into_iter()
+        .map(|(line, mark)| (clean_line(line), mark))
+        .collect();
+    Piece { part, lines, html }
 }
 
 fn plain_lines(part: &Part, text: &str) -> Vec<MarkedLine> {

@@ -175,6 +175,7 @@ pub(crate) fn divide(text: &str, marks: &[Mark], writing: &Writing<'_>) -> BodyP
         .collect();
     mark_fenced(&mut lines);
     let quote = quote::classify(&mut lines, writing.answers);
+    keep_named_comments(&mut lines, writing.name);
     let signature = signature::classify(&mut lines, writing.name);
     give_blanks_to_neighbours(&mut lines);
     assemble(text, &lines, quote.min(signature))
@@ -204,6 +205,26 @@ fn mark_fenced(lines: &mut [Line<'_>]) {
             if line.mark == Mark::None {
                 line.mark = Mark::Written;
             }
+        }
+    }
+}
+
+/// Outlook can put the writer's name before what is written into the text that is answered
+/// (`[Alice Example] Yes.`).
+fn keep_named_comments(lines: &mut [Line<'_>], name: Option<&str>) {
+    let Some(name) = name.map(folded).filter(|name| !name.trim().is_empty()) else {
+        return;
+    };
+    let first = name.split_whitespace().next().unwrap_or_default();
+    for line in lines.iter_mut() {
+        if line.kind != SpanKind::Quoted || line.is_prefixed() {
+            continue;
+        }
+        let marked = line.text.trim_start().strip_prefix('[');
+        let marked = marked.and_then(|rest| rest.split_once(']'));
+        let by = marked.filter(|(_, said)| !said.trim().is_empty());
+        if by.is_some_and(|(by, _)| [name.trim(), first].contains(&folded(by).trim())) {
+            line.kind = SpanKind::Reply;
         }
     }
 }

@@ -4,15 +4,26 @@ use serde::{Deserialize, Serialize};
 
 use super::MessageView;
 use super::address::Address;
+use super::charset::TransferEncoding;
 use crate::account::free_mail::FreeMail;
 use crate::account::matching::registrable;
 use crate::ids::{ThreadId, derive};
+use crate::message::MESSAGE_ID_BYTES_MAX;
+use crate::time::{DAY_MS, Timestamp};
 
 /// Ids kept from either end of a long References field.
 pub const MAX_REFERENCES_PER_END: usize = 20;
-/// Base64 characters of the 22 bytes that name a conversation in Outlook's Thread-Index; the last
-/// two of them depend on what follows and are left out.
-const THREAD_INDEX_CHARS: usize = 28;
+/// Octets of Thread-Index that name an Outlook conversation: a mark, the time, a GUID (MS-OXOMSG
+/// 2.2.1.3); each answer adds five behind them.
+const THREAD_INDEX_BYTES: usize = 22;
+/// The mark with which they begin.
+const THREAD_INDEX_MARK: u8 = 1;
+/// Characters of an id of a server's own making; shorter ones are queue ids, which come again.
+const MIN_SERVER_ID_CHARS: usize = 20;
+/// Ids taken from one answer of a server.
+const MAX_SERVER_IDS: usize = 4;
+/// How long after a message one with its subject alone may belong to it.
+pub const WEAK_WINDOW_MS: i64 = 14 * DAY_MS;
 
 /// One thing by which a thread may be found, strongest first in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,10 +33,27 @@ pub enum ThreadEvidence {
     InReplyTo(String),
     /// A Message-ID from References.
     Reference(String),
+    /// The Message-ID of the mail that a delivery report is about.
+    Bounced(String),
     /// The prefix of Thread-Index that all messages of an Outlook conversation share.
     ThreadIndex(String),
-    /// The base subject (RFC 5256 2.1): too weak to join by, shown only.
+    /// The base subject (RFC 5256 2.1) of what says that it is an answer. Weak: with the same
+    /// people within [`WEAK_WINDOW_MS`] it tells where a message may belong, and joins nothing.
     BaseSubject(String),
+}
+
+impl ThreadEvidence {
+    /// The word under which it is kept, and what was compared.
+    #[must_use]
+    pub fn parts(&self) -> (&'static str, &str) {
+        match self {
+            ThreadEvidence::InReplyTo(id) => ("in_reply_to", id),
+            ThreadEvidence::Reference(id) => ("reference", id),
+            ThreadEvidence::Bounced(id) => ("bounced", id),
+            ThreadEvidence::ThreadIndex(prefix) => ("thread_index", prefix),
+            ThreadEvidence::BaseSubject(subject) => ("base_subject", subject),
+        }
+    }
 }
 
 /// What an address is to a conversation.
@@ -104,7 +132,8 @@ pub fn cap_references(ids: &[String]) -> Vec<String> {
 /// By what the thread may be found, in the order in which to look.
 ///
 /// Every id comes once; the message's own id, which looping programs put there, never. The base
-/// subject comes last, and only where the subject or the header says that this is an answer.
+/// subject comes last, only where the subject or the header says that this is an answer, and never
+/// for automatic mail: programs write the same subject again and again.
 #[must_use]
 pub fn thread_candidates(view: &MessageView) -> Vec<ThreadEvidence> {
     let mut seen: Vec<&str> = view.message_id.as_deref().into_iter().collect();
@@ -122,16 +151,73 @@ pub fn thread_candidates(view: &MessageView) -> Vec<ThreadEvidence> {
             out.push(ThreadEvidence::Reference(id.clone()));
         }
     }
+    let bounced = view.class.bounce.as_ref();
+    let bounced = bounced.and_then(|report| report.original_message_id.as_ref());
+    if let Some(id) = bounced.filter(|id| !seen.contains(&id.as_str())) {
+        out.push(ThreadEvidence::Bounced(id.clone()));
+    }
     if let Some(prefix) = &view.thread_index {
         out.push(ThreadEvidence::ThreadIndex(prefix.clone()));
     }
-    let answers = !out.is_empty() || view.base_subject != view.subject;
-    if answers && !view.base_subject.is_empty() {
+    let answers = !out.is_empty() || view.base_subject != view.subject.trim();
+    if answers && !view.base_subject.is_empty() && !view.class.class.is_automatic() {
         out.push(ThreadEvidence::BaseSubject(
             view.base_subject.to_lowercase(),
         ));
     }
     out
+}
+
+/// Whether a message may belong to the conversation of an earlier one with its base subject: its
+/// sender took part in that one, so did somebody it is written to, and not too long ago.
+///
+/// `earlier` are the addresses of the earlier message; both times are those of arrival.
+#[must_use]
+pub fn may_continue(
+    view: &MessageView,
+    received: Timestamp,
+    (earlier, at): (&[&str], Timestamp),
+) -> bool {
+    let took_part = |address: &Address| {
+        let own = address.key();
+        let base = address.without_tag().map(|base| base.key());
+        earlier
+            .iter()
+            .any(|other| *other == own || base.as_deref() == Some(other))
+    };
+    let apart = received.since(at);
+    let from = view.from.first();
+    (0..=WEAK_WINDOW_MS).contains(&apart)
+        && from.is_some_and(|from| took_part(&from.address))
+        && view
+            .to
+            .iter()
+            .chain(&view.cc)
+            .any(|to| from.is_none_or(|from| from.address != to.address) && took_part(&to.address))
+}
+
+/// The ids that a mail got on its way, as the server's answer to it tells: some replace the
+/// Message-ID (`250 2.0.0 OK <id@example.outlook.com>`, `250 Ok 0102018e...-000000`), and answers
+/// name theirs. Without brackets; of the second kind the part before the `@`.
+#[must_use]
+pub fn server_ids(reply: &str) -> Vec<String> {
+    let plain = |word: &str| {
+        let word = word.trim_matches(['<', '>', ',', ';', '(', ')', '[', ']', '.']);
+        let long = word.len() >= MIN_SERVER_ID_CHARS && word.len() <= MESSAGE_ID_BYTES_MAX;
+        let spelled = word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.@+=$".contains(c));
+        let counted = word.chars().any(|c| c.is_ascii_digit());
+        (long && spelled && counted && !word.contains('=')).then(|| word.to_owned())
+    };
+    if !reply.trim_start().starts_with('2') {
+        return Vec::new();
+    }
+    reply
+        .split_whitespace()
+        .filter_map(plain)
+        .take(MAX_SERVER_IDS)
+        .collect()
 }
 
 /// The id of the thread that this message starts, or would have started.
@@ -156,14 +242,22 @@ pub fn new_thread_id(view: &MessageView) -> ThreadId {
     }
 }
 
-/// The shared prefix of a Thread-Index field, `None` when it is too short to hold one.
+/// What all messages of a conversation share of Thread-Index, in hexadecimal; `None` when the field
+/// is too short to hold it or no index at all.
 pub(crate) fn thread_index_prefix(value: &str) -> Option<String> {
     let compact: String = value.chars().filter(|c| !c.is_whitespace()).collect();
     let base64 = compact
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
-    let long_enough = compact.len() >= THREAD_INDEX_CHARS;
-    (base64 && long_enough).then(|| compact.chars().take(THREAD_INDEX_CHARS).collect())
+    let octets = TransferEncoding::Base64.decode(compact.as_bytes());
+    let shared = octets.get(..THREAD_INDEX_BYTES)?;
+    // All octets alike are what broken programs write.
+    let varied = shared
+        .iter()
+        .skip(1)
+        .any(|octet| Some(octet) != shared.get(1));
+    let fits = base64 && varied && shared.first() == Some(&THREAD_INDEX_MARK);
+    fits.then(|| shared.iter().map(|octet| format!("{octet:02x}")).collect())
 }
 
 #[cfg(test)]

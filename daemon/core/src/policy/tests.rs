@@ -66,6 +66,7 @@ fn message(key: &str) -> MessageRecord {
         attachments: 0,
         tags: Vec::new(),
         problems: Vec::new(),
+        threading: Default::default(),
     }
 }
 

@@ -92,6 +92,7 @@ fn message(class: &str, outbound: bool) -> MessageRecord {
         attachments: 0,
         tags: Vec::new(),
         problems: Vec::new(),
+        threading: Default::default(),
     }
 }
 

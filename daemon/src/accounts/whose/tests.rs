@@ -387,7 +387,11 @@ async fn a_match_never_changes_an_unrelated_record() {
                     }
                     Ns::Message | Ns::Delivery | Ns::Locator | Ns::Msgid | Ns::Thread => true,
                     Ns::Touch => keys::touch_at(&key.k).unwrap().id == message.key.0,
-                    Ns::ThreadMember | Ns::ThreadParty | Ns::Cursor | Ns::Event => true,
+                    Ns::ThreadMember
+                    | Ns::ThreadHint
+                    | Ns::ThreadParty
+                    | Ns::Cursor
+                    | Ns::Event => true,
                     Ns::EventSeen | Ns::Outcome | Ns::Setting | Ns::Review => true,
                     _ => false,
                 };

@@ -334,6 +334,10 @@ fn message_json(message: &MessageRecord) -> Value {
         "attachments": message.attachments,
         "tags": message.tags,
         "problems": message.problems,
+        "thread_by": message.threading.by.as_ref().map(|(by, what)| format!("{by} {what}")),
+        "thread_perhaps": message.threading.perhaps.as_ref().map(|(thread, by)| {
+            format!("{thread}, as the subject and the people of message {by} tell (weak)")
+        }),
         "content_gone": liaison_core::message::gone_why(&message.content),
     })
 }

@@ -11,7 +11,7 @@ use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle}
 use liaison_core::crm::{CrmRecord, FieldChange, Kind, Source};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::{SettledOutcome, Subject};
-use liaison_core::message::{MessageRecord, Person, ThreadRecord};
+use liaison_core::message::{MessageRecord, Person, ThreadRecord, Threading};
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::proposal::Value;
@@ -126,6 +126,7 @@ pub(in crate::books) fn messages() -> Vec<Case<MessageRecord>> {
         attachments: 2,
         tags: texts(&["lead"]),
         problems: texts(&["no date"]),
+        threading: Threading::default(),
     };
     let bare = MessageRecord {
         message_id: None,
@@ -155,7 +156,20 @@ pub(in crate::books) fn messages() -> Vec<Case<MessageRecord>> {
         out_of_office: Some((None, false)),
         ..bare.clone()
     };
-    vec![case("full", full), case("bare", bare), case("left", left)]
+    let threaded = MessageRecord {
+        threading: Threading {
+            by: Some(("in_reply_to".to_owned(), "0@example.com".to_owned())),
+            index: text("01d8"),
+            perhaps: Some(("t2".into(), "m2".into())),
+        },
+        ..bare.clone()
+    };
+    vec![
+        case("full", full),
+        case("bare", bare),
+        case("left", left),
+        case("threaded", threaded),
+    ]
 }
 
 pub(in crate::books) fn threads() -> Vec<Case<ThreadRecord>> {

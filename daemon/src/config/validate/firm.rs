@@ -53,6 +53,7 @@ impl Validation<'_, '_> {
             free_mail,
             forms,
             review_days: raw.review_days,
+            threads_by_subject: raw.threads_by_subject,
             business: business?,
             signature: raw.signature,
         })

@@ -76,6 +76,7 @@ fn office() -> Office {
         free_mail: Default::default(),
         forms: Default::default(),
         review_days: 3,
+        threads_by_subject: true,
         people: [(alice.clone(), person)].into(),
         mailboxes: [(
             MailboxId::from("alice"),

@@ -28,6 +28,7 @@ fn office() -> Office {
         free_mail: Default::default(),
         forms: Default::default(),
         review_days: 3,
+        threads_by_subject: true,
         people: BTreeMap::new(),
         mailboxes: BTreeMap::new(),
         staff_route: None,

@@ -103,6 +103,15 @@ impl House {
         .await
     }
 
+    /// One whose operator does not want equal subjects to say anything.
+    pub async fn without_subjects() -> House {
+        House::with(Office {
+            threads_by_subject: false,
+            ..office()
+        })
+        .await
+    }
+
     async fn with(office: Office) -> House {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(MemoryStore::new());
@@ -469,6 +478,7 @@ fn office() -> Office {
         free_mail: Default::default(),
         forms: Default::default(),
         review_days: 3,
+        threads_by_subject: true,
         people: [("sam@example.net".to_owned(), sam)].into(),
         mailboxes: ["sam", "kim"].map(route).into(),
         staff_route: None,

@@ -176,7 +176,10 @@ static ABSENCE_WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     nepřítom|szabadságon|házon kívül|nem vagyok az irodában|izindeyim|ofis dışında|yıllık iz|\
     în concediu|nu sunt în birou|εκτός γραφείου|σε άδεια|απουσιάζω|στην άδεια|לא במשרד|בחופשה|\
     خارج المكتب|في إجازة|外出し|お休み|出張中|休み|부재|휴가|休假中|出差|不在办公|đi vắng|nghỉ phép|sedang cuti|\
-    di luar kantor|ลาพัก|ลาพักร้อน"
+    di luar kantor|ลาพัก|ลาพักร้อน|нет в офисе|нет на месте|не в офисе|не буду в офисе|отпуск|\
+    nejsem v kanceláři|v kanceláři nebudu|nebudu v kanceláři|nie jestem w biurze|irodán kívül|\
+    ofiste değilim|ofiste olmayacağım|tatildeyim|nisam u uredu|nie som v kancelárii|\
+    休ませて|休業|外出して|不在に|不在办公室"
         .split('|')
         .collect()
 });
@@ -208,7 +211,8 @@ static BACK: LazyLock<Vec<&str>> = LazyLock::new(|| {
     regreso|regresaré|vuelta|reincorporo|reincorporaré|volto|voltarei|retorno|retornarei|\
     regresso|regressarei|volta|terug|weer|vanaf|torno|tornerò|rientro|rientrerò|ritorno|tilbage|\
     tilbake|igen|igjen|åter|tillbaka|wracam|wrócę|powrót|powracam|ponownie|dostępny|dostępna|\
-    вернусь|возвращаюсь|takaisin|palaan"
+    вернусь|возвращаюсь|вернётся|вернется|takaisin|palaan|vrátím|vracím|zpět|zpátky|dostupný|\
+    döneceğim|dönüyorum|döneceğiz|dönüş|visszatérek|vissza|reviendrons|rückkehr"
         .split('|')
         .collect()
 });
@@ -217,7 +221,8 @@ static BACK: LazyLock<Vec<&str>> = LazyLock::new(|| {
 static UNTIL: LazyLock<Vec<&str>> = LazyLock::new(|| {
     "\
     until|till|til|through|thru|to|bis|jusqu|jusqu'au|jusqu’au|hasta|até|ate|tot|fino|sino|\
-    indtil|tom|tills|do|до|asti|incluido|inclusive|al|au"
+    indtil|tom|tills|do|до|asti|incluido|inclusive|al|au|after|nach|après|después|depois|dopo|\
+    efter|после|по|po"
         .split('|')
         .collect()
 });
@@ -482,6 +487,64 @@ fn return_day(found: &[Mention], today: jiff::civil::Date) -> Option<jiff::civil
     back.or_else(|| until.and_then(|day| day.tomorrow().ok()))
 }
 
+/// Behind the last day away: `9 Mart'a kadar`, `9.3. asti`.
+const UNTIL_BEHIND: &[&str] = &["kadar", "değin", "asti", "saakka", "ig"];
+/// The same in scripts without blanks, as part of what stands there.
+const JOINED_UNTIL: &[&str] = &["まで", "까지", "为止", "為止"];
+/// At the end of what stands before the last day away.
+const JOINED_UNTIL_BEFORE: &[&str] = &["至", "到", "直到"];
+/// Behind the day of the return.
+const JOINED_BACK: &[&str] = &[
+    "出社", "復帰", "戻り", "戻る", "出勤", "復職", "返回", "回来", "回到", "回國", "上班", "恢复",
+    "복귀", "출근",
+];
+/// Of a day from which on somebody is away.
+const AWAY_BEHIND: &[&str] = &[
+    "nicht", "abwesend", "urlaub", "not", "away", "out", "absent", "absente", "afwezig", "niet",
+    "ausente", "assente",
+];
+
+/// Right before the first day away, where nothing before them says that it is the return.
+const STARTS: &[&str] = &[
+    "starting",
+    "beginning",
+    "commencing",
+    "from",
+    "since",
+    "vom",
+    "seit",
+    "depuis",
+    "desde",
+    "dal",
+    "van",
+    "från",
+    "fra",
+    "od",
+    "с",
+    "со",
+];
+
+/// What stands right around a date in scripts without blanks, or behind it elsewhere.
+fn joined(mention: &Mention) -> Option<Meaning> {
+    let behind: Vec<&String> = mention.after.iter().take(2).collect();
+    let has = |list: &[&str]| {
+        let mut words = behind.iter();
+        words.any(|word| list.iter().any(|part| word.contains(part)))
+    };
+    let dutch = matches!(mention.before.as_slice(), [.., t, m] if t == "t" && m == "m");
+    if dutch || has(JOINED_UNTIL) {
+        return Some(Meaning::Until);
+    }
+    if has(JOINED_BACK) {
+        return Some(Meaning::Back);
+    }
+    let mut near = mention.after.iter().take(2);
+    let ends = |text: &str| JOINED_UNTIL_BEFORE.iter().any(|part| text.ends_with(part));
+    let until = near.any(|word| UNTIL_BEHIND.contains(&word.as_str()))
+        || mention.before.last().is_some_and(|word| ends(word));
+    until.then_some(Meaning::Until)
+}
+
 enum Meaning {
     Back,
     Until,
@@ -489,6 +552,9 @@ enum Meaning {
 
 /// What the words around a date say about it; the nearest word wins.
 fn meaning(mention: &Mention) -> Option<Meaning> {
+    if let Some(said) = joined(mention) {
+        return Some(said);
+    }
     let before = mention.before.iter().rev();
     let mut distance = 0usize;
     for word in before {
@@ -500,6 +566,14 @@ fn meaning(mention: &Mention) -> Option<Meaning> {
             if !back_to {
                 return Some(Meaning::Until);
             }
+        }
+        if matches!(word, "ab" | "vanaf" | "partir")
+            && mention
+                .after
+                .iter()
+                .any(|word| AWAY_BEHIND.contains(&word.as_str()))
+        {
+            return None;
         }
         if BACK.contains(&word) {
             return Some(Meaning::Back);
@@ -513,6 +587,10 @@ fn meaning(mention: &Mention) -> Option<Meaning> {
     }
     if mention.after_range {
         return Some(Meaning::Until);
+    }
+    let starts = mention.before.last().map(String::as_str);
+    if starts.is_some_and(|word| STARTS.contains(&word)) {
+        return None;
     }
     mention
         .after

@@ -14,6 +14,8 @@ use crate::mail::mime::{Part, Tree};
 const MAX_RECIPIENTS: usize = 200;
 /// Characters of body text searched in reports without structure.
 const MAX_SEARCHED_CHARS: usize = 20_000;
+/// Lines of body text searched for the header of the mail that came back.
+const MAX_SEARCHED_LINES: usize = 2_000;
 /// Characters kept of a diagnostic.
 const MAX_DIAGNOSTIC_CHARS: usize = 500;
 
@@ -27,6 +29,18 @@ pub enum BounceKind {
     Soft,
     /// Failed for good (5.x.x).
     Hard,
+}
+
+impl BounceKind {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            BounceKind::Other => "nothing failed",
+            BounceKind::Soft => "not delivered for now",
+            BounceKind::Hard => "not delivered, for good",
+        }
+    }
 }
 
 /// One recipient of a delivery report.
@@ -55,6 +69,22 @@ pub struct BounceReport {
     pub original_message_id: Option<String>,
 }
 
+impl BounceReport {
+    /// Recipient by recipient, in one line.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let one = |recipient: &BouncedRecipient| {
+            let who = recipient.recipient.as_ref();
+            let who = who.map_or_else(|| "a recipient".to_owned(), Address::key);
+            let said = [&recipient.status, &recipient.diagnostic];
+            let said: Vec<&str> = said.into_iter().flatten().map(String::as_str).collect();
+            format!("{who} {} ({})", recipient.kind.words(), said.join(" "))
+        };
+        let lines: Vec<String> = self.recipients.iter().map(one).collect();
+        lines.join("; ").replace(" ()", "")
+    }
+}
+
 /// Reads a delivery report and says what told it.
 pub(super) fn read(facts: &Facts<'_>) -> Option<(BounceReport, String)> {
     let status = facts.tree.parts.iter().find(|p| {
@@ -63,7 +93,9 @@ pub(super) fn read(facts: &Facts<'_>) -> Option<(BounceReport, String)> {
     });
     let original = original_message_id(facts);
     if let Some(part) = status {
-        let recipients = delivery_status(&part.decoded(facts.bytes));
+        let blocks = part.decoded(facts.bytes);
+        let original = original.or_else(|| named_in_status(&blocks));
+        let recipients = delivery_status(&blocks);
         let why = "a delivery report (message/delivery-status, RFC 3464)".to_owned();
         return Some((report(recipients, original), why));
     }
@@ -88,6 +120,14 @@ fn report(recipients: Vec<BouncedRecipient>, original_message_id: Option<String>
         recipients,
         original_message_id,
     }
+}
+
+/// Google names the mail beside what the standard has (`X-Original-Message-ID`).
+fn named_in_status(blocks: &[u8]) -> Option<String> {
+    let block = scan(blocks, 0, &ParseLimits::default(), |_| false);
+    ["X-Original-Message-ID", "Original-Message-ID"]
+        .iter()
+        .find_map(|name| block.first(name).and_then(own_message_id))
 }
 
 /// The blocks of a delivery-status part: the first is about the message, the others are recipients.
@@ -172,7 +212,13 @@ fn unstructured(facts: &Facts<'_>) -> Option<String> {
         non remis|échec de la remise|no se puede entregar|no entregado|não entregue|\
         não é possível entregar|mancata consegna|onbestelbaar|niet bezorgd|ej levereras|\
         kan ikke leveres|kunne ikke leveres|niedostarcz|не доставлено|returned to sender|\
-        mail delivery error|delivery problem|returned message|未送达|退信|配信不能|delivery report"
+        mail delivery error|delivery problem|returned message|未送达|退信|配信不能|delivery report|\
+        warning: message |warning: could not send|delayed 24 hours|delayed mail|\
+        message delayed|delivery delayed|недоставлен|невозможно доставить|невозможно отправить|\
+        nedoručiteln|nedoručen|nelze doručit|teslim edilemedi|iletilemedi|ikke leveret|\
+        perille toimittamaton|toimitus epäonnistui|kézbesíthetetlen|mislukt|\
+        impossibile recapitare|impossible de remettre|devuelto|no se pudo entregar|devolvid|\
+        nicht zugestellt|zurückgesandt|无法送达|投递失败|配信できません|配信エラー|전송 실패"
             .split('|')
             .collect()
     });
@@ -222,6 +268,7 @@ fn qmail_text(text: &str) -> bool {
         "permanent error",
         "undeliverable",
         "user unknown",
+        "not yet been delivered",
         "mailbox unavailable",
         "no such user",
         "delivery to the following",
@@ -230,8 +277,55 @@ fn qmail_text(text: &str) -> bool {
     .any(|phrase| lower.contains(phrase))
 }
 
+/// Recipient by recipient as qmail writes them: `<address>:` on a line of its own, the reason below,
+/// a blank line (cr.yp.to/proto/qsbmf.txt); and as Exim does, the address alone, where `failed`
+/// names it.
+fn by_blocks(text: &str, failed: &str) -> Vec<BouncedRecipient> {
+    let mut out: Vec<BouncedRecipient> = Vec::new();
+    let mut reason: Vec<&str> = Vec::new();
+    let mut open = false;
+    for line in text.lines().take(MAX_SEARCHED_LINES) {
+        let line = line.trim_end();
+        if line.starts_with("---") || out.len() >= MAX_RECIPIENTS {
+            break;
+        }
+        let named = line
+            .strip_prefix('<')
+            .and_then(|rest| rest.strip_suffix(">:"));
+        let alone = Some(line.trim())
+            .filter(|word| word.contains('@') && failed.contains(&word.to_lowercase()));
+        let named = named.or(alone);
+        if let Some(address) = named.and_then(|named| Address::parse(named).ok()) {
+            out.push(BouncedRecipient {
+                recipient: Some(address),
+                kind: BounceKind::Hard,
+                action: None,
+                status: None,
+                diagnostic: None,
+            });
+            (open, reason) = (true, Vec::new());
+        } else if open && !line.is_empty() {
+            reason.push(line.trim());
+            let said = reason.join(" ");
+            if let Some(last) = out.last_mut() {
+                last.status = status_code(&said);
+                last.kind = kind_of(None, last.status.as_deref());
+                last.diagnostic = Some(shorten(clean_text(&said)));
+            }
+        } else {
+            open = false;
+        }
+    }
+    out
+}
+
 /// Addresses that the text names with a reason, up to the copy of the original.
 fn recipients_in_text(facts: &Facts<'_>) -> Vec<BouncedRecipient> {
+    let failed = facts.header.text("X-Failed-Recipients").unwrap_or_default();
+    let blocks = by_blocks(facts.whole_text, &failed.to_lowercase());
+    if !blocks.is_empty() {
+        return blocks;
+    }
     let mut text: String = facts.text.chars().take(MAX_SEARCHED_CHARS).collect();
     for border in [
         "--- Below this line is a copy",
@@ -243,7 +337,9 @@ fn recipients_in_text(facts: &Facts<'_>) -> Vec<BouncedRecipient> {
         }
     }
     let status = status_code(&text);
-    let temporary = text.to_lowercase().contains("will be retried") || text.contains("temporar");
+    let temporary = ["will be retried", "temporar", "not yet been delivered"]
+        .iter()
+        .any(|phrase| text.to_lowercase().contains(phrase));
     let own = facts
         .from
         .iter()
@@ -317,8 +413,10 @@ fn original_message_id(facts: &Facts<'_>) -> Option<String> {
             }
         }
     }
-    let in_text = facts.text.lines().find_map(|line| {
+    let searched = facts.whole_text.lines().take(MAX_SEARCHED_LINES);
+    let in_text = searched.into_iter().find_map(|line| {
         let (name, value) = line.trim_start_matches(['>', ' ']).split_once(':')?;
+        let name = name.trim().replace(' ', "-");
         name.eq_ignore_ascii_case("message-id")
             .then(|| own_message_id(value))
             .flatten()

@@ -20,48 +20,48 @@ pub(super) struct Mention {
 }
 
 const MONTHS: [&str; 12] = [
-    "january|jan|januar|jänner|janvier|janv|enero|ene|janeiro|januari|gennaio|gen|stycznia|styczeń|января|tammikuuta",
-    "february|feb|februar|feber|février|fevrier|févr|febrero|fevereiro|fev|februari|febbraio|lutego|luty|февраля|helmikuuta",
-    "march|mar|märz|maerz|mrz|mars|marzo|março|marco|maart|mrt|marts|marca|marzec|марта|maaliskuuta",
-    "april|apr|avril|avr|abril|abr|aprile|kwietnia|kwiecień|апреля|huhtikuuta",
-    "may|mai|mayo|maio|mei|maggio|mag|maj|maja|мая|toukokuuta",
-    "june|jun|juni|juin|junio|junho|giugno|giu|czerwca|czerwiec|июня|kesäkuuta",
-    "july|jul|juli|juillet|juil|julio|julho|luglio|lug|lipca|lipiec|июля|heinäkuuta",
-    "august|aug|août|aout|agosto|ago|augustus|augusti|sierpnia|sierpień|августа|elokuuta",
-    "september|sep|sept|septembre|septiembre|setembro|set|settembre|września|wrzesień|сентября|syyskuuta",
-    "october|oct|oktober|okt|octobre|octubre|outubro|out|ottobre|ott|października|październik|октября|lokakuuta",
-    "november|nov|novembre|noviembre|novembro|listopada|listopad|ноября|marraskuuta",
-    "december|dec|dezember|dez|décembre|decembre|déc|diciembre|dic|dezembro|dicembre|desember|des|grudnia|grudzień|декабря|joulukuuta",
+    "january|jan|januar|jänner|janvier|janv|enero|ene|janeiro|januari|gennaio|gen|stycznia|styczeń|января|tammikuuta|ledna|ocak|január|ianuarie",
+    "february|feb|februar|feber|février|fevrier|févr|febrero|fevereiro|fev|februari|febbraio|lutego|luty|февраля|helmikuuta|února|şubat|február|februarie",
+    "march|mar|märz|maerz|mrz|mars|marzo|março|marco|maart|mrt|marts|marca|marzec|марта|maaliskuuta|března|mart|március|martie",
+    "april|apr|avril|avr|abril|abr|aprile|kwietnia|kwiecień|апреля|huhtikuuta|dubna|nisan|április|aprilie",
+    "may|mai|mayo|maio|mei|maggio|mag|maj|maja|мая|toukokuuta|května|mayıs|május",
+    "june|jun|juni|juin|junio|junho|giugno|giu|czerwca|czerwiec|июня|kesäkuuta|června|haziran|június|iunie",
+    "july|jul|juli|juillet|juil|julio|julho|luglio|lug|lipca|lipiec|июля|heinäkuuta|července|temmuz|július|iulie",
+    "august|aug|août|aout|agosto|ago|augustus|augusti|sierpnia|sierpień|августа|elokuuta|srpna|ağustos|augusztus",
+    "september|sep|sept|septembre|septiembre|setembro|set|settembre|września|wrzesień|сентября|syyskuuta|září|eylül|szeptember|septembrie",
+    "october|oct|oktober|okt|octobre|octubre|outubro|out|ottobre|ott|października|październik|октября|lokakuuta|října|ekim|október|octombrie",
+    "november|nov|novembre|noviembre|novembro|listopada|listopad|ноября|marraskuuta|listopadu|kasım|noiembrie",
+    "december|dec|dezember|dez|décembre|decembre|déc|diciembre|dic|dezembro|dicembre|desember|des|grudnia|grudzień|декабря|joulukuuta|prosince|aralık|decembrie",
 ];
 
 const WEEKDAYS: [(Weekday, &str); 7] = [
     (
         Weekday::Monday,
-        "monday|montag|lundi|lunes|segunda|maandag|lunedì|lunedi|mandag|måndag|poniedziałek|poniedziałku",
+        "monday|montag|lundi|lunes|segunda|maandag|lunedì|lunedi|mandag|måndag|poniedziałek|poniedziałku|pondělí|понедельник|pazartesi|maanantai|maanantaina",
     ),
     (
         Weekday::Tuesday,
-        "tuesday|dienstag|mardi|martes|terça|dinsdag|martedì|martedi|tirsdag|tisdag|wtorek|wtorku",
+        "tuesday|dienstag|mardi|martes|terça|dinsdag|martedì|martedi|tirsdag|tisdag|wtorek|wtorku|úterý|úterka|вторник|salı|tiistai|tiistaina",
     ),
     (
         Weekday::Wednesday,
-        "wednesday|mittwoch|mercredi|miércoles|miercoles|quarta|woensdag|mercoledì|mercoledi|onsdag|środę|środa|środy",
+        "wednesday|mittwoch|mercredi|miércoles|miercoles|quarta|woensdag|mercoledì|mercoledi|onsdag|środę|środa|środy|středa|středu|středy|среда|среду|çarşamba|keskiviikko|keskiviikkona",
     ),
     (
         Weekday::Thursday,
-        "thursday|donnerstag|jeudi|jueves|quinta|donderdag|giovedì|giovedi|torsdag|czwartek|czwartku",
+        "thursday|donnerstag|jeudi|jueves|quinta|donderdag|giovedì|giovedi|torsdag|czwartek|czwartku|čtvrtek|čtvrtka|четверг|perşembe|torstai|torstaina",
     ),
     (
         Weekday::Friday,
-        "friday|freitag|vendredi|viernes|sexta|vrijdag|venerdì|venerdi|fredag|piątek|piątku",
+        "friday|freitag|vendredi|viernes|sexta|vrijdag|venerdì|venerdi|fredag|piątek|piątku|pátek|pátku|пятница|пятницу|cuma|perjantai|perjantaina",
     ),
     (
         Weekday::Saturday,
-        "saturday|samstag|sonnabend|samedi|sábado|sabado|zaterdag|sabato|lørdag|lördag|sobota|sobotę",
+        "saturday|samstag|sonnabend|samedi|sábado|sabado|zaterdag|sabato|lørdag|lördag|sobota|sobotę|sobotu|суббота|субботу|cumartesi|lauantai",
     ),
     (
         Weekday::Sunday,
-        "sunday|sonntag|dimanche|domingo|zondag|domenica|søndag|söndag|niedziela|niedzielę",
+        "sunday|sonntag|dimanche|domingo|zondag|domenica|søndag|söndag|niedziela|niedzielę|neděle|neděli|воскресенье|pazar|sunnuntai",
     ),
 ];
 
@@ -85,6 +85,7 @@ pub(super) fn mentions(text: &str, today: Date, american: bool) -> Vec<Mention> 
     while at < tokens.len() && out.len() < MAX_MENTIONS {
         let rest = tokens.get(at..).unwrap_or_default();
         let found = iso(rest)
+            .or_else(|| month_day_signs(rest, today))
             .or_else(|| numeric(rest, today, american))
             .or_else(|| day_month(rest, today))
             .or_else(|| month_day(rest, today))
@@ -232,9 +233,34 @@ fn iso(tokens: &[Token]) -> Option<(Date, usize)> {
             Token::Word(b),
             Token::Number { value: d, .. },
             ..,
-        ] if a == "年" && b == "月" => Some((date(*y, *m, *d)?, 5)),
+        ] if is_sign_of(a, b, '年', '月') || is_sign_of(a, b, '년', '월') => {
+            Some((date(*y, *m, *d)?, 5))
+        }
         _ => None,
     }
+}
+
+fn is_sign_of(year: &str, month: &str, of_year: char, of_month: char) -> bool {
+    year.starts_with(of_year) && month.starts_with(of_month)
+}
+
+/// `3月9日`, `3월 9일`.
+fn month_day_signs(tokens: &[Token], today: Date) -> Option<(Date, usize)> {
+    let [
+        Token::Number { value: month, .. },
+        Token::Word(a),
+        Token::Number { value: day, .. },
+        Token::Word(b),
+        ..,
+    ] = tokens
+    else {
+        return None;
+    };
+    let signs = (a == "月" && b.starts_with(['日', '号'])) || (a == "월" && b.starts_with('일'));
+    signs
+        .then(|| nearest(today, *month, *day))
+        .flatten()
+        .map(|day| (day, 3))
 }
 
 fn numeric(tokens: &[Token], today: Date, american: bool) -> Option<(Date, usize)> {
@@ -261,13 +287,27 @@ fn numeric(tokens: &[Token], today: Date, american: bool) -> Option<(Date, usize
     };
     match rest {
         [Token::Sign(again), Token::Number { value, digits }, ..] if again == sign => {
-            Some((date(full_year(*value, *digits)?, month, day)?, 5))
+            let year = full_year(*value, *digits)?;
+            let read = date(year, month, day)?;
+            // `03/10/2026` in a note of 2 March is hardly a day in October.
+            let other =
+                date(year, day, month).filter(|other| *sign == '/' && is_soon(today, *other));
+            let read = other.filter(|_| !is_soon(today, read)).unwrap_or(read);
+            Some((read, 5))
         }
         // `10.30` is a time of day as likely: dots need the second one.
         [Token::Sign('.'), ..] if *sign == '.' => Some((nearest(today, month, day)?, 4)),
         _ if *sign == '/' => Some((nearest(today, month, day)?, 3)),
         _ => None,
     }
+}
+
+/// Whether absences end by then, as a rule.
+fn is_soon(today: Date, day: Date) -> bool {
+    /// Days that a long holiday takes.
+    const MAX_DAYS_AHEAD: i32 = 60;
+    let ahead = day.since(today).map(|span| span.get_days());
+    ahead.is_ok_and(|days| (0..=MAX_DAYS_AHEAD).contains(&days))
 }
 
 /// `3 March`, `3rd of March 2026`, `3. März`, `4 de mayo de 2026`.

@@ -29,8 +29,10 @@ pub(super) fn end(lines: &[Line<'_>], at: usize) -> Option<usize> {
         if count == 1 && runs_into_text(line.text) {
             return Some(at.saturating_add(1));
         }
-        if ends_introduction(&joined) {
-            let end = at.saturating_add(count);
+        let end = at.saturating_add(count);
+        // WEB.DE's app writes no colon.
+        let bare = count == 1 && quote_follows(lines, end) && is_dated_introduction(&joined);
+        if bare || ends_introduction(&joined) {
             if wraps_well(lines, at, count)
                 && is_attribution(&joined, count > 1, quote_follows(lines, end))
             {
@@ -114,6 +116,10 @@ fn is_attribution(text: &str, wrapped: bool, quote_follows: bool) -> bool {
     if !dated && quote_follows && colon && addressed && is_quoting(bare) {
         return true;
     }
+    // mutt: `* Alice Example <alice@example.com> [2026-03-02 10:00]:`
+    if quote_follows && colon && dated && addressed && has_clock(bare) {
+        return true;
+    }
     let verb = WROTE.iter().any(|verb| contains_word(bare, verb));
     if wrapped && !starter && !(verb && dated && addressed) {
         return false;
@@ -141,6 +147,13 @@ fn is_attribution(text: &str, wrapped: bool, quote_follows: bool) -> bool {
         dated || addressed
     };
     shaped && (dated || addressed) && (has_clock(bare) || addressed)
+}
+
+/// `On ... at ... wrote Bob`, with all but the colon.
+fn is_dated_introduction(text: &str) -> bool {
+    let lower = folded(text);
+    let verb = WROTE.iter().any(|verb| contains_word(&lower, verb));
+    verb && is_starter(&lower) && has_date(&lower) && has_clock(&lower)
 }
 
 /// A line that tells of one who wrote something on some day.
