@@ -17,6 +17,8 @@ use super::answer::{Answer, Condition, Tagged, Untagged, Verdict, answer};
 use super::wire::{Command, Piece};
 use crate::dial::Wire;
 
+mod sasl;
+
 /// How long the greeting may take.
 pub(crate) const GREETING_LIMIT: Duration = Duration::from_secs(30);
 /// How long each answer of an ordinary command may take.
