@@ -27,7 +27,7 @@ use liaison_core::time::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use crate::clock::{Clock, SystemClock};
-use crate::secret::{Secret, SecretError};
+use crate::secret::Secret;
 
 pub use consent::{Begun, ConsentError, Progress};
 pub use credential::{Credential, Standing, State};
@@ -218,11 +218,6 @@ impl PartialEq for OauthRef {
 }
 
 impl Eq for OauthRef {}
-
-/// The client's secret and the like could not be read.
-fn secret_words(error: &SecretError) -> String {
-    crate::dial::in_words(error)
-}
 
 /// Runs `work` to its end even when nobody waits for it any more: an endpoint may have replaced
 /// the refresh token, and then the new one must be stored whatever became of who asked.

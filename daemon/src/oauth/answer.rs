@@ -21,6 +21,8 @@ const LIFE_SECS_MAX: u64 = 24 * 3_600;
 pub(super) const ASKED_WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 /// Most characters of an endpoint's own words that are repeated.
 const WORDS_CHARS_MAX: usize = 200;
+/// Shorter values are no secrets, and taking them out would take letters out of words.
+const SECRET_BYTES_MIN: usize = 8;
 /// Words longer than this are left out of them: they may be tokens.
 const WORD_CHARS_MAX: usize = 36;
 
@@ -79,8 +81,9 @@ struct RawError {
     error_description: Option<String>,
 }
 
-/// Understands a reply of the token endpoint.
-pub(super) fn read(reply: &Reply) -> Answer {
+/// Understands a reply of the token endpoint. `asked`: what was sent, so that no value of it is
+/// repeated.
+pub(super) fn read(reply: &Reply, asked: &[&str]) -> Answer {
     let later = |why: String| Answer::Later {
         why,
         wait: reply.retry_after.map(|wait| wait.min(ASKED_WAIT_MAX)),
@@ -91,9 +94,9 @@ pub(super) fn read(reply: &Reply) -> Answer {
             Err(why) => later(format!("its answer holds no usable token ({why})")),
         },
         // Whatever the body says: these are about the endpoint, not about us.
-        408 | 425 | 429 | 500.. => later(format!("it answers {}", status_words(reply))),
+        408 | 425 | 429 | 500.. => later(format!("it answers {}", status_words(reply, asked))),
         400 | 401 | 403 => match serde_json::from_slice::<RawError>(&reply.body) {
-            Ok(error) => of_error(&error, later),
+            Ok(error) => of_error(&error, asked, later),
             Err(_) => Answer::Refused(format!("it answers {} without a reason", reply.status)),
         },
         status => Answer::Refused(format!(
@@ -102,18 +105,20 @@ pub(super) fn read(reply: &Reply) -> Answer {
     }
 }
 
-fn status_words(reply: &Reply) -> String {
+fn status_words(reply: &Reply, asked: &[&str]) -> String {
     let code = serde_json::from_slice::<RawError>(&reply.body);
     match code {
-        Ok(error) => format!("{} ({})", reply.status, clean(&error.error)),
+        Ok(error) => format!("{} ({})", reply.status, clean(&error.error, asked)),
         Err(_) => reply.status.to_string(),
     }
 }
 
-fn of_error(error: &RawError, later: impl Fn(String) -> Answer) -> Answer {
-    let words = match error.error_description.as_deref().map(clean) {
-        Some(said) if !said.is_empty() => format!("{}: {said}", clean(&error.error)),
-        _ => clean(&error.error),
+fn of_error(error: &RawError, asked: &[&str], later: impl Fn(String) -> Answer) -> Answer {
+    let code = clean(&error.error, asked);
+    let said = error.error_description.as_deref();
+    let words = match said.map(|said| clean(said, asked)) {
+        Some(said) if !said.is_empty() => format!("{code}: {said}"),
+        _ => code,
     };
     match error.error.as_str() {
         "authorization_pending" => Answer::Pending { slow_down: false },
@@ -184,9 +189,12 @@ fn token(text: String) -> Result<Secret, &'static str> {
     Ok(Secret::new(text))
 }
 
-/// An endpoint's words in one short line, without anything that may be a token.
-pub(super) fn clean(text: &str) -> String {
+/// An endpoint's words in one short line, without what it was asked with, and without anything
+/// else that may be a token.
+pub(super) fn clean(text: &str, asked: &[&str]) -> String {
     let line = text.lines().next().unwrap_or_default();
+    let secrets = asked.iter().filter(|value| value.len() >= SECRET_BYTES_MIN);
+    let line = secrets.fold(line.to_owned(), |line, secret| line.replace(*secret, "…"));
     let words: Vec<&str> = line
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty())

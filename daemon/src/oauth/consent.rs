@@ -209,7 +209,11 @@ impl Credentials {
             name: name.to_owned(),
             hint: match nearest(name, self.iter().map(|one| one.name())) {
                 Some(near) => format!(": did you mean `{near}`?"),
-                None => String::new(),
+                None if self.by_name.is_empty() => String::new(),
+                None => {
+                    let all: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+                    format!(": there are {}", all.join(", "))
+                }
             },
         })
     }
@@ -248,11 +252,17 @@ impl Credentials {
             ConsentError::Flow("this provider has no device codes: use --browser".to_owned())
         })?;
         let scopes = settings.scopes.join(" ");
-        let reply = credential.post(url, &[("scope", &scopes)]).await?;
+        let secret = credential.client_secret().await?;
+        let secret = secret.as_ref().map(Secret::expose);
+        let reply = credential.post(url, &[("scope", &scopes)], secret).await?;
         let code: DeviceCode = match reply.status {
             200 => serde_json::from_slice(&reply.body)
                 .map_err(|_| ConsentError::Later("its answer holds no device code".to_owned()))?,
-            _ => return Err(super::answer::read(&reply).into()),
+            _ => {
+                return Err(
+                    super::answer::read(&reply, &secret.into_iter().collect::<Vec<_>>()).into(),
+                );
+            }
         };
         let life = Duration::from_secs(code.expires_in).min(DEVICE_LIMIT_MAX);
         let interval = code.interval.map_or(INTERVAL_DEFAULT, Duration::from_secs);
@@ -414,7 +424,7 @@ impl Desk {
         }
         if let Some(error) = form::field(query, "error") {
             let said = form::field(query, "error_description").unwrap_or_default();
-            let why = format!("{} {}", clean(&error), clean(&said));
+            let why = format!("{} {}", clean(&error, &[]), clean(&said, &[]));
             return Err(ConsentError::Declined(why.trim_end().to_owned()));
         }
         let code = form::field(query, "code")

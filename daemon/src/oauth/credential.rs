@@ -10,9 +10,10 @@ use super::answer::{self, Answer, Tokens};
 use super::endpoint::{Endpoint, NoAnswer};
 use super::settings::{Flow, OauthSettings};
 use super::vault::{Grant, Mark, Vault, VaultError};
-use super::{AccessToken, OauthError, detached, form, secret_words};
+use super::{AccessToken, OauthError, detached, form};
 use crate::clock::Clock;
 use crate::dial::in_words;
+use crate::secret::Secret;
 use crate::supervisor::{Stop, Waited};
 
 mod standing;
@@ -352,26 +353,35 @@ impl Credential {
         Ok(())
     }
 
-    /// Asks an endpoint, saying who we are.
+    /// Asks the token endpoint, saying who we are.
     pub(super) async fn ask(&self, url: &str, fields: &[(&str, &str)]) -> Result<Answer, Answer> {
-        Ok(answer::read(&self.post(url, fields).await?))
+        let secret = self.client_secret().await?;
+        let secret = secret.as_ref().map(Secret::expose);
+        let reply = self.post(url, fields, secret).await?;
+        let open = |name: &str| ["grant_type", "scope", "redirect_uri"].contains(&name);
+        let hidden = fields.iter().filter(|(name, _)| !open(name));
+        let hidden: Vec<&str> = hidden.map(|(_, value)| *value).chain(secret).collect();
+        Ok(answer::read(&reply, &hidden))
+    }
+
+    pub(super) async fn client_secret(&self) -> Result<Option<Secret>, Answer> {
+        let Some(place) = &self.settings.client_secret else {
+            return Ok(None);
+        };
+        let secret = place.fetch().await;
+        secret
+            .map(Some)
+            .map_err(|error| Answer::Refused(format!("`client_secret`: {}", in_words(&error))))
     }
 
     pub(super) async fn post(
         &self,
         url: &str,
         fields: &[(&str, &str)],
+        secret: Option<&str>,
     ) -> Result<answer::Reply, Answer> {
-        let secret = match &self.settings.client_secret {
-            None => None,
-            Some(place) => Some(place.fetch().await.map_err(|error| {
-                Answer::Refused(format!("`client_secret`: {}", secret_words(&error)))
-            })?),
-        };
         let client = [("client_id", self.settings.client_id.as_str())];
-        let secret = secret
-            .as_ref()
-            .map(|secret| ("client_secret", secret.expose()));
+        let secret = secret.map(|secret| ("client_secret", secret));
         let all = fields.iter().copied().chain(client).chain(secret);
         let reply = self.endpoint.post(url, form::encode(all)).await;
         reply.map_err(|NoAnswer { why, permanent }| match permanent {

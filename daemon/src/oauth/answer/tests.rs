@@ -142,7 +142,7 @@ fn every_answer_has_its_meaning() {
         (503, "busy", "later: it answers 503 None"),
     ];
     for (status, body, expected) in rows {
-        let found = shape(&read(&reply(*status, body)));
+        let found = shape(&read(&reply(*status, body), &[]));
         assert!(found.starts_with(expected), "{status} {body}: {found}");
     }
 }
@@ -152,7 +152,7 @@ fn a_wait_that_is_asked_for_is_kept_and_has_an_end() {
     for (asked, kept) in [(7, 7), (90_000, 3_600)] {
         let mut reply = reply(429, "");
         reply.retry_after = Some(Duration::from_secs(asked));
-        assert!(shape(&read(&reply)).ends_with(&format!("Some({kept})")));
+        assert!(shape(&read(&reply, &[])).ends_with(&format!("Some({kept})")));
     }
 }
 
@@ -160,6 +160,10 @@ fn a_wait_that_is_asked_for_is_kept_and_has_an_end() {
 fn words_of_an_endpoint_hold_no_token_and_no_second_line() {
     let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
     let said = format!("token {token}\u{1b}[31m expired\nTrace: 1");
-    assert_eq!(clean(&said), "token … [31m expired");
-    assert!(clean(&"a b ".repeat(400)).chars().count() <= WORDS_CHARS_MAX);
+    assert_eq!(clean(&said, &[]), "token … [31m expired");
+    assert_eq!(
+        clean("canary-7 is no grant of x", &["canary-7", "x"]),
+        "… is no grant of x"
+    );
+    assert!(clean(&"a b ".repeat(400), &[]).chars().count() <= WORDS_CHARS_MAX);
 }

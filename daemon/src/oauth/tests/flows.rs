@@ -138,7 +138,8 @@ async fn what_cannot_be_done_is_told_with_what_can() {
     let place = Place::new();
     let credentials = all(&place, Flow::Browser);
     for (name, flow, redirect, word) in [
-        ("wrok", None, None, "did you mean `work`"),
+        ("worl", None, None, "did you mean `work`"),
+        ("home", None, None, "there are work"),
         ("work", None, None, "this machine"),
         (
             "work",
