@@ -6,6 +6,7 @@
 //! or that nobody can).
 
 mod accounts;
+mod auth;
 mod cases;
 mod exchange;
 mod filter;
@@ -38,6 +39,7 @@ use crate::books::{Books, BooksError, chain};
 use crate::clock::Clock;
 pub use crate::config::Role;
 use crate::exchange::dry::DryRuns;
+use crate::oauth::{ConsentError, Credentials};
 use crate::office::Office;
 use crate::outbox::StepError;
 use crate::privacy::PrivacyError;
@@ -114,6 +116,8 @@ pub struct ApiContext {
     pub case_kinds: Arc<crate::cases::CaseKinds>,
     /// Dry runs of imports that go on.
     pub dry_runs: Arc<DryRuns>,
+    /// Where access tokens come from.
+    pub credentials: Credentials,
     /// The running daemon; `None` when the caller opened the store itself.
     pub live: Option<Arc<dyn Live>>,
 }
@@ -212,6 +216,9 @@ pub enum ApiError {
     /// The data of a person could not be shown or erased.
     #[error(transparent)]
     Privacy(#[from] crate::privacy::PrivacyError),
+    /// Nobody is logged in.
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
     /// A message breaks the reader.
     #[error(transparent)]
     Reader(#[from] crate::reader::ReaderBroke),
@@ -262,6 +269,10 @@ impl ApiError {
             ApiError::Privacy(PrivacyError::Address { .. }) => "arguments",
             ApiError::Privacy(PrivacyError::Own(_)) => "refused",
             ApiError::Privacy(PrivacyError::NotNow(_)) => "not_now",
+            ApiError::Consent(ConsentError::Unknown { .. }) => "not_found",
+            ApiError::Consent(ConsentError::Flow(_)) => "arguments",
+            ApiError::Consent(ConsentError::Declined(_) | ConsentError::Refused(_)) => "refused",
+            ApiError::Consent(_) => "failed",
             ApiError::Books(_)
             | ApiError::Reader(_)
             | ApiError::Keeping(_)
@@ -354,6 +365,11 @@ commands! {
     "status" Observe status::status;
     "metrics" Observe metrics::metrics;
     "panic" Admin status::panic;
+    "auth-status" Observe auth::status;
+    "auth-begin" Admin auth::begin;
+    "auth-go-on" Admin auth::go_on;
+    "auth-finish" Admin auth::finish;
+    "auth-forget" Admin auth::forget;
     "reload" Admin service::reload;
     "backup" Admin service::backup;
     "export" Admin service::export;

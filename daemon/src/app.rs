@@ -27,6 +27,7 @@ use crate::dkim::DkimVerifier;
 use crate::freshness::{Freshness, Watched};
 use crate::ingest::Ingest;
 use crate::keeping::night::Night;
+use crate::oauth::Credentials;
 use crate::office::{MailboxRoute, Office, Person};
 use crate::pipeline::{ActivePlugin, Parts, Pipeline};
 use crate::plugin::{Engine, Plugin, Workers};
@@ -353,6 +354,8 @@ pub struct App {
     pub case_kinds: Arc<crate::cases::CaseKinds>,
     /// Told when a copy was filed into a Sent folder.
     sent_news: BTreeMap<MailboxId, Arc<Notify>>,
+    /// Where access tokens come from.
+    pub credentials: Credentials,
     imap_folders: Vec<Arc<ImapFolders>>,
 }
 
@@ -452,6 +455,7 @@ impl App {
             effects,
             calendar_news,
             sent_news,
+            credentials: config.credentials.clone(),
             imap_folders,
         })
     }
@@ -547,6 +551,11 @@ impl App {
                     room.gate(Stage::Intake, &stop, told, work).await;
                 }
             });
+        }
+        for credential in self.credentials.iter() {
+            let credential = credential.clone();
+            let task = format!("oauth {}", credential.name());
+            supervisor.spawn(&task, move |stop| credential.clone().run(stop));
         }
         for folders in &self.imap_folders {
             let folders = folders.clone();

@@ -5,6 +5,7 @@
 
 mod access;
 mod args;
+mod auth;
 mod daemon;
 pub mod display;
 mod exchange;
@@ -209,6 +210,7 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         }) => files::rebuild(config, accept_loss, cli.json).await,
         Command::Import { file } => files::import(config, &file, cli.json).await,
         Command::Migrate { file, .. } => files::migrate(config, file.as_deref(), cli.json).await,
+        Command::Auth(command) => auth::run(config, command, cli.json).await,
         Command::Privacy(command) => privacy::run(config, command, cli.json).await,
         Command::Contacts(Contacts::Suggest(wish)) => {
             exchange::suggest(config, &wish, cli.json).await

@@ -11,6 +11,7 @@
 mod differences;
 mod edges;
 mod load;
+mod oauth;
 mod problem;
 mod read;
 mod schema;
@@ -33,6 +34,7 @@ use serde_json::{Map, Value};
 use crate::alarm::AlarmSettings;
 use crate::dkim::DkimSettings;
 use crate::keeping::retention::Retention;
+use crate::oauth::Credentials;
 use crate::room::RoomSettings;
 use crate::sink::caldav::CaldavSettings;
 use crate::sink::maildir::MaildirTransportSettings;
@@ -64,6 +66,8 @@ pub struct Config {
     pub firm: FirmConfig,
     /// Our people.
     pub users: Vec<User>,
+    /// The `[[oauth]]`: where access tokens come from. Shared by all clones.
+    pub credentials: Credentials,
     /// Ways to send mail.
     pub transports: Vec<Transport>,
     /// Watched inboxes.

@@ -59,13 +59,16 @@ fn spans(text: &str) -> Vec<String> {
 fn the_configuration_of_the_readme_loads() {
     let folder = tempfile::tempdir().unwrap();
     let shown = blocks(&read("README.md"), "toml");
-    assert_eq!(shown.len(), 2);
-    let mapping = crate::exchange::mapping::Mapping::parse(&shown[1], Kind::Opportunity);
+    assert_eq!(shown.len(), 3);
+    let mapping = crate::exchange::mapping::Mapping::parse(&shown[2], Kind::Opportunity);
     assert!(mapping.is_ok(), "{mapping:?}");
     let file = folder.path().join("liaison.toml");
     fs::write(&file, &shown[0]).unwrap();
     let config = Config::load(&file).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!((config.plugins.len(), config.calendars.len()), (2, 1));
+    fs::write(&file, format!("{}\n{}", shown[0], shown[1])).unwrap();
+    let config = Config::load(&file).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.credentials.iter().count(), 1);
 }
 
 #[test]

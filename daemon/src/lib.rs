@@ -1,7 +1,7 @@
 //! The Liaison daemon: adapters and wiring around the pure [`liaison_core`].
 //!
 //! Module map, in reading order: [`clock`], [`supervisor`], [`secret`] and [`tls`] are the one
-//! home of time, tasks, secrets and TLS. [`source`] and [`sink`] are the contracts of the edges and
+//! home of time, tasks, secrets and TLS; [`oauth`] gives access tokens. [`source`] and [`sink`] are the contracts of the edges and
 //! their implementations. [`store`] is what the daemon remembers, [`books`] its typed rows.
 //! [`reader`] reads messages off the async threads. [`ingest`] takes mail in, [`pipeline`] lets the plugins of [`plugin`] propose and the core
 //! decide, [`delivery`] carries out,
@@ -32,6 +32,8 @@ pub mod freshness;
 pub mod hint;
 pub mod ingest;
 pub mod keeping;
+mod login;
+pub mod oauth;
 pub mod office;
 pub mod outbox;
 pub mod pipeline;

@@ -32,6 +32,11 @@ pub enum SecretRef {
 pub struct Secret(String);
 
 impl Secret {
+    /// One that came from elsewhere than a [`SecretRef`].
+    pub(crate) fn new(text: String) -> Secret {
+        Secret(text)
+    }
+
     /// The secret itself, for the protocol that needs it.
     #[must_use]
     pub fn expose(&self) -> &str {

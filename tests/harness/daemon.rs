@@ -295,6 +295,23 @@ pub fn cli<A: AsRef<OsStr>>(options: &DaemonOptions, args: impl IntoIterator<Ite
         .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"))
 }
 
+/// Starts `liaison --config F ARGS...`, with or without a daemon, and returns at once; what it
+/// prints on standard error can be read.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn begin<A: AsRef<OsStr>>(options: &DaemonOptions, args: impl IntoIterator<Item = A>) -> Child {
+    let mut command = command(options);
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"))
+}
+
 /// Like [`Daemon::cli_json`], with or without a daemon.
 ///
 /// # Panics

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::daemon::{self, Daemon, DaemonOptions};
-use crate::dovecot::Dovecot;
+use crate::dovecot::{Dovecot, Ports};
 use crate::mail::cast;
 use crate::maildir::Maildir;
 use crate::radicale::{Radicale, USERS};
 use crate::smtp_sink::SmtpSink;
+use crate::token_endpoint::{CLIENT_SECRET, TokenEndpoint};
 use crate::vdir::Vdir;
 use crate::{PEOPLE, password_of};
 
@@ -127,6 +128,46 @@ tls.ca_file = "{}"
 poll_interval_secs = 2
 {more}"#,
             dovecot.ca.ca_file.display(),
+        ));
+    }
+
+    /// The `[[oauth]]` called `work`, at a provider of the harness.
+    pub fn oauth(&mut self, endpoint: &TokenEndpoint, flow: &str) {
+        let secret = self.secret("client-secret", CLIENT_SECRET);
+        self.add(&format!(
+            "[[oauth]]\nname = \"work\"\nflow = \"{flow}\"\nclient_secret = {secret}\n{}",
+            endpoint.settings()
+        ));
+    }
+
+    /// Watches the mailbox of [`ALICE`] on a real server, and sends through it, both with tokens
+    /// of `work`.
+    pub fn mail_by_token(&mut self, dovecot: &Dovecot) {
+        let ca = dovecot.ca.ca_file.display();
+        let Ports {
+            imaps, submissions, ..
+        } = dovecot.ports;
+        self.add(&format!(
+            r#"[[transport]]
+name = "submission"
+kind = "smtp"
+host = "localhost"
+port = {submissions}
+user = "{ALICE}"
+oauth = "work"
+tls.ca_file = "{ca}"
+
+[[mailbox]]
+name = "{SALES}"
+kind = "imap"
+owner = "{ALICE}"
+host = "localhost"
+port = {imaps}
+user = "{ALICE}"
+oauth = "work"
+tls.ca_file = "{ca}"
+poll_interval_secs = 2
+transport = "submission""#
         ));
     }
 

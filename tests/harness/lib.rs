@@ -7,6 +7,7 @@
 //! - [`tls`], [`net`]: a private CA with a server certificate; free ports, plain and TLS streams.
 //! - [`dovecot`], [`smtp_sink`], [`radicale`]: the servers. [`proxy`] stands in front of one and
 //!   makes its network bad.
+//! - [`token_endpoint`]: a provider of OAuth2 tokens that Dovecot believes.
 //! - [`imap_client`]: looks into a mailbox without the daemon's own IMAP code.
 //! - [`maildir`], [`vdir`]: the file-based source, sink and calendar, seen from outside.
 //! - [`mail`]: messages, and the cast of the sample inbox.
@@ -49,6 +50,7 @@ pub mod report;
 pub mod smtp_sink;
 pub mod story;
 pub mod tls;
+pub mod token_endpoint;
 pub mod vdir;
 pub mod wait;
 

@@ -168,6 +168,7 @@ fn text(status: &Value) -> String {
         }
     }
     sources(&mut out, status);
+    oauth(&mut out, status);
     out
 }
 
@@ -225,6 +226,63 @@ fn sources(out: &mut String, status: &Value) {
     }
 }
 
+/// Figures of logins: name, meaning, and the field in `status`.
+const OAUTH: [(&str, &str, &str, &str); 4] = [
+    (
+        "oauth_token_age_seconds",
+        "gauge",
+        "Age of the access token.",
+        "/token_age_seconds",
+    ),
+    (
+        "oauth_token_ends_in_seconds",
+        "gauge",
+        "Life that the access token has left; negative when it is over.",
+        "/token_ends_in_seconds",
+    ),
+    (
+        "oauth_refreshes",
+        "counter",
+        "Access tokens that were got since the start.",
+        "/refreshes",
+    ),
+    (
+        "oauth_failures",
+        "counter",
+        "Tries that gave none since the start.",
+        "/failures",
+    ),
+];
+
+fn oauth(out: &mut String, status: &Value) {
+    let rows = status
+        .pointer("/oauth")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    let name = |row: &Value| label(row.get("name").and_then(Value::as_str).unwrap_or_default());
+    for (metric, kind, help, pointer) in OAUTH {
+        head(out, metric, kind, help);
+        for row in rows {
+            if let Some(figure) = row.pointer(pointer).and_then(Value::as_i64) {
+                let _ = writeln!(out, "liaison_{metric}{{login=\"{}\"}} {figure}", name(row));
+            }
+        }
+    }
+    let help = "Whether the login stands so now.";
+    head(out, "oauth_state", "gauge", help);
+    for row in rows {
+        let now = row.get("state").and_then(Value::as_str);
+        for state in ["ready", "waiting", "needs-consent", "refused"] {
+            let is = u8::from(now == Some(state));
+            let _ = writeln!(
+                out,
+                "liaison_oauth_state{{login=\"{}\",state=\"{state}\"}} {is}",
+                name(row)
+            );
+        }
+    }
+}
+
 /// A label's value, escaped as the format asks.
 fn label(text: &str) -> String {
     text.replace('\\', "\\\\")
@@ -251,6 +309,10 @@ mod tests {
                     "fresh_seconds_ago": 3, "trouble": "away", "stale": true,
                 }],
             },
+            "oauth": [{
+                "name": "work", "state": "needs-consent", "token_age_seconds": null,
+                "token_ends_in_seconds": -5, "refreshes": 2, "failures": 1,
+            }],
         });
         let text = text(&status);
         for line in [
@@ -260,6 +322,10 @@ mod tests {
             "liaison_panic 0",
             "liaison_needs_person 2",
             "liaison_disk_paused_stages 1",
+            "liaison_oauth_token_ends_in_seconds{login=\"work\"} -5",
+            "liaison_oauth_failures{login=\"work\"} 1",
+            "liaison_oauth_state{login=\"work\",state=\"needs-consent\"} 1",
+            "liaison_oauth_state{login=\"work\",state=\"ready\"} 0",
             "liaison_mails{state=\"held\"} 2",
             "liaison_source_age_seconds{source=\"a \\\"b\\\"\",kind=\"mail\",folder=\"INBOX\"} 3",
             "liaison_source_stale{source=\"a \\\"b\\\"\",kind=\"mail\",folder=\"INBOX\"} 1",

@@ -13,6 +13,7 @@ use crate::accounts::audit;
 use crate::books::registry::Registry;
 use crate::books::rows::AuditRow;
 use crate::books::{keys, replace, sweep};
+use crate::oauth::{Standing, State};
 use crate::room::Reading;
 use crate::store::StoreState;
 use crate::store::sled::SledStore;
@@ -49,6 +50,12 @@ pub(super) async fn status(
         );
         attention.extend("reviews", [item("review", "", text)]);
     }
+    let oauth: Vec<Standing> = context
+        .credentials
+        .iter()
+        .map(|one| one.standing())
+        .collect();
+    attention.extend("logins", oauth_attention(&oauth));
     let live = context.live.as_ref().map(|live| live.status());
     attention.extend("sources", live.iter().flat_map(live_attention));
     let recovered: Vec<String> = books
@@ -125,6 +132,7 @@ pub(super) async fn status(
             "journal": books.local.as_deref().map(journal),
             "recovered": recovered,
         },
+        "oauth": oauth,
         "looked_over": looked,
         "needs_person": attention.0,
         "daemon": live,
@@ -180,6 +188,28 @@ fn plugin_attention(plugins: &[Value]) -> Vec<Value> {
                  {name}`"
             );
             item("suspended", name, text)
+        })
+        .collect()
+}
+
+fn oauth_attention(all: &[Standing]) -> Vec<Value> {
+    let troubled = all.iter().filter(|one| one.needs_person);
+    troubled
+        .map(|one| {
+            let (name, why) = (&one.name, one.why.as_deref().unwrap_or_default());
+            match one.state {
+                State::NeedsConsent => {
+                    let command = one.command.as_deref().unwrap_or_default();
+                    let text =
+                        format!("login {name} needs a person's consent ({why}): `{command}`");
+                    item("needs-consent", name, text)
+                }
+                _ => item(
+                    "oauth",
+                    name,
+                    format!("login {name}: no access tokens ({why})"),
+                ),
+            }
         })
         .collect()
 }

@@ -139,6 +139,7 @@ pub(crate) fn desk() -> Desk {
             office: Arc::new(office()),
             case_kinds: Arc::new(crate::cases::CaseKinds::of([manifest()])),
             dry_runs: Arc::default(),
+            credentials: Default::default(),
             live: Some(woken.clone()),
         },
         clock,

@@ -333,6 +333,7 @@ pub fn api_context(app: &App, live: Option<Arc<dyn Live>>) -> ApiContext {
         office: app.office.clone(),
         case_kinds: app.case_kinds.clone(),
         dry_runs: Arc::default(),
+        credentials: app.credentials.clone(),
         live,
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{Findings, Level};
 use crate::config::{CalendarKind, MailboxKind, TransportKind};
 use crate::dial::{TlsMode, TlsSettings};
+use crate::oauth::OauthSettings;
 use crate::secret::SecretRef;
 
 /// Permission bits with which others than the owner read a secret.
@@ -28,10 +29,15 @@ pub(super) fn look(findings: &mut Findings<'_>) {
     if let Some(folder) = &config.template_dir {
         findings.folder("template_dir", folder, "make it, or remove the key");
     }
+    for credential in config.credentials.iter() {
+        oauth(findings, credential.settings());
+    }
     for transport in &config.transports {
         let key = format!("transport.{}", transport.name);
         if let TransportKind::Smtp(smtp) = &transport.kind {
-            findings.secret(&key, &smtp.password);
+            if let Some(password) = &smtp.password {
+                findings.secret(&key, "password", password);
+            }
             findings.tls(&key, &smtp.tls);
             findings.smtp_port(&key, smtp.port, smtp.tls.mode);
         }
@@ -40,7 +46,9 @@ pub(super) fn look(findings: &mut Findings<'_>) {
         let key = format!("mailbox.{}", mailbox.name);
         match &mailbox.kind {
             MailboxKind::Imap(imap) => {
-                findings.secret(&key, &imap.password);
+                if let Some(password) = &imap.password {
+                    findings.secret(&key, "password", password);
+                }
                 findings.tls(&key, &imap.tls);
                 findings.imap_port(&key, imap.port, imap.tls.mode);
             }
@@ -59,7 +67,7 @@ pub(super) fn look(findings: &mut Findings<'_>) {
         let key = format!("calendar.{}", calendar.name);
         match &calendar.kind {
             CalendarKind::Caldav(caldav) => {
-                findings.secret(&key, &caldav.password);
+                findings.secret(&key, "password", &caldav.password);
                 findings.ca_file(&key, caldav.tls.ca_file.as_deref());
             }
             CalendarKind::Vdir(vdir) => {
@@ -68,6 +76,20 @@ pub(super) fn look(findings: &mut Findings<'_>) {
             }
         }
     }
+}
+
+fn oauth(findings: &mut Findings<'_>, settings: &OauthSettings) {
+    let key = format!("oauth.{}", settings.name);
+    let secrets = [
+        ("client_secret", &settings.client_secret),
+        ("token_key", &settings.token_key),
+    ];
+    for (name, secret) in secrets {
+        if let Some(secret) = secret {
+            findings.secret(&key, name, secret);
+        }
+    }
+    findings.ca_file(&key, settings.ca_file.as_deref());
 }
 
 fn state_dir(findings: &mut Findings<'_>, folder: &Path) {
@@ -108,8 +130,8 @@ impl Findings<'_> {
     }
 
     /// Looks whether the secret is there; it is read only when somebody logs in.
-    fn secret(&mut self, key: &str, secret: &SecretRef) {
-        let key = format!("{key}.password");
+    fn secret(&mut self, section: &str, key: &str, secret: &SecretRef) {
+        let key = format!("{section}.{key}");
         match secret {
             SecretRef::File(file) => match fs::File::open(file).and_then(|file| file.metadata()) {
                 Err(error) => {

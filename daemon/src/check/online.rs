@@ -76,7 +76,20 @@ pub async fn check_online(config: &Config, edges: &dyn Edges) -> Vec<Finding> {
         };
         (format!("calendar.{}", calendar.name), Box::pin(probe))
     });
-    let probes: Vec<Probe<'_>> = transports.chain(mailboxes).chain(calendars).collect();
+    let oauth = config.credentials.iter().map(|credential| -> Probe<'_> {
+        let probe = async {
+            let token = credential.access().await;
+            token.map_err(|error| error.to_string())?;
+            Ok("gives access tokens")
+        };
+        (format!("oauth.{}", credential.name()), Box::pin(probe))
+    });
+    // First, so that those who need its tokens find them.
+    let probes: Vec<Probe<'_>> = oauth
+        .chain(transports)
+        .chain(mailboxes)
+        .chain(calendars)
+        .collect();
     let mut answers = stream::iter(probes)
         .map(|(key, probe)| async { (key, limited(probe).await) })
         .buffered(PROBES_AT_ONCE);

@@ -19,6 +19,7 @@ use crate::cases::CaseKinds;
 use crate::clock::SystemClock;
 use crate::config::{CONFIG_VARIABLE, Config, config_path};
 use crate::control::client::{Client, ClientError};
+use crate::oauth::Credentials;
 use crate::office::Office;
 use crate::store::content::ContentStore;
 use crate::store::memory::MemoryStore;
@@ -64,6 +65,42 @@ pub(super) async fn ask_daemon(
         Ok(answer) => Ok(Some(answer)),
         Err(ClientError::NotRunning(_) | ClientError::Broken(_) | ClientError::Late) => Ok(None),
         Err(error) => Err(client_failure(&error)),
+    }
+}
+
+/// Has commands about logins carried out, one after the other: all by the daemon, or all here. No
+/// store is opened for them, so that they work also where it cannot be.
+pub(super) struct Logins {
+    config: Config,
+    client: Client,
+    /// Nobody was asked yet, a daemon answered, or nobody does.
+    daemon: Option<bool>,
+}
+
+impl Logins {
+    pub(super) fn begin(config: Option<&Path>) -> Result<Logins, Failure> {
+        let config = load(&config_path(config))?;
+        Ok(Logins {
+            client: Client::new(&config.socket),
+            config,
+            daemon: None,
+        })
+    }
+
+    pub(super) async fn call(&mut self, command: &str, arguments: Value) -> Result<Value, Failure> {
+        if self.daemon != Some(false) {
+            match self.client.call(command, &arguments).await {
+                Err(ClientError::NotRunning(_)) if self.daemon.is_none() => {}
+                Err(error) => return Err(client_failure(&error)),
+                Ok(answer) => {
+                    self.daemon = Some(true);
+                    return Ok(answer);
+                }
+            }
+        }
+        self.daemon = Some(false);
+        // The credentials of the configuration remember what began.
+        on_nothing(&self.config, command, arguments).await
     }
 }
 
@@ -159,9 +196,7 @@ async fn open_store(config: &Config) -> Result<(ApiContext, Arc<SledStore>), Fai
     sweep::announce(&books, Registry::own())
         .await
         .map_err(|error| Failure::of(FAILURE, &error))?;
-    let office = Arc::new(crate::app::office(config));
-    let context = context(office, crate::api::case_kinds(config), books);
-    Ok((context, store))
+    Ok((context(Ourselves::of(config), books), store))
 }
 
 /// Reads the configuration; all its problems are one failure.
@@ -239,23 +274,41 @@ async fn call_here(
     command: &str,
     arguments: Value,
 ) -> Result<Value, Failure> {
-    let ourselves = (
-        Arc::new(crate::app::office(config)),
-        crate::api::case_kinds(config),
-    );
-    call_with(ourselves, books, command, arguments).await
+    call_with(Ourselves::of(config), books, command, arguments).await
+}
+
+/// What commands need to know of the configuration.
+struct Ourselves {
+    office: Arc<Office>,
+    case_kinds: Arc<CaseKinds>,
+    credentials: Credentials,
+}
+
+impl Ourselves {
+    fn of(config: &Config) -> Ourselves {
+        Ourselves {
+            office: Arc::new(crate::app::office(config)),
+            case_kinds: crate::api::case_kinds(config),
+            credentials: config.credentials.clone(),
+        }
+    }
 }
 
 async fn call_with(
-    (office, case_kinds): (Arc<Office>, Arc<CaseKinds>),
+    ourselves: Ourselves,
     books: Books,
     command: &str,
     arguments: Value,
 ) -> Result<Value, Failure> {
-    on_context(&context(office, case_kinds, books), command, arguments).await
+    on_context(&context(ourselves, books), command, arguments).await
 }
 
-fn context(office: Arc<Office>, case_kinds: Arc<CaseKinds>, books: Books) -> ApiContext {
+fn context(ourselves: Ourselves, books: Books) -> ApiContext {
+    let Ourselves {
+        office,
+        case_kinds,
+        credentials,
+    } = ourselves;
     ApiContext {
         accounts: AccountBook::new(books.clone(), DomainRules::of(&office)),
         books,
@@ -263,6 +316,7 @@ fn context(office: Arc<Office>, case_kinds: Arc<CaseKinds>, books: Books) -> Api
         office,
         case_kinds,
         dry_runs: Arc::default(),
+        credentials,
         live: None,
     }
 }
@@ -287,7 +341,11 @@ async fn on_context(
 /// `match` says what can be said of an address without any records.
 async fn match_without_records(file: &Path, arguments: Value) -> Result<Value, Failure> {
     let empty = Empty::new()?;
-    let ourselves = (Arc::new(nobody()?), Arc::default());
+    let ourselves = Ourselves {
+        office: Arc::new(nobody()?),
+        case_kinds: Arc::default(),
+        credentials: Credentials::default(),
+    };
     let mut answer = call_with(ourselves, empty.books.clone(), "match", arguments).await?;
     if let Some(answer) = answer.as_object_mut() {
         let note = format!(

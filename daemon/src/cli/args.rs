@@ -185,6 +185,32 @@ pub enum Command {
     /// What is kept of one person: show it, or erase it
     #[command(subcommand)]
     Privacy(Privacy),
+    /// Logins by OAuth2: have a person agree, see how they stand, forget them
+    #[command(subcommand)]
+    Auth(Auth),
+}
+
+/// `auth`.
+#[derive(Debug, Subcommand)]
+pub enum Auth {
+    /// Have a person agree, for the first time or again
+    Login {
+        /// Name of the [[oauth]]
+        name: String,
+        /// By a code that is typed at any machine
+        #[arg(long, conflicts_with = "browser")]
+        device: bool,
+        /// By a browser on this machine
+        #[arg(long)]
+        browser: bool,
+    },
+    /// How they stand
+    Status,
+    /// Forget a login: the stored token is removed
+    Forget {
+        /// Name of the [[oauth]]
+        name: String,
+    },
 }
 
 /// `privacy`.

@@ -575,6 +575,11 @@ fn status(value: &Value) -> String {
             ],
         ));
     }
+    let logins = items(value, "/oauth");
+    if !logins.is_empty() {
+        out.push('\n');
+        out.push_str(&table(logins, super::auth::COLUMNS));
+    }
     let counts = |pointer: &str| {
         let states = value.pointer(pointer).and_then(Value::as_object);
         let texts = states.into_iter().flatten();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use super::Config;
+use crate::oauth::OauthSettings;
 
 impl Config {
     /// What differs in `new`, in words: `mailbox sales: changed`, `plugin nda-desk: new`.
@@ -49,6 +50,9 @@ impl Config {
         }
         let name = |one: &super::User| one.address.clone();
         named("user", &self.users, &new.users, name, &mut found);
+        let (before, after) = (self.credentials.settings(), new.credentials.settings());
+        let name = |one: &OauthSettings| one.name.clone();
+        named("oauth", &before, &after, name, &mut found);
         let name = |one: &super::Transport| one.name.to_string();
         named(
             "transport",

@@ -13,6 +13,7 @@ use super::schema::{
 use super::validate::Validation;
 use super::{Calendar, CalendarKind, Mailbox, MailboxKind, Transport, TransportKind};
 use crate::dial::TlsSettings;
+use crate::oauth::OauthRef;
 use crate::secret::SecretRef;
 use crate::sink::caldav::CaldavSettings;
 use crate::sink::maildir::MaildirTransportSettings;
@@ -26,9 +27,9 @@ use crate::source::maildir::MaildirSettings;
 const IDLE_REFRESH_SECS_MAX: u64 = 28 * 60;
 
 /// A section cut in two: ours, and what belongs to the edge.
-struct Halves<'i> {
-    own: Section<'i>,
-    edge: Section<'i>,
+pub(super) struct Halves<'i> {
+    pub(super) own: Section<'i>,
+    pub(super) edge: Section<'i>,
     keys: &'static [&'static str],
 }
 
@@ -220,10 +221,11 @@ impl Validation<'_, '_> {
     }
 
     fn smtp(&mut self, halves: &Halves<'_>) -> Option<SmtpSettings> {
+        self.one_login(halves);
         let mut settings: SmtpSettings = self.edge(halves)?;
         self.server(halves, &settings.host, settings.port, &settings.user);
         self.tls(halves, &mut settings.tls);
-        self.secret(halves, &mut settings.password);
+        self.login(halves, &mut settings.password, &mut settings.oauth);
         Some(settings)
     }
 
@@ -234,10 +236,11 @@ impl Validation<'_, '_> {
     }
 
     fn imap(&mut self, halves: &Halves<'_>) -> Option<ImapSettings> {
+        self.one_login(halves);
         let mut settings: ImapSettings = self.edge(halves)?;
         self.server(halves, &settings.host, settings.port, &settings.user);
         self.tls(halves, &mut settings.tls);
-        self.secret(halves, &mut settings.password);
+        self.login(halves, &mut settings.password, &mut settings.oauth);
         self.range(
             halves,
             "idle_refresh_secs",
@@ -301,7 +304,7 @@ impl Validation<'_, '_> {
         }
         self.user(halves, &settings.user);
         self.percent(halves, settings.gone_percent_max);
-        self.secret(halves, &mut settings.password);
+        self.secret(&halves.edge, "password", &mut settings.password);
         if let Some(file) = settings.tls.ca_file.take() {
             settings.tls.ca_file = Some(self.path(&halves.edge, "tls.ca_file", file));
         }
@@ -352,25 +355,35 @@ impl Validation<'_, '_> {
         }
     }
 
-    fn secret(&mut self, halves: &Halves<'_>, secret: &mut SecretRef) {
-        match secret {
-            SecretRef::File(file) => {
-                let path = std::mem::take(file);
-                *file = self.path(&halves.edge, "password.file", path);
+    /// Exactly one of `password` and `oauth`; told also where the settings cannot be read.
+    fn one_login(&mut self, halves: &Halves<'_>) {
+        match (halves.edge.has("password"), halves.edge.has("oauth")) {
+            (false, false) => {
+                let what = format!("`password` is missing in {}", halves.edge.title());
+                let remedy = "add password = { file = \"/path/to/the/secret\" }, or oauth = \
+                              \"NAME\" of an [[oauth]]";
+                self.problems.add(&halves.edge, "password", what, remedy);
             }
-            SecretRef::Credential(name) if name.contains('/') => {
-                let what = "a credential has a name, not a path";
-                let remedy = "write the name given in LoadCredential=, or use { file = ... }";
-                self.problems
-                    .add(&halves.edge, "password.credential", what, remedy);
+            (true, true) => {
+                let what = "`password` and `oauth` are both set";
+                let remedy = "remove one of them: a login is by password or by token";
+                self.problems.add(&halves.edge, "oauth", what, remedy);
             }
-            SecretRef::Env(name) if name.contains(['=', '\0', '$']) => {
-                let what = "it is no name of a variable";
-                let remedy = "write the bare name, such as IMAP_PASSWORD";
-                self.problems
-                    .add(&halves.edge, "password.env", what, remedy);
-            }
-            SecretRef::Credential(_) | SecretRef::Env(_) | SecretRef::Command(_) => {}
+            _ => {}
+        }
+    }
+
+    fn login(
+        &mut self,
+        halves: &Halves<'_>,
+        password: &mut Option<SecretRef>,
+        oauth: &mut Option<OauthRef>,
+    ) {
+        if let Some(password) = password {
+            self.secret(&halves.edge, "password", password);
+        }
+        if let Some(oauth) = oauth {
+            self.bind(halves, oauth);
         }
     }
 

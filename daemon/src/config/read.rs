@@ -16,7 +16,7 @@ use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 use super::problem::Problems;
 
 /// Keys that hold a reference to a secret; their values are never repeated in a message.
-const SECRET_KEYS: [&str; 1] = ["password"];
+const SECRET_KEYS: [&str; 3] = ["password", "client_secret", "token_key"];
 /// The kinds of a secret reference.
 const SECRET_KINDS: [&str; 4] = ["file", "env", "command", "credential"];
 /// serde's names of types, and words for them.

@@ -5,12 +5,16 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::oauth::{Flow, Preset};
+use crate::secret::SecretRef;
+
 /// Names of the sections, for the nearest name of an unknown key at the top.
-pub(super) const SECTIONS: [&str; 14] = [
+pub(super) const SECTIONS: [&str; 15] = [
     "firm",
     "authenticity",
     "alarm",
     "user",
+    "oauth",
     "transport",
     "mailbox",
     "calendar",
@@ -147,6 +151,30 @@ pub(super) struct RawUser {
     pub aliases: Vec<String>,
     pub zone: Option<String>,
     pub signature: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOauth {
+    pub name: String,
+    pub preset: Option<Preset>,
+    pub flow: Flow,
+    pub client_id: String,
+    pub client_secret: Option<SecretRef>,
+    pub tenant: Option<String>,
+    pub scopes: Option<Vec<String>>,
+    pub token_url: Option<String>,
+    pub device_url: Option<String>,
+    pub authorize_url: Option<String>,
+    pub token_key: Option<SecretRef>,
+    #[serde(default)]
+    pub tls: RawOauthTls,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawOauthTls {
+    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -218,6 +218,40 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[[mailbox]]\nname = \"sales\"\nkind = \"imap\"\nowner = \"alice@example.com\"\n\
+         host = \"imap.example.com\"\nuser = \"a\"\npassword = { env = \"PW\" }\noauth = \"wrok\"\n\
+         [[oauth]]\nname = \"work\"\npreset = \"microsoft\"\nflow = \"device\"\nclient_id = \"x\"",
+        &[
+            "mailbox.sales.oauth: `password` and `oauth` are both set; remove one of them",
+            "mailbox.sales.oauth: there is no [[oauth]] named `wrok`; did you mean `work`?",
+        ],
+    ),
+    (
+        "[[oauth]]\nname = \"a\"\nflow = \"device\"\nclient_id = \"x\"\n\
+         token_url = \"http://login.example.com/token\"\nclient_secret = \"s3cret\"",
+        &["oauth.a.client_secret: the secret itself does not belong into the configuration"],
+    ),
+    (
+        "[[oauth]]\nname = \"a\"\nflow = \"device\"\nclient_id = \"x\"\n\
+         token_url = \"http://login.example.com/token\"\nscopes = [\"a b\"]\n\
+         [[oauth]]\nname = \"b\"\npreset = \"google\"\nflow = \"device\"\nclient_id = \"x\"\n\
+         [[oauth]]\nname = \"c\"\npreset = \"microsoft\"\nflow = \"client_credentials\"\n\
+         client_id = \"x\"\n[[oauth]]\nname = \"d\"\npreset = \"google\"\nflow = \"browser\"\n\
+         tenant = \"t\"\nclient_id = \"\"\n[[oauth]]\nname = \"e\"\nflow = \"brwoser\"\n\
+         client_id = \"x\"",
+        &[
+            "oauth.a.token_url: it is no https address",
+            "oauth.a.device_url: `device_url` is missing in [[oauth]]",
+            "oauth.a.scopes[0]: it is no scope",
+            "oauth.b.flow: Google gives no mail scope for device codes; set flow = \"browser\"",
+            "oauth.c.tenant: `tenant` is missing",
+            "oauth.c.client_secret: flow = \"client_credentials\" needs a `client_secret`",
+            "oauth.d.tenant: only preset = \"microsoft\" has tenants; remove it",
+            "oauth.d.client_id: it is no client id",
+            "oauth.e.flow: `brwoser` is none of the choices; did you mean `browser`?",
+        ],
+    ),
+    (
         "[[mailbox]]\nname = \"sales\"\nkind = \"pop3\"\nowner = \"alice@example.com\"",
         &[":19:8: mailbox.sales.kind: `pop3` is no kind of [[mailbox]]; known here: imap, maildir"],
     ),
@@ -530,7 +564,8 @@ fn relative_paths_begin_at_the_file() {
         panic!("{:?}", config.transports)
     };
     let at = |path: &str| PathBuf::from(format!("/etc/liaison/{path}"));
-    assert_eq!(smtp.password, crate::secret::SecretRef::File(at("pw")));
+    let password = crate::secret::SecretRef::File(at("pw"));
+    assert_eq!(smtp.password, Some(password));
     assert_eq!(smtp.tls.ca_file, Some(at("ca.pem")));
     assert_eq!(config.state_dir, at("state"));
     let folders: Vec<PathBuf> = config
@@ -719,5 +754,40 @@ fn differences_are_named_by_section() {
         let after = parse(&text).unwrap();
         assert_eq!(before.differences(&after), differences, "{text}");
         assert_eq!(before.needs_restart(&after), restart, "{text}");
+    }
+}
+
+#[test]
+fn a_preset_and_a_name_are_enough_for_logins_by_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("liaison.toml");
+    let text = format!(
+        "{BASE}\n[[oauth]]\nname = \"work\"\npreset = \"microsoft\"\nflow = \"browser\"\n\
+         client_id = \"x\"\ntenant = \"example.com\"\n\
+         [[transport]]\nname = \"out\"\nkind = \"smtp\"\nhost = \"smtp.example.com\"\n\
+         user = \"a\"\noauth = \"work\"\n\
+         [[mailbox]]\nname = \"sales\"\nkind = \"imap\"\nowner = \"alice@example.com\"\n\
+         host = \"imap.example.com\"\nuser = \"a\"\noauth = \"work\"\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let config = Config::load(&file).unwrap();
+    let credential = config.credentials.get("work").unwrap();
+    let settings = credential.settings();
+    assert_eq!(
+        settings.token_url,
+        "https://login.microsoftonline.com/example.com/oauth2/v2.0/token"
+    );
+    assert!(settings.scopes.contains(&"offline_access".to_owned()));
+    assert_eq!(settings.folder, config.state_dir.join("oauth"));
+    // One credential serves both.
+    let MailboxKind::Imap(imap) = &config.mailboxes[0].kind else {
+        panic!("imap")
+    };
+    let Some(TransportKind::Smtp(smtp)) = config.transports.last().map(|one| &one.kind) else {
+        panic!("smtp")
+    };
+    for oauth in [&imap.oauth, &smtp.oauth] {
+        let bound = oauth.as_ref().unwrap().credential().unwrap();
+        assert!(std::sync::Arc::ptr_eq(bound, credential));
     }
 }

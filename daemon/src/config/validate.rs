@@ -21,6 +21,7 @@ use super::schema::{RawControl, RawLimits, RawRetention, RawStaffMail, RawTop, R
 use super::{Config, Control, StaffMail, User};
 use crate::alarm::AlarmSettings;
 use crate::keeping::retention::{CONTENT_BYTES_MIN, FACTS_DAYS_MIN, Kept, Retention};
+use crate::oauth::Credentials;
 
 /// Name of the socket in the state folder.
 const SOCKET_NAME: &str = "liaison.sock";
@@ -42,11 +43,16 @@ pub(super) struct Validation<'p, 't> {
     people: BTreeMap<String, String>,
     /// Names of the transports, likewise.
     transports: BTreeSet<String>,
+    /// Names of the credentials, likewise.
+    pub(super) oauth_names: BTreeSet<String>,
+    /// Those of them that can be used.
+    pub(super) credentials: Credentials,
 }
 
 /// The tables of a file, taken apart.
 struct Tables<'i> {
     users: Vec<Section<'i>>,
+    oauth: Vec<Section<'i>>,
     transports: Vec<Section<'i>>,
     mailboxes: Vec<Section<'i>>,
     calendars: Vec<Section<'i>>,
@@ -70,6 +76,7 @@ impl<'i> Tables<'i> {
         }
         Tables {
             users: top.take_tables("user", problems),
+            oauth: top.take_tables("oauth", problems),
             transports: top.take_tables("transport", problems),
             mailboxes: top.take_tables("mailbox", problems),
             calendars: top.take_tables("calendar", problems),
@@ -90,6 +97,7 @@ impl<'i> Tables<'i> {
     fn places(&self, problems: &Problems<'_>) -> BTreeMap<String, (usize, usize)> {
         let lists = [
             &self.users,
+            &self.oauth,
             &self.transports,
             &self.mailboxes,
             &self.calendars,
@@ -128,20 +136,26 @@ pub(super) fn validate(
         top.offsets()
             .map(|(key, offset)| (key, problems.line_and_column(offset))),
     );
-    let names = tables.transports.iter();
+    let names = |sections: &[Section<'_>]| {
+        let names = sections.iter().filter_map(|section| section.text("name"));
+        names.map(str::to_owned).collect()
+    };
     let mut validation = Validation {
         problems,
         folder: file.parent().unwrap_or(Path::new("/")).to_owned(),
         people: people(&tables.users),
-        transports: names
-            .filter_map(|section| section.text("name").map(str::to_owned))
-            .collect(),
+        transports: names(&tables.transports),
+        oauth_names: names(&tables.oauth),
+        credentials: Credentials::default(),
     };
     let v = &mut validation;
     let paths = v.paths(&top);
     let firm = tables.firm.and_then(|section| v.firm(&section));
     let zone = firm.as_ref().map_or("UTC", |firm| &firm.zone);
     let users = v.users(&tables.users, zone);
+    let state_dir = paths.as_ref().map(|paths| paths.state_dir.as_path());
+    v.credentials(&tables.oauth, state_dir);
+    let credentials = v.credentials.clone();
     let transports = v.transports(tables.transports);
     let mailboxes = v.mailboxes(tables.mailboxes);
     let calendars = v.calendars(tables.calendars);
@@ -175,6 +189,7 @@ pub(super) fn validate(
         log: paths.log,
         firm,
         users,
+        credentials,
         transports,
         mailboxes,
         calendars,

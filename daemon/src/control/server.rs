@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use super::{CONNECTION_LASTS, CONNECTIONS_MAX, REQUEST_ARRIVES, REQUEST_BYTES_MAX};
 use crate::api::{ApiContext, ApiError, Caller, Role, allow, call};
 use crate::config::Control;
+use crate::oauth::ConsentError;
 use crate::privacy::PrivacyError;
 use crate::store::progress::Progress;
 use crate::supervisor::{Stop, Waited};
@@ -417,6 +418,9 @@ fn status_of(error: &ApiError) -> StatusCode {
         ApiError::Arguments(_) | ApiError::Accounts(_) | ApiError::Import(_) => {
             StatusCode::BAD_REQUEST
         }
+        ApiError::Consent(ConsentError::Unknown { .. }) => StatusCode::NOT_FOUND,
+        ApiError::Consent(ConsentError::Vault(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        ApiError::Consent(_) => StatusCode::CONFLICT,
         ApiError::Privacy(PrivacyError::Address { .. }) => StatusCode::BAD_REQUEST,
         ApiError::Privacy(PrivacyError::Own(_) | PrivacyError::NotNow(_)) => StatusCode::CONFLICT,
         ApiError::Books(_) | ApiError::Reader(_) | ApiError::Keeping(_) | ApiError::Privacy(_) => {

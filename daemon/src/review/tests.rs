@@ -54,6 +54,7 @@ async fn ask(house: &House, command: &str, arguments: Value) -> Result<Value, Ap
         office: house.office.clone(),
         case_kinds: Arc::default(),
         dry_runs: Arc::default(),
+        credentials: Default::default(),
         live: None,
     };
     let caller = Caller {

@@ -5,7 +5,7 @@
 //! repeated here: what may or may not have happened is said to be unknown, and a look decides.
 
 mod discover;
-mod http;
+pub(crate) mod http;
 mod look;
 mod multistatus;
 mod path;
@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::http::{Answer, Client, HttpError, Login};
+pub(crate) use self::settings::Origin;
 pub use self::settings::{CaldavSettings, CaldavSettingsError, CaldavTls};
 use crate::clock::{Clock, SystemClock};
 use crate::sink::collection::guard_against_emptiness;
@@ -101,7 +102,7 @@ impl Failure {
     fn of(error: &HttpError) -> Failure {
         Failure {
             permanent: error.permanent(),
-            too_long: matches!(error, HttpError::TooLong),
+            too_long: matches!(error, HttpError::TooLong(_)),
             ..Failure::transient(error.to_string())
         }
     }
@@ -131,6 +132,7 @@ impl CaldavCalendar {
                 origin,
                 base,
                 connector,
+                bounds: http::Bounds::CALENDAR,
             },
             wake: Notify::new(),
             state: Mutex::default(),
@@ -274,7 +276,7 @@ impl CaldavCalendar {
 }
 
 /// Seconds from `now` to an HTTP date; `None` for anything else.
-fn seconds_until(date: &str, now: jiff::Timestamp) -> Option<u64> {
+pub(crate) fn seconds_until(date: &str, now: jiff::Timestamp) -> Option<u64> {
     let at = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
     u64::try_from(at.as_second().saturating_sub(now.as_second()).max(0)).ok()
 }

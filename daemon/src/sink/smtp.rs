@@ -5,9 +5,12 @@
 //! cancelled command and the second takes bytes that came before the handshake for replies.
 
 use futures_util::future::BoxFuture;
+use lettre::transport::smtp::extension::ClientId;
 
 use super::{MailTransport, OutgoingMail, PhaseLog, SendOutcome};
 use crate::dial::{self, TlsMode, in_words};
+use crate::login::{LoginError, Proof};
+use crate::oauth::sasl::ShownTo;
 
 mod reply;
 mod session;
@@ -33,6 +36,8 @@ pub struct SmtpTransport {
 struct NotSent {
     why: String,
     needs_person: bool,
+    /// The login failed, whatever the server said of it: another token may help.
+    login_failed: bool,
 }
 
 impl NotSent {
@@ -40,13 +45,14 @@ impl NotSent {
         NotSent {
             why: why.into(),
             needs_person: false,
+            login_failed: false,
         }
     }
 
     fn lasting(why: impl Into<String>) -> NotSent {
         NotSent {
-            why: why.into(),
             needs_person: true,
+            ..NotSent::passing(why)
         }
     }
 }
@@ -55,9 +61,25 @@ impl From<dial::DialError> for NotSent {
     fn from(error: dial::DialError) -> NotSent {
         NotSent {
             needs_person: error.needs_person(),
-            why: in_words(&error),
+            ..NotSent::passing(in_words(&error))
         }
     }
+}
+
+impl From<LoginError> for NotSent {
+    fn from(error: LoginError) -> NotSent {
+        NotSent {
+            needs_person: error.needs_person(),
+            ..NotSent::passing(in_words(&error))
+        }
+    }
+}
+
+/// Who logs in where, and what is shown for it.
+#[derive(Debug, Clone, Copy)]
+struct Entry<'a> {
+    to: ShownTo<'a>,
+    proof: &'a Proof,
 }
 
 impl SmtpTransport {
@@ -70,8 +92,24 @@ impl SmtpTransport {
     async fn connect(&self) -> Result<Session, NotSent> {
         let settings = &self.settings;
         let hello = session::hello_name(settings)?;
-        let password = settings.password.fetch().await;
-        let password = password.map_err(|error| NotSent::lasting(in_words(&error)))?;
+        let proof = settings.login().fetch().await?;
+        let refused = match self.connect_with(&hello, &proof).await {
+            Err(refused) if refused.login_failed => refused,
+            other => return other,
+        };
+        let Proof::Token(bearer) = &proof else {
+            return Err(refused);
+        };
+        // The server may call a token expired that should be good: once with another one.
+        let another = bearer.another().await.map_err(LoginError::from)?;
+        let Some(other) = another.map(Proof::Token) else {
+            return Err(refused);
+        };
+        self.connect_with(&hello, &other).await
+    }
+
+    async fn connect_with(&self, hello: &ClientId, proof: &Proof) -> Result<Session, NotSent> {
+        let settings = &self.settings;
         let tcp = dial::tcp(&settings.host, settings.port).await?;
         let stream = match settings.tls.mode {
             TlsMode::Implicit => {
@@ -84,7 +122,12 @@ impl SmtpTransport {
                 Recorded::with_greeting(Box::new(secured))
             }
         };
-        Session::begin(stream, &hello, &settings.user, &password).await
+        let to = ShownTo {
+            user: &settings.user,
+            host: &settings.host,
+            port: settings.port,
+        };
+        Session::begin(stream, hello, Entry { to, proof }).await
     }
 
     async fn try_send(&self, mail: &OutgoingMail, phase: &mut dyn PhaseLog) -> SendOutcome {

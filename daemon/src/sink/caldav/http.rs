@@ -24,22 +24,35 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::settings::Origin;
 use crate::secret::Secret;
 
-/// Largest answer in bytes: a listing of some 50,000 objects.
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long name resolution and the connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long the TLS handshake may take.
 const TLS_LIMIT: Duration = Duration::from_secs(10);
-/// How long request and answer may take: big collections on small servers are slow.
-const EXCHANGE_LIMIT: Duration = Duration::from_secs(60);
 /// Most redirects followed in a row; servers need one or two (`.well-known`, a missing slash).
 const REDIRECTS_MAX: usize = 4;
 /// Most characters of an answer repeated in an error.
 const EXCERPT_CHARS: usize = 200;
 
+/// How large an answer may be, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Bytes of the body.
+    pub(crate) body_bytes: usize,
+    /// Request and answer together.
+    pub(crate) exchange: Duration,
+}
+
+impl Bounds {
+    /// For a calendar server: a listing of some 50,000 objects, from a small server.
+    pub(super) const CALENDAR: Bounds = Bounds {
+        body_bytes: 16 * 1024 * 1024,
+        exchange: Duration::from_secs(60),
+    };
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HttpError {
+pub(crate) enum HttpError {
     #[error("no connection to {host} port {port} ({why})")]
     Connect {
         host: String,
@@ -57,10 +70,10 @@ pub(super) enum HttpError {
     Request(String),
     #[error("the connection broke before the answer was complete ({0})")]
     Broken(String),
-    #[error("no complete answer within {} s", EXCHANGE_LIMIT.as_secs())]
-    Late,
-    #[error("the answer is longer than {BODY_BYTES_MAX} bytes")]
-    TooLong,
+    #[error("no complete answer within {} s", .0.as_secs())]
+    Late(Duration),
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
     #[error(
         "it redirects to {0}, another server or an unreadable address, where the login is not \
          sent; if that is right, write it into `url`"
@@ -75,11 +88,11 @@ impl HttpError {
     pub(super) fn maybe_done(&self) -> bool {
         matches!(
             self,
-            HttpError::Broken(_) | HttpError::Late | HttpError::TooLong
+            HttpError::Broken(_) | HttpError::Late(_) | HttpError::TooLong(_)
         )
     }
 
-    pub(super) fn permanent(&self) -> bool {
+    pub(crate) fn permanent(&self) -> bool {
         match self {
             HttpError::Tls { certificate, .. } => *certificate,
             HttpError::Request(_) | HttpError::Elsewhere(_) | HttpError::Redirects => true,
@@ -90,17 +103,17 @@ impl HttpError {
 
 /// What a server answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub(super) parts: Parts,
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub(super) fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.parts.status.as_u16()
     }
 
-    pub(super) fn header(&self, name: header::HeaderName) -> Option<&str> {
+    pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.parts.headers.get(name)?.to_str().ok()
     }
 
@@ -139,10 +152,11 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Speaks to one server.
-pub(super) struct Client {
-    pub(super) origin: Origin,
-    pub(super) base: Uri,
-    pub(super) connector: TlsConnector,
+pub(crate) struct Client {
+    pub(crate) origin: Origin,
+    pub(crate) base: Uri,
+    pub(crate) connector: TlsConnector,
+    pub(crate) bounds: Bounds,
 }
 
 impl std::fmt::Debug for Client {
@@ -186,16 +200,33 @@ impl Client {
         login: &Login,
         request: Request<String>,
     ) -> Result<Answer, HttpError> {
+        self.send(Some(login), request).await
+    }
+
+    /// The same without a login: what proves who we are is in the request.
+    pub(crate) async fn tell_openly(&self, request: Request<String>) -> Result<Answer, HttpError> {
+        self.send(None, request).await
+    }
+
+    async fn send(
+        &self,
+        login: Option<&Login>,
+        request: Request<String>,
+    ) -> Result<Answer, HttpError> {
         let request = self.on_the_wire(login, request)?;
         let stream = self.connect().await?;
-        timeout(EXCHANGE_LIMIT, exchange(stream, request))
+        let Bounds {
+            body_bytes,
+            exchange: limit,
+        } = self.bounds;
+        timeout(limit, exchange(stream, request, body_bytes))
             .await
-            .unwrap_or(Err(HttpError::Late))
+            .unwrap_or(Err(HttpError::Late(limit)))
     }
 
     fn on_the_wire(
         &self,
-        login: &Login,
+        login: Option<&Login>,
         request: Request<String>,
     ) -> Result<Request<Full<Bytes>>, HttpError> {
         let (mut parts, body) = request.into_parts();
@@ -205,7 +236,9 @@ impl Client {
         let path = parts.uri.path_and_query().cloned();
         parts.uri = path.map_or_else(|| Uri::from_static("/"), Uri::from);
         parts.headers.insert(header::HOST, host);
-        parts.headers.insert(header::AUTHORIZATION, login.0.clone());
+        if let Some(login) = login {
+            parts.headers.insert(header::AUTHORIZATION, login.0.clone());
+        }
         let agent = HeaderValue::from_static(concat!("liaison/", env!("CARGO_PKG_VERSION")));
         parts.headers.insert(header::USER_AGENT, agent);
         let close = HeaderValue::from_static("close");
@@ -250,6 +283,7 @@ fn is_certificate(error: &std::io::Error) -> bool {
 async fn exchange(
     stream: Box<dyn Stream>,
     request: Request<Full<Bytes>>,
+    bytes_max: usize,
 ) -> Result<Answer, HttpError> {
     let is_write = matches!(*request.method(), Method::PUT | Method::DELETE);
     let broken = |error: &hyper::Error| HttpError::Broken(chain(error));
@@ -259,11 +293,13 @@ async fn exchange(
     let talk = async move {
         let response = sender.send_request(request).await;
         let (parts, body) = response.map_err(|error| broken(&error))?.into_parts();
-        let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        let body = match Limited::new(body, bytes_max).collect().await {
             Ok(body) => body.to_bytes(),
             // The status says what became of a write; a lost explanation does not unsay it.
             Err(_) if is_write => Bytes::new(),
-            Err(error) if error.is::<LengthLimitError>() => return Err(HttpError::TooLong),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(HttpError::TooLong(bytes_max));
+            }
             Err(error) => return Err(HttpError::Broken(chain(&*error))),
         };
         Ok(Answer { parts, body })

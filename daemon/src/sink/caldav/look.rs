@@ -221,7 +221,7 @@ impl CaldavCalendar {
         let request = request.map_err(|error| Failure::permanent(error.to_string()))?;
         let answer = self.client.ask(&session.login, request).await;
         let answer = answer.map_err(|error| {
-            let too_long = matches!(error, HttpError::TooLong);
+            let too_long = matches!(error, HttpError::TooLong(_));
             Failure {
                 too_long,
                 ..Failure::of(&error)

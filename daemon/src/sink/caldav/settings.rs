@@ -87,15 +87,15 @@ pub enum CaldavSettingsError {
 
 /// Host, port and scheme of a server: where credentials may go, and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub(super) tls: bool,
+pub(crate) struct Origin {
+    pub(crate) tls: bool,
     /// Without the brackets of an IPv6 address.
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 impl Origin {
-    pub(super) fn of(uri: &Uri) -> Option<Origin> {
+    pub(crate) fn of(uri: &Uri) -> Option<Origin> {
         let tls = match uri.scheme_str()? {
             "https" => true,
             "http" => false,

@@ -17,7 +17,9 @@ use tokio::time::timeout;
 
 use super::reply::{Reply, failed_reply, reply};
 use super::stream::{Record, Recorded};
-use super::{NotSent, SmtpSettings};
+use super::{Entry, NotSent, SmtpSettings};
+use crate::login::{Bearer, Proof};
+use crate::oauth::sasl::{Mechanism, ShownTo};
 use crate::secret::Secret;
 use crate::sink::{OutgoingMail, PhaseLog, SendOutcome};
 
@@ -26,6 +28,9 @@ use crate::sink::{OutgoingMail, PhaseLog, SendOutcome};
 const GREETING_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// Each step of the login.
 const AUTH_LIMIT: Duration = Duration::from_secs(2 * 60);
+/// Longest command with its line end (RFC 5321 section 4.5.3.1.4). A first message of a login
+/// that does not fit into it is sent after the server's `334` (RFC 4954 section 4).
+const COMMAND_BYTES_MAX: usize = 512;
 /// MAIL.
 const MAIL_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// RCPT.
@@ -74,8 +79,7 @@ impl Session {
     pub(super) async fn begin(
         stream: Recorded,
         hello: &ClientId,
-        user: &str,
-        password: &Secret,
+        entry: Entry<'_>,
     ) -> Result<Session, NotSent> {
         let record = stream.record.clone();
         let hail = AsyncSmtpConnection::connect_with_transport(Box::new(stream), hello);
@@ -90,11 +94,58 @@ impl Session {
             record,
             offers,
         };
-        session.log_in(user, password).await?;
+        session.log_in(entry).await?;
         Ok(session)
     }
 
-    async fn log_in(&mut self, user: &str, password: &Secret) -> Result<(), NotSent> {
+    async fn log_in(&mut self, entry: Entry<'_>) -> Result<(), NotSent> {
+        match entry.proof {
+            Proof::Password(password) => self.by_password(entry.to.user, password).await,
+            Proof::Token(bearer) => self.by_token(entry.to, bearer).await,
+        }
+    }
+
+    /// XOAUTH2 or OAUTHBEARER (RFC 7628), in our own words: lettre takes the challenge that tells
+    /// of a failure for an error of the client.
+    async fn by_token(&mut self, to: ShownTo<'_>, bearer: &Bearer) -> Result<(), NotSent> {
+        let mechanism = Mechanism::choose(&self.offers.mechanisms).ok_or_else(|| {
+            NotSent::lasting("the server offers neither AUTH XOAUTH2 nor AUTH OAUTHBEARER")
+        })?;
+        let message = BASE64.encode(mechanism.message(to, &bearer.token));
+        let whole = format!("AUTH {} {message}\r\n", mechanism.name());
+        let mut reply = if whole.len() <= COMMAND_BYTES_MAX {
+            self.command(whole, AUTH_LIMIT, "the login").await?
+        } else {
+            let first = format!("AUTH {}\r\n", mechanism.name());
+            let reply = self.command(first, AUTH_LIMIT, "the login").await?;
+            match reply.code {
+                334 => {
+                    let second = format!("{message}\r\n");
+                    self.command(second, AUTH_LIMIT, "the login").await?
+                }
+                _ => reply,
+            }
+        };
+        if reply.code == 334 {
+            let answer = format!("{}\r\n", mechanism.after_failure());
+            reply = self.command(answer, AUTH_LIMIT, "the login").await?;
+        }
+        match reply.code {
+            235 => Ok(()),
+            _ if reply.is_transient() => Err(login_refused(&reply)),
+            _ => Err(NotSent {
+                login_failed: true,
+                ..NotSent::lasting(format!(
+                    "the access token of `{}` was refused ({}): check `user`, the scopes of its \
+                     [[oauth]], and that SMTP is allowed for the mailbox",
+                    bearer.name(),
+                    reply.words()
+                ))
+            }),
+        }
+    }
+
+    async fn by_password(&mut self, user: &str, password: &Secret) -> Result<(), NotSent> {
         let password = password.expose();
         let lines = if self.offers.mechanisms.contains("PLAIN") {
             let identity = BASE64.encode(format!("\0{user}\0{password}"));
@@ -277,7 +328,7 @@ fn no_hello(error: &smtp::Error, record: &Record) -> NotSent {
     match failed_reply(error, &after_greeting) {
         Ok(reply) if reply.is_refusal() => NotSent {
             needs_person: !reply.is_transient(),
-            why: format!("the server turned us away: {}", reply.words()),
+            ..NotSent::passing(format!("the server turned us away: {}", reply.words()))
         },
         Ok(reply) => NotSent::passing(format!("no agreement on EHLO: {}", reply.words())),
         Err(why) => NotSent::passing(format!("no greeting: {why}")),

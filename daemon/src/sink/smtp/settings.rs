@@ -3,6 +3,8 @@
 use serde::Deserialize;
 
 use crate::dial::TlsSettings;
+use crate::login::Login;
+use crate::oauth::OauthRef;
 use crate::secret::SecretRef;
 
 /// RFC 8314 section 7.3.
@@ -22,14 +24,23 @@ pub struct SmtpSettings {
     pub tls: TlsSettings,
     /// Login name.
     pub user: String,
-    /// Where the password is.
-    pub password: SecretRef,
+    /// Where the password is; this or `oauth`.
+    #[serde(default)]
+    pub password: Option<SecretRef>,
+    /// The `[[oauth]]` that gives access tokens; this or `password`.
+    #[serde(default)]
+    pub oauth: Option<OauthRef>,
     /// Name given in EHLO; the machine's otherwise.
     #[serde(default)]
     pub hello_name: Option<String>,
 }
 
 impl SmtpSettings {
+    /// How we log in.
+    pub(crate) fn login(&self) -> Login<'_> {
+        Login::of(self.password.as_ref(), self.oauth.as_ref())
+    }
+
     /// What to call the transport in messages: user, host and port.
     #[must_use]
     pub fn place(&self) -> String {

@@ -2,14 +2,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use lettre::transport::smtp::extension::ClientId;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
 
 use super::session::Session;
 use super::start_tls::start_tls;
 use super::stream::Recorded;
 use super::*;
-use crate::secret::{Secret, SecretRef};
+use crate::secret::SecretRef;
 
 /// Small, so that a body larger than it cannot be written to a server that does not read.
 const PIPE_BYTES: usize = 4 * 1024;
@@ -66,8 +65,17 @@ impl PhaseLog for Phase {
 }
 
 /// Some text that is set everywhere; reading a file would let paused time run.
-async fn secret() -> Secret {
-    SecretRef::Env("PATH".to_owned()).fetch().await.unwrap()
+async fn secret() -> Proof {
+    Proof::Password(SecretRef::Env("PATH".to_owned()).fetch().await.unwrap())
+}
+
+fn entry(proof: &Proof) -> Entry<'_> {
+    let to = ShownTo {
+        user: "u",
+        host: "h",
+        port: 465,
+    };
+    Entry { to, proof }
 }
 
 fn mail(bytes: &[u8]) -> OutgoingMail {
@@ -137,7 +145,7 @@ async fn send(script: Script, mail: &OutgoingMail, fails: bool) -> (SendOutcome,
     };
     let client = async {
         let stream = Recorded::with_greeting(Box::new(ours));
-        let mut session = Session::begin(stream, &hello, "u", &password)
+        let mut session = Session::begin(stream, &hello, entry(&password))
             .await
             .unwrap();
         let outcome = session.transact(mail, &mut phase).await;
@@ -347,7 +355,7 @@ async fn a_login_ends_in_a_session_or_says_who_must_act() {
         };
         let (hello, password) = (ClientId::Domain("me".to_owned()), secret().await);
         let stream = Recorded::with_greeting(Box::new(ours));
-        let login = Session::begin(stream, &hello, "u", &password);
+        let login = Session::begin(stream, &hello, entry(&password));
         let (result, ()) = tokio::join!(login, server);
         let found = match &result {
             Ok(_) => "in",

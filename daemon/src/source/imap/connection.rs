@@ -20,6 +20,8 @@ use super::bounds::{Bounded, TooMuch};
 use super::wire::{Command, Piece};
 use crate::dial::Wire;
 
+mod sasl;
+
 /// How long the greeting may take.
 pub(crate) const GREETING_LIMIT: Duration = Duration::from_secs(30);
 /// How long each answer of an ordinary command may take.

@@ -8,8 +8,12 @@ use super::answer::{Condition, Tagged, Untagged};
 use super::connection::{COMMAND_LIMIT, Connection, ConnectionError};
 use super::settings::ImapSettings;
 use super::wire::Command;
-use crate::dial::{ClearText, DialError, TlsMode, Wire};
-use crate::secret::{Secret, SecretError};
+use crate::dial::{self, ClearText, DialError, TlsMode, Wire};
+use crate::login::{Bearer, LoginError, Proof};
+use crate::oauth::OauthError;
+use crate::oauth::sasl::{Mechanism, ShownTo};
+use crate::secret::Secret;
+use crate::supervisor::Stop;
 
 /// How long the whole of it may take, beyond the limits of its steps.
 const OPEN_LIMIT: Duration = Duration::from_secs(180);
@@ -26,7 +30,7 @@ pub(crate) enum OpenError {
     #[error(transparent)]
     Dial(#[from] DialError),
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Login(#[from] LoginError),
     #[error(transparent)]
     Connection(#[from] ConnectionError),
     #[error("the server turned us away: {0}")]
@@ -35,6 +39,11 @@ pub(crate) enum OpenError {
     StartTls(String),
     #[error("the login was refused ({text}): check `user` and `password`, or unlock the account")]
     LoginRefused { text: String },
+    #[error(
+        "the server refused a fresh access token of `{name}` ({text}): check `user`, the scopes \
+         of [[oauth]] `{name}`, and that IMAP is allowed for the mailbox"
+    )]
+    TokenRefused { name: String, text: String },
     #[error("the login is not possible now ({text})")]
     Throttled { text: String, wait: Duration },
     #[error("no session within {} s", OPEN_LIMIT.as_secs())]
@@ -46,7 +55,10 @@ impl OpenError {
     pub(crate) fn needs_person(&self) -> bool {
         match self {
             OpenError::Dial(error) => error.needs_person(),
-            OpenError::Secret(_) | OpenError::StartTls(_) | OpenError::LoginRefused { .. } => true,
+            OpenError::Login(error) => error.needs_person(),
+            OpenError::StartTls(_)
+            | OpenError::LoginRefused { .. }
+            | OpenError::TokenRefused { .. } => true,
             OpenError::Connection(_)
             | OpenError::TurnedAway(_)
             | OpenError::Throttled { .. }
@@ -58,27 +70,52 @@ impl OpenError {
     pub(crate) fn wait(&self) -> Option<Duration> {
         match self {
             OpenError::Throttled { wait, .. } => Some(*wait),
+            OpenError::Login(error) => error.wait(),
             _ => None,
         }
     }
+
+    /// Whether another try soon would only lock the account: [`mended`] tells when it is time.
+    pub(crate) fn parks(&self) -> bool {
+        match self {
+            OpenError::LoginRefused { .. } | OpenError::TokenRefused { .. } => true,
+            OpenError::Login(LoginError::Oauth(error)) => error.needs_person(),
+            _ => false,
+        }
+    }
+}
+
+impl From<OauthError> for OpenError {
+    fn from(error: OauthError) -> OpenError {
+        OpenError::Login(error.into())
+    }
+}
+
+/// Completes when somebody mended what parked a mailbox ([`OpenError::parks`]).
+pub(crate) async fn mended(settings: &ImapSettings, error: &OpenError, stop: &Stop) {
+    let error = match error {
+        OpenError::Login(LoginError::Oauth(error)) => Some(error),
+        _ => None,
+    };
+    settings.login().mended(error, stop).await;
 }
 
 /// Dials, secures and logs in.
 pub(crate) async fn open(settings: &ImapSettings) -> Result<Connection, OpenError> {
     let _slot = dial::slot(&settings.host).await;
     let steps = async {
-        let password = settings.password.fetch().await?;
+        let proof = settings.login().fetch().await?;
         let route = settings.route.reach();
         let tcp = route.connect(&settings.host, settings.port).await?;
         match settings.tls.mode {
             TlsMode::Implicit => {
                 let stream = secure(settings, tcp).await?;
-                greet_and_log_in(stream, settings, &password).await
+                greet_and_log_in(stream, settings, &proof).await
             }
             TlsMode::Starttls => {
                 let tcp = start_tls(tcp).await?;
                 let connection = Connection::new(secure(settings, tcp).await?);
-                log_in(connection, settings, &password).await
+                log_in(connection, settings, &proof).await
             }
         }
     };
@@ -137,11 +174,11 @@ pub(crate) async fn start_tls<S: Wire>(stream: S) -> Result<S, OpenError> {
 pub(crate) async fn greet_and_log_in(
     stream: Box<dyn Wire>,
     settings: &ImapSettings,
-    password: &Secret,
+    proof: &Proof,
 ) -> Result<Connection, OpenError> {
     let mut connection = Connection::new(stream);
     match connection.greeting().await? {
-        (Condition::Ok, _) => log_in(connection, settings, password).await,
+        (Condition::Ok, _) => log_in(connection, settings, proof).await,
         // The certificate has proven the server, which may know us by other means.
         (Condition::PreAuth, _) => {
             learn_capabilities(&mut connection).await?;
@@ -155,20 +192,12 @@ pub(crate) async fn greet_and_log_in(
 async fn log_in(
     mut connection: Connection,
     settings: &ImapSettings,
-    password: &Secret,
+    proof: &Proof,
 ) -> Result<Connection, OpenError> {
     learn_capabilities(&mut connection).await?;
-    if connection.can("LOGINDISABLED") {
-        return Err(OpenError::LoginRefused {
-            text: "the server allows no login by password".to_owned(),
-        });
-    }
-    let login = Command::new("LOGIN")
-        .string(&settings.user)
-        .string(password.expose());
-    let answer = connection.plain(login).await?;
-    if !answer.is_ok() {
-        return Err(refused(&answer));
+    match proof {
+        Proof::Password(password) => by_password(&mut connection, settings, password).await?,
+        Proof::Token(bearer) => by_token(&mut connection, settings, bearer).await?,
     }
     // Servers offer more after the login, and proxies offer wrong things before it.
     learn_capabilities(&mut connection).await?;
@@ -178,6 +207,68 @@ async fn log_in(
         connection.plain(id).await?;
     }
     Ok(connection)
+}
+
+async fn by_password(
+    connection: &mut Connection,
+    settings: &ImapSettings,
+    password: &Secret,
+) -> Result<(), OpenError> {
+    if connection.can("LOGINDISABLED") {
+        return Err(OpenError::LoginRefused {
+            text: "the server allows no login by password".to_owned(),
+        });
+    }
+    let login = Command::new("LOGIN")
+        .string(&settings.user)
+        .string(password.expose());
+    let answer = connection.plain(login).await?;
+    match answer.is_ok() {
+        true => Ok(()),
+        false => Err(refused(&answer)),
+    }
+}
+
+/// By this token, and once by another: the server may call one expired that should be good.
+async fn by_token(
+    connection: &mut Connection,
+    settings: &ImapSettings,
+    bearer: &Bearer,
+) -> Result<(), OpenError> {
+    let offers = connection.capabilities.iter();
+    let offers = offers.filter_map(|word| word.strip_prefix("AUTH="));
+    let mechanism = Mechanism::choose(&offers.map(str::to_owned).collect());
+    let mechanism = mechanism.ok_or_else(|| OpenError::LoginRefused {
+        text: "the server offers neither AUTH=XOAUTH2 nor AUTH=OAUTHBEARER".to_owned(),
+    })?;
+    let to = ShownTo {
+        user: &settings.user,
+        host: &settings.host,
+        port: settings.port,
+    };
+    let answer = connection
+        .authenticate(mechanism, &mechanism.message(to, &bearer.token))
+        .await?;
+    let answer = match answer {
+        answer if answer.is_ok() => return Ok(()),
+        answer if is_throttled(&answer) => return Err(refused(&answer)),
+        answer => match bearer.another().await? {
+            None => answer,
+            Some(other) => {
+                connection
+                    .authenticate(mechanism, &mechanism.message(to, &other.token))
+                    .await?
+            }
+        },
+    };
+    match answer {
+        answer if answer.is_ok() => Ok(()),
+        answer if is_throttled(&answer) => Err(refused(&answer)),
+        answer => Err(OpenError::TokenRefused {
+            name: bearer.name().to_owned(),
+            text: answer.words(),
+        }),
+    }
 }
 
 async fn learn_capabilities(connection: &mut Connection) -> Result<(), ConnectionError> {
@@ -197,12 +288,15 @@ async fn learn_capabilities(connection: &mut Connection) -> Result<(), Connectio
 
 fn refused(answer: &Tagged) -> OpenError {
     let text = answer.words();
-    let word = answer.code.as_ref().map(|code| code.word.as_str());
-    if is_throttle(word, &text) {
-        throttled(text)
-    } else {
-        OpenError::LoginRefused { text }
+    match is_throttled(answer) {
+        true => throttled(text),
+        false => OpenError::LoginRefused { text },
     }
+}
+
+fn is_throttled(answer: &Tagged) -> bool {
+    let word = answer.code.as_ref().map(|code| code.word.as_str());
+    is_throttle(word, &answer.words())
 }
 
 /// Refusals that pass (RFC 5530, and what servers without codes write).

@@ -6,6 +6,8 @@ use serde::Deserialize;
 
 use super::provider::provider;
 use crate::dial::{Route, TlsSettings};
+use crate::login::Login;
+use crate::oauth::OauthRef;
 use crate::secret::SecretRef;
 
 /// RFC 8314 section 7.2.
@@ -37,8 +39,12 @@ pub struct ImapSettings {
     pub tls: TlsSettings,
     /// Login name.
     pub user: String,
-    /// Where the password is.
-    pub password: SecretRef,
+    /// Where the password is; this or `oauth`.
+    #[serde(default)]
+    pub password: Option<SecretRef>,
+    /// The `[[oauth]]` that gives access tokens; this or `password`.
+    #[serde(default)]
+    pub oauth: Option<OauthRef>,
     /// Mailbox name to watch.
     #[serde(default = "inbox_default")]
     pub inbox: String,
@@ -80,6 +86,11 @@ impl ImapSettings {
     #[must_use]
     pub fn poll_interval(&self) -> Duration {
         Duration::from_secs(self.poll_interval_secs.max(POLL_INTERVAL_SECS_MIN))
+    }
+
+    /// How we log in.
+    pub(crate) fn login(&self) -> Login<'_> {
+        Login::of(self.password.as_ref(), self.oauth.as_ref())
     }
 
     /// What to call the mailbox in messages: user, host and port.

@@ -12,6 +12,7 @@ use super::open::{OpenError, greet_and_log_in, start_tls};
 use super::wire::Command;
 use super::*;
 use crate::clock::SystemClock;
+use crate::login::Proof;
 use crate::secret::SecretRef;
 use crate::source::{BatchMode, Content, Cursor};
 use crate::supervisor::Stop;
@@ -257,7 +258,7 @@ async fn a_refused_login_needs_a_person_and_a_throttled_one_patience() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pw");
         std::fs::write(&path, "se\"cret\n").unwrap();
-        let secret = SecretRef::File(path).fetch().await.unwrap();
+        let secret = Proof::Password(SecretRef::File(path).fetch().await.unwrap());
         let answers = [capability, refusal];
         let settings = settings();
         let (result, heard) = tokio::join!(

@@ -9,11 +9,10 @@ use tokio::time::Instant;
 use super::answer::Untagged;
 use super::connection::{COMMAND_LIMIT, Connection, IdleEnd};
 use super::folders::find;
-use super::open::{OpenError, open};
+use super::open::{OpenError, mended, open};
 use super::sync::Folder;
 use super::wire::Command;
 use super::{ImapSource, SyncError, WatchError};
-use crate::secret::Secret;
 use crate::sink::OwnFolder;
 use crate::source::{FolderRef, FolderRole};
 use crate::supervisor::{Stop, Waited};
@@ -24,8 +23,6 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 const BACKOFF_MAX: Duration = Duration::from_secs(5 * 60);
 /// Wait after a refused login; more often would lock accounts.
 const PARKED_WAIT: Duration = Duration::from_secs(60 * 60);
-/// How often a parked mailbox looks whether its password was changed.
-const PASSWORD_LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How long a connection must have worked to count as good. Shorter, and a server that drops us
 /// after each look would be dialled without end.
 const SURVIVED: Duration = Duration::from_secs(60);
@@ -80,9 +77,9 @@ impl ImapSource {
             }
             let wait = self.after_failure(&error, attempt);
             attempt = attempt.saturating_add(1);
-            let waited = match error.is_login_refused() {
-                true => self.wait_parked(&stop).await,
-                false => stop.sleep(wait).await,
+            let waited = match error.parked() {
+                Some(error) => self.wait_parked(error, &stop).await,
+                None => stop.sleep(wait).await,
             };
             if waited == Waited::Stopped {
                 return;
@@ -90,21 +87,15 @@ impl ImapSource {
         }
     }
 
-    /// Waits out [`PARKED_WAIT`], or until the password is another one: then somebody mended it.
-    async fn wait_parked(&self, stop: &Stop) -> Waited {
-        let until = Instant::now() + PARKED_WAIT;
-        let refused = self.settings.password.fetch().await.ok();
-        while Instant::now() < until {
-            if stop.sleep(PASSWORD_LOOK_EVERY).await == Waited::Stopped {
-                return Waited::Stopped;
-            }
-            let now = self.settings.password.fetch().await.ok();
-            let differs = |(now, refused): (&Secret, &Secret)| now.expose() != refused.expose();
-            if now.as_ref().zip(refused.as_ref()).is_some_and(differs) {
-                break;
-            }
+    /// Waits out [`PARKED_WAIT`], or until somebody mended it.
+    async fn wait_parked(&self, error: &OpenError, stop: &Stop) -> Waited {
+        tokio::select! {
+            waited = stop.sleep(PARKED_WAIT) => waited,
+            () = mended(&self.settings, error, stop) => match stop.is_set() {
+                true => Waited::Stopped,
+                false => Waited::Elapsed,
+            },
         }
-        Waited::Elapsed
     }
 
     /// Tells of the failure and gives the wait until the next try.
@@ -363,13 +354,17 @@ fn backoff(place: &str, attempt: u32) -> Duration {
 }
 
 impl WatchError {
-    fn is_login_refused(&self) -> bool {
-        matches!(self, WatchError::Open(OpenError::LoginRefused { .. }))
+    /// What only a person can mend of the login.
+    fn parked(&self) -> Option<&OpenError> {
+        match self {
+            WatchError::Open(error) if error.parks() => Some(error),
+            _ => None,
+        }
     }
 
     fn wait(&self) -> Option<Duration> {
         match self {
-            WatchError::Open(_) if self.is_login_refused() => Some(PARKED_WAIT),
+            WatchError::Open(_) if self.parked().is_some() => Some(PARKED_WAIT),
             WatchError::Open(error) => error.wait(),
             WatchError::Sync(_) => None,
         }
