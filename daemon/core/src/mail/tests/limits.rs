@@ -10,6 +10,10 @@ const SMALL: ParseLimits = ParseLimits {
     max_text_bytes: 1_000,
 };
 
+fn has(view: &MessageView, kind: ProblemKind) -> bool {
+    view.problems.iter().any(|problem| problem.kind == kind)
+}
+
 fn text_part(number: usize) -> String {
     format!("--b\nContent-Type: text/plain\n\npart {number}\n")
 }
