@@ -121,7 +121,7 @@ fn url_of(child: &mut Child) -> String {
     let found = lines
         .map_while(Result::ok)
         .find(|line| line.starts_with("https://"));
-    found.expect("an address")
+    found.unwrap()
 }
 
 fn mail_comes_and_goes(mechanism: &str) {

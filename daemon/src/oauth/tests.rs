@@ -214,11 +214,14 @@ async fn a_token_is_replaced_in_time_and_used_to_its_end() {
     assert_eq!(credential.standing().state, State::Ready);
 }
 
+/// Status, Retry-After, body; the answer, the state, and whether it is asked again.
+type FailureRow<'r> = (u16, Option<u64>, &'r str, &'r str, State, [bool; 3]);
+
 /// What the endpoint says, what who asks is told, how the login stands, and whether it asks again
 /// a second, a minute and two hours later.
 #[tokio::test]
 async fn every_failure_has_its_state_and_its_rest() {
-    let rows: &[(u16, Option<u64>, &str, &str, State, [bool; 3])] = &[
+    let rows: &[FailureRow] = &[
         (500, None, "", "later", State::Waiting, [false, true, true]),
         (429, None, "", "later", State::Waiting, [false, true, true]),
         (

@@ -76,7 +76,7 @@ async fn damage_and_another_key_are_told_and_never_read_as_nothing() {
         "",
         "liaison-oauth-1 ",
         "liaison-oauth-9 AAAA",
-        &good[..good.len() - 9],
+        good.get(..good.len() - 9).unwrap(),
     ] {
         fs::write(vault.file(), bad).unwrap();
         assert!(
