@@ -629,7 +629,7 @@ fn sources(
             match &mailbox.kind {
                 MailboxKind::Imap(settings) => MailSource::Imap(Arc::new(ImapSource::new(
                     name,
-                    settings.clone(),
+                    (**settings).clone(),
                     intake,
                     clock,
                 ))),
@@ -652,7 +652,7 @@ fn folders(config: &Config) -> (Folders, Vec<Arc<ImapFolders>>) {
     for mailbox in &config.mailboxes {
         let own: Arc<dyn OwnFolders> = match &mailbox.kind {
             MailboxKind::Imap(settings) => {
-                let own = Arc::new(ImapFolders::new(settings.clone()));
+                let own = Arc::new(ImapFolders::new((**settings).clone()));
                 imap.push(own.clone());
                 own
             }
@@ -697,7 +697,7 @@ impl Edges for RealEdges {
 
     fn own_folders(&self, mailbox: &Mailbox) -> Result<Arc<dyn OwnFolders>, String> {
         Ok(match &mailbox.kind {
-            MailboxKind::Imap(settings) => Arc::new(ImapFolders::new(settings.clone())),
+            MailboxKind::Imap(settings) => Arc::new(ImapFolders::new((**settings).clone())),
             MailboxKind::Maildir(settings) => Arc::new(MaildirFolders::new(settings.clone())),
         })
     }

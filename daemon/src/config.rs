@@ -203,7 +203,7 @@ pub struct Mailbox {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailboxKind {
     /// `imap`: a login on an IMAP server.
-    Imap(ImapSettings),
+    Imap(Box<ImapSettings>),
     /// `maildir`: a Maildir on this machine.
     Maildir(MaildirSettings),
 }

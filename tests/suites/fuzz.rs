@@ -1,5 +1,12 @@
 //! Every input that the fuzzer starts from, or that ever broke something, through the functions
 //! that the fuzzer calls.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::cast_possible_truncation,
+    reason = "test code, also outside of test functions; a panic is how a finding is reported"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;

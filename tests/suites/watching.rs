@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "test code, also outside of test functions; figures of the run are printed"
 )]
 
@@ -362,7 +363,7 @@ fn in_own_network(test: &str) {
             ),
         )
         .output()
-        .expect("unshare of util-linux");
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(

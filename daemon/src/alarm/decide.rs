@@ -143,7 +143,8 @@ mod tests {
     #[test]
     fn an_alarm_is_told_once_then_each_hour_then_cleared() {
         use NoticeKind::{Cleared, Raised, Repeated};
-        let cases: [(&[(i64, Option<bool>)], &[(i64, NoticeKind)]); 4] = [
+        type Row<'r> = (&'r [(i64, Option<bool>)], &'r [(i64, NoticeKind)]);
+        let cases: [Row<'_>; 4] = [
             (
                 &[
                     (0, None),

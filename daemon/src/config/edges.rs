@@ -99,7 +99,7 @@ impl Validation<'_, '_> {
             let kind = self.kind(&mut halves, &["imap", "maildir"]);
             let raw: Option<RawMailbox> = halves.own.read(&[], self.problems);
             let kind = match kind {
-                Some("imap") => self.imap(&halves).map(MailboxKind::Imap),
+                Some("imap") => self.imap(&halves).map(Box::new).map(MailboxKind::Imap),
                 Some(_) => self.maildir(&halves).map(MailboxKind::Maildir),
                 None => None,
             };

@@ -74,7 +74,7 @@ pub fn provider(host: &str) -> Option<&'static Provider> {
     };
     PROVIDERS
         .iter()
-        .find(|provider| provider.hosts.iter().any(|end| is_of(&end)))
+        .find(|provider| provider.hosts.iter().any(&is_of))
 }
 
 #[cfg(test)]

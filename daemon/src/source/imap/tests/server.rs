@@ -41,6 +41,9 @@ pub(crate) struct Fault {
     pub(crate) end: End,
 }
 
+/// Makes lines into others; the first argument is the tag.
+pub(crate) type LinesTwist = fn(&str, Vec<Vec<u8>>) -> Vec<Vec<u8>>;
+
 /// What is done to the answer to a command; `{tag}` in texts becomes the command's tag.
 #[derive(Clone, Copy)]
 pub(crate) enum Twist {
@@ -57,7 +60,7 @@ pub(crate) enum Twist {
     /// Said again and again with a wait of so many seconds, without end.
     Trickle(&'static str, u64),
     /// The right lines, made into others; the first argument is the tag.
-    Lines(fn(&str, Vec<Vec<u8>>) -> Vec<Vec<u8>>),
+    Lines(LinesTwist),
     /// Nothing is said any more.
     Silence,
 }
