@@ -273,7 +273,6 @@ async fn do_not_contact_said_after_the_decision_cancels() {
 #[tokio::test]
 async fn an_answer_that_arrived_meanwhile_cancels() {
     let world = World::new();
-    // Read from JSON, so that later fields of a message do not matter here.
     let message = serde_json::json!({
         "key": "m", "message_id": null, "thread": "thread", "mailbox": "alice",
         "outbound": true, "historical": false, "date": START, "received": START,
@@ -281,7 +280,7 @@ async fn an_answer_that_arrived_meanwhile_cancels() {
         "references": [], "class": "human", "class_evidence": [], "no_automatic_answer": false,
         "authenticity": "none", "out_of_office": null, "effect": null, "plugin": null,
         "account": null, "contact": null, "content": "", "size": 0, "attachments": 0,
-        "tags": [], "problems": []
+        "tags": [], "problems": [], "threading": liaison_core::message::Threading::default()
     });
     let message: liaison_core::message::MessageRecord = serde_json::from_value(message).unwrap();
     let mut writes = world.books.batch();
