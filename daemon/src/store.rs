@@ -293,8 +293,9 @@ pub enum StoreState {
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Reads rows, in the order of `keys`.
     ///
-    /// Each row is read on its own: what must fit together is checked by [`Batch::expect`].
-    /// Cancel-safe.
+    /// One call sees a commit whole or not at all, and so does every later one: who found an event
+    /// finds all that was written with it. Between two calls rows may change: what must fit
+    /// together is checked by [`Batch::expect`]. Cancel-safe.
     fn get<'a>(
         &'a self,
         keys: &'a [Key],

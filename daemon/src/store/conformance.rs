@@ -168,6 +168,7 @@ suite! {
     malformed_batches_are_refused,
     versions_are_never_used_twice,
     racing_increments_are_all_counted,
+    a_reader_sees_a_commit_whole_or_not_at_all,
     racing_claims_have_one_winner,
     a_stale_epoch_is_refused,
     rows_survive_a_restart,
@@ -501,6 +502,39 @@ async fn racing_increments_are_all_counted<B: Backend>() {
         subject.row(&at).await.unwrap().value,
         (TASKS * EACH).to_string()
     );
+    subject.store.close().await.unwrap();
+}
+
+async fn a_reader_sees_a_commit_whole_or_not_at_all<B: Backend>() {
+    const COMMITS: u32 = 200;
+    let subject = B::default().start();
+    // Families are written one after the other, many rows of each.
+    let families = [Ns::Event, Ns::Outcome, Ns::Cursor, Ns::Ledger];
+    let keys: Vec<Key> = families
+        .iter()
+        .flat_map(|ns| (0..40_u8).map(|n| key(*ns, &[n])))
+        .collect();
+    let write = async {
+        for n in 0..COMMITS {
+            let mut batch = Batch::new();
+            for key in &keys {
+                batch.put(key.clone(), n.to_string());
+            }
+            subject.store.commit(batch).await.unwrap();
+        }
+    };
+    let read = async {
+        loop {
+            let rows = subject.store.get(&keys).await.unwrap();
+            let value = |row: &Option<Versioned>| row.as_ref().map(|row| row.value.clone());
+            let values: Vec<_> = rows.iter().map(value).collect();
+            assert!(values.iter().all(|one| *one == values[0]), "{values:?}");
+            if values[0].as_deref() == Some((COMMITS - 1).to_string().as_bytes()) {
+                return;
+            }
+        }
+    };
+    tokio::join!(write, read);
     subject.store.close().await.unwrap();
 }
 

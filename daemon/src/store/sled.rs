@@ -521,7 +521,9 @@ impl SledStore {
             };
             // Not through the supervisor: the task is awaited right here.
             let task = tokio::task::spawn_blocking(move || {
+                let whole = engine.whole.read().unwrap_or_else(PoisonError::into_inner);
                 let result = work(&engine);
+                drop(whole);
                 drop(engine);
                 drop(permit);
                 result
