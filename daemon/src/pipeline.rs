@@ -286,8 +286,10 @@ impl Pipeline {
             return Ok(Vec::new());
         };
         let account = message.account.map(|account| format!("account {account}"));
-        let thread = format!("thread {}", message.thread);
-        Ok(std::iter::once(thread).chain(account).collect())
+        let perhaps = message.threading.perhaps.map(|(thread, _)| thread);
+        let threads = std::iter::once(message.thread).chain(perhaps);
+        let threads = threads.map(|thread| format!("thread {thread}"));
+        Ok(threads.chain(account).collect())
     }
 
     /// An event could not be worked on: passed on while it may be the store's or a race's fault,

@@ -93,7 +93,11 @@ fn each_limit_holds_and_is_told() {
         let view = parse_message(text.as_bytes(), &SMALL);
         assert!(has(&view, kind), "{name}: {:?}", view.problems);
         assert!(
-            view.truncated || kind == ProblemKind::FieldTooLong,
+            view.truncated
+                || matches!(
+                    kind,
+                    ProblemKind::FieldTooLong | ProblemKind::TooManyHeaders
+                ),
             "{name}"
         );
         assert!(amount(&view) <= most, "{name}: {}", amount(&view));
