@@ -4,7 +4,7 @@
 //!  event ──► close the loop (replies cancel what waits) ──► each plugin: call, decide, commit
 //! ```
 //!
-//! Events of one thread or account are worked on in the order of the log, those of others beside
+//! Events of one thread, account or person are worked on in the order of the log, those of others beside
 //! them ([`lanes`]); an answer that has effects is decided while no other such answer is, so that
 //! caps, times and records are those that it was decided on. The position moves when all events
 //! of a page are done: a crash before asks nobody twice, because results stay. Per event and plugin there is one commit: the
@@ -286,10 +286,19 @@ impl Pipeline {
             return Ok(Vec::new());
         };
         let account = message.account.map(|account| format!("account {account}"));
+        // What one person gets depends on what they got before, also where no account is known.
+        let people: Vec<_> = match message.outbound {
+            true => message.to.iter().chain(&message.cc).collect(),
+            false => message.from.iter().collect(),
+        };
+        let people: Vec<String> = people
+            .into_iter()
+            .map(|person| format!("person {}", person.email.to_lowercase()))
+            .collect();
         let perhaps = message.threading.perhaps.map(|(thread, _)| thread);
         let threads = std::iter::once(message.thread).chain(perhaps);
         let threads = threads.map(|thread| format!("thread {thread}"));
-        Ok(threads.chain(account).collect())
+        Ok(threads.chain(account).chain(people).collect())
     }
 
     /// An event could not be worked on: passed on while it may be the store's or a race's fault,
