@@ -244,7 +244,8 @@ fn nothing_touched(dovecot: &Dovecot, messages: u64) {
 /// A program that writes down what it is told, as the alarms of a firm.
 fn alarm_to_file(firm: &mut Firm) -> PathBuf {
     let (script, told) = (firm.dir().join("alarm"), firm.dir().join("told"));
-    let text = "#!/bin/sh\n(printf '%s ' \"$LIAISON_ALARM\"; cat) >> \"$1\"\n";
+    // One write for each line, so that nobody reads half of one.
+    let text = "#!/bin/sh\ntext=$(cat)\nprintf '%s %s\\n' \"$LIAISON_ALARM\" \"$text\" >> \"$1\"\n";
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     firm.add(&format!(
