@@ -330,7 +330,8 @@ fn a_dead_link_is_told_once_and_its_end_too_also_across_a_restart() {
     daemon.watched(SALES, 2);
     proxy.set(Fault::BlackHole);
     noticed_and_told(&daemon, &told);
-    daemon.kill9();
+    // In order: a kill between the telling and its record tells once more, and nothing less.
+    daemon.terminate();
     daemon.respawn();
     daemon.wait_ready();
     // What was proven before the kill counts, so it is overdue again soon, and known already.
