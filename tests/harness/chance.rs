@@ -71,6 +71,13 @@ pub fn messages(usual: u64) -> u64 {
     number_from_env(MESSAGES_VARIABLE).unwrap_or(usual)
 }
 
+/// Whether the folders of firms and servers stay when a test ends, to be looked into:
+/// `LIAISON_KEEP=1`.
+#[must_use]
+pub fn keeps_files() -> bool {
+    env::var_os("LIAISON_KEEP").is_some()
+}
+
 fn number_from_env(name: &str) -> Option<u64> {
     let value = env::var(name).ok()?;
     Some(

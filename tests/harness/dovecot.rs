@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::chance;
 use crate::imap_client::ImapClient;
 use crate::net::{self, free_port};
 use crate::process::{self, Server};
@@ -96,6 +97,7 @@ impl Dovecot {
     pub fn start(options: &ServerOptions) -> Dovecot {
         let dir = tempfile::Builder::new()
             .prefix("liaison-dovecot-")
+            .disable_cleanup(chance::keeps_files())
             .tempdir()
             .expect("temp dir");
         let ca = Ca::create(dir.path());

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::chance;
 use crate::daemon::{self, Daemon, DaemonOptions};
 use crate::dovecot::{Dovecot, Ports};
 use crate::mail::cast;
@@ -47,6 +48,7 @@ impl Firm {
     pub fn new() -> Firm {
         let dir = tempfile::Builder::new()
             .prefix("liaison-firm-")
+            .disable_cleanup(chance::keeps_files())
             .tempdir()
             .expect("temp dir");
         let plugins = daemon::staged("plugins");

@@ -16,6 +16,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,12 @@ fn id(n: u64) -> String {
     format!("arrival-{n}@example.com")
 }
 
+/// The Date of all messages: copies of one are the same, however long the delivery of one takes.
+fn written() -> jiff::Timestamp {
+    static WRITTEN: OnceLock<jiff::Timestamp> = OnceLock::new();
+    *WRITTEN.get_or_init(jiff::Timestamp::now)
+}
+
 /// Sizes differ: most are small, one in fifty is beyond what is fetched with others.
 fn message(n: u64) -> Vec<u8> {
     let lines = if n % 50 == 7 { 20_000 } else { 1 + n % 40 };
@@ -62,6 +69,7 @@ fn message(n: u64) -> Vec<u8> {
         &format!("Question {n}"),
     )
     .message_id(&id(n))
+    .date(written())
     .body(&line.repeat(usize::try_from(lines).unwrap()))
     .build()
 }
