@@ -44,6 +44,7 @@ use crate::office::Office;
 use crate::outbox::StepError;
 use crate::privacy::PrivacyError;
 pub use cases::case_kinds;
+pub use status::Tallies;
 
 /// How often a change that lost a race is decided again.
 const TRIES_MAX: u32 = 8;
@@ -118,6 +119,8 @@ pub struct ApiContext {
     pub dry_runs: Arc<DryRuns>,
     /// Where access tokens come from.
     pub credentials: Credentials,
+    /// What `status` counted last.
+    pub tallies: Arc<Tallies>,
     /// The running daemon; `None` when the caller opened the store itself.
     pub live: Option<Arc<dyn Live>>,
 }

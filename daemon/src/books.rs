@@ -30,6 +30,7 @@ use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 
+use crate::reader::Recent;
 use crate::store::codec::{CodecError, Record};
 use crate::store::content::{ContentError, ContentHash, ContentStore};
 use crate::store::sled::SledStore;
@@ -155,6 +156,8 @@ pub struct Books {
     pub content: ContentStore,
     /// The store itself, where it keeps its files on this machine: for backups and looking over.
     pub local: Option<Arc<SledStore>>,
+    /// Messages that were just read.
+    pub recent: Arc<Recent>,
     fence: Fence,
 }
 
@@ -166,6 +169,7 @@ impl Books {
             store,
             content,
             local: None,
+            recent: Arc::default(),
             fence,
         }
     }
@@ -183,6 +187,7 @@ impl Books {
             store,
             content: self.content.clone(),
             local: self.local.clone(),
+            recent: self.recent.clone(),
             fence: self.fence,
         }
     }
@@ -665,6 +670,18 @@ impl Books {
     /// As the content files.
     pub async fn keep(&self, bytes: Bytes) -> Result<String, BooksError> {
         Ok(self.content.put(bytes).await?.to_string())
+    }
+
+    /// Keeps several bytes, all of them with one sync; their names, or why one of them is not kept.
+    ///
+    /// # Errors
+    /// As the content files, when none is kept.
+    pub async fn keep_all(
+        &self,
+        all: Vec<Bytes>,
+    ) -> Result<Vec<Result<String, ContentError>>, BooksError> {
+        let kept = self.content.put_all(all).await?.into_iter();
+        Ok(kept.map(|hash| hash.map(|hash| hash.to_string())).collect())
     }
 
     /// Bytes of a content file; `None` when they are gone or `name` is empty.

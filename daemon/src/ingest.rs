@@ -24,7 +24,7 @@ pub(crate) use taking::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, join_all};
 use liaison_core::ids::MailboxId;
 use liaison_core::mail::address::NamedAddress;
 use liaison_core::mail::{DkimCheck, MessageView};
@@ -49,8 +49,6 @@ use unread::{Again, UnreadList};
 
 /// Commits of a single message tried again after somebody else changed a row in between.
 const CONFLICTS_MAX: u32 = 8;
-/// Messages of a batch whose bytes are written to content files at the same time.
-const CONTENT_PARALLEL: usize = 8;
 /// Rows (puts, deletes, expectations) from which on a commit takes no further message. A message
 /// with all it touches is about 20 rows, so that a usual batch of 100 is one commit.
 const CHUNK_ROWS_MAX: usize = BATCH_ROWS_MAX - MESSAGE_ROWS_MAX;
@@ -169,44 +167,52 @@ impl Ingest {
 
     /// Reads all messages and makes their bytes durable, before anything refers to them.
     async fn prepare(&self, batch: &Batch) -> Result<Vec<Prepared>, BooksError> {
-        let mut prepared = Vec::with_capacity(batch.arrived.len());
         let tombstones = Tombstones::read(&self.books).await?;
-        for chunk in batch.arrived.chunks(CONTENT_PARALLEL) {
-            let kept = futures_util::future::join_all(chunk.iter().map(|arrived| async {
-                let view = read(&arrived.content).await;
-                // Before anything is kept: of an erased person nothing is.
-                let erased = match &view {
-                    Ok(view) => self.erased(&tombstones, batch, view).await?,
-                    Err(_) => Erased::default(),
-                };
-                let content = match bytes_of(&arrived.content) {
-                    Some(_) if erased.whole => Ok(gone(ERASED_WHY)),
-                    Some(bytes) => self.books.keep(bytes.clone()).await,
-                    None => Ok(String::new()),
-                };
-                Ok::<_, BooksError>((view, erased, content))
-            }))
-            .await;
-            for (arrived, kept) in chunk.iter().zip(kept) {
-                let (view, erased, content) = kept?;
-                let (content, view) = match content {
-                    Err(BooksError::Content(ContentError::TooLarge { bytes })) => (
-                        String::new(),
-                        Err(format!("{bytes} bytes are more than is kept")),
-                    ),
-                    content => (content?, view),
-                };
-                prepared.push(Prepared {
-                    arrived: arrived.clone(),
-                    content,
-                    view,
-                    erased,
-                    dkim: None,
-                });
-            }
+        let views = batch.arrived.iter().map(|arrived| read(&arrived.content));
+        let views = join_all(views).await;
+        let mut prepared = Vec::with_capacity(batch.arrived.len());
+        for (arrived, view) in batch.arrived.iter().zip(views) {
+            // Before anything is kept: of an erased person nothing is.
+            let erased = match &view {
+                Ok(view) => self.erased(&tombstones, batch, view).await?,
+                Err(_) => Erased::default(),
+            };
+            prepared.push(Prepared {
+                arrived: arrived.clone(),
+                content: String::new(),
+                view,
+                erased,
+                dkim: None,
+            });
         }
+        self.keep_contents(&mut prepared).await?;
         self.check_senders(batch, &mut prepared).await?;
         Ok(prepared)
+    }
+
+    /// Makes the bytes of all messages durable, with one sync.
+    async fn keep_contents(&self, prepared: &mut [Prepared]) -> Result<(), BooksError> {
+        let (mut kept, mut all) = (Vec::new(), Vec::new());
+        for item in prepared.iter_mut() {
+            match bytes_of(&item.arrived.content) {
+                Some(_) if item.erased.whole => item.content = gone(ERASED_WHY),
+                Some(bytes) => {
+                    all.push(bytes.clone());
+                    kept.push(item);
+                }
+                None => {}
+            }
+        }
+        for (item, name) in kept.into_iter().zip(self.books.keep_all(all).await?) {
+            match name {
+                Ok(name) => item.content = name,
+                Err(ContentError::TooLarge { bytes }) => {
+                    item.view = Err(format!("{bytes} bytes are more than is kept"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Who of a message was erased.
@@ -249,9 +255,12 @@ fn bytes_of(content: &Content) -> Option<&bytes::Bytes> {
 }
 
 /// What is to be seen of a message, or why nothing is.
-async fn read(content: &Content) -> Result<MessageView, String> {
+async fn read(content: &Content) -> Result<Arc<MessageView>, String> {
     match (bytes_of(content), content) {
-        (Some(bytes), _) => reader::read(bytes.clone()).await.map_err(|e| e.to_string()),
+        (Some(bytes), _) => match reader::read(bytes.clone()).await {
+            Ok(view) => Ok(Arc::new(view)),
+            Err(broke) => Err(broke.to_string()),
+        },
         (None, Content::NotNow { reason } | Content::Unfetchable { reason }) => Err(reason.clone()),
         (None, _) => Err(VANISHED.to_owned()),
     }
@@ -422,8 +431,8 @@ fn line_of(before: Option<&CursorRow>, cursor: Cursor) -> Option<u32> {
             },
             line,
         )) if old == uid_validity && reached <= next_uid => line,
-        // The walk through the whole folder is over.
-        Some(_) => Some(1),
+        // The walk through the whole folder is over, and judged what it found.
+        Some(_) => Some(next_uid),
     }
 }
 
@@ -433,7 +442,7 @@ struct Prepared {
     arrived: crate::source::Arrived,
     content: String,
     /// `Err` says why there is nothing to see.
-    view: Result<MessageView, String>,
+    view: Result<Arc<MessageView>, String>,
     erased: Erased,
     /// Our own check of its signatures, where one was made.
     dkim: Option<DkimCheck>,

@@ -4,13 +4,14 @@
 //!  event ──► close the loop (replies cancel what waits) ──► each plugin: call, decide, commit
 //! ```
 //!
-//! Events of one thread, account or person are worked on in the order of the log, those of others beside
-//! them ([`lanes`]); an answer that has effects is decided while no other such answer is, so that
-//! caps, times and records are those that it was decided on. The position moves when all events
-//! of a page are done: a crash before asks nobody twice, because results stay. Per event and plugin there is one commit: the
-//! plugin's memory, timers, effects, records and its result. A crash in between runs the plugin
-//! again on the same input; the result row and the effect keys make that harmless. An event whose
-//! plugin asks for patience steps aside; only its own thread and account wait behind it.
+//! Events of one thread, account or person are worked on in the order of the log, those of others
+//! beside them ([`lanes`]); an answer that has effects is decided while no other such answer is, so
+//! that caps, times and records are those that it was decided on. The position moves when all
+//! events of a page are done: a crash before asks nobody twice, because results stay. Per event and
+//! plugin there is one commit: the plugin's memory, timers, effects, records and its result. A
+//! crash in between runs the plugin again on the same input; the result row and the effect keys
+//! make that harmless. An event whose plugin asks for patience steps aside; its own thread and
+//! account wait behind it, others of the same person without an account do not.
 //!
 //! What a plugin does to itself (a trap, an endless loop, too much output) is recorded against
 //! that event and plugin; three strikes in a row suspend it, and everything else goes on.
@@ -186,7 +187,7 @@ impl Pipeline {
             let fired = self.fire_timers(now).await?;
             // Boxed: what a pass holds across its waits is large.
             let worked = Box::pin(self.work_events(stop)).await?;
-            let retried = Box::pin(self.work_waiting(now)).await?;
+            let retried = Box::pin(self.work_waiting(now, stop)).await?;
             done = done
                 .saturating_add(fired)
                 .saturating_add(worked)
@@ -243,7 +244,12 @@ impl Pipeline {
         page.truncate(messages.max(1));
         let mut marks = Vec::with_capacity(page.len());
         for event in &page {
-            marks.push(self.marks(event).await?);
+            marks.push(match self.marks(event).await {
+                Err(error) if error.is_store_failure() => return Err(error),
+                // Its own trouble, which the work on it meets too and tells.
+                Err(_) => Vec::new(),
+                Ok(marks) => marks,
+            });
         }
         let lanes: Vec<Vec<usize>> = lanes::lanes(&marks);
         let page = &page;
@@ -264,15 +270,18 @@ impl Pipeline {
                 .buffer_unordered(LANES_MAX)
                 .collect()
                 .await;
+        if stop.is_set() {
+            // Lanes may have ended early: all of the page is looked at again.
+            return Ok(0);
+        }
         let failed = ends.into_iter().filter_map(Result::err);
         if let Some((event, error)) = failed.min_by_key(|(event, _)| event.seq) {
             // All before it are done, whatever lane they were in.
             self.troubled(event, error).await?;
             return Ok(1);
         }
-        match page.last() {
-            Some(last) if !stop.is_set() => self.move_to(last.seq.saturating_add(1)).await?,
-            _ => {}
+        if let Some(last) = page.last() {
+            self.move_to(last.seq.saturating_add(1)).await?;
         }
         Ok(page.len())
     }
@@ -307,20 +316,22 @@ impl Pipeline {
         if error.is_conflict() || error.is_store_failure() {
             return Err(error);
         }
-        let tries = {
-            let mut troubled = self.troubled.lock().unwrap_or_else(PoisonError::into_inner);
-            if troubled.0 != event.seq {
-                *troubled = (event.seq, 0);
-            }
-            troubled.1 = troubled.1.saturating_add(1);
-            troubled.1
-        };
-        if tries < EVENT_TRIES_MAX {
+        if self.tries_of(event.seq) < EVENT_TRIES_MAX {
             return Err(error);
         }
         let why = chain(&error);
         tracing::error!(seq = event.seq, key = %event.key, %why, "event set aside");
         self.set_aside(event, &why).await
+    }
+
+    /// How often in a row the event `seq` was in trouble, this time included.
+    fn tries_of(&self, seq: u64) -> u32 {
+        let mut troubled = self.troubled.lock().unwrap_or_else(PoisonError::into_inner);
+        if troubled.0 != seq {
+            *troubled = (seq, 0);
+        }
+        troubled.1 = troubled.1.saturating_add(1);
+        troubled.1
     }
 
     async fn position(&self) -> Result<u64, BooksError> {

@@ -5,6 +5,9 @@
 //! that a flood of mail takes neither the async threads nor all of the blocking ones, which the
 //! store needs too.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use bytes::Bytes;
 use liaison_core::mail::{MessageView, ParseLimits, parse_message};
 use tokio::sync::Semaphore;
@@ -12,6 +15,13 @@ use tokio::sync::Semaphore;
 /// Messages read at the same time: more than the cores of a small machine gain nothing, and each
 /// may hold a message of 50 MiB and its decoded parts in memory.
 pub const READERS_MAX: usize = 4;
+
+/// Messages that were read and are kept until they are asked for again, at most: some batches.
+const RECENT_MAX: usize = 256;
+/// Of a message above it nothing is kept: all together are some megabytes.
+const RECENT_BYTES_MAX: usize = 32 * 1024;
+/// Messages that found no room until the one that waits longest is taken for forgotten.
+const PASSED_MAX: usize = 4_096;
 
 static READERS: Semaphore = Semaphore::const_new(READERS_MAX);
 
@@ -26,6 +36,63 @@ pub struct ReaderBroke;
 /// When its bytes make the reader panic.
 pub async fn read(bytes: Bytes) -> Result<MessageView, ReaderBroke> {
     off_thread(move || parse_message(&bytes, &ParseLimits::default())).await
+}
+
+/// Messages that were just taken in, so that they are not read a second time when plugins are asked
+/// about them. Each is given once. While there is no room the new ones are not kept: those that
+/// wait longest are asked for first.
+#[derive(Debug, Default)]
+pub struct Recent {
+    held: Mutex<VecDeque<Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    name: String,
+    view: Arc<MessageView>,
+    /// How many others were offered while there was no room.
+    passed: usize,
+}
+
+impl Recent {
+    /// Keeps what is to be seen of the content `name`, which has so many bytes.
+    pub fn keep(&self, name: &str, bytes: usize, view: &Arc<MessageView>) {
+        if bytes > RECENT_BYTES_MAX || name.is_empty() {
+            return;
+        }
+        let mut held = self.lock();
+        if held.len() >= RECENT_MAX {
+            let Some(oldest) = held.front_mut() else {
+                return;
+            };
+            oldest.passed = oldest.passed.saturating_add(1);
+            if oldest.passed < PASSED_MAX {
+                return;
+            }
+            held.pop_front();
+        }
+        held.push_back(Held {
+            name: name.to_owned(),
+            view: view.clone(),
+            passed: 0,
+        });
+    }
+
+    /// What is to be seen of the content `name`, if it is kept; it is not kept any more then.
+    pub fn take(&self, name: &str) -> Option<Arc<MessageView>> {
+        let mut held = self.lock();
+        let at = held.iter().position(|held| held.name == name)?;
+        held.remove(at).map(|held| held.view)
+    }
+
+    /// Keeps nothing any more: somebody's data is being erased.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 pub(crate) async fn off_thread<T: Send + 'static>(
@@ -76,6 +143,33 @@ mod tests {
         let (done, ()) = tokio::join!(all, opener);
         assert!(done.iter().all(Result::is_ok));
         assert_eq!(most.load(Ordering::SeqCst), READERS_MAX);
+    }
+
+    #[test]
+    fn what_was_read_is_given_once_and_nothing_fills_it_for_ever() {
+        let recent = Recent::default();
+        let view = Arc::new(parse_message(
+            b"Subject: x\r\n\r\nHi.",
+            &ParseLimits::default(),
+        ));
+        recent.keep("large", RECENT_BYTES_MAX + 1, &view);
+        assert!(recent.take("large").is_none());
+        for n in 0..RECENT_MAX {
+            recent.keep(&n.to_string(), 100, &view);
+        }
+        recent.keep("no room", 100, &view);
+        assert!(recent.take("no room").is_none());
+        assert!(recent.take("0").is_some() && recent.take("0").is_none());
+        recent.keep("room", 100, &view);
+        assert!(recent.take("room").is_some());
+        // Nobody asks for any of them.
+        recent.keep("full again", 100, &view);
+        for _ in 0..PASSED_MAX {
+            recent.keep("late", 100, &view);
+        }
+        assert!(recent.take("late").is_some() && recent.take("1").is_none());
+        recent.clear();
+        assert!(recent.take("2").is_none());
     }
 
     #[tokio::test]

@@ -17,7 +17,8 @@ use crate::oauth::{Standing, State};
 use crate::room::Reading;
 use crate::store::StoreState;
 use crate::store::sled::SledStore;
-use tally::{Attention, Events, Tally, parked, renumbered, unread};
+pub use tally::Tallies;
+use tally::{Attention, Events, parked, renumbered, unread};
 
 /// Messages that could not be read for so long need a person; before that it may be a restart.
 const UNREAD_TOLD_MS: i64 = HOUR_MS;
@@ -28,7 +29,7 @@ pub(super) async fn status(
     _arguments: Nothing,
 ) -> Result<Value, ApiError> {
     let books = &context.books;
-    let tally = Tally::read(context).await?;
+    let tally = context.tallies.read(context).await?;
     let events = Events::read(context).await?;
     let panic = books.panic().await?;
     let states = plugins::states(context).await?;

@@ -140,6 +140,7 @@ pub(crate) fn desk() -> Desk {
             case_kinds: Arc::new(crate::cases::CaseKinds::of([manifest()])),
             dry_runs: Arc::default(),
             credentials: Default::default(),
+            tallies: Arc::default(),
             live: Some(woken.clone()),
         },
         clock,

@@ -334,6 +334,7 @@ pub fn api_context(app: &App, live: Option<Arc<dyn Live>>) -> ApiContext {
         case_kinds: app.case_kinds.clone(),
         dry_runs: Arc::default(),
         credentials: app.credentials.clone(),
+        tallies: Arc::default(),
         live,
     }
 }

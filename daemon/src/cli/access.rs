@@ -317,6 +317,7 @@ fn context(ourselves: Ourselves, books: Books) -> ApiContext {
         case_kinds,
         dry_runs: Arc::default(),
         credentials,
+        tallies: Arc::default(),
         live: None,
     }
 }

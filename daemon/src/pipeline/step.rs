@@ -12,19 +12,22 @@ use liaison_core::outbox::{Input, MailState};
 use liaison_core::records::TimerRecord;
 use liaison_core::time::Timestamp;
 
-use super::{ActivePlugin, POSITION, Pipeline};
+use super::{ActivePlugin, EVENT_TRIES_MAX, POSITION, Pipeline};
 use crate::books::rows::{
     AuditRow, CallEnd, CounterRow, EventBody, EventRow, OutcomeRow, PluginResultRow, WaitRow,
 };
-use crate::books::{BooksError, keys, replace};
+use crate::books::{BooksError, chain, keys, replace};
 use crate::ingest::{NewEvent, append_events};
 use crate::outbox::{Step, StepError, stage_audit, stage_mail, stage_mail_record};
 use crate::store::keys::Parts;
 use crate::store::{Key, Stored};
+use crate::supervisor::Stop;
 
 /// Timers fired in one pass and commit. Few, so that after a long silence the mail that arrives
 /// meanwhile is not worked on behind thousands of them.
 const TIMERS_PER_PASS: usize = 32;
+/// Second tries made in one pass, for the same reason.
+const WAITS_PER_PASS: usize = 32;
 /// Tries of one commit that meets others; every event of the log meets the same counter.
 const CONFLICTS_MAX: u32 = 100;
 
@@ -98,7 +101,7 @@ impl Pipeline {
             _ => None,
         };
         if let Some(message) = &message {
-            self.close_the_loop(message).await?;
+            self.close_the_loop(message, event.seq).await?;
         }
         let told = self.told(event, message.as_ref()).await?;
         let mut waits = false;
@@ -116,44 +119,78 @@ impl Pipeline {
             .await
     }
 
-    /// Second tries whose time has come.
-    pub(super) async fn work_waiting(&self, now: Timestamp) -> Result<usize, BooksError> {
+    /// Some of the second tries whose time has come; the others are due at the next pass. Returns
+    /// how many were made.
+    pub(super) async fn work_waiting(
+        &self,
+        now: Timestamp,
+        stop: &Stop,
+    ) -> Result<usize, BooksError> {
         let mut tried: usize = 0;
-        for wait in self.waiting().await? {
-            if wait.due > now {
+        let waits = self.waiting().await?;
+        let due = waits.iter().take_while(|wait| wait.due <= now);
+        for wait in due.take(WAITS_PER_PASS) {
+            if stop.is_set() {
                 break;
             }
-            let Some(event) = self.books.event(&wait.seq).await? else {
-                continue;
-            };
-            let message = match &event.body {
-                EventBody::Message(key) => self.books.message(key).await?,
-                _ => None,
-            };
-            let plugin = self
-                .plugins
-                .iter()
-                .find(|plugin| plugin.name() == wait.plugin);
-            match (self.told(&event, message.as_ref()).await?, plugin) {
-                (Ok(told), Some(plugin)) => {
-                    self.ask(plugin, &event, &told, Some(wait)).await?;
-                }
-                // The plugin is gone from the configuration: nothing waits for it any more.
-                _ => self.give_up_waiting(&wait).await?,
+            if let Err(error) = self.work_wait(wait).await {
+                self.wait_troubled(wait, error).await?;
             }
-            self.finish(&event, None, false).await?;
             tried = tried.saturating_add(1);
         }
         Ok(tried)
     }
 
-    async fn give_up_waiting(&self, wait: &WaitRow) -> Result<(), BooksError> {
+    async fn work_wait(&self, wait: &WaitRow) -> Result<(), BooksError> {
+        let Some(event) = self.books.event(&wait.seq).await? else {
+            return self.give_up_waiting(wait, "its event is gone").await;
+        };
+        let message = match &event.body {
+            EventBody::Message(key) => self.books.message(key).await?,
+            _ => None,
+        };
+        let plugin = self
+            .plugins
+            .iter()
+            .find(|plugin| plugin.name() == wait.plugin);
+        match (self.told(&event, message.as_ref()).await?, plugin) {
+            (Ok(told), Some(plugin)) => {
+                self.ask(plugin, &event, &told, Some(wait.clone())).await?;
+            }
+            // Nothing waits for it any more.
+            (_, None) => {
+                let why = "the plugin is no longer configured";
+                self.give_up_waiting(wait, why).await?;
+            }
+            (Err(why), Some(_)) => self.give_up_waiting(wait, &why).await?,
+        }
+        self.finish(&event, None, false).await
+    }
+
+    /// A second try could not be made: passed on while it may be the store's or a race's fault,
+    /// given up when it is its own.
+    async fn wait_troubled(&self, wait: &WaitRow, error: BooksError) -> Result<(), BooksError> {
+        let passing = error.is_conflict() || error.is_store_failure();
+        if passing || self.tries_of(wait.seq) < EVENT_TRIES_MAX {
+            return Err(error);
+        }
+        let why = format!("set aside, it cannot be worked on: {}", chain(&error));
+        tracing::error!(seq = wait.seq, plugin = %wait.plugin, %why, "second try given up");
+        self.give_up_waiting(wait, &why).await?;
+        match self.books.event(&wait.seq).await {
+            Ok(Some(event)) => self.finish(&event, None, false).await,
+            // Nothing of it can be read: `status` tells of the parked one.
+            _ => Ok(()),
+        }
+    }
+
+    async fn give_up_waiting(&self, wait: &WaitRow, why: &str) -> Result<(), BooksError> {
         let mut writes = self.books.batch();
         writes.del(keys::wait(wait.due, wait.seq, &wait.plugin));
         let key = keys::plugin_result(wait.seq, &wait.plugin);
         if let Some(result) = self.books.get::<PluginResultRow>(key.clone()).await? {
             let mut row = result.record;
-            row.end = CallEnd::Parked("the plugin is no longer configured".to_owned());
+            row.end = CallEnd::Parked(liaison_core::message::cut_text(why, SUMMARY_CHARS_MAX));
             writes.put(keys::parked(wait.seq, &wait.plugin), Vec::new());
             replace(&mut writes, key, Some(result.version), &row)?;
         }
@@ -163,7 +200,7 @@ impl Pipeline {
     /// A person's answer cancels what would have gone out without it. Whoever only knows a
     /// Message-ID answers nothing: a mail that would have left by itself is then laid before a
     /// person, because somebody may have answered from an address that nobody knows.
-    async fn close_the_loop(&self, message: &MessageRecord) -> Result<(), BooksError> {
+    async fn close_the_loop(&self, message: &MessageRecord, seq: u64) -> Result<(), BooksError> {
         let firm = &self.office.firm;
         let outside = |email: &str| !firm.owns(email);
         let from_us = message.outbound
@@ -186,7 +223,7 @@ impl Pipeline {
         }
         if let Some((thread, _)) = &message.threading.perhaps {
             for id in self.books.effects_of_thread(thread).await? {
-                self.react_to(&id, message, (Standing::Outsider, Some(WEAK)))
+                self.react_to(&id, (message, seq), (Standing::Outsider, Some(WEAK)))
                     .await?;
             }
         }
@@ -195,7 +232,8 @@ impl Pipeline {
         let doubt = matched.doubt().filter(|_| from_them);
         let doubt = doubt.map(|doubt| doubt.text.as_str());
         for id in self.books.effects_of_thread(&message.thread).await? {
-            self.react_to(&id, message, (standing, doubt)).await?;
+            self.react_to(&id, (message, seq), (standing, doubt))
+                .await?;
         }
         Ok(())
     }
@@ -203,12 +241,12 @@ impl Pipeline {
     async fn react_to(
         &self,
         id: &EffectId,
-        message: &MessageRecord,
+        (message, seq): (&MessageRecord, u64),
         (standing, doubt): (Standing, Option<&str>),
     ) -> Result<(), BooksError> {
         let mut conflicts = 0;
         loop {
-            match self.react(id, message, (standing, doubt)).await {
+            match self.react(id, (message, seq), (standing, doubt)).await {
                 Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => {
                     conflicts = conflicts.saturating_add(1);
                     tokio::task::yield_now().await;
@@ -235,12 +273,16 @@ impl Pipeline {
     async fn react(
         &self,
         id: &EffectId,
-        message: &MessageRecord,
+        (message, seq): (&MessageRecord, u64),
         (standing, doubt): (Standing, Option<&str>),
     ) -> Result<(), BooksError> {
         let Some(mail) = self.books.get::<MailEffect>(keys::mail(id)).await? else {
             return Ok(());
         };
+        if mail.record.cause.event_seq >= seq {
+            // It came of this very message or of a later event: the page is worked on again.
+            return Ok(());
+        }
         let from = message.from.as_ref();
         let who = from.map_or("somebody", |from| from.email.as_str());
         let when = message.received;

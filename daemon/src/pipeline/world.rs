@@ -9,7 +9,7 @@ use liaison_core::happening::{
     Entity, PluginAttachment, PluginCalendarEvent, PluginMessage, PluginOutOfOffice,
 };
 use liaison_core::ids::{AccountId, CaseId, ContactId, MessageKey, PluginName, ThreadId};
-use liaison_core::mail::{Address, NamedAddress};
+use liaison_core::mail::{Address, MessageView, NamedAddress};
 use liaison_core::message::{MessageRecord, Person};
 use liaison_core::proposal::{Fields, PlainAddress, Value};
 use liaison_core::records::CaseRecord;
@@ -403,11 +403,15 @@ fn named(address: &NamedAddress) -> PlainAddress {
     }
 }
 
-/// A message with its text, read again from its bytes.
-pub(super) async fn plugin_message(
+/// How many bytes of a message are kept and what is to be seen of it: as it was just read, else
+/// read again.
+async fn seen_of(
     books: &Books,
     record: &MessageRecord,
-) -> Result<PluginMessage, BooksError> {
+) -> Result<(u64, Option<Arc<MessageView>>), BooksError> {
+    if let Some(view) = books.recent.take(&record.content) {
+        return Ok((record.size, Some(view)));
+    }
     // Damaged bytes are that message's trouble: what is recorded of it is still told.
     let bytes = match books.bytes(&record.content).await {
         Err(BooksError::Content(error)) => {
@@ -416,11 +420,20 @@ pub(super) async fn plugin_message(
         }
         other => other?,
     };
-    let held = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
-    let view = match bytes {
-        Some(bytes) => reader::read(bytes).await.ok(),
-        None => None,
+    let Some(bytes) = bytes else {
+        return Ok((0, None));
     };
+    let held = bytes.len() as u64;
+    let view = reader::read(bytes).await.ok().map(Arc::new);
+    Ok((held, view))
+}
+
+/// A message with its text.
+pub(super) async fn plugin_message(
+    books: &Books,
+    record: &MessageRecord,
+) -> Result<PluginMessage, BooksError> {
+    let (held, view) = seen_of(books, record).await?;
     let nobody = PlainAddress {
         name: None,
         email: String::new(),

@@ -316,6 +316,7 @@ pub(super) async fn content(books: &Books, traces: &Traces) -> Result<u64, Priva
     let mut erased = named;
     erased.extend(&traces.contents);
     let kept = on_its_way(books, traces).await?;
+    books.recent.clear();
     erased.retain(|hash| !kept.contains(hash));
     Ok(books.content.erase(erased, u64::MAX).await?.contents)
 }

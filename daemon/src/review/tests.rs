@@ -55,6 +55,7 @@ async fn ask(house: &House, command: &str, arguments: Value) -> Result<Value, Ap
         case_kinds: Arc::default(),
         dry_runs: Arc::default(),
         credentials: Default::default(),
+        tallies: Arc::default(),
         live: None,
     };
     let caller = Caller {

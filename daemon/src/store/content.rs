@@ -152,6 +152,22 @@ impl ContentStore {
         self.blocking(move |inner| inner.write(&bytes)).await
     }
 
+    /// Keeps each of `all`, durably, as [`ContentStore::put`] does; what is small takes one sync
+    /// together.
+    ///
+    /// # Errors
+    /// Of each its own; for all of them [`ContentError::Failed`], [`ContentError::Thread`] and an
+    /// [`ContentError::Io`] of the sync.
+    pub async fn put_all(
+        &self,
+        all: Vec<Bytes>,
+    ) -> Result<Vec<Result<ContentHash, ContentError>>, ContentError> {
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.blocking(move |inner| inner.write_all(&all)).await
+    }
+
     /// The content of that name; `None` when it is not (or no longer) kept.
     ///
     /// # Errors
@@ -262,6 +278,23 @@ impl Inner {
             return self.files.write(bytes, self.seconds());
         }
         self.packs.write(bytes, self.seconds())
+    }
+
+    fn write_all(
+        &self,
+        all: &[Bytes],
+    ) -> Result<Vec<Result<ContentHash, ContentError>>, ContentError> {
+        let now = self.seconds();
+        let put = |bytes: &Bytes| match bytes.len() {
+            small if small <= PACKED_BYTES_MAX => self.packs.lay(bytes, now),
+            large if large <= CONTENT_BYTES_MAX => self.files.write(bytes, now),
+            beyond => Err(ContentError::TooLarge {
+                bytes: beyond as u64,
+            }),
+        };
+        let put = all.iter().map(put).collect();
+        self.packs.sync()?;
+        Ok(put)
     }
 
     fn sweep(&self, live: &HashSet<ContentHash>, before: u64) -> Result<Swept, ContentError> {

@@ -2,8 +2,8 @@
 //!
 //! A commit is durable when the journal has it ([`super::journal`]); sled has the rows in order,
 //! and can be made anew from the newest export and the journal after it. One thread writes, in
-//! groups (see `writer`), one writes exports (`keeper`), and reads run on a bounded number of
-//! blocking threads. Any storage error is final: the store fails, every later call says so, and
+//! groups (see `writer`), one writes exports (`keeper`). Short reads are done by who asks, longer
+//! ones and those that meet a commit on a bounded number of blocking threads. Any storage error is final: the store fails, every later call says so, and
 //! the next start recovers (`recover`). Nothing outside this module names sled.
 //!
 //! Files in the state directory:
@@ -26,10 +26,11 @@ mod recover;
 mod verify;
 mod writer;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -66,6 +67,10 @@ const APPLY_PAUSE: Duration = Duration::from_millis(1);
 const ORDERS_MAX: usize = 2;
 /// Reads at one time: more threads only wait for one another on one disk.
 const READERS_MAX: u32 = 8;
+/// Rows read by who asks for them, instead of on a blocking thread: a tenth of a millisecond.
+const SHORT_READ_ROWS: usize = 64;
+/// Short ranges that are read likewise.
+const SHORT_READ_RANGES: usize = 8;
 /// A group that takes longer will not end: deadlocks of sled under load were reported, and
 /// recovery is cheap and tested.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -508,11 +513,42 @@ impl SledStore {
         AllShards::new(self.boot_epoch)
     }
 
-    /// Runs `work` on a blocking thread.
+    /// What `short` reads, right here: most rows are in memory, and handing them from thread to
+    /// thread takes longer than reading them. `None` while a commit is being applied, and where
+    /// `short` finds that it is not.
+    fn read_at_once<T>(
+        &self,
+        short: impl FnOnce(&Engine) -> Result<Option<T>, Failure>,
+    ) -> Option<Result<T, Failure>> {
+        // Dropped in the opposite order: `close` waits for all permits, then nobody else has it.
+        let _permit = self.readers.try_acquire().ok()?;
+        let engine = lock(&self.shared.engine).clone()?;
+        let _whole = match engine.whole.try_read() {
+            Ok(whole) => whole,
+            Err(TryLockError::Poisoned(whole)) => whole.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let caught = catch_unwind(AssertUnwindSafe(|| short(&engine)));
+        let read = caught.unwrap_or_else(|panic| Err(Failure::panicked("reading", panic)));
+        read.transpose()
+    }
+
+    /// Runs `short` right here where that is possible, else `work` on a blocking thread.
     async fn read<T: Send + 'static>(
         &self,
+        short: impl FnOnce(&Engine) -> Result<Option<T>, Failure>,
         work: impl FnOnce(&Engine) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, ReadError> {
+        // Who reads row after row lets others have their turn, as if it had waited.
+        tokio::task::coop::consume_budget().await;
+        if self.shared.is_open()
+            && let Some(result) = self.read_at_once(short)
+        {
+            return result.map_err(|failure| {
+                self.shared.fail(failure.clone());
+                failure.into()
+            });
+        }
         let read = async {
             let permit = Arc::clone(&self.readers).acquire_owned().await;
             // Taken after the permit: `close` waits for all permits, then nobody else has it.
@@ -617,8 +653,17 @@ impl Store for SledStore {
         &'a self,
         keys: &'a [Key],
     ) -> BoxFuture<'a, Result<Vec<Option<Versioned>>, ReadError>> {
-        let keys = keys.to_vec();
-        Box::pin(self.read(move |engine| keys.iter().map(|key| engine.get(key)).collect()))
+        let get = |engine: &Engine, keys: &[Key]| {
+            keys.iter()
+                .map(|key| engine.get(key))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let short = move |engine: &Engine| match keys.len() <= SHORT_READ_ROWS {
+            true => get(engine, keys).map(Some),
+            false => Ok(None),
+        };
+        let all = keys.to_vec();
+        Box::pin(self.read(short, move |engine| get(engine, &all)))
     }
 
     fn scan(
@@ -628,15 +673,26 @@ impl Store for SledStore {
         limit: usize,
         after: Option<Bytes>,
     ) -> BoxFuture<'_, Result<Page, ReadError>> {
-        Box::pin(self.read(move |engine| engine.scan(&range, dir, limit, after)))
+        let (whole, from) = (range.clone(), after.clone());
+        let short = move |engine: &Engine| {
+            let page = engine.scan(&range, dir, limit.min(SHORT_READ_ROWS), after)?;
+            // A page is one look: what is longer is read again in one piece.
+            Ok(Some(page).filter(|page| limit <= SHORT_READ_ROWS || page.next.is_none()))
+        };
+        Box::pin(self.read(short, move |engine| engine.scan(&whole, dir, limit, from)))
     }
 
     fn scan_many<'a>(&'a self, ranges: &'a [Range]) -> BoxFuture<'a, Result<Vec<Page>, ReadError>> {
-        let ranges = ranges.to_vec();
-        Box::pin(self.read(move |engine| {
+        let scan = |engine: &Engine, ranges: &[Range]| {
             let page = |range| engine.scan(range, Dir::Forward, SHORT_RANGE_ROWS, None);
-            ranges.iter().map(page).collect()
-        }))
+            ranges.iter().map(page).collect::<Result<Vec<_>, _>>()
+        };
+        let short = move |engine: &Engine| match ranges.len() <= SHORT_READ_RANGES {
+            true => scan(engine, ranges).map(Some),
+            false => Ok(None),
+        };
+        let all = ranges.to_vec();
+        Box::pin(self.read(short, move |engine| scan(engine, &all)))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<CommitId, CommitError>> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use liaison_core::effect::{HoldEffect, MailEffect};
 use liaison_core::ids::PluginName;
@@ -23,9 +24,47 @@ const ATTENTION_MAX: usize = 100;
 /// How long it is told that a server gave its messages new UIDs.
 const RENUMBERED_SHOWN_MS: i64 = 7 * DAY_MS;
 
+/// Of the time that passes, one part in so many may go into counting.
+const COUNTING_SHARE: u32 = 20;
+/// Counting that takes less is done each time.
+const COUNTING_SHORT: Duration = Duration::from_millis(20);
+
+/// What was counted last, for who asks again and again while there is much to count.
+#[derive(Debug, Default)]
+pub struct Tallies(tokio::sync::Mutex<Option<Held>>);
+
+#[derive(Debug)]
+struct Held {
+    at: Duration,
+    took: Duration,
+    tally: Tally,
+}
+
+impl Tallies {
+    /// The counts, a little old where counting takes long.
+    pub(super) async fn read(&self, context: &ApiContext) -> Result<Tally, ApiError> {
+        let mut held = self.0.lock().await;
+        let began = context.clock.monotonic();
+        if let Some(held) = held.as_ref().filter(|held| held.took >= COUNTING_SHORT) {
+            let good_for = held.took.saturating_mul(COUNTING_SHARE);
+            if began.saturating_sub(held.at) < good_for {
+                return Ok(held.tally.clone());
+            }
+        }
+        let tally = Tally::read(context).await?;
+        let at = context.clock.monotonic();
+        *held = Some(Held {
+            at,
+            took: at.saturating_sub(began),
+            tally: tally.clone(),
+        });
+        Ok(tally)
+    }
+}
+
 /// Counts over the families that have no counter. All rows are gone through, and nothing of a
 /// row is kept but its state.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     pub mails: BTreeMap<&'static str, u64>,
     pub mail_attention: Vec<Value>,
@@ -37,7 +76,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) async fn read(context: &ApiContext) -> Result<Tally, ApiError> {
+    async fn read(context: &ApiContext) -> Result<Tally, ApiError> {
         let (books, mut tally) = (&context.books, Tally::default());
         let each = |mail: MailEffect| {
             count(&mut tally.mails, mail.state.as_str());

@@ -219,14 +219,24 @@ impl Packs {
     }
 
     pub(super) fn write(&self, bytes: &[u8], now: u64) -> Result<ContentHash, ContentError> {
+        let hash = self.lay(bytes, now)?;
+        self.sync()?;
+        Ok(hash)
+    }
+
+    /// Puts content where it belongs; durable after [`Packs::sync`], also what was there before:
+    /// who put it may not have come this far.
+    pub(super) fn lay(&self, bytes: &[u8], now: u64) -> Result<ContentHash, ContentError> {
         let hash = ContentHash::of(bytes);
         if !self.is_kept(hash, now)? {
             self.append(&mut lock(&self.state), hash, bytes, now)?;
         }
-        // Also for content that was there: who put it may not have come this far.
-        let appended = lock(&self.state).appended;
-        self.sync_to(appended)?;
         Ok(hash)
+    }
+
+    pub(super) fn sync(&self) -> Result<(), ContentError> {
+        let appended = lock(&self.state).appended;
+        self.sync_to(appended)
     }
 
     /// Whether the content is there, whole; then it counts as put now.
