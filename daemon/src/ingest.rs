@@ -24,7 +24,7 @@ pub(crate) use taking::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, FutureExt, join_all};
+use futures_util::future::{BoxFuture, FutureExt};
 use liaison_core::ids::MailboxId;
 use liaison_core::mail::address::NamedAddress;
 use liaison_core::mail::{DkimCheck, MessageView};
@@ -41,7 +41,8 @@ use crate::office::Office;
 use crate::privacy::{ERASED_WHY, Tombstones};
 use crate::reader;
 use crate::source::{
-    Batch, BatchMode, Content, Cursor, FolderRef, FolderRole, Intake, IntakeError, Taken, Unread,
+    Arrived, Batch, BatchMode, Content, Cursor, FolderRef, FolderRole, Intake, IntakeError, Taken,
+    Unread,
 };
 use crate::store::BATCH_ROWS_MAX;
 use crate::store::content::ContentError;
@@ -168,8 +169,7 @@ impl Ingest {
     /// Reads all messages and makes their bytes durable, before anything refers to them.
     async fn prepare(&self, batch: &Batch) -> Result<Vec<Prepared>, BooksError> {
         let tombstones = Tombstones::read(&self.books).await?;
-        let views = batch.arrived.iter().map(|arrived| read(&arrived.content));
-        let views = join_all(views).await;
+        let views = read(&batch.arrived).await;
         let mut prepared = Vec::with_capacity(batch.arrived.len());
         for (arrived, view) in batch.arrived.iter().zip(views) {
             // Before anything is kept: of an erased person nothing is.
@@ -254,16 +254,20 @@ fn bytes_of(content: &Content) -> Option<&bytes::Bytes> {
     }
 }
 
-/// What is to be seen of a message, or why nothing is.
-async fn read(content: &Content) -> Result<Arc<MessageView>, String> {
-    match (bytes_of(content), content) {
-        (Some(bytes), _) => match reader::read(bytes.clone()).await {
-            Ok(view) => Ok(Arc::new(view)),
-            Err(broke) => Err(broke.to_string()),
+/// What is to be seen of each message, or why nothing is.
+async fn read(arrived: &[Arrived]) -> Vec<Result<Arc<MessageView>, String>> {
+    let all = arrived.iter().filter_map(|one| bytes_of(&one.content));
+    let mut views = reader::read_all(all.cloned().collect()).await.into_iter();
+    let seen = |one: &Arrived| match &one.content {
+        Content::Message(_) | Content::HeaderOnly { .. } => match views.next() {
+            Some(Ok(view)) => Ok(Arc::new(view)),
+            Some(Err(broke)) => Err(broke.to_string()),
+            None => Err(reader::ReaderBroke.to_string()),
         },
-        (None, Content::NotNow { reason } | Content::Unfetchable { reason }) => Err(reason.clone()),
-        (None, _) => Err(VANISHED.to_owned()),
-    }
+        Content::NotNow { reason } | Content::Unfetchable { reason } => Err(reason.clone()),
+        Content::Vanished => Err(VANISHED.to_owned()),
+    };
+    arrived.iter().map(seen).collect()
 }
 
 /// Who of a message is a person whose data was erased.
@@ -439,7 +443,7 @@ fn line_of(before: Option<&CursorRow>, cursor: Cursor) -> Option<u32> {
 /// A message that was read and whose bytes are durable.
 #[derive(Debug, Clone)]
 struct Prepared {
-    arrived: crate::source::Arrived,
+    arrived: Arrived,
     content: String,
     /// `Err` says why there is nothing to see.
     view: Result<Arc<MessageView>, String>,

@@ -1,14 +1,16 @@
 //! Reads messages off the async threads; the daemon's one home of that work.
 //!
-//! Reading a message is pure computing: milliseconds for a usual one, much longer for a large one
-//! built to be slow. It happens on the blocking threads, at most [`READERS_MAX`] at a time, so
-//! that a flood of mail takes neither the async threads nor all of the blocking ones, which the
-//! store needs too.
+//! Reading a message is pure computing: some ten microseconds for a kilobyte, much longer for a
+//! large one built to be slow. It happens on the blocking threads, at most [`READERS_MAX`] at a
+//! time, so that a flood of mail takes neither the async threads nor all of the blocking ones,
+//! which the store needs too. Only a small one by itself is read by who asks.
 
 use std::collections::VecDeque;
+use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use liaison_core::mail::{MessageView, ParseLimits, parse_message};
 use tokio::sync::Semaphore;
 
@@ -16,6 +18,11 @@ use tokio::sync::Semaphore;
 /// may hold a message of 50 MiB and its decoded parts in memory.
 pub const READERS_MAX: usize = 4;
 
+/// A message up to this length is read by who asks, when it is the only one.
+const SMALL_BYTES: usize = 16 * 1024;
+/// Messages of one group, and their bytes.
+const GROUP_MAX: usize = 25;
+const GROUP_BYTES: usize = 512 * 1024;
 /// Messages that were read and are kept until they are asked for again, at most: some batches.
 const RECENT_MAX: usize = 256;
 /// Of a message above it nothing is kept: all together are some megabytes.
@@ -35,7 +42,45 @@ pub struct ReaderBroke;
 /// # Errors
 /// When its bytes make the reader panic.
 pub async fn read(bytes: Bytes) -> Result<MessageView, ReaderBroke> {
-    off_thread(move || parse_message(&bytes, &ParseLimits::default())).await
+    if bytes.len() <= SMALL_BYTES {
+        tokio::task::coop::consume_budget().await;
+        return view(&bytes);
+    }
+    off_thread(move || view(&bytes)).await?
+}
+
+/// Reads several messages, in their order: small ones in groups, since handing a group from thread
+/// to thread takes as long as handing one.
+pub async fn read_all(all: Vec<Bytes>) -> Vec<Result<MessageView, ReaderBroke>> {
+    let read = groups(all).into_iter().map(|group| async {
+        let count = group.len();
+        let views = off_thread(move || group.iter().map(|bytes| view(bytes)).collect()).await;
+        views.unwrap_or_else(|broke| vec![Err(broke); count])
+    });
+    let read: Vec<Vec<_>> = join_all(read).await;
+    read.into_iter().flatten().collect()
+}
+
+fn groups(all: Vec<Bytes>) -> Vec<Vec<Bytes>> {
+    let mut groups: Vec<Vec<Bytes>> = Vec::new();
+    let mut room: usize = 0;
+    for bytes in all {
+        match groups.last_mut() {
+            Some(group) if group.len() < GROUP_MAX && bytes.len() <= room => {
+                room = room.saturating_sub(bytes.len());
+                group.push(bytes);
+            }
+            _ => {
+                room = GROUP_BYTES.saturating_sub(bytes.len());
+                groups.push(vec![bytes]);
+            }
+        }
+    }
+    groups
+}
+
+fn view(bytes: &Bytes) -> Result<MessageView, ReaderBroke> {
+    catch_unwind(|| parse_message(bytes, &ParseLimits::default())).map_err(|_| ReaderBroke)
 }
 
 /// Messages that were just taken in, so that they are not read a second time when plugins are asked
@@ -143,6 +188,31 @@ mod tests {
         let (done, ()) = tokio::join!(all, opener);
         assert!(done.iter().all(Result::is_ok));
         assert_eq!(most.load(Ordering::SeqCst), READERS_MAX);
+    }
+
+    #[tokio::test]
+    async fn groups_keep_the_order_and_every_message_its_own_end() {
+        let mail = |n: usize, bytes: usize| {
+            Bytes::from(format!("Subject: {n}\r\n\r\n{}", "x".repeat(bytes)))
+        };
+        let sizes = [10, GROUP_BYTES, 20, 0, GROUP_BYTES * 3, 5];
+        let mut all: Vec<Bytes> = (0..GROUP_MAX * 2 + 1).map(|n| mail(n, 3)).collect();
+        let next = all.len();
+        all.extend(
+            sizes
+                .iter()
+                .enumerate()
+                .map(|(n, size)| mail(next + n, *size)),
+        );
+        let count = all.len();
+        let views = read_all(all).await;
+        let subjects: Vec<String> = views
+            .into_iter()
+            .map(|view| view.unwrap().subject)
+            .collect();
+        let expected: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+        assert_eq!(subjects, expected);
+        assert!(read_all(Vec::new()).await.is_empty());
     }
 
     #[test]

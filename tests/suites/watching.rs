@@ -33,6 +33,8 @@ use serde_json::{Value, json};
 const LIFE_MS: std::ops::Range<u64> = 200..2_500;
 /// Of so many messages one goes to two mailboxes.
 const SHARED: u64 = 20;
+/// Attachment of a large message: beyond one piece of a body.
+const LARGE_BYTES: usize = 900_000;
 /// Messages that are laid into a mailbox while its server is down and its UIDs are reset.
 const WHILE_RESET: u64 = 5;
 
@@ -61,16 +63,20 @@ fn written() -> jiff::Timestamp {
 
 /// Sizes differ: most are small, one in fifty is beyond what is fetched with others.
 fn message(n: u64) -> Vec<u8> {
-    let lines = if n % 50 == 7 { 20_000 } else { 1 + n % 40 };
     let line = format!("Line of message {n}, long enough to be one of a letter.\n");
-    Mail::new(
+    let mail = Mail::new(
         &format!("Nora North <nora{n}@example.com>"),
         PEOPLE[0],
         &format!("Question {n}"),
     )
     .message_id(&id(n))
     .date(written())
-    .body(&line.repeat(usize::try_from(lines).unwrap()))
+    .body(&line.repeat(usize::try_from(1 + n % 40).unwrap()));
+    let is_large = n % 49 == 7;
+    match is_large {
+        true => mail.attach("scan.pdf", "application/pdf", &vec![0xA5; LARGE_BYTES]),
+        false => mail,
+    }
     .build()
 }
 

@@ -173,6 +173,10 @@ impl ContentStore {
     /// # Errors
     /// All of [`ContentError`].
     pub async fn get(&self, hash: ContentHash) -> Result<Option<Bytes>, ContentError> {
+        // What was just written is in memory: handing it from thread to thread takes longer.
+        if let Some(bytes) = self.inner.packs.read_recent(hash) {
+            return Ok(Some(bytes));
+        }
         self.blocking(move |inner| inner.read(hash)).await
     }
 

@@ -30,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ const ORDERS_MAX: usize = 2;
 const READERS_MAX: u32 = 8;
 /// Rows read by who asks for them, instead of on a blocking thread: a tenth of a millisecond.
 const SHORT_READ_ROWS: usize = 64;
+/// How long such a read waits for a commit that is being applied: for most of them.
+const SHORT_WAIT: Duration = Duration::from_millis(2);
 /// Short ranges that are read likewise.
 const SHORT_READ_RANGES: usize = 8;
 /// A group that takes longer will not end: deadlocks of sled under load were reported, and
@@ -514,8 +516,8 @@ impl SledStore {
     }
 
     /// What `short` reads, right here: most rows are in memory, and handing them from thread to
-    /// thread takes longer than reading them. `None` while a commit is being applied, and where
-    /// `short` finds that it is not.
+    /// thread takes longer than reading them. `None` while a long commit is being applied, and
+    /// where `short` finds that there is too much to read.
     fn read_at_once<T>(
         &self,
         short: impl FnOnce(&Engine) -> Result<Option<T>, Failure>,
@@ -523,11 +525,7 @@ impl SledStore {
         // Dropped in the opposite order: `close` waits for all permits, then nobody else has it.
         let _permit = self.readers.try_acquire().ok()?;
         let engine = lock(&self.shared.engine).clone()?;
-        let _whole = match engine.whole.try_read() {
-            Ok(whole) => whole,
-            Err(TryLockError::Poisoned(whole)) => whole.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let _whole = engine.whole.try_read_for(SHORT_WAIT)?;
         let caught = catch_unwind(AssertUnwindSafe(|| short(&engine)));
         let read = caught.unwrap_or_else(|panic| Err(Failure::panicked("reading", panic)));
         read.transpose()
@@ -557,7 +555,7 @@ impl SledStore {
             };
             // Not through the supervisor: the task is awaited right here.
             let task = tokio::task::spawn_blocking(move || {
-                let whole = engine.whole.read().unwrap_or_else(PoisonError::into_inner);
+                let whole = engine.whole.read();
                 let result = work(&engine);
                 drop(whole);
                 drop(engine);

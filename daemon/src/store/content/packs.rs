@@ -31,6 +31,8 @@ pub(super) const FOLDER: &str = "packs";
 /// Length from which a pack is full: a sweep rewrites at most so much at once.
 const PACK_BYTES: u64 = 64 << 20;
 const MAGIC: [u8; 4] = *b"LjC1";
+/// Content of the open pack up to this length is read without a thread of its own.
+const RECENT_BYTES_MAX: u32 = 32 * 1024;
 /// Magic, length, second and hash.
 const HEADER_BYTES: usize = 48;
 const ALIGN: u64 = 8;
@@ -201,6 +203,21 @@ impl Packs {
             }
         }
         Ok(None)
+    }
+
+    /// Small content of the pack that is being written; `None` when it is elsewhere, or not whole.
+    pub(super) fn read_recent(&self, hash: ContentHash) -> Option<Bytes> {
+        let (place, file) = {
+            let state = lock(&self.state);
+            let place = *state.places.get(&hash)?;
+            let open = state.open.as_ref()?;
+            let is_near = open.number == place.pack && place.length <= RECENT_BYTES_MAX;
+            (place, is_near.then(|| Arc::clone(&open.file))?)
+        };
+        let mut bytes = vec![0; place.length as usize];
+        let from = u64::from(place.offset).saturating_add(HEADER_BYTES as u64);
+        file.read_exact_at(&mut bytes, from).ok()?;
+        (ContentHash::of(&bytes) == hash).then(|| Bytes::from(bytes))
     }
 
     fn read_at(&self, place: Place, hash: ContentHash) -> Result<Bytes, ContentError> {

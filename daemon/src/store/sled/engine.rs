@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sled::{Db, IVec, Tree};
@@ -25,7 +25,7 @@ pub(super) struct Engine {
     pub(super) db: Db,
     /// Held for writing while the rows of a group are applied one by one, and for reading by each
     /// question of a reader, so that nobody sees half of a commit.
-    pub(super) whole: RwLock<()>,
+    pub(super) whole: parking_lot::RwLock<()>,
     /// Also held by the files that these are being replaced by.
     pub(super) lock: Option<Arc<LockFile>>,
 }
@@ -38,7 +38,7 @@ impl Engine {
         Ok(Engine {
             trees,
             db,
-            whole: RwLock::new(()),
+            whole: parking_lot::RwLock::new(()),
             lock: None,
         })
     }
@@ -119,7 +119,7 @@ impl Engine {
         frame: u64,
         rows: impl IntoIterator<Item = (Ns, &'a [u8], Option<(u64, &'a [u8])>)>,
     ) -> Result<(), Failure> {
-        let _whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);
+        let _whole = self.whole.write();
         for (ns, key, row) in rows {
             let tree = self.tree(ns)?;
             match row {
