@@ -1,8 +1,12 @@
 //! The same again changes nothing: replays, restarts, copies.
 
-use super::house::{BUNDLED, ENQUIRY, House, bytes, from_ann, from_sam};
+use liaison_core::effect::MailMode;
+use liaison_core::outbox::MailState;
+
+use super::house::{BUNDLED, ENQUIRY, House, bytes, from_ann, from_sam, mail};
 use crate::source::{BatchMode, FolderRole};
 use crate::store::Ns;
+use crate::supervisor::Stop;
 
 fn some_mails() -> Vec<String> {
     vec![
@@ -80,6 +84,91 @@ async fn a_crash_anywhere_changes_nothing_of_what_is_decided() {
         .await
         .unwrap();
     assert_eq!(ledgers.len(), house.mails().await.len());
+}
+
+/// A page is worked on again after a crash, and with it messages whose plugins were asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_worked_on_again_does_not_cancel_what_came_of_it() {
+    let mut house = House::new().await;
+    house.modes.mail = MailMode::Approve;
+    house
+        .receive(&from_ann("a1", "write to me", "Please.", ""))
+        .await;
+    for _ in 0..2 {
+        house.settle(&["obeys"]).await;
+        let mails = house.mails().await;
+        assert_eq!(mails.len(), 1, "{:?}", house.outcomes().await);
+        assert_eq!(mails[0].state, MailState::Held);
+        let mut writes = house.books.batch();
+        writes.del(crate::books::keys::setting("pipeline-next"));
+        house.books.commit(writes).await.unwrap();
+    }
+    // A later one does.
+    house.advance(1);
+    let extra = "In-Reply-To: <a1@example.com>";
+    house
+        .receive(&from_ann("a2", "Re: write to me", "No need.", extra))
+        .await;
+    house.settle(&["obeys"]).await;
+    let state = house.mails().await[0].state.to_string();
+    assert!(state.contains("cancelled (by a reply: "), "{state}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_whose_record_is_damaged_holds_up_nobody() {
+    let mut house = House::new().await;
+    house.receive(&from_ann("d1", "hello", "Hello.", "")).await;
+    let later = ["bob@example.org", "sam@example.net"];
+    house
+        .receive(&mail(&later, "d2", "hello", "Hello.", ""))
+        .await;
+    let key = house.message("d1").await.key;
+    let mut writes = house.books.batch();
+    writes.put(crate::books::keys::message(&key), vec![0xFF; 12]);
+    house.books.store.commit(writes).await.unwrap();
+    let pipeline = house.pipeline(&["obeys"]);
+    for _ in 0..2 {
+        assert!(pipeline.settle(&Stop::new()).await.is_err());
+    }
+    pipeline.settle(&Stop::new()).await.unwrap();
+    let outcomes = house.outcomes().await;
+    let of = |key: &str| outcomes.iter().find(|row| row.event_key == key).unwrap();
+    let damaged = of(key.as_str());
+    assert!(damaged.summary.contains("set aside"), "{damaged:?}");
+    assert_eq!(house.message("d2").await.tags, ["obeyed"]);
+    assert!(outcomes.iter().all(|row| row.closed.is_some()));
+}
+
+/// As many wait as after an outage of an hour; one of them has lost its event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_second_tries_are_made_in_portions_and_a_broken_one_stops_none() {
+    let mut house = House::new().await;
+    for n in 0..40 {
+        let people = [&format!("bob{n}@example.org"), "sam@example.net"];
+        house
+            .receive(&mail(&people, &format!("w{n}"), "again 2", "Hello.", ""))
+            .await;
+    }
+    house.settle(&["obeys"]).await;
+    assert_eq!(house.waits().await.len(), 40);
+    let broken = house.message("w7").await.key;
+    let mut writes = house.books.batch();
+    writes.put(crate::books::keys::message(&broken), vec![0xFF; 12]);
+    house.books.store.commit(writes).await.unwrap();
+    house.advance(1);
+    let pipeline = house.pipeline(&["obeys"]);
+    let mut failed = 0;
+    for _ in 0..8 {
+        failed += usize::from(pipeline.settle(&Stop::new()).await.is_err());
+    }
+    assert_eq!(failed, 2);
+    assert!(house.waits().await.is_empty());
+    let outcomes = house.outcomes().await;
+    assert!(outcomes.iter().all(|row| row.closed.is_some()));
+    let aside = outcomes
+        .iter()
+        .filter(|row| row.summary.contains("set aside"));
+    assert_eq!(aside.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

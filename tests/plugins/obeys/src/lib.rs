@@ -36,6 +36,17 @@ impl Plugin for Guest {
                 let email = Email::reply_to(message, Content::Text("Thank you.".to_owned()));
                 cx.email(email.cancel_on_reply(), "it was asked for");
             }
+            // Of its own, in no thread that it names.
+            "write" => {
+                let email = Email::reply_to(message, Content::Text("Good morning.".to_owned()));
+                let email = Email {
+                    in_reply_to: None,
+                    to: vec![message.sender.clone()],
+                    subject: Some("Good morning".to_owned()),
+                    ..email
+                };
+                cx.email(email.cancel_on_reply(), "it was asked for");
+            }
             _ => {}
         }
         cx.tag(message, "obeyed", "it was asked");
