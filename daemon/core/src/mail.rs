@@ -30,6 +30,7 @@ mod subject;
 pub mod thread;
 mod tnef;
 mod uuencode;
+mod words;
 
 pub use address::{Address, AddressError, Domain, NamedAddress, clean_text};
 pub use attachment::{AttachmentView, CalendarPart, attachment_bytes};

@@ -107,9 +107,17 @@ impl Line<'_> {
 /// Text as phrases are compared: lower case, one kind of blank and of digit, no accents that
 /// stand as characters of their own.
 pub(crate) fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        let mut out = text.to_ascii_lowercase();
+        if out.contains(|c: char| c.is_whitespace() && c != ' ') {
+            out = out.replace(char::is_whitespace, " ");
+        }
+        return out;
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
+            c if c.is_ascii_alphabetic() => out.push(c.to_ascii_lowercase()),
             '\u{300}'..='\u{36f}' => {}
             c if c.is_whitespace() => out.push(' '),
             '’' | '‘' | 'ʼ' => out.push('\''),

@@ -1,6 +1,6 @@
 //! Lines like `On ... wrote:` above a quote, wrapped as mail programs wrap them.
 
-use super::phrases::{STARTERS, WROTE};
+use super::phrases::{ANY_WROTE, STARTERS, WROTE};
 use super::quote::next_written;
 use super::{Line, SpanKind, folded};
 
@@ -120,7 +120,7 @@ fn is_attribution(text: &str, wrapped: bool, quote_follows: bool) -> bool {
     if quote_follows && colon && dated && addressed && has_clock(bare) {
         return true;
     }
-    let verb = WROTE.iter().any(|verb| contains_word(bare, verb));
+    let verb = names_wrote(bare);
     if wrapped && !starter && !(verb && dated && addressed) {
         return false;
     }
@@ -152,15 +152,14 @@ fn is_attribution(text: &str, wrapped: bool, quote_follows: bool) -> bool {
 /// `On ... at ... wrote Bob`, with all but the colon.
 fn is_dated_introduction(text: &str) -> bool {
     let lower = folded(text);
-    let verb = WROTE.iter().any(|verb| contains_word(&lower, verb));
-    verb && is_starter(&lower) && has_date(&lower) && has_clock(&lower)
+    names_wrote(&lower) && is_starter(&lower) && has_date(&lower) && has_clock(&lower)
 }
 
 /// A line that tells of one who wrote something on some day.
 pub(super) fn tells_who_wrote(text: &str) -> bool {
     let lower = folded(text.trim());
     let bare = lower.trim_end_matches([':', '：', ' ']);
-    bare.len() < lower.len() && has_date(bare) && WROTE.iter().any(|verb| contains_word(bare, verb))
+    bare.len() < lower.len() && has_date(bare) && names_wrote(bare)
 }
 
 fn is_quoting(bare: &str) -> bool {
@@ -189,6 +188,11 @@ fn is_starter(lower: &str) -> bool {
     lower.starts_with(|c: char| c.is_ascii_digit() || c == '<' || c == '[')
         || STARTERS.contains(&first)
         || first.starts_with('在')
+}
+
+/// A verb of writing as a word of its own.
+fn names_wrote(lower: &str) -> bool {
+    ANY_WROTE.are_in(lower) && WROTE.iter().any(|verb| contains_word(lower, verb))
 }
 
 /// Scripts without blanks between words need no word borders.

@@ -36,7 +36,7 @@ pub(super) fn is_separator(text: &str) -> bool {
     let lower = folded(inner);
     // Zendesk, in whatever language: `##- Please type your reply above this line -##`.
     let fenced = text.starts_with("##-") && text.ends_with("-##") && !inner.is_empty();
-    if fenced || ABOVE_THIS_LINE.iter().any(|phrase| lower.contains(phrase)) {
+    if fenced || ABOVE_THIS_LINE.are_in(&lower) {
         return text.chars().count() <= 120;
     }
     if dashes < 2 || inner.chars().count() > MAX_SEPARATOR_CHARS {

@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use super::folded;
-use super::phrases::CLOSINGS;
+use super::phrases::{CLOSINGS, LONG_CLOSINGS};
+use crate::mail::words::{LazyWords, Words};
 
 /// Characters of a line that closes a letter.
 const MAX_CLOSING_CHARS: usize = 45;
@@ -69,6 +70,11 @@ const REGISTERS: &[&str] = &[
     "vergi no",
 ];
 
+static ANY_REGISTER: LazyWords = LazyWords::new(|| Words::new(REGISTERS.iter().copied()));
+
+static FIRMS_INSIDE: LazyWords =
+    LazyWords::new(|| Words::new(FIRMS.iter().map(|firm| format!("{firm} "))));
+
 const FIRMS: &[&str] = &[
     " gmbh",
     " ag",
@@ -123,11 +129,10 @@ pub(super) fn closing(text: &str) -> Option<bool> {
     if CLOSINGS.contains(&bare) {
         return Some(false);
     }
-    let begun = CLOSINGS
+    if LONG_CLOSINGS
         .iter()
-        .filter(|c| c.chars().count() > 12 && bare.starts_with(**c))
-        .max_by_key(|c| c.len());
-    if begun.is_some() {
+        .any(|closing| bare.starts_with(closing))
+    {
         return Some(false);
     }
     let (head, name) = bare.split_once(',')?;
@@ -151,10 +156,9 @@ pub(super) fn is_contact(text: &str) -> bool {
     is_reachable(text) || {
         let lower = folded(text.trim());
         let digits = lower.contains(|c: char| c.is_ascii_digit());
-        FIRMS
-            .iter()
-            .any(|f| lower.ends_with(f) || digits && lower.contains(&format!("{f} ")))
-            || REGISTERS.iter().any(|word| lower.contains(word))
+        FIRMS.iter().any(|firm| lower.ends_with(firm))
+            || digits && FIRMS_INSIDE.are_in(&lower)
+            || ANY_REGISTER.are_in(&lower)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use crate::mail::words::{LazyWords, Words};
+
 /// Labels of the sender's line in a quoted header block.
 pub(super) static FROM: LazyLock<Vec<&str>> = LazyLock::new(|| {
     "\
@@ -96,38 +98,40 @@ pub(super) static FORWARD_LINES: LazyLock<Vec<&str>> = LazyLock::new(|| {
 });
 
 /// Helpdesks' line above which the answer stands.
-pub(super) const ABOVE_THIS_LINE: &[&str] = &[
-    "reply above this line",
-    "type your reply above this line",
-    "please reply above this line",
-    "write above this line",
-    "antworten sie oberhalb dieser zeile",
-    "bitte antworten sie über dieser linie",
-    "répondez au-dessus de cette ligne",
-    "répondre au-dessus de cette ligne",
-    "antwort oberhalb dieser",
-    "antworten sie über dieser linie",
-    "bitte oberhalb dieser linie antworten",
-    "antwoord boven deze regel",
-    "reageer boven deze regel",
-    "scrivi sopra questa riga",
-    "rispondi sopra questa",
-    "responda acima desta linha",
-    "escribe por encima de esta línea",
-    "svar ovenfor denne linje",
-    "svara ovanför den här raden",
-    "odpowiedz powyżej tej linii",
-    "odpověď pište nad tento řádek",
-    "ответьте выше этой строки",
-    "reply above the line",
-    "reply above this delimiter",
-    "write your reply above",
-    "enter your reply above",
-    "respond above this line",
-    "この行より上に",
-    "请在此行上方",
-    "responda por encima de esta línea",
-];
+pub(super) static ABOVE_THIS_LINE: LazyWords = LazyWords::new(|| {
+    Words::new([
+        "reply above this line",
+        "type your reply above this line",
+        "please reply above this line",
+        "write above this line",
+        "antworten sie oberhalb dieser zeile",
+        "bitte antworten sie über dieser linie",
+        "répondez au-dessus de cette ligne",
+        "répondre au-dessus de cette ligne",
+        "antwort oberhalb dieser",
+        "antworten sie über dieser linie",
+        "bitte oberhalb dieser linie antworten",
+        "antwoord boven deze regel",
+        "reageer boven deze regel",
+        "scrivi sopra questa riga",
+        "rispondi sopra questa",
+        "responda acima desta linha",
+        "escribe por encima de esta línea",
+        "svar ovenfor denne linje",
+        "svara ovanför den här raden",
+        "odpowiedz powyżej tej linii",
+        "odpověď pište nad tento řádek",
+        "ответьте выше этой строки",
+        "reply above the line",
+        "reply above this delimiter",
+        "write your reply above",
+        "enter your reply above",
+        "respond above this line",
+        "この行より上に",
+        "请在此行上方",
+        "responda por encima de esta línea",
+    ])
+});
 
 /// Verbs of attribution lines (`... wrote:`), lower case.
 pub(super) static WROTE: LazyLock<Vec<&str>> = LazyLock::new(|| {
@@ -359,3 +363,21 @@ pub(super) static CLOSINGS: LazyLock<Vec<&str>> = LazyLock::new(|| {
         .split('|')
         .collect()
 });
+
+/// One of [`WROTE`], by itself or in another word.
+pub(super) static ANY_WROTE: LazyWords = LazyWords::new(|| Words::new(WROTE.iter().copied()));
+/// One of [`LEGAL`].
+pub(super) static ANY_LEGAL: LazyWords = LazyWords::new(|| Words::new(LEGAL.iter().copied()));
+/// One of [`LEGAL_CORE`].
+pub(super) static ANY_LEGAL_CORE: LazyWords =
+    LazyWords::new(|| Words::new(LEGAL_CORE.iter().copied()));
+/// One of [`FOOTERS`].
+pub(super) static ANY_FOOTER: LazyWords = LazyWords::new(|| Words::new(FOOTERS.iter().copied()));
+/// Those of [`CLOSINGS`] that may go on.
+pub(super) static LONG_CLOSINGS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let long = CLOSINGS.iter().copied();
+    long.filter(|closing| closing.chars().count() > LONG_CLOSING_CHARS)
+        .collect()
+});
+/// Characters of a closing that is one whatever follows it.
+const LONG_CLOSING_CHARS: usize = 12;

@@ -183,16 +183,19 @@ fn mark_bars(lines: &mut [Line<'_>]) {
     };
     let mut at = 0usize;
     while at < lines.len() {
-        let told = lines
+        // Only below a written line: rows of blank ones are gone through once.
+        let line = lines
             .get(at)
-            .is_some_and(|l| l.mark == Mark::None && attribution::tells_who_wrote(l.text));
+            .filter(|l| l.mark == Mark::None && !l.is_blank());
         at = at.saturating_add(1);
-        if !told {
-            continue;
-        }
+        let Some(line) = line else { continue };
         let Some(mut bar) = next_written(lines, at) else {
             return;
         };
+        let above_bar = lines.get(bar).is_some_and(is_bar);
+        if !above_bar || !attribution::tells_who_wrote(line.text) {
+            continue;
+        }
         while lines.get(bar).is_some_and(is_bar) {
             mark_foreign(lines, bar);
             bar = bar.saturating_add(1);

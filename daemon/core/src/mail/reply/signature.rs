@@ -2,7 +2,7 @@
 
 use super::apps::is_mobile;
 use super::contact::{closing, has_parts, is_contact, is_named, is_reachable, is_sentence};
-use super::phrases::{FOOTERS, LEGAL, LEGAL_CORE};
+use super::phrases::{ANY_FOOTER, ANY_LEGAL, ANY_LEGAL_CORE, LEGAL};
 use super::{Confidence, Line, SpanKind};
 use crate::mail::html::Mark;
 
@@ -129,11 +129,14 @@ fn delimited(lines: &mut [Line<'_>], start: usize, end: usize) -> bool {
             return false;
         };
         let from = at.saturating_add(1);
+        let bare = line.text.trim();
+        if !bare.starts_with(|c: char| !c.is_alphanumeric()) {
+            return false;
+        }
         let behind = written(lines, from, end);
         if is_delimiter(line.text) {
             return behind <= MAX_DELIMITED_LINES && !holds_text(lines, from, end, several);
         }
-        let bare = line.text.trim();
         let most = match bare {
             "--" if behind == 0 => return true,
             "--" | "- --" => MAX_LOOSE_LINES,
@@ -222,8 +225,7 @@ fn holds_text(lines: &[Line<'_>], start: usize, end: usize, several: bool) -> bo
         }
         let text = line.text.trim();
         let lower = text.to_lowercase();
-        let legal = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        if legal(&LEGAL) || legal(&FOOTERS) {
+        if ANY_LEGAL.are_in(&lower) || ANY_FOOTER.are_in(&lower) {
             // Notices are long, and stand last.
             break;
         }
@@ -282,6 +284,9 @@ fn mailing_list_footer(lines: &mut [Line<'_>]) {
         };
         let text = line.text.trim();
         let rule = text.len() >= 30 && text.bytes().all(|b| b == b'_');
+        if !rule && text != "--" {
+            return false;
+        }
         let next = lines
             .get(at.saturating_add(1))
             .map_or("", |l| l.text)
@@ -323,9 +328,12 @@ fn legal_notice(lines: &mut [Line<'_>], start: usize, end: usize) -> Option<usiz
             .collect::<Vec<_>>()
             .join(" ");
         let lower = text.to_lowercase();
-        let hits = LEGAL.iter().filter(|word| lower.contains(*word)).count();
-        let footer = FOOTERS.iter().any(|word| lower.contains(word));
-        let core = LEGAL_CORE.iter().any(|word| lower.contains(word));
+        let hits = match ANY_LEGAL.are_in(&lower) {
+            true => LEGAL.iter().filter(|word| lower.contains(*word)).count(),
+            false => 0,
+        };
+        let footer = ANY_FOOTER.are_in(&lower);
+        let core = ANY_LEGAL_CORE.are_in(&lower);
         let legal = (hits >= 3 && core && text.chars().count() >= 100) || footer;
         // A greeting alone is no reply: then the notice is what the person had to say.
         let first_written = lines
