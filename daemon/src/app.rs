@@ -474,10 +474,10 @@ impl App {
         });
         self.start_watching(supervisor);
         let (sweeper, stop) = (self.sweeper.clone(), supervisor.stop().child());
-        supervisor.spawn_once("sweep", async move { sweeper.run(&stop).await });
+        supervisor.spawn_work("sweep", async move { sweeper.run(&stop).await });
         let (books, kinds) = (self.books.clone(), self.case_kinds.clone());
         let stop = supervisor.stop().child();
-        supervisor.spawn_once("case-index", async move {
+        supervisor.spawn_work("case-index", async move {
             crate::cases::fill::run(&books, &kinds, &stop).await;
         });
         let (room, pipeline) = (self.room.clone(), self.pipeline.clone());
