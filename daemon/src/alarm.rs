@@ -6,22 +6,28 @@
 //! again until it could.
 
 mod decide;
+mod known;
 mod way;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use liaison_core::time::Timestamp;
 
-use crate::books::rows::{AlarmState, WatchRow};
-use crate::books::{Books, BooksError, chain, keys, replace};
+use crate::books::rows::AlarmState;
+use crate::books::{Books, BooksError, chain};
 use crate::clock::Clock;
-use crate::freshness::{Fault, Freshness, Watched};
+use crate::freshness::{Fault, Freshness, SourceKind, Watched};
 use crate::supervisor::{Stop, Waited};
-use decide::{decide, record};
+use decide::decide;
+use known::Kept;
+use way::WAY_LIMIT;
 
 pub use decide::{Notice, NoticeKind};
+pub use known::Known;
 pub use way::{AlarmWay, WayError};
 
 /// How old the last proof of a source may be where the configuration does not say.
@@ -36,12 +42,10 @@ const LOOK_EVERY_MIN: Duration = Duration::from_millis(500);
 const GRACE_MAX: Duration = Duration::from_secs(120);
 /// A look that comes so much too late was delayed by a pause of the machine.
 const PAUSE_MIN_MS: i64 = 60_000;
-/// Proofs are written down when the written ones are older, so that an idle service writes little.
-const PROOFS_EVERY_MS: i64 = 10 * 60_000;
-/// Longest pause between two tries to tell an alarm.
-const AGAIN_MAX_MS: i64 = 10 * 60_000;
-/// First pause between two tries to tell an alarm.
-const AGAIN_FIRST_MS: i64 = 15_000;
+/// Alarms told beside each other: each is a process.
+const TELL_AT_ONCE: usize = 8;
+/// After so long a look tells no more, so that one which reaches nobody has an end.
+const TELL_FOR: Duration = Duration::from_secs(60);
 
 /// `[alarm]`: when and how somebody is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,40 +81,39 @@ pub struct Alarms {
     pub settings: AlarmSettings,
     /// What is to be up to date.
     pub watched: Vec<Watched>,
+    /// Sources that nobody looks at: how they are shows when they are used.
+    pub by_use: BTreeSet<Source>,
     /// Who we are, for the words.
     pub firm: String,
     /// Why the last alarm reached nobody. A short lock without await.
     pub trouble: Mutex<Option<String>>,
+    /// What is known of the sources; held while one looks.
+    pub known: tokio::sync::Mutex<Known>,
 }
 
-/// An alarm that reached nobody.
-#[derive(Debug, Clone, Copy)]
-struct Again {
-    tries: u32,
-    due: Timestamp,
-}
-
-type Source = (String, String);
+/// Kind and name.
+pub type Source = (SourceKind, String);
 
 impl Alarms {
-    /// Tells the freshness what it watches, with what was proven before the start.
+    /// Tells the freshness what it watches, with what was proven before the start, and learns which
+    /// alarms go on.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// The store cannot be read. A row that cannot be read counts as none.
     pub async fn begin(&self) -> Result<(), BooksError> {
         let now = self.clock.now();
+        let known = Known::read(&self.books).await?;
         let mut proven = Vec::new();
         for watched in &self.watched {
-            let key = keys::watched(watched.kind, &watched.source);
-            if let Some(row) = self.books.get::<WatchRow>(key).await? {
-                for (folder, at) in row.record.proven {
-                    proven.push((watched.clone(), folder, at));
-                }
+            let source = (watched.kind, watched.source.clone());
+            for (folder, at) in known.proven(&source) {
+                proven.push((watched.clone(), folder.clone(), *at));
             }
         }
-        let ready = now.plus_millis(self.grace_ms());
+        *self.known.lock().await = known;
         let watched = self.watched.clone();
-        self.freshness.watch(watched, &proven, now, ready);
+        self.freshness
+            .watch(watched, &proven, now, self.grace_end(now));
         Ok(())
     }
 
@@ -127,8 +130,8 @@ impl Alarms {
         each.min().unwrap_or(i64::MAX)
     }
 
-    fn grace_ms(&self) -> i64 {
-        millis(GRACE_MAX).min(self.shortest_ms())
+    fn grace_end(&self, now: Timestamp) -> Timestamp {
+        now.plus_millis(millis(GRACE_MAX).min(self.shortest_ms()))
     }
 
     fn look_every(&self) -> Duration {
@@ -139,115 +142,123 @@ impl Alarms {
     /// Looks until the stop.
     pub async fn run(&self, stop: &Stop) {
         let every = self.look_every();
-        let mut again: BTreeMap<Source, Again> = BTreeMap::new();
         let mut last = self.clock.now();
         loop {
             tokio::select! {
                 waited = stop.sleep(every) => if waited == Waited::Stopped { return },
                 () = self.freshness.changed.notified() => {}
             }
-            let now = self.clock.now();
-            let late = now.since(last).saturating_sub(millis(every));
-            if late >= PAUSE_MIN_MS {
-                self.freshness
-                    .not_overdue_before(now.plus_millis(self.grace_ms()));
-            }
-            last = now;
-            // Before, nothing is overdue, and nothing is over either.
-            if !self.freshness.is_settled(now) {
-                continue;
-            }
-            if let Err(error) = self.look(now, &mut again).await {
-                tracing::error!(error = %chain(&error), "alarms could not be looked after");
-            }
+            last = self.round(last, every).await;
+        }
+    }
+
+    /// One look, `every` after the last one ended; when it ended itself.
+    async fn round(&self, last: Timestamp, every: Duration) -> Timestamp {
+        let now = self.clock.now();
+        self.passed(last, now, every);
+        // Before, nothing is overdue, and nothing is over either.
+        if !self.freshness.is_settled(now) {
+            return now;
+        }
+        self.look(now).await;
+        let end = self.clock.now();
+        self.passed(now, end, TELL_FOR.saturating_add(WAY_LIMIT));
+        end
+    }
+
+    /// What took more than `at_most` was held up by a pause of the whole machine.
+    fn passed(&self, from: Timestamp, now: Timestamp, at_most: Duration) {
+        let late = now.since(from).saturating_sub(millis(at_most));
+        if now < from {
+            self.freshness.set_back(now, self.grace_end(now));
+        } else if late >= PAUSE_MIN_MS {
+            self.freshness.not_overdue_before(self.grace_end(now));
         }
     }
 
     /// One look at everything.
-    async fn look(
-        &self,
-        now: Timestamp,
-        again: &mut BTreeMap<Source, Again>,
-    ) -> Result<(), BooksError> {
-        let mut faults: BTreeMap<Source, Fault> = BTreeMap::new();
-        for fault in self.freshness.faults(now) {
-            faults.insert((fault.kind.to_owned(), fault.source.clone()), fault);
-        }
+    async fn look(&self, now: Timestamp) {
+        let mut known = self.known.lock().await;
+        let faults = by_source(self.freshness.faults(now));
         let watched = self.watched.iter();
         let mut sources: BTreeSet<Source> = watched
-            .map(|watched| (watched.kind.to_owned(), watched.source.clone()))
+            .map(|watched| (watched.kind, watched.source.clone()))
             .collect();
         sources.extend(faults.keys().cloned());
-        let mut undelivered = None;
-        for source in sources {
-            let told = self.look_at(&source, faults.get(&source), now, again);
-            undelivered = told.await?.or(undelivered);
+        sources.extend(known.open());
+        let (mut due, mut undelivered) = (Vec::new(), None);
+        for source in &sources {
+            let fault = faults.get(source);
+            match self.is_due(known.of(source), source, fault, now) {
+                Due::No => {}
+                Due::Waits => {
+                    undelivered = Some(format!("the alarm of {} is tried again", source.1));
+                }
+                Due::Now(notice) => due.push((source.clone(), notice)),
+            }
+        }
+        let began = self.clock.monotonic();
+        let told = stream::iter(due).map(|(source, notice): (Source, Notice)| async move {
+            let late = self.clock.monotonic().saturating_sub(began) >= TELL_FOR;
+            let told = match late {
+                true => Err(format!("the alarm of {} waits for others", source.1)),
+                false => self.tell(&notice).await,
+            };
+            (source, notice.kind, late, told)
+        });
+        let mut told = std::pin::pin!(told.buffer_unordered(TELL_AT_ONCE));
+        while let Some((source, kind, late, told)) = told.next().await {
+            let kept = known.of(&source);
+            match told {
+                Ok(()) => kept.told(kind, faults.get(&source), now),
+                Err(why) => {
+                    if !late {
+                        kept.not_told(now);
+                    }
+                    undelivered = Some(why);
+                }
+            }
+            // At once: who is killed before it is written down tells it again.
+            kept.write(&self.books, &source, now).await;
+        }
+        for source in &sources {
+            let kept = known.of(source);
+            kept.proven(self.freshness.proofs(source.0, &source.1));
+            kept.write(&self.books, source, now).await;
         }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = undelivered;
-        Ok(())
     }
 
-    /// One source; why its alarm reached nobody, if it did not.
-    async fn look_at(
+    /// Whether something is to be told of a source now.
+    fn is_due(
         &self,
+        kept: &mut Kept,
         source: &Source,
         fault: Option<&Fault>,
         now: Timestamp,
-        again: &mut BTreeMap<Source, Again>,
-    ) -> Result<Option<String>, BooksError> {
-        let key = keys::watched(&source.0, &source.1);
-        let stored = self.books.get::<WatchRow>(key.clone()).await?;
-        let row = stored.as_ref().map(|stored| stored.record.clone());
-        let row = row.unwrap_or_default();
-        let (mut next, mut trouble) = (row.clone(), None);
+    ) -> Due {
         let repeat_ms = millis(self.settings.repeat_after);
-        match decide(row.alarm.as_ref(), fault, now, repeat_ms) {
-            Some(kind) if again.get(source).is_none_or(|again| again.due <= now) => {
-                let notice = self.notice(source, kind, fault, row.alarm.as_ref(), now);
-                match self.tell(&notice).await {
-                    Ok(()) => {
-                        again.remove(source);
-                        next.alarm = record(row.alarm.as_ref(), kind, fault, now);
-                    }
-                    Err(why) => {
-                        let tries = again.get(source).map_or(0, |again| again.tries);
-                        again.insert(source.clone(), next_try(tries, now));
-                        trouble = Some(why);
-                    }
-                }
-            }
-            Some(_) => trouble = Some(format!("the alarm of {} is tried again", source.1)),
-            None => {}
-        }
-        let proven = self.proven(source);
-        if row.is_older(&proven, PROOFS_EVERY_MS) {
-            next.proven = proven;
-        }
-        if next != row {
-            let mut batch = self.books.batch();
-            replace(&mut batch, key, stored.map(|stored| stored.version), &next)?;
-            self.books.commit(batch).await?;
-        }
-        Ok(trouble)
-    }
-
-    /// The proofs of a source, by folder.
-    fn proven(&self, source: &Source) -> Vec<(String, Timestamp)> {
-        let of_source = |state: &crate::freshness::SourceState| {
-            (state.kind, state.source.as_str()) == (source.0.as_str(), source.1.as_str())
+        let kind = decide(kept.alarm(), fault, now, repeat_ms).filter(|kind| {
+            // After a start nobody knows before it is used.
+            *kind != NoticeKind::Cleared
+                || !self.by_use.contains(source)
+                || self.freshness.has_worked(source.0, &source.1)
+        });
+        let Some(kind) = kind else {
+            kept.nothing_to_tell();
+            return Due::No;
         };
-        let states = self.freshness.list().into_iter().filter(of_source);
-        states
-            .filter_map(|state| Some((state.folder.unwrap_or_default(), state.fresh_at?)))
-            .collect()
+        match kept.waits(now) {
+            true => Due::Waits,
+            false => Due::Now(self.notice(source, kind, (fault, kept.alarm()), now)),
+        }
     }
 
     fn notice(
         &self,
         source: &Source,
         kind: NoticeKind,
-        fault: Option<&Fault>,
-        before: Option<&AlarmState>,
+        (fault, before): (Option<&Fault>, Option<&AlarmState>),
         now: Timestamp,
     ) -> Notice {
         let since = match kind {
@@ -259,7 +270,7 @@ impl Alarms {
         Notice {
             kind,
             firm: self.firm.clone(),
-            source_kind: source.0.clone(),
+            source_kind: source.0.as_str().to_owned(),
             source: source.1.clone(),
             stale: fault.is_some_and(|fault| fault.stale),
             what: what.unwrap_or_default(),
@@ -294,32 +305,37 @@ impl Alarms {
     }
 }
 
-impl WatchRow {
-    /// Whether `proven` says something else, or is so much younger.
-    fn is_older(&self, proven: &[(String, Timestamp)], by_ms: i64) -> bool {
-        let folders = |list: &[(String, Timestamp)]| -> BTreeSet<String> {
-            list.iter().map(|(folder, _)| folder.clone()).collect()
-        };
-        let newest = |list: &[(String, Timestamp)]| list.iter().map(|(_, at)| *at).max();
-        match (newest(&self.proven), newest(proven)) {
-            (_, None) => false,
-            (None, Some(_)) => true,
-            (Some(old), Some(new)) => {
-                new.since(old) >= by_ms || folders(&self.proven) != folders(proven)
-            }
-        }
-    }
+/// What is to be told of a source.
+enum Due {
+    No,
+    /// It reached nobody a moment ago.
+    Waits,
+    Now(Notice),
 }
 
-fn next_try(tries: u32, now: Timestamp) -> Again {
-    let factor = 2_i64.saturating_pow(tries.min(16));
-    let wait = AGAIN_FIRST_MS.saturating_mul(factor).min(AGAIN_MAX_MS);
-    Again {
-        tries: tries.saturating_add(1),
-        due: now.plus_millis(wait),
+/// One for each source: what is overdue is said first.
+fn by_source(faults: Vec<Fault>) -> BTreeMap<Source, Fault> {
+    let mut all: BTreeMap<Source, Fault> = BTreeMap::new();
+    for fault in faults {
+        let one = match all.entry((fault.kind, fault.source.clone())) {
+            Entry::Vacant(place) => {
+                place.insert(fault);
+                continue;
+            }
+            Entry::Occupied(place) => place.into_mut(),
+        };
+        one.what = match fault.stale {
+            true => format!("{}; {}", fault.what, one.what),
+            false => format!("{}; {}", one.what, fault.what),
+        };
+        one.stale |= fault.stale;
     }
+    all
 }
 
 fn millis(length: Duration) -> i64 {
     i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

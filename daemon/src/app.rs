@@ -1,12 +1,12 @@
 //! Building the daemon from its configuration. The only place that knows all parts.
 
 pub mod accepted;
+mod looked_after;
 pub mod service;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
 use liaison_core::policy::Route;
@@ -24,7 +24,7 @@ use crate::config::{
 };
 use crate::delivery::{self, Delivery};
 use crate::dkim::DkimVerifier;
-use crate::freshness::{Freshness, Watched};
+use crate::freshness::Freshness;
 use crate::ingest::Ingest;
 use crate::keeping::night::Night;
 use crate::oauth::Credentials;
@@ -425,9 +425,11 @@ impl App {
             clock: clock.clone(),
             freshness: freshness.clone(),
             settings: config.alarm.clone(),
-            watched: watched(config),
+            watched: looked_after::watched(config),
+            by_use: looked_after::by_use(config),
             firm: config.firm.name.clone(),
             trouble: Mutex::default(),
+            known: tokio::sync::Mutex::default(),
         });
         let sweeper = Arc::new(Sweeper::new(books.clone(), Registry::own()));
         let night = Arc::new(Night {
@@ -474,10 +476,10 @@ impl App {
         });
         self.start_watching(supervisor);
         let (sweeper, stop) = (self.sweeper.clone(), supervisor.stop().child());
-        supervisor.spawn_once("sweep", async move { sweeper.run(&stop).await });
+        supervisor.spawn_work("sweep", async move { sweeper.run(&stop).await });
         let (books, kinds) = (self.books.clone(), self.case_kinds.clone());
         let stop = supervisor.stop().child();
-        supervisor.spawn_once("case-index", async move {
+        supervisor.spawn_work("case-index", async move {
             crate::cases::fill::run(&books, &kinds, &stop).await;
         });
         let (room, pipeline) = (self.room.clone(), self.pipeline.clone());
@@ -545,7 +547,7 @@ impl App {
                 let (room, freshness) = (room.clone(), freshness.clone());
                 async move {
                     let told = |why| {
-                        freshness.trouble(name.as_str(), why, false);
+                        freshness.mail_trouble(&name, None, (why, false));
                     };
                     let work = |stop| source.clone().run(stop);
                     room.gate(Stage::Intake, &stop, told, work).await;
@@ -572,33 +574,6 @@ impl App {
             });
         }
     }
-}
-
-/// What is to be up to date, and how old its proof may be: who is looked at seldom, and has no
-/// limit of its own, may miss one look.
-fn watched(config: &Config) -> Vec<Watched> {
-    let ms = |own: Option<Duration>, looks_every: u64| {
-        let two_looks = Duration::from_secs(looks_every.saturating_mul(2));
-        let length = own.unwrap_or(config.alarm.stale_after.max(two_looks));
-        i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
-    };
-    let mailboxes = config.mailboxes.iter().map(|mailbox| Watched {
-        kind: "mail",
-        source: mailbox.name.to_string(),
-        stale_after_ms: match &mailbox.kind {
-            MailboxKind::Imap(imap) => ms(mailbox.stale_after, imap.poll_interval_secs),
-            MailboxKind::Maildir(maildir) => ms(mailbox.stale_after, maildir.rescan_secs),
-        },
-    });
-    let calendars = config.calendars.iter().map(|calendar| Watched {
-        kind: "calendar",
-        source: calendar.name.to_string(),
-        stale_after_ms: match &calendar.kind {
-            CalendarKind::Vdir(vdir) => ms(calendar.stale_after, vdir.rescan_secs),
-            CalendarKind::Caldav(caldav) => ms(calendar.stale_after, caldav.poll_secs),
-        },
-    });
-    mailboxes.chain(calendars).collect()
 }
 
 fn calendars(config: &Config) -> Result<Calendars, StartError> {

@@ -11,6 +11,7 @@
 mod copy;
 mod draft;
 mod facts;
+mod filing;
 mod hold;
 mod mail;
 

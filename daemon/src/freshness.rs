@@ -1,23 +1,75 @@
 //! What is proven to be up to date, what is overdue, and what is in trouble.
 
+mod overdue;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use liaison_core::ids::MailboxId;
 use liaison_core::time::Timestamp;
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::source::FolderRef;
+use crate::source::{FolderRef, FolderRole};
+use overdue::Overdue;
 
-/// How one source stands.
+/// What a source is: one of each kind may have the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// A mailbox that is watched.
+    Mail,
+    /// A calendar that is mirrored.
+    Calendar,
+    /// A way on which mail leaves.
+    Transport,
+    /// What we do in the folders of a mailbox ourselves: drafts and copies of sent mail.
+    Filing,
+}
+
+impl SourceKind {
+    const ALL: [SourceKind; 4] = [
+        SourceKind::Mail,
+        SourceKind::Calendar,
+        SourceKind::Transport,
+        SourceKind::Filing,
+    ];
+
+    /// As in `status`, in metrics and in keys.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SourceKind::Mail => "mail",
+            SourceKind::Calendar => "calendar",
+            SourceKind::Transport => "transport",
+            SourceKind::Filing => "filing",
+        }
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<SourceKind> {
+        SourceKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How one source, or one folder of it, stands.
 #[derive(Debug, Clone, Serialize)]
 pub struct SourceState {
     /// Name of the mailbox, transport or calendar.
     pub source: String,
-    /// `mail` or `calendar`: one of each may have the same name.
-    pub kind: &'static str,
-    /// Folder of a mailbox.
+    /// What it is.
+    pub kind: SourceKind,
+    /// Folder of a mailbox, or what is done in one.
     pub folder: Option<String>,
     /// Proven up to date at ...
     pub fresh_at: Option<Timestamp>,
@@ -29,14 +81,11 @@ pub struct SourceState {
     pub needs_person: bool,
 }
 
-/// In the place of a folder's name, which never has a NUL.
-const CALENDAR: &str = "\0calendar";
-
 /// A source that is to be up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watched {
-    /// `mail` or `calendar`.
-    pub kind: &'static str,
+    /// A mailbox or a calendar.
+    pub kind: SourceKind,
     /// Name of the mailbox or calendar.
     pub source: String,
     /// How old the last proof may be.
@@ -46,8 +95,8 @@ pub struct Watched {
 /// Something that is not as it should be, and that somebody has to hear of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// `mail` or `calendar`; a transport counts as `mail`.
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: SourceKind,
     /// Name of the mailbox, transport or calendar.
     pub source: String,
     /// Overdue: nothing proves that it is up to date. Otherwise it needs a person.
@@ -58,87 +107,130 @@ pub struct Fault {
 
 #[derive(Debug, Default, Clone)]
 struct State {
+    /// Part of what its source watches from then on.
+    named: Option<Timestamp>,
     fresh: Option<(Timestamp, &'static str)>,
     trouble: Option<(String, bool)>,
+    /// It worked since the start, and was in no trouble afterwards.
+    worked: bool,
 }
 
 impl State {
-    fn unread(&self) -> Option<&str> {
+    fn trouble(&self) -> Option<&str> {
         self.trouble.as_ref().map(|(what, _)| what.as_str())
     }
+
+    fn needs_person(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|(_, person)| *person)
+    }
 }
+
+/// Kind, name and folder; the folder is empty for the source as a whole.
+type Place = (SourceKind, String, String);
+type States = BTreeMap<Place, State>;
 
 /// Shared by all sources; read by `status`.
 #[derive(Debug, Default)]
 pub struct Freshness {
-    // Short locks without await.
-    states: Mutex<BTreeMap<(String, String), State>>,
+    // Short locks without await; who takes both takes this one first.
+    states: Mutex<States>,
     overdue: Mutex<Overdue>,
-    /// Told when a source gets into trouble or out of it.
+    /// Told when a source gets into trouble.
     pub changed: Notify,
 }
 
-/// When a source counts as overdue.
-#[derive(Debug, Default)]
-struct Overdue {
-    watched: Vec<Watched>,
-    /// Where no proof is known, as if there had been one now.
-    since: Option<Timestamp>,
-    /// Nothing is overdue before.
-    not_before: Option<Timestamp>,
-}
-
 impl Freshness {
-    fn change(&self, source: &str, folder: &str, change: impl FnOnce(&mut State)) {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        change(
-            states
-                .entry((source.to_owned(), folder.to_owned()))
-                .or_default(),
-        );
+    fn lock(&self) -> MutexGuard<'_, States> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A folder was proven up to date.
+    fn lock_overdue(&self) -> MutexGuard<'_, Overdue> {
+        self.overdue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(
+        &self,
+        (kind, source): (SourceKind, &str),
+        folder: &str,
+        change: impl FnOnce(&mut State),
+    ) {
+        let mut states = self.lock();
+        let place = (kind, source.to_owned(), folder.to_owned());
+        change(states.entry(place).or_default());
+    }
+
+    /// A folder was proven up to date. The inbox proves that its mailbox can be watched, too.
     pub fn mail_proven(&self, folder: &FolderRef, at: Timestamp, proof: &'static str) {
-        self.change(folder.mailbox.as_str(), &folder.folder, |state| {
-            state.fresh = Some((at, proof));
+        self.folder_proven(&folder.mailbox, &folder.folder, (at, proof));
+        if folder.role == FolderRole::Inbox {
+            let mailbox = (SourceKind::Mail, folder.mailbox.as_str());
+            self.change(mailbox, "", |state| state.trouble = None);
+        }
+    }
+
+    /// A folder of a mailbox was proven up to date, whatever it is for. Its own trouble is over,
+    /// and that of no other.
+    pub fn folder_proven(
+        &self,
+        mailbox: &MailboxId,
+        folder: &str,
+        fresh: (Timestamp, &'static str),
+    ) {
+        self.change((SourceKind::Mail, mailbox.as_str()), folder, |state| {
+            state.fresh = Some(fresh);
+            state.trouble = None;
         });
-        self.change(folder.mailbox.as_str(), "", |state| state.trouble = None);
     }
 
     /// A calendar was proven up to date, all but the objects that `unread` names: for those
     /// waiting does not help.
     pub fn calendar_proven(&self, calendar: &str, at: Timestamp, unread: Option<String>) {
-        self.change(calendar, CALENDAR, |state| {
+        self.change((SourceKind::Calendar, calendar), "", |state| {
             if let Some(what) = unread
                 .as_ref()
-                .filter(|_| state.unread() != unread.as_deref())
+                .filter(|_| state.trouble() != unread.as_deref())
             {
                 tracing::warn!(%calendar, %what, "calendar object unreadable");
             }
-            *state = State {
-                fresh: Some((at, "collection compared")),
-                trouble: unread.map(|what| (what, true)),
-            };
+            state.fresh = Some((at, "collection compared"));
+            state.trouble = unread.map(|what| (what, true));
         });
     }
 
-    /// A mailbox or transport is in trouble. Returns whether that is news.
-    pub fn trouble(&self, source: &str, what: String, needs_person: bool) -> bool {
-        self.troubled(source, "", (what, needs_person))
+    /// A mailbox is in trouble, or only `folder` of it. Returns whether that is news.
+    pub fn mail_trouble(
+        &self,
+        mailbox: &MailboxId,
+        folder: Option<&str>,
+        trouble: (String, bool),
+    ) -> bool {
+        let mailbox = (SourceKind::Mail, mailbox.as_str());
+        self.troubled(mailbox, folder.unwrap_or_default(), trouble)
     }
 
     /// A calendar is in trouble. Returns whether that is news.
     pub fn calendar_trouble(&self, calendar: &str, what: String, needs_person: bool) -> bool {
-        self.troubled(calendar, CALENDAR, (what, needs_person))
+        self.troubled((SourceKind::Calendar, calendar), "", (what, needs_person))
     }
 
-    fn troubled(&self, source: &str, place: &str, trouble: (String, bool)) -> bool {
+    /// A transport is in trouble. Returns whether that is news.
+    pub fn transport_trouble(&self, transport: &str, what: String, needs_person: bool) -> bool {
+        self.troubled((SourceKind::Transport, transport), "", (what, needs_person))
+    }
+
+    /// What `work` does in a folder of the mailbox waits for a person. Returns whether that is
+    /// news.
+    pub fn filing_trouble(&self, mailbox: &MailboxId, work: &str, what: String) -> bool {
+        self.troubled((SourceKind::Filing, mailbox.as_str()), work, (what, true))
+    }
+
+    fn troubled(&self, source: (SourceKind, &str), folder: &str, trouble: (String, bool)) -> bool {
         let mut news = false;
-        self.change(source, place, |state| {
+        self.change(source, folder, |state| {
             let trouble = Some(trouble);
             news = state.trouble != trouble;
             state.trouble = trouble;
+            state.worked = false;
         });
         if news {
             self.changed.notify_one();
@@ -146,11 +238,30 @@ impl Freshness {
         news
     }
 
-    /// What was in trouble works again. Returns whether that is news.
-    pub fn mended(&self, source: &str) -> bool {
+    /// A transport works. Returns whether that is news.
+    pub fn transport_works(&self, transport: &str) -> bool {
+        self.works((SourceKind::Transport, transport), "")
+    }
+
+    /// `work` in a folder of the mailbox was done. Returns whether that is news.
+    pub fn filing_works(&self, mailbox: &MailboxId, work: &str) -> bool {
+        self.works((SourceKind::Filing, mailbox.as_str()), work)
+    }
+
+    fn works(&self, source: (SourceKind, &str), folder: &str) -> bool {
         let mut news = false;
-        self.change(source, "", |state| news = state.trouble.take().is_some());
+        self.change(source, folder, |state| {
+            news = state.trouble.take().is_some();
+            state.worked = true;
+        });
         news
+    }
+
+    /// Whether something that is proven only by its use worked since the start.
+    #[must_use]
+    pub fn has_worked(&self, kind: SourceKind, source: &str) -> bool {
+        let states = self.lock();
+        of_source(&states, kind, source).any(|(_, state)| state.worked)
     }
 
     /// These are to be up to date from `now` on; the last proof of each, where one is known from
@@ -163,205 +274,126 @@ impl Freshness {
         not_before: Timestamp,
     ) {
         for (source, folder, at) in proven {
-            let folder = match source.kind {
-                "calendar" => CALENDAR,
-                _ => folder,
-            };
-            self.change(&source.source, folder, |state| {
-                state.fresh.get_or_insert((*at, "before the last start"));
+            // Written down while the clock was ahead.
+            let at = (*at).min(now);
+            self.change((source.kind, &source.source), folder, |state| {
+                state.fresh.get_or_insert((at, "before the last start"));
             });
         }
-        let mut overdue = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
-        *overdue = Overdue {
-            watched,
-            since: Some(now),
-            not_before: Some(not_before),
-        };
+        *self.lock_overdue() = Overdue::new(watched, now, not_before);
     }
 
     /// After a pause of the whole machine: everything gets until `not_before` to prove itself.
     pub fn not_overdue_before(&self, not_before: Timestamp) {
-        let mut overdue = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
-        overdue.not_before = Some(not_before);
+        self.lock_overdue().not_before(not_before);
+    }
+
+    /// The clock was ahead and is `now` right: no proof is younger than now, and everything gets
+    /// until `not_before` to prove itself.
+    pub fn set_back(&self, now: Timestamp, not_before: Timestamp) {
+        for state in self.lock().values_mut() {
+            state.named = state.named.map(|at| at.min(now));
+            state.fresh = state.fresh.map(|(at, proof)| (at.min(now), proof));
+        }
+        self.lock_overdue().set_back(now, not_before);
     }
 
     /// Whether the time to prove themselves is over that all sources have after a start.
     #[must_use]
     pub fn is_settled(&self, now: Timestamp) -> bool {
-        let overdue = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
-        overdue.not_before.is_none_or(|at| now >= at)
+        self.lock_overdue().is_settled(now)
     }
 
-    /// The folders that a mailbox has now; what is known of others of it is forgotten.
-    pub fn folders(&self, mailbox: &MailboxId, folders: &[&str]) {
-        let folders: BTreeSet<&str> = folders.iter().copied().collect();
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        states.retain(|(source, folder), _| {
-            source != mailbox.as_str()
+    /// The folders that a mailbox has now. Each has to prove itself from `now` on; what is known of
+    /// others of it is forgotten.
+    pub fn folders(&self, mailbox: &MailboxId, folders: &[&str], now: Timestamp) {
+        let mut states = self.lock();
+        let names: BTreeSet<&str> = folders.iter().copied().collect();
+        states.retain(|(kind, source, folder), _| {
+            (*kind, source.as_str()) != (SourceKind::Mail, mailbox.as_str())
                 || folder.is_empty()
-                || folder == CALENDAR
-                || folders.contains(folder.as_str())
+                || names.contains(folder.as_str())
         });
+        for folder in names {
+            let place = (SourceKind::Mail, mailbox.0.clone(), folder.to_owned());
+            states.entry(place).or_default().named.get_or_insert(now);
+        }
     }
 
-    /// What somebody has to hear of: sources that are overdue, and troubles that need a person.
+    /// What somebody has to hear of: troubles that need a person, and sources that are overdue. A
+    /// source that is both is in it twice.
     #[must_use]
     pub fn faults(&self, now: Timestamp) -> Vec<Fault> {
-        let sources = self.list();
+        let states = self.lock();
         let mut faults = Vec::new();
-        for state in sources.iter().filter(|state| state.needs_person) {
-            let trouble = state.trouble.as_deref().unwrap_or_default();
-            faults.push(Fault {
-                kind: state.kind,
-                source: state.source.clone(),
-                stale: false,
-                what: trouble.to_owned(),
-            });
-        }
-        let overdue = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
-        if overdue.not_before.is_some_and(|at| now < at) {
-            return faults;
-        }
-        for watched in &overdue.watched {
-            let of_source = |state: &&SourceState| {
-                (state.kind, state.source.as_str()) == (watched.kind, watched.source.as_str())
-            };
-            let states: Vec<&SourceState> = sources.iter().filter(of_source).collect();
-            let known = states.iter().any(|state| state.needs_person);
-            if let Some(what) = overdue.words(watched, &states, now).filter(|_| !known) {
+        for ((kind, source, _), state) in states.iter() {
+            if let Some((what, true)) = &state.trouble {
                 faults.push(Fault {
-                    kind: watched.kind,
-                    source: watched.source.clone(),
-                    stale: true,
-                    what,
+                    kind: *kind,
+                    source: source.clone(),
+                    stale: false,
+                    what: what.clone(),
                 });
             }
+        }
+        let overdue = self.lock_overdue();
+        if overdue.is_settled(now) {
+            faults.extend(overdue.faults(&states, now));
         }
         faults
     }
 
-    /// How a mailbox stands now, if it is in trouble.
+    /// How a mailbox stands now, if it or a folder of it is in trouble.
     #[must_use]
     pub fn trouble_of(&self, mailbox: &MailboxId) -> Option<String> {
-        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = states.get(&(mailbox.0.clone(), String::new()))?;
-        state.trouble.as_ref().map(|(what, _)| what.clone())
+        let states = self.lock();
+        let mut own = of_source(&states, SourceKind::Mail, mailbox.as_str());
+        own.find_map(|(_, state)| state.trouble().map(str::to_owned))
     }
 
-    /// All sources.
+    /// All sources of which something is known.
     #[must_use]
     pub fn list(&self) -> Vec<SourceState> {
-        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        states
+        let states = self.lock();
+        let known = states
             .iter()
-            .filter(|(_, state)| state.fresh.is_some() || state.trouble.is_some())
-            .map(|((source, folder), state)| SourceState {
+            .filter(|(_, state)| state.fresh.is_some() || state.trouble.is_some());
+        known
+            .map(|((kind, source, folder), state)| SourceState {
                 source: source.clone(),
-                kind: if folder == CALENDAR {
-                    "calendar"
-                } else {
-                    "mail"
-                },
-                folder: (!folder.is_empty() && folder != CALENDAR).then(|| folder.clone()),
+                kind: *kind,
+                folder: (!folder.is_empty()).then(|| folder.clone()),
                 fresh_at: state.fresh.map(|(at, _)| at),
                 proof: state.fresh.map(|(_, proof)| proof.to_owned()),
-                trouble: state.trouble.as_ref().map(|(what, _)| what.clone()),
-                needs_person: state.trouble.as_ref().is_some_and(|(_, person)| *person),
+                trouble: state.trouble().map(str::to_owned),
+                needs_person: state.needs_person(),
             })
+            .collect()
+    }
+
+    /// The proofs of one source by folder; a calendar has one without name.
+    #[must_use]
+    pub fn proofs(&self, kind: SourceKind, source: &str) -> Vec<(String, Timestamp)> {
+        let states = self.lock();
+        of_source(&states, kind, source)
+            .filter_map(|(folder, state)| Some((folder.to_owned(), state.fresh?.0)))
             .collect()
     }
 }
 
-impl Overdue {
-    /// Why a source is overdue: of its folders the one that was proven longest ago counts.
-    fn words(&self, watched: &Watched, states: &[&SourceState], now: Timestamp) -> Option<String> {
-        let folders = states
-            .iter()
-            .filter(|state| watched.kind == "calendar" || state.folder.is_some());
-        let oldest = folders.min_by_key(|state| state.fresh_at);
-        let proven = oldest.and_then(|state| state.fresh_at);
-        let age = now.since(proven.or(self.since)?);
-        if age <= watched.stale_after_ms {
-            return None;
-        }
-        let mut words = match oldest.and_then(|state| state.folder.as_deref()) {
-            Some(folder) => format!("{folder} is"),
-            None => "it is".to_owned(),
-        };
-        match proven {
-            Some(at) => words.push_str(&format!(" not proven up to date since {at}")),
-            None => words.push_str(" not proven up to date since the start"),
-        }
-        words.push_str(&format!(
-            " ({} s; {} s are allowed)",
-            age / 1_000,
-            watched.stale_after_ms / 1_000
-        ));
-        let trouble = states.iter().find_map(|state| state.trouble.as_deref());
-        if let Some(trouble) = trouble {
-            words.push_str(&format!(": {trouble}"));
-        }
-        Some(words)
-    }
+/// The states of one source by folder: with thousands of them nobody may go through all for each.
+fn of_source<'s>(
+    states: &'s States,
+    kind: SourceKind,
+    source: &str,
+) -> impl Iterator<Item = (&'s str, &'s State)> {
+    let from = (kind, source.to_owned(), String::new());
+    let name = source.to_owned();
+    states
+        .range(from..)
+        .take_while(move |((of, source, _), _)| *of == kind && *source == name)
+        .map(|((_, _, folder), state)| (folder.as_str(), state))
 }
 
 #[cfg(test)]
-mod tests {
-    use liaison_core::ids::MailboxId;
-
-    use super::*;
-    use crate::source::FolderRole;
-
-    fn folder(name: &str) -> FolderRef {
-        FolderRef {
-            mailbox: MailboxId::from("sales"),
-            folder: name.to_owned(),
-            role: FolderRole::Inbox,
-        }
-    }
-
-    fn sales() -> Watched {
-        Watched {
-            kind: "mail",
-            source: "sales".to_owned(),
-            stale_after_ms: 60_000,
-        }
-    }
-
-    fn words(freshness: &Freshness, at: i64) -> Vec<String> {
-        let faults = freshness.faults(Timestamp(at));
-        faults.into_iter().map(|fault| fault.what).collect()
-    }
-
-    #[test]
-    fn a_mailbox_is_as_fresh_as_its_oldest_folder() {
-        let freshness = Freshness::default();
-        freshness.watch(vec![sales()], &[], Timestamp(0), Timestamp(5_000));
-        assert!(words(&freshness, 60_000).is_empty());
-        let never = words(&freshness, 61_000);
-        assert!(never[0].contains("since the start"), "{never:?}");
-        freshness.mail_proven(&folder("INBOX"), Timestamp(50_000), "IDLE");
-        freshness.mail_proven(&folder("Sent"), Timestamp(10_000), "IDLE");
-        let sent = words(&freshness, 71_000);
-        assert!(sent[0].starts_with("Sent is not proven"), "{sent:?}");
-        freshness.folders(&MailboxId::from("sales"), &["INBOX"]);
-        assert!(words(&freshness, 71_000).is_empty(), "it has no Sent now");
-        freshness.not_overdue_before(Timestamp(200_000));
-        assert!(words(&freshness, 190_000).is_empty(), "just woken up");
-        freshness.trouble("sales", "no route".to_owned(), false);
-        let late = words(&freshness, 200_000);
-        assert!(late[0].ends_with("allowed): no route"), "{late:?}");
-    }
-
-    #[test]
-    fn what_was_proven_before_the_start_counts_and_a_refusal_is_told_at_once() {
-        let freshness = Freshness::default();
-        let before = [(sales(), "INBOX".to_owned(), Timestamp(0))];
-        freshness.watch(vec![sales()], &before, Timestamp(50_000), Timestamp(55_000));
-        assert_eq!(words(&freshness, 61_000).len(), 1);
-        freshness.trouble("sales", "the login was refused".to_owned(), true);
-        let faults = freshness.faults(Timestamp(52_000));
-        assert_eq!(faults.len(), 1);
-        assert!(!faults[0].stale && faults[0].what.contains("refused"));
-    }
-}
+mod tests;

@@ -521,18 +521,16 @@ impl Intake for Ingest {
     }
 
     fn watches(&self, mailbox: &MailboxId, folders: &[&str]) {
-        self.freshness.folders(mailbox, folders);
+        self.freshness.folders(mailbox, folders, self.clock.now());
     }
 
     fn proven_fresh(&self, folder: &FolderRef, proof: &'static str) {
         self.freshness.mail_proven(folder, self.clock.now(), proof);
     }
 
-    fn trouble(&self, mailbox: &MailboxId, what: String, needs_person: bool) {
-        if self
-            .freshness
-            .trouble(mailbox.as_str(), what.clone(), needs_person)
-        {
+    fn trouble(&self, mailbox: &MailboxId, folder: Option<&str>, what: String, needs_person: bool) {
+        let trouble = (what.clone(), needs_person);
+        if self.freshness.mail_trouble(mailbox, folder, trouble) {
             tracing::warn!(%mailbox, %what, needs_person, "mailbox in trouble");
         }
     }

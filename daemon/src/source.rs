@@ -189,7 +189,8 @@ pub trait Intake: Send + Sync + 'static {
     /// The folder was just proven up to date, by `proof` ("UIDNEXT compared", "rescan").
     fn proven_fresh(&self, folder: &FolderRef, proof: &'static str);
 
-    /// The source cannot work now; shown by `status` until the folder is proven fresh again.
-    /// `needs_person` for what waiting will not mend (a refused password, a bad certificate).
-    fn trouble(&self, mailbox: &MailboxId, what: String, needs_person: bool);
+    /// The source cannot work now, or only `folder` of it; shown by `status` until that folder,
+    /// or else the inbox, is proven fresh again. `needs_person` for what waiting will not mend (a
+    /// refused password, a bad certificate).
+    fn trouble(&self, mailbox: &MailboxId, folder: Option<&str>, what: String, needs_person: bool);
 }

@@ -21,6 +21,9 @@ const ABORT_LIMIT: Duration = Duration::from_secs(1);
 /// How long a task may take to heed its stop before it is aborted.
 pub const STOP_LIMIT: Duration = Duration::from_secs(10);
 
+/// How work with an end ended that was done.
+const DONE: &str = "done";
+
 /// Tells a task that it should end, and lets it wait in a way that shutdown interrupts.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(CancellationToken);
@@ -176,8 +179,24 @@ impl Supervisor {
             });
     }
 
-    /// Runs a task that cannot be started again, such as one that owns a listener.
+    /// Runs a task that goes on until the stop and cannot be started again, such as one that owns a
+    /// listener.
     pub fn spawn_once<T>(&self, name: &str, task: T)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn_single(name, task, false);
+    }
+
+    /// Runs a piece of work that has an end: done once, it is over.
+    pub fn spawn_work<T>(&self, name: &str, work: T)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn_single(name, work, true);
+    }
+
+    fn spawn_single<T>(&self, name: &str, task: T, has_end: bool)
     where
         T: Future<Output = ()> + Send + 'static,
     {
@@ -189,12 +208,19 @@ impl Supervisor {
         #[expect(clippy::disallowed_methods, reason = "the one home of spawning")]
         let handle = tokio::spawn(async move {
             note(&states, &name, |state| state.running = true);
-            let why = end_words(inner.await.err().as_ref());
+            let ended = inner.await;
+            let done = has_end && ended.is_ok() && !stop.is_set();
+            let why = match done {
+                true => DONE.to_owned(),
+                false => end_words(ended.err().as_ref()),
+            };
             note(&states, &name, |state| {
                 state.running = false;
                 state.last_end = Some(why.clone());
             });
-            if !stop.is_set() {
+            if done {
+                tracing::debug!(task = %name, "task done");
+            } else if !stop.is_set() {
                 tracing::error!(task = %name, %why, "task ended, and cannot be started again");
             }
         });
@@ -296,6 +322,65 @@ mod tests {
         supervisor.spawn("deaf", |_stop| std::future::pending());
         tokio::task::yield_now().await;
         assert_eq!(supervisor.shut_down().await, ["deaf"]);
+    }
+
+    /// What was done once is no trouble; what panicked in it, or should have gone on, is.
+    #[tokio::test(start_paused = true)]
+    async fn work_that_has_an_end_is_done_and_a_task_without_one_ended_too_early() {
+        type Spawn = fn(&Supervisor);
+        let cases: [(Spawn, &str, bool); 3] = [
+            (|on| on.spawn_work("it", async {}), "done", false),
+            (
+                |on| on.spawn_work("it", async { panic!("no") }),
+                "panicked",
+                true,
+            ),
+            (|on| on.spawn_once("it", async {}), "returned", true),
+        ];
+        for (spawn, end, is_error) in cases {
+            let errors = Errors::default();
+            let _logged = tracing::subscriber::set_default(errors.clone());
+            let supervisor = Supervisor::new();
+            spawn(&supervisor);
+            while supervisor
+                .tasks()
+                .get("it")
+                .is_none_or(|it| it.last_end.is_none())
+            {
+                tokio::task::yield_now().await;
+            }
+            tokio::task::yield_now().await;
+            let state = supervisor.tasks()["it"].clone();
+            assert_eq!((state.running, state.restarts), (false, 0), "{end}");
+            assert_eq!(state.last_end.as_deref(), Some(end));
+            assert_eq!(errors.0.load(Ordering::SeqCst) > 0, is_error, "{end}");
+        }
+    }
+
+    /// Counts what is logged as an error.
+    #[derive(Debug, Clone, Default)]
+    struct Errors(Arc<AtomicU32>);
+
+    impl tracing::Subscriber for Errors {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::ERROR
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
     }
 
     /// What an aborted task holds (the store) is free when the shutdown is over.

@@ -416,3 +416,36 @@ fn a_cut_link_is_noticed_and_mail_that_came_meanwhile_is_there_afterwards() {
     over_and_told(&daemon, &told);
     daemon.settled("enquiry-1@example.com");
 }
+
+/// A name that does not exist: the owner's own answers would stay unseen.
+#[test]
+fn a_folder_that_cannot_be_opened_is_shown_and_told_once() {
+    let dovecot = Dovecot::start(&ServerOptions::default());
+    let mut firm = Firm::new();
+    let wrong = "sent = \"Sentt\"";
+    firm.imap_of(ALICE, SALES, dovecot.ports.imaps, &dovecot, wrong);
+    let told = alarm_to_file(&mut firm);
+    let daemon = firm.start();
+    let line = daemon.eventually("somebody is told", || lines(&told).pop());
+    assert!(line.starts_with("raised "), "{line}");
+    assert!(line.contains("`Sentt` cannot be opened"), "{line}");
+    // Proven again and again meanwhile, the inbox hides it nowhere.
+    for n in 1..=3 {
+        dovecot.deliver_lmtp(ALICE, &cast::enquiry(n).build());
+        daemon.settled(&format!("enquiry-{n}@example.com"));
+        let output = daemon.cli(["status", "--json"]);
+        assert_eq!(output.status.code(), Some(4));
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let sources = status["daemon"]["sources"].as_array().unwrap();
+        let sent = sources.iter().find(|one| one["folder"] == "Sentt");
+        let sent = sent.unwrap_or_else(|| panic!("{status:#}"));
+        assert_eq!(sent["needs_person"], true, "{status:#}");
+    }
+    assert_eq!(lines(&told).len(), 1, "{:?}", lines(&told));
+    // Somebody makes it.
+    dovecot.client(ALICE).command("CREATE Sentt").unwrap();
+    over_and_told(&daemon, &told);
+    daemon.eventually("nothing needs a person", || {
+        (daemon.cli(["status"]).status.code() == Some(0)).then_some(())
+    });
+}

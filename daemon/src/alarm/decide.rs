@@ -30,7 +30,7 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// Whose Liaison it is.
     pub firm: String,
-    /// `mail` or `calendar`.
+    /// `mail`, `calendar`, `transport` or `filing`.
     pub source_kind: String,
     /// Name of the mailbox, transport or calendar.
     pub source: String,
@@ -49,8 +49,8 @@ impl Notice {
     #[must_use]
     pub fn text(&self) -> String {
         let name = match self.source_kind.as_str() {
-            "calendar" => "calendar",
-            _ => "mail",
+            "filing" => "filing of",
+            kind => kind,
         };
         let mut text = format!("Liaison of {}: {name} {}: ", self.firm, self.source);
         let _ = match self.kind {
@@ -114,12 +114,13 @@ pub(super) fn record(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::freshness::SourceKind;
 
     const REPEAT_MS: i64 = 3_600_000;
 
     fn fault(stale: bool) -> Fault {
         Fault {
-            kind: "mail",
+            kind: SourceKind::Mail,
             source: "sales".to_owned(),
             stale,
             what: "INBOX is not proven".to_owned(),

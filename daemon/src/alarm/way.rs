@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::Notice;
 
 /// How long one way may take.
-const WAY_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const WAY_LIMIT: Duration = Duration::from_secs(60);
 
 /// A way on which an alarm leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,6 +25,7 @@ use crate::books::{Books, sweep};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Control};
 use crate::control::server::{BindError, ControlSocket, Counter};
+use crate::freshness::SourceKind;
 use crate::keeping;
 use crate::store::StoreState;
 use crate::store::progress::Progress;
@@ -483,7 +484,7 @@ impl Live for Running {
     fn status(&self) -> Value {
         let now = self.app.clock.now();
         let faults = self.app.freshness.faults(now);
-        let stale = |kind: &str, source: &str| {
+        let stale = |kind: SourceKind, source: &str| {
             let mut stale = faults.iter().filter(|fault| fault.stale);
             stale.any(|fault| (fault.kind, fault.source.as_str()) == (kind, source))
         };

@@ -127,10 +127,27 @@ pub fn setting(name: &str) -> Key {
     one(Ns::Setting, name)
 }
 
-/// What is kept of a watched mailbox or calendar.
+/// Before the kind and the name of a source.
+const WATCHED: &str = "watched ";
+
+/// What is kept of a source: a mailbox, a calendar or a transport.
 #[must_use]
 pub fn watched(kind: &str, source: &str) -> Key {
-    setting(&format!("watched {kind} {source}"))
+    setting(&format!("{WATCHED}{kind} {source}"))
+}
+
+/// What is kept of all sources.
+#[must_use]
+pub fn all_watched() -> Range {
+    Range::prefix(Ns::Setting, WATCHED.as_bytes())
+}
+
+/// Kind and name of the source of a key of [`all_watched`].
+#[must_use]
+pub fn watched_source(key: &[u8]) -> Option<(String, String)> {
+    let text = Parts::new(key).text().ok()?;
+    let (kind, source) = text.strip_prefix(WATCHED)?.split_once(' ')?;
+    Some((kind.to_owned(), source.to_owned()))
 }
 
 /// Name of the setting that tells what the last look at everything found.

@@ -414,7 +414,7 @@ pub struct MergeRow {
     pub who: String,
 }
 
-/// What is kept of a watched mailbox or calendar from one start to the next.
+/// What is kept of a mailbox, calendar or transport from one start to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchRow {
     /// Last known proof by folder; a calendar has one without name.

@@ -199,5 +199,5 @@ impl Intake for NoIntake {
 
     fn proven_fresh(&self, _folder: &FolderRef, _proof: &'static str) {}
 
-    fn trouble(&self, _mailbox: &MailboxId, _what: String, _needs_person: bool) {}
+    fn trouble(&self, _: &MailboxId, _: Option<&str>, _what: String, _needs_person: bool) {}
 }

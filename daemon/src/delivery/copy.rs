@@ -6,6 +6,7 @@ use liaison_core::effect::MailEffect;
 use liaison_core::outbox::MailState;
 use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp};
 
+use super::filing::Work;
 use super::{Delivery, Due, WHO};
 use crate::books::rows::AuditRow;
 use crate::books::{BooksError, keys};
@@ -36,6 +37,7 @@ impl Delivery {
         let placed = folders.place(OwnFolder::Sent, &mail.message_id, &bytes);
         match placed.await {
             Ok(()) => {
+                self.works_in(mailbox, Work::Copies);
                 self.drop_due(due, None).await?;
                 if let Some(poke) = self.parts.look_at_sent.get(mailbox) {
                     poke.notify_one();
@@ -44,9 +46,7 @@ impl Delivery {
             }
             Err(error) => {
                 tracing::warn!(effect = %mail.id, %error, "copy not filed into Sent");
-                if error.needs_person {
-                    self.trouble(mailbox.as_str(), &error.to_string(), true);
-                }
+                self.trouble_in(mailbox, Work::Copies, &error);
                 self.copy_later(due, &mail).await?;
                 Ok(true)
             }

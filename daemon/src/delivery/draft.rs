@@ -4,6 +4,7 @@ use liaison_core::effect::MailEffect;
 use liaison_core::outbox::{Input, RETRY_AGE_MAX_MS};
 use liaison_core::time::{HOUR_MS, MINUTE_MS};
 
+use super::filing::Work;
 use super::mail::is_leased;
 use super::{Delivery, Due, Turn, WHO};
 use crate::books::rows::AuditRow;
@@ -40,9 +41,12 @@ impl Delivery {
             Err(error) => Err(error),
         };
         let turn = match placed {
-            Ok(()) => Turn::new(Input::DraftPlaced, ""),
+            Ok(()) => {
+                self.draft_works(mail);
+                Turn::new(Input::DraftPlaced, "")
+            }
             Err(error) => {
-                self.folder_trouble(mail, &error);
+                self.draft_trouble(mail, &error);
                 self.retry(mail, Input::NotSent, error.to_string(), error.needs_person)
                     .await?
             }
@@ -68,13 +72,17 @@ impl Delivery {
             return self.end_stale_draft(due, why).await;
         };
         match folders.remove_draft(&mail.message_id, &bytes).await {
-            Ok(true) => self.end_stale_draft(due, "").await,
+            Ok(true) => {
+                self.draft_works(&mail);
+                self.end_stale_draft(due, "").await
+            }
             Ok(false) => {
+                self.draft_works(&mail);
                 let why = "its owner changed it or took it out already";
                 self.end_stale_draft(due, why).await
             }
             Err(error) => {
-                self.folder_trouble(&mail, &error);
+                self.draft_trouble(&mail, &error);
                 let now = self.parts.clock.now();
                 let age = now.since(mail.since);
                 if error.needs_person || age > RETRY_AGE_MAX_MS {
@@ -114,10 +122,15 @@ impl Delivery {
         Ok(true)
     }
 
-    fn folder_trouble(&self, mail: &MailEffect, error: &FolderError) {
-        if error.needs_person {
-            let name = self.mailbox_of(mail).map(|id| id.0).unwrap_or_default();
-            self.trouble(&name, &error.to_string(), true);
+    fn draft_works(&self, mail: &MailEffect) {
+        if let Some(mailbox) = self.mailbox_of(mail) {
+            self.works_in(&mailbox, Work::Drafts);
+        }
+    }
+
+    fn draft_trouble(&self, mail: &MailEffect, error: &FolderError) {
+        if let Some(mailbox) = self.mailbox_of(mail) {
+            self.trouble_in(&mailbox, Work::Drafts, error);
         }
     }
 }

@@ -15,6 +15,7 @@ use liaison_core::outbox::{
 use liaison_core::policy::{Recheck, recheck};
 use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
+use super::filing::Work;
 use super::{Delivery, Due, Turn, WHO, is_draft};
 use crate::books::rows::AuditRow;
 use crate::books::{BooksError, chain, keys, replace};
@@ -369,7 +370,11 @@ impl Delivery {
             let turn = not_found(mail, "no Sent folder is configured to look into");
             return self.uncertain_step(mail, turn).await;
         };
-        match folders.contains(OwnFolder::Sent, &mail.message_id).await {
+        let found = folders.contains(OwnFolder::Sent, &mail.message_id).await;
+        if let (Ok(_), Some(mailbox)) = (&found, &mailbox) {
+            self.works_in(mailbox, Work::Search);
+        }
+        match found {
             Ok(true) => {
                 let turn = Turn::new(Input::FoundInSent, "found in the Sent mailbox");
                 self.uncertain_step(mail, turn).await
@@ -389,9 +394,8 @@ impl Delivery {
             }
             Err(error) => {
                 tracing::warn!(effect = %mail.id, %error, "cannot look for a mail in doubt");
-                let name = mailbox.as_ref().map_or("", |id| id.as_str());
-                if error.needs_person {
-                    self.trouble(name, &error.to_string(), true);
+                if let Some(mailbox) = &mailbox {
+                    self.trouble_in(mailbox, Work::Search, &error);
                 }
                 self.look_again(stored, mail.looks, None).await
             }
@@ -457,21 +461,18 @@ impl Delivery {
             SendOutcome::NotSent { why, needs_person } => self.trouble(name, why, *needs_person),
             SendOutcome::Unknown { why } => self.trouble(name, why, false),
             SendOutcome::Accepted { .. } | SendOutcome::Refused { .. } => {
-                if self.parts.freshness.mended(name) {
+                if self.parts.freshness.transport_works(name) {
                     tracing::info!(transport = %name, "transport works again");
                 }
             }
         }
     }
 
-    /// Shows trouble of a transport or mailbox; logs it when it is news.
-    pub(super) fn trouble(&self, name: &str, what: &str, needs_person: bool) {
-        let news = self
-            .parts
-            .freshness
-            .trouble(name, what.to_owned(), needs_person);
-        if news {
-            tracing::warn!(%name, %what, needs_person, "delivery in trouble");
+    /// Shows trouble of a transport; logs it when it is news.
+    fn trouble(&self, transport: &str, what: &str, needs_person: bool) {
+        let freshness = &self.parts.freshness;
+        if freshness.transport_trouble(transport, what.to_owned(), needs_person) {
+            tracing::warn!(%transport, %what, needs_person, "delivery in trouble");
         }
     }
 }

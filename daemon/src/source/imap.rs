@@ -96,6 +96,14 @@ enum SyncError {
 }
 
 impl SyncError {
+    /// The folder that is in trouble, where the others are not.
+    fn folder(&self) -> Option<&str> {
+        match self {
+            SyncError::Folder { name, .. } => Some(name),
+            SyncError::Connection(_) | SyncError::Intake(_) | SyncError::Refused { .. } => None,
+        }
+    }
+
     fn needs_person(&self) -> bool {
         match self {
             SyncError::Folder { text, .. } => !open::is_throttle(None, text),
@@ -120,6 +128,13 @@ impl From<ConnectionError> for WatchError {
 }
 
 impl WatchError {
+    fn folder(&self) -> Option<&str> {
+        match self {
+            WatchError::Sync(error) => error.folder(),
+            WatchError::Open(_) => None,
+        }
+    }
+
     fn needs_person(&self) -> bool {
         match self {
             WatchError::Open(error) => error.needs_person(),

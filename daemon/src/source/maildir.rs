@@ -217,8 +217,10 @@ impl MaildirSource {
                     }
                     Err(error) => {
                         watched.forget();
+                        let (folder, what) = (&watched.folder.folder, error.to_string());
+                        let person = error.needs_person();
                         self.intake
-                            .trouble(&self.mailbox, error.to_string(), error.needs_person());
+                            .trouble(&self.mailbox, Some(folder), what, person);
                         interval = interval.min(RETRY);
                         break; // Sent is not looked at while the Maildir itself is in trouble.
                     }

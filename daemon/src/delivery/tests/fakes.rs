@@ -158,6 +158,8 @@ pub struct FakeFolders {
     held: Mutex<BTreeSet<(bool, String)>>,
     /// So many further calls fail.
     pub failures: AtomicI64,
+    /// Waiting does not help then.
+    pub needs_person: std::sync::atomic::AtomicBool,
 }
 
 impl FakeFolders {
@@ -176,7 +178,7 @@ impl FakeFolders {
             return Err(FolderError {
                 what: "alice".to_owned(),
                 why: "connection refused".to_owned(),
-                needs_person: false,
+                needs_person: self.needs_person.load(Ordering::SeqCst),
                 no_folder: false,
             });
         }

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Contact, ContactStatus};
 use liaison_core::effect::{Audience, MailMode};
-use liaison_core::ids::{AccountId, ContactId, EffectId, MessageKey};
+use liaison_core::ids::{AccountId, ContactId, EffectId, MailboxId, MessageKey};
 use liaison_core::outbox::{Input, MailState, Phase};
 use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
@@ -11,6 +11,7 @@ use super::fakes::Server;
 use super::world::{START, World};
 use crate::books::rows::{AuditRow, ByAddrRow};
 use crate::books::{keys, replace};
+use crate::freshness::SourceKind;
 use crate::outbox::{Step, stage_mail};
 use crate::sink::OwnFolder;
 
@@ -467,4 +468,35 @@ async fn a_copy_is_filed_again_and_again_and_the_mail_stays_sent() {
     .unwrap();
     world.settle_after(DAY_MS).await;
     assert_eq!(world.settle().await, 0);
+}
+
+/// The watcher proves the mailbox meanwhile: that says nothing about our right to write into it.
+#[tokio::test]
+async fn a_copy_that_waits_for_a_person_is_shown_until_one_is_filed() {
+    let world = World::new();
+    world.folders.needs_person.store(true, Ordering::SeqCst);
+    world.folders.failures.store(1, Ordering::SeqCst);
+    let id = world.add_mail("one", |_| {}).await;
+    world.settle().await;
+    assert_eq!(world.mail(&id).await.state, MailState::Sent);
+    let inbox = crate::source::FolderRef {
+        mailbox: MailboxId::from("alice"),
+        folder: "INBOX".to_owned(),
+        role: crate::source::FolderRole::Inbox,
+    };
+    let now = crate::clock::Clock::now(&world.clock);
+    world.freshness.mail_proven(&inbox, now, "IDLE");
+    let faults = world.freshness.faults(now);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert_eq!(faults[0].kind, SourceKind::Filing);
+    let rows = world.freshness.list();
+    let filing = rows.iter().find(|row| row.kind == SourceKind::Filing);
+    assert_eq!(filing.unwrap().folder.as_deref(), Some("copies in Sent"));
+    world.settle_after(HOUR_MS).await;
+    assert!(
+        world
+            .folders
+            .has(OwnFolder::Sent, "liaison.one@example.com")
+    );
+    assert!(world.freshness.faults(now).is_empty());
 }

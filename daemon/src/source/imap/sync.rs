@@ -16,7 +16,7 @@ use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp};
 use super::fetch::{Fetcher, Keep, ROWS_MAX, Row, discover, discover_and_count, locator};
 use super::folders::{Opened, examine};
 use super::suspects::Place;
-use super::wire::uid_set;
+use super::wire::{Command, uid_set};
 use super::{ImapSource, SyncError};
 use crate::source::imap::connection::Connection;
 use crate::source::{BATCH_MESSAGES_MAX, Batch, BatchMode, Cursor, FolderRef, Unread};
@@ -167,6 +167,10 @@ impl ImapSource {
         folder: &mut Folder,
     ) -> Result<bool, SyncError> {
         let mut found = false;
+        if connection.exists == 0 {
+            // Nothing can be listed: without this nothing would be asked, and nothing proven.
+            connection.plain(Command::new("NOOP")).await?;
+        }
         loop {
             connection.news = false;
             let set = format!("{}:*", folder.next_uid);

@@ -107,7 +107,7 @@ impl ImapSource {
         let words = self.words(error);
         tracing::warn!(mailbox = %self.mailbox, retry_in_s = wait.as_secs(), "{words}");
         self.intake
-            .trouble(&self.mailbox, words, error.needs_person());
+            .trouble(&self.mailbox, error.folder(), words, error.needs_person());
         wait
     }
 
@@ -252,9 +252,10 @@ impl Session<'_> {
     fn tell(&self, error: &SyncError) {
         let source = self.source;
         let words = format!("{}: {error}", source.settings.place());
+        let (folder, person) = (error.folder(), error.needs_person());
         source
             .intake
-            .trouble(&source.mailbox, words, error.needs_person());
+            .trouble(&source.mailbox, folder, words, person);
     }
 
     async fn look_at_inbox(&mut self, inbox: &mut Folder) -> Result<(), SyncError> {

@@ -116,7 +116,7 @@ impl Intake for Table {
         }
     }
 
-    fn trouble(&self, _: &MailboxId, what: String, _: bool) {
+    fn trouble(&self, _: &MailboxId, _: Option<&str>, what: String, _: bool) {
         self.trouble.lock().unwrap().push(what);
         self.looks.send_modify(|looks| *looks += 1);
     }

@@ -122,7 +122,7 @@ impl Intake for Ledger {
         self.table().fresh.push(folder.folder.clone());
     }
 
-    fn trouble(&self, _mailbox: &MailboxId, what: String, needs_person: bool) {
+    fn trouble(&self, _: &MailboxId, _: Option<&str>, what: String, needs_person: bool) {
         self.table().troubles.push((what, needs_person));
     }
 }

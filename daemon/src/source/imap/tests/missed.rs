@@ -73,3 +73,30 @@ async fn a_message_that_a_server_showed_late_is_found_within_the_day() {
         assert_eq!(taken, expected, "{line:?} after {hours} h");
     }
 }
+
+/// Without IDLE an empty mailbox is asked for nothing but a NOOP, which a dead link does not answer.
+#[tokio::test]
+async fn an_empty_mailbox_is_proven_by_an_answer_only() {
+    let ledger = Arc::new(Ledger::default());
+    let clock = Arc::new(ManualClock::at(START));
+    let source = ImapSource::new(
+        MailboxId("alice".to_owned()),
+        settings(),
+        ledger.clone(),
+        clock,
+    );
+    let mut peer = peer(FakeMailbox::with(7, 0));
+    let (ours, theirs) = duplex(PIPE_BYTES);
+    let mut connection = Connection::new(Box::new(ours));
+    let mut inbox = source.folder(FolderRole::Inbox, "INBOX");
+    tokio::select! {
+        visited = source.visit(&mut connection, &mut inbox) => visited.unwrap(),
+        () = peer.serve(theirs) => panic!("the server went first"),
+    }
+    let proofs = ledger.table().fresh.len();
+    assert_eq!(proofs, 1);
+    // The server is gone.
+    let looked = source.catch_up(&mut connection, &mut inbox).await;
+    assert!(looked.is_err(), "{looked:?}");
+    assert_eq!(ledger.table().fresh.len(), proofs);
+}
