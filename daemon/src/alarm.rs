@@ -7,6 +7,7 @@
 
 mod decide;
 mod way;
+mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,11 +19,13 @@ use crate::books::rows::{AlarmState, WatchRow};
 use crate::books::{Books, BooksError, chain, keys, replace};
 use crate::clock::Clock;
 use crate::freshness::{Fault, Freshness, Watched};
+use crate::store::Stored;
 use crate::supervisor::{Stop, Waited};
 use decide::{decide, record};
 
 pub use decide::{Notice, NoticeKind};
 pub use way::{AlarmWay, WayError};
+pub use webhook::{Webhook, WebhookAddress, WebhookError};
 
 /// How old the last proof of a source may be where the configuration does not say.
 pub const STALE_AFTER: Duration = Duration::from_secs(15 * 60);
@@ -92,6 +95,16 @@ struct Again {
 
 type Source = (String, String);
 
+/// What is remembered from one look to the next.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Alarms that reached nobody.
+    again: BTreeMap<Source, Again>,
+    /// The rows as they stand, which nobody else writes: thousands of sources are looked at every
+    /// few seconds, and hardly any of their rows changes.
+    rows: BTreeMap<Source, Option<Stored<WatchRow>>>,
+}
+
 impl Alarms {
     /// Tells the freshness what it watches, with what was proven before the start.
     ///
@@ -139,7 +152,7 @@ impl Alarms {
     /// Looks until the stop.
     pub async fn run(&self, stop: &Stop) {
         let every = self.look_every();
-        let mut again: BTreeMap<Source, Again> = BTreeMap::new();
+        let mut seen = Seen::default();
         let mut last = self.clock.now();
         loop {
             tokio::select! {
@@ -157,18 +170,14 @@ impl Alarms {
             if !self.freshness.is_settled(now) {
                 continue;
             }
-            if let Err(error) = self.look(now, &mut again).await {
+            if let Err(error) = self.look(now, &mut seen).await {
                 tracing::error!(error = %chain(&error), "alarms could not be looked after");
             }
         }
     }
 
     /// One look at everything.
-    async fn look(
-        &self,
-        now: Timestamp,
-        again: &mut BTreeMap<Source, Again>,
-    ) -> Result<(), BooksError> {
+    async fn look(&self, now: Timestamp, seen: &mut Seen) -> Result<(), BooksError> {
         let mut faults: BTreeMap<Source, Fault> = BTreeMap::new();
         for fault in self.freshness.faults(now) {
             faults.insert((fault.kind.to_owned(), fault.source.clone()), fault);
@@ -180,7 +189,7 @@ impl Alarms {
         sources.extend(faults.keys().cloned());
         let mut undelivered = None;
         for source in sources {
-            let told = self.look_at(&source, faults.get(&source), now, again);
+            let told = self.look_at(&source, faults.get(&source), now, seen);
             undelivered = told.await?.or(undelivered);
         }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = undelivered;
@@ -193,10 +202,14 @@ impl Alarms {
         source: &Source,
         fault: Option<&Fault>,
         now: Timestamp,
-        again: &mut BTreeMap<Source, Again>,
+        seen: &mut Seen,
     ) -> Result<Option<String>, BooksError> {
+        let again = &mut seen.again;
         let key = keys::watched(&source.0, &source.1);
-        let stored = self.books.get::<WatchRow>(key.clone()).await?;
+        let stored = match seen.rows.remove(source) {
+            Some(stored) => stored,
+            None => self.books.get::<WatchRow>(key.clone()).await?,
+        };
         let row = stored.as_ref().map(|stored| stored.record.clone());
         let row = row.unwrap_or_default();
         let (mut next, mut trouble) = (row.clone(), None);
@@ -219,27 +232,18 @@ impl Alarms {
             Some(_) => trouble = Some(format!("the alarm of {} is tried again", source.1)),
             None => {}
         }
-        let proven = self.proven(source);
+        let proven = self.freshness.proofs(&source.0, &source.1);
         if row.is_older(&proven, PROOFS_EVERY_MS) {
             next.proven = proven;
         }
-        if next != row {
+        if next == row {
+            seen.rows.insert(source.clone(), stored);
+        } else {
             let mut batch = self.books.batch();
             replace(&mut batch, key, stored.map(|stored| stored.version), &next)?;
             self.books.commit(batch).await?;
         }
         Ok(trouble)
-    }
-
-    /// The proofs of a source, by folder.
-    fn proven(&self, source: &Source) -> Vec<(String, Timestamp)> {
-        let of_source = |state: &crate::freshness::SourceState| {
-            (state.kind, state.source.as_str()) == (source.0.as_str(), source.1.as_str())
-        };
-        let states = self.freshness.list().into_iter().filter(of_source);
-        states
-            .filter_map(|state| Some((state.folder.unwrap_or_default(), state.fresh_at?)))
-            .collect()
     }
 
     fn notice(

@@ -207,26 +207,26 @@ impl Freshness {
     /// What somebody has to hear of: sources that are overdue, and troubles that need a person.
     #[must_use]
     pub fn faults(&self, now: Timestamp) -> Vec<Fault> {
-        let sources = self.list();
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let mut faults = Vec::new();
-        for state in sources.iter().filter(|state| state.needs_person) {
-            let trouble = state.trouble.as_deref().unwrap_or_default();
-            faults.push(Fault {
-                kind: state.kind,
-                source: state.source.clone(),
-                stale: false,
-                what: trouble.to_owned(),
-            });
+        for ((source, folder), state) in states.iter() {
+            if let Some((what, true)) = &state.trouble {
+                faults.push(Fault {
+                    kind: kind(folder),
+                    source: source.clone(),
+                    stale: false,
+                    what: what.clone(),
+                });
+            }
         }
         let overdue = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
         if overdue.not_before.is_some_and(|at| now < at) {
             return faults;
         }
         for watched in &overdue.watched {
-            let of_source = |state: &&SourceState| {
-                (state.kind, state.source.as_str()) == (watched.kind, watched.source.as_str())
-            };
-            let states: Vec<&SourceState> = sources.iter().filter(of_source).collect();
+            let states: Vec<SourceState> = of_source(&states, watched.kind, &watched.source)
+                .filter_map(|(folder, state)| shown(&watched.source, folder, state))
+                .collect();
             let known = states.iter().any(|state| state.needs_person);
             if let Some(what) = overdue.words(watched, &states, now).filter(|_| !known) {
                 faults.push(Fault {
@@ -252,29 +252,65 @@ impl Freshness {
     #[must_use]
     pub fn list(&self) -> Vec<SourceState> {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        states
-            .iter()
-            .filter(|(_, state)| state.fresh.is_some() || state.trouble.is_some())
-            .map(|((source, folder), state)| SourceState {
-                source: source.clone(),
-                kind: if folder == CALENDAR {
-                    "calendar"
-                } else {
-                    "mail"
-                },
-                folder: (!folder.is_empty() && folder != CALENDAR).then(|| folder.clone()),
-                fresh_at: state.fresh.map(|(at, _)| at),
-                proof: state.fresh.map(|(_, proof)| proof.to_owned()),
-                trouble: state.trouble.as_ref().map(|(what, _)| what.clone()),
-                needs_person: state.trouble.as_ref().is_some_and(|(_, person)| *person),
+        let each = states.iter();
+        each.filter_map(|((source, folder), state)| shown(source, folder, state))
+            .collect()
+    }
+
+    /// The proofs of one source by folder; a calendar has one without name.
+    #[must_use]
+    pub fn proofs(&self, kind: &str, source: &str) -> Vec<(String, Timestamp)> {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let folders = of_source(&states, kind, source);
+        folders
+            .filter_map(|(folder, state)| {
+                let folder = if folder == CALENDAR { "" } else { folder };
+                Some((folder.to_owned(), state.fresh?.0))
             })
             .collect()
     }
 }
 
+fn kind(folder: &str) -> &'static str {
+    match folder {
+        CALENDAR => "calendar",
+        _ => "mail",
+    }
+}
+
+/// The states of one source by folder: with thousands of them nobody may go through all for each.
+fn of_source<'s>(
+    states: &'s BTreeMap<(String, String), State>,
+    of_kind: &str,
+    source: &str,
+) -> impl Iterator<Item = (&'s str, &'s State)> {
+    let from = (source.to_owned(), String::new());
+    let own = states
+        .range(from..)
+        .take_while(move |((name, _), _)| name == source);
+    own.filter(move |((_, folder), _)| kind(folder) == of_kind)
+        .map(|((_, folder), state)| (folder.as_str(), state))
+}
+
+/// How a source stands, if anything is known of it.
+fn shown(source: &str, folder: &str, state: &State) -> Option<SourceState> {
+    if state.fresh.is_none() && state.trouble.is_none() {
+        return None;
+    }
+    Some(SourceState {
+        source: source.to_owned(),
+        kind: kind(folder),
+        folder: (!folder.is_empty() && folder != CALENDAR).then(|| folder.to_owned()),
+        fresh_at: state.fresh.map(|(at, _)| at),
+        proof: state.fresh.map(|(_, proof)| proof.to_owned()),
+        trouble: state.trouble.as_ref().map(|(what, _)| what.clone()),
+        needs_person: state.trouble.as_ref().is_some_and(|(_, person)| *person),
+    })
+}
+
 impl Overdue {
     /// Why a source is overdue: of its folders the one that was proven longest ago counts.
-    fn words(&self, watched: &Watched, states: &[&SourceState], now: Timestamp) -> Option<String> {
+    fn words(&self, watched: &Watched, states: &[SourceState], now: Timestamp) -> Option<String> {
         let folders = states
             .iter()
             .filter(|state| watched.kind == "calendar" || state.folder.is_some());
