@@ -355,7 +355,10 @@ impl Course {
                     0 => Happening::Sent,
                     _ => Happening::Mail,
                 };
-                self.due.entry(minute).or_default().push((account, happening));
+                self.due
+                    .entry(minute)
+                    .or_default()
+                    .push((account, happening));
             }
             if left > CALM_BEFORE_MINUTES && self.one_in(self.plan.trouble_every_minutes) {
                 self.trouble(minute, account);
@@ -505,7 +508,9 @@ impl Course {
         let events = books.every::<EventRow>(Range::all(Ns::Event)).await;
         for event in events.expect("the events") {
             let EventBody::Message(key) = &event.body else {
-                self.told.wrong.push(format!("an event of another kind: {event:?}"));
+                self.told
+                    .wrong
+                    .push(format!("an event of another kind: {event:?}"));
                 continue;
             };
             let message = books.message(key).await.expect("a message");
@@ -525,7 +530,9 @@ impl Course {
             let row = books.get::<WatchRow>(key).await.expect("the alarms");
             let alarm = row.and_then(|row| row.record.alarm);
             if let Some(alarm) = alarm.filter(|alarm| alarm.open) {
-                self.told.wrong.push(format!("the alarm of m{account} goes on: {alarm:?}"));
+                self.told
+                    .wrong
+                    .push(format!("the alarm of m{account} goes on: {alarm:?}"));
             }
         }
         for (task, state) in supervisor.tasks() {

@@ -13,11 +13,11 @@ use liaison_tests::days::{Plan, run};
 #[test]
 fn a_day_of_mailboxes_leaves_nothing_behind_but_mail() {
     let told = run(Plan {
-        mailboxes: 20,
+        mailboxes: 12,
         hours: 32,
         mail_until_hour: 31,
-        mail_every_minutes: 60,
-        trouble_every_minutes: 120,
+        mail_every_minutes: 40,
+        trouble_every_minutes: 80,
         heap: || 0,
     });
     assert!(told.wrong.is_empty(), "{}", told.wrong.join("\n"));

@@ -251,7 +251,10 @@ impl State {
 
 /// What is said of the messages of one mailbox.
 pub fn message_id(account: usize, mailbox: &str, uid: u32) -> String {
-    format!("{}-{uid}-{account}@customer.example", mailbox.to_lowercase())
+    format!(
+        "{}-{uid}-{account}@customer.example",
+        mailbox.to_lowercase()
+    )
 }
 
 fn message(account: usize, mailbox: &str, uid: u32) -> String {
@@ -412,9 +415,9 @@ impl<'a> Session<'a> {
             }
             ("ID" | "NOOP", _) => done,
             ("LOGIN", None) => self.log_in(tag, name),
-            ("LIST", Some(_)) => format!(
-                "* LIST () \"/\" INBOX\r\n* LIST (\\Sent) \"/\" Sent\r\n{done}"
-            ),
+            ("LIST", Some(_)) => {
+                format!("* LIST () \"/\" INBOX\r\n* LIST (\\Sent) \"/\" Sent\r\n{done}")
+            }
             ("EXAMINE" | "SELECT" | "STATUS", Some(_)) if own(name).is_none() => {
                 format!("{tag} NO [NONEXISTENT] no such mailbox\r\n")
             }
