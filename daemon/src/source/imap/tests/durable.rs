@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -33,6 +33,8 @@ use crate::store::watched::{Fate, Watched};
 use crate::store::{Batch, CommitError, CommitId, Fence, Ns, Range, ShardId, Store};
 use crate::supervisor::{Stop, Supervisor};
 
+/// Runs that share a store: each after the first finds one in use.
+const SHELF_RUNS: usize = 40;
 /// How often the books are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Every so manieth cut is made with sled, too, which takes much longer.
@@ -254,24 +256,22 @@ async fn check(shelf: &Shelf, runs: &[(usize, Option<Fault>)]) {
     assert_eq!(events.len(), new * runs.len(), "events of nobody's");
 }
 
-/// Runs all faults, on all cores, each with books of its own.
+/// Runs all faults, on all cores, [`SHELF_RUNS`] in each store.
 fn run_all(kind: Kind, faults: &[Fault], bound: impl Fn(Fault, Told) + Sync) {
+    let groups: Vec<&[Fault]> = faults.chunks(SHELF_RUNS).collect();
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let (shelf, runs) = (Shelf::new(kind), Mutex::new(Vec::new()));
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(fault) = faults.get(number) else {
-                        break;
-                    };
-                    bound(*fault, run(&shelf, number, Some(*fault)));
-                    runs.lock().unwrap().push((number, Some(*fault)));
+                while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (shelf, mut runs) = (Shelf::new(kind), Vec::new());
+                    for (number, fault) in group.iter().enumerate() {
+                        bound(*fault, run(&shelf, number, Some(*fault)));
+                        runs.push((number, Some(*fault)));
+                    }
+                    play(|| async { check(&shelf, &runs).await });
                 }
-                let runs = runs.into_inner().unwrap();
-                play(|| async { check(&shelf, &runs).await });
             });
         }
     });
