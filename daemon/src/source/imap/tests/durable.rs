@@ -34,7 +34,7 @@ use crate::store::{Batch, CommitError, CommitId, Fence, Ns, Range, ShardId, Stor
 use crate::supervisor::{Stop, Supervisor};
 
 /// Runs that share a store: each after the first finds one in use.
-const SHELF_RUNS: usize = 40;
+const SHELF_RUNS: usize = 20;
 /// How often the books are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Every so manieth cut is made with sled, too, which takes much longer.
