@@ -8,6 +8,7 @@
 mod decide;
 mod known;
 mod way;
+mod webhook;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ use way::WAY_LIMIT;
 pub use decide::{Notice, NoticeKind};
 pub use known::Known;
 pub use way::{AlarmWay, WayError};
+pub use webhook::{Webhook, WebhookAddress, WebhookError};
 
 /// How old the last proof of a source may be where the configuration does not say.
 pub const STALE_AFTER: Duration = Duration::from_secs(15 * 60);

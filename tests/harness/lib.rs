@@ -12,6 +12,7 @@
 //! - [`maildir`], [`vdir`]: the file-based source, sink and calendar, seen from outside.
 //! - [`mail`]: messages, and the cast of the sample inbox.
 //! - [`reading`]: what reading a message finds, beside what a person wrote down.
+//! - [`days`]: days of many mailboxes in minutes, in this process.
 //! - [`daemon`]: the `liaison` binary; [`firm`] writes its configuration, [`ask`] puts questions
 //!   to it. [`story`]: the whole way once, whatever the servers are.
 //!
@@ -36,6 +37,7 @@
 pub mod ask;
 pub mod chance;
 pub mod daemon;
+pub mod days;
 pub mod dovecot;
 pub mod firm;
 pub mod imap_client;

@@ -1,4 +1,4 @@
-//! How an alarm leaves: a program of the operator's.
+//! How an alarm leaves: a program of the operator's, or a POST to an address of theirs.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::Notice;
+use super::{Notice, Webhook, WebhookError};
 
 /// How long one way may take.
 pub(super) const WAY_LIMIT: Duration = Duration::from_secs(60);
@@ -18,6 +18,8 @@ pub enum AlarmWay {
     /// one. Its environment has `LIAISON_ALARM` (`raised`, `repeated` or `cleared`) and
     /// `LIAISON_ALARM_SOURCE`.
     Command(Vec<String>),
+    /// An address to which the alarm is posted.
+    Webhook(Webhook),
 }
 
 /// An alarm was not told.
@@ -31,16 +33,21 @@ pub enum WayError {
         /// What happened.
         why: String,
     },
+    /// The address did not take it.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
 }
 
 impl AlarmWay {
     /// Tells it.
     ///
     /// # Errors
-    /// When the program cannot be run, does not end in time, or ends with an error.
+    /// When the program cannot be run, does not end in time, or ends with an error; when the
+    /// address cannot be reached or answers with anything but success.
     pub async fn tell(&self, notice: &Notice) -> Result<(), WayError> {
         match self {
             AlarmWay::Command(words) => run(words, notice).await,
+            AlarmWay::Webhook(webhook) => Ok(webhook.tell(notice).await?),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::{Findings, Level};
+use crate::alarm::{AlarmWay, WebhookAddress};
 use crate::config::{CalendarKind, MailboxKind, TransportKind};
 use crate::dial::{TlsMode, TlsSettings};
 use crate::oauth::OauthSettings;
@@ -28,6 +29,9 @@ pub(super) fn look(findings: &mut Findings<'_>) {
     state_dir(findings, &config.state_dir);
     if let Some(folder) = &config.template_dir {
         findings.folder("template_dir", folder, "make it, or remove the key");
+    }
+    for way in &config.alarm.ways {
+        alarm(findings, way);
     }
     for credential in config.credentials.iter() {
         oauth(findings, credential.settings());
@@ -74,6 +78,27 @@ pub(super) fn look(findings: &mut Findings<'_>) {
                 let remedy = "is the disk mounted? A new calendar is an empty folder";
                 findings.folder(&format!("{key}.path"), &vdir.path, remedy);
             }
+        }
+    }
+}
+
+fn alarm(findings: &mut Findings<'_>, way: &AlarmWay) {
+    match way {
+        AlarmWay::Command(words) => {
+            let program = words.first().map_or("", String::as_str);
+            if program.contains('/') && !Path::new(program).is_file() {
+                let what = format!("there is no program {program}");
+                findings.add(Level::Attention, "alarm.command", what, "correct the path");
+            }
+        }
+        AlarmWay::Webhook(webhook) => {
+            if let WebhookAddress::Secret(address) = &webhook.address {
+                findings.secret("alarm", "webhook_address", address);
+            }
+            if let Some(token) = &webhook.token {
+                findings.secret("alarm", "webhook_token", token);
+            }
+            findings.ca_file("alarm", webhook.ca_file.as_deref());
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `liaison check --online`: logs in to every mailbox, transport and calendar, and out again.
+//! `liaison check --online`: logs in to every mailbox, transport and calendar, and out again, and
+//! sees whether alarms find their way.
 
 use std::future::Future;
 use std::path::Path;
@@ -11,6 +12,7 @@ use futures_util::stream;
 use liaison_core::ids::MailboxId;
 
 use super::{Finding, Findings, Level};
+use crate::alarm::AlarmWay;
 use crate::clock::SystemClock;
 use crate::config::{Calendar, Config, Mailbox, MailboxKind, Transport};
 use crate::sink::{CalendarStore, MailTransport, OwnFolder, OwnFolders};
@@ -84,8 +86,21 @@ pub async fn check_online(config: &Config, edges: &dyn Edges) -> Vec<Finding> {
         };
         (format!("oauth.{}", credential.name()), Box::pin(probe))
     });
+    let webhooks = config.alarm.ways.iter().filter_map(|way| match way {
+        AlarmWay::Webhook(webhook) => Some(webhook),
+        AlarmWay::Command(_) => None,
+    });
+    let webhooks = webhooks.map(|webhook| -> Probe<'_> {
+        let probe = async {
+            let reached = webhook.probe().await;
+            reached.map_err(|error| error.to_string())?;
+            Ok("can be reached; no alarm was sent")
+        };
+        ("alarm.webhook".to_owned(), Box::pin(probe))
+    });
     // First, so that those who need its tokens find them.
     let probes: Vec<Probe<'_>> = oauth
+        .chain(webhooks)
         .chain(transports)
         .chain(mailboxes)
         .chain(calendars)

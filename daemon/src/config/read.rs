@@ -16,7 +16,13 @@ use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 use super::problem::Problems;
 
 /// Keys that hold a reference to a secret; their values are never repeated in a message.
-const SECRET_KEYS: [&str; 3] = ["password", "client_secret", "token_key"];
+const SECRET_KEYS: [&str; 5] = [
+    "password",
+    "client_secret",
+    "token_key",
+    "webhook_address",
+    "webhook_token",
+];
 /// The kinds of a secret reference.
 const SECRET_KINDS: [&str; 4] = ["file", "env", "command", "credential"];
 /// serde's names of types, and words for them.

@@ -107,6 +107,10 @@ pub(super) struct RawAlarm {
     pub stale_after_secs: Option<u64>,
     pub repeat_hours: Option<u64>,
     pub command: Option<Vec<String>>,
+    pub webhook: Option<String>,
+    pub webhook_address: Option<SecretRef>,
+    pub webhook_token: Option<SecretRef>,
+    pub tls: RawOauthTls,
 }
 
 /// A weekday that is left out is closed.

@@ -227,6 +227,30 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[alarm]\nwebhook = \"http://hooks.example.com/x\"\nwebhook_token = \"s3cret\"",
+        &["alarm.webhook_token: the secret itself does not belong into the configuration"],
+    ),
+    (
+        "[alarm]\nwebhook = \"http://hooks.example.com/x\"\nwebhook_address = { env = \"A=B\" }",
+        &[
+            "alarm.webhook_address.env: it is no name of a variable",
+            "alarm.webhook: the address of the alarm webhook is not encrypted, and \
+             hooks.example.com is not this machine",
+            "alarm.webhook: `webhook` and `webhook_address` are both set",
+        ],
+    ),
+    (
+        "[alarm]\nwebhok = \"https://hooks.example.com\"",
+        &["alarm.webhok: [alarm] has no key `webhok`; did you mean `webhook`?"],
+    ),
+    (
+        "[alarm]\nwebhook_token = { env = \"A\" }\ntls.ca_file = \"ca.pem\"",
+        &[
+            "alarm.webhook_token: it goes with `webhook`, which is missing",
+            "alarm.tls: it goes with `webhook`, which is missing",
+        ],
+    ),
+    (
         "[[oauth]]\nname = \"a\"\nflow = \"device\"\nclient_id = \"x\"\n\
          token_url = \"http://login.example.com/token\"\nclient_secret = \"s3cret\"",
         &["oauth.a.client_secret: the secret itself does not belong into the configuration"],

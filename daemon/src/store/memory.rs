@@ -3,6 +3,7 @@
 //! It serves tests and commands that need no memory of their own (`plugin test`).
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -100,7 +101,15 @@ impl Inner {
                     Dir::Reverse => key.k < *after,
                 })
         };
-        let rows = self.rows.iter().filter(|(key, _)| inside(key));
+        let from = Key::new(range.ns, range.start.clone());
+        let to = range.end.clone().map(|end| Key::new(range.ns, end));
+        // A range that ends before it begins is empty, and no panic of the map.
+        let to = match to.map(|to| to.max(from.clone())) {
+            Some(to) => Bound::Excluded(to),
+            None => Bound::Unbounded,
+        };
+        let rows = self.rows.range((Bound::Included(from), to));
+        let rows = rows.filter(|(key, _)| inside(key));
         let row = |(key, row): (&Key, &Versioned)| (key.k.clone(), row.clone());
         let wanted = page_rows(limit).saturating_add(1);
         let items = match dir {

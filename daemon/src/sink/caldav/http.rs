@@ -208,6 +208,11 @@ impl Client {
         self.send(None, request).await
     }
 
+    /// Connects, shakes hands and hangs up.
+    pub(crate) async fn reach(&self) -> Result<(), HttpError> {
+        self.connect().await.map(drop)
+    }
+
     async fn send(
         &self,
         login: Option<&Login>,

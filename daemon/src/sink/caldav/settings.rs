@@ -106,7 +106,7 @@ impl Origin {
         (!host.is_empty()).then_some(Origin { tls, host, port })
     }
 
-    fn is_this_machine(&self) -> bool {
+    pub(crate) fn is_this_machine(&self) -> bool {
         self.host == "localhost"
             || self
                 .host

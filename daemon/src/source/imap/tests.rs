@@ -18,6 +18,7 @@ use crate::source::{BatchMode, Content, Cursor};
 use crate::supervisor::Stop;
 
 mod cuts;
+mod durable;
 mod hostile;
 mod ledger;
 mod missed;

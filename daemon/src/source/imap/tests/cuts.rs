@@ -12,11 +12,11 @@ use crate::source::imap::connection::FETCH_LIMIT;
 /// A message that takes more than one piece of 1 MiB.
 const LARGE: usize = 1_100_000;
 /// The first wait after a lost connection, and a look of the test.
-const BACKOFF: Duration = Duration::from_secs(3);
+pub(crate) const BACKOFF: Duration = Duration::from_secs(3);
 /// What a lost connection costs besides: another poll and the end of another IDLE.
-const DETOUR: Duration = Duration::from_secs(45);
+pub(crate) const DETOUR: Duration = Duration::from_secs(45);
 /// Longer than any session with one fault.
-const MUCH: Duration = Duration::from_secs(3600);
+pub(crate) const MUCH: Duration = Duration::from_secs(3600);
 
 /// What is in the mailbox and comes into it.
 struct Story {
@@ -130,7 +130,7 @@ fn run_all(story: &Story, faults: &[Fault], check: impl Fn(Fault, Told) + Sync) 
 }
 
 /// Cuts at every byte that was said on any connection.
-fn cuts(connections: &[Said]) -> Vec<Fault> {
+pub(crate) fn cuts(connections: &[Said]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (connection, said) in connections.iter().enumerate() {
         for (side, length) in [(Side::Server, said.written), (Side::Client, said.heard)] {

@@ -24,7 +24,13 @@ const BEGIN: Timestamp = Timestamp(1_790_000_000_000);
 
 /// A clock that goes with the runtime's, which jumps to the next timer when nobody has work.
 #[derive(Debug)]
-struct PausedClock(Instant);
+pub(crate) struct PausedClock(Instant);
+
+impl PausedClock {
+    pub(crate) fn start() -> PausedClock {
+        PausedClock(Instant::now())
+    }
+}
 
 impl Clock for PausedClock {
     fn now(&self) -> Timestamp {
@@ -45,19 +51,12 @@ pub(crate) struct Stage {
     began: Instant,
 }
 
-const TASK: &str = "watch alice";
+pub(crate) const TASK: &str = "watch alice";
 
 impl Stage {
     /// Starts watching; `change` may change the settings before.
     pub(crate) fn open(server: &Arc<Server>, change: impl FnOnce(&mut ImapSettings)) -> Stage {
-        let mut settings: ImapSettings = toml::from_str(
-            r#"
-            host = "imap.example.com"
-            user = "alice@example.com"
-            password = { env = "CARGO_PKG_NAME" }
-            "#,
-        )
-        .unwrap();
+        let mut settings = settings();
         settings.route = Route::through(server.clone());
         change(&mut settings);
         let ledger = Arc::new(Ledger::default());
@@ -110,6 +109,18 @@ impl Stage {
         let aborted = self.supervisor.shut_down().await;
         assert!(aborted.is_empty(), "the stop was not heeded");
     }
+}
+
+/// Of a mailbox whose password is found without waiting.
+pub(crate) fn settings() -> ImapSettings {
+    toml::from_str(
+        r#"
+        host = "imap.example.com"
+        user = "alice@example.com"
+        password = { env = "CARGO_PKG_NAME" }
+        "#,
+    )
+    .unwrap()
 }
 
 /// Runs `play` beside the server, on a runtime of its own with a paused clock.
