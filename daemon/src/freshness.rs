@@ -100,10 +100,18 @@ impl Freshness {
 
     /// A folder was proven up to date.
     pub fn mail_proven(&self, folder: &FolderRef, at: Timestamp, proof: &'static str) {
-        self.change(folder.mailbox.as_str(), &folder.folder, |state| {
-            state.fresh = Some((at, proof));
-        });
-        self.change(folder.mailbox.as_str(), "", |state| state.trouble = None);
+        self.folder_proven(&folder.mailbox, &folder.folder, (at, proof));
+    }
+
+    /// A folder of a mailbox was proven up to date, whatever it is for.
+    pub fn folder_proven(
+        &self,
+        mailbox: &MailboxId,
+        folder: &str,
+        fresh: (Timestamp, &'static str),
+    ) {
+        self.change(mailbox.as_str(), folder, |state| state.fresh = Some(fresh));
+        self.change(mailbox.as_str(), "", |state| state.trouble = None);
     }
 
     /// A calendar was proven up to date, all but the objects that `unread` names: for those

@@ -19,6 +19,7 @@ mod apply;
 mod call;
 mod facts;
 mod lanes;
+mod rehearsal;
 mod step;
 mod world;
 

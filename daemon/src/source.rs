@@ -4,6 +4,7 @@
 //! then message, identity, event and cursor are durable in one step (commit C1). It never writes
 //! to the mailbox; it may hand in a message twice, because identity is content.
 
+pub mod backfill;
 pub mod maildir;
 
 use bytes::Bytes;
@@ -11,6 +12,8 @@ use futures_util::future::BoxFuture;
 use liaison_core::ids::MailboxId;
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use backfill::{Backfill, Rehearsal};
 
 pub mod imap;
 
@@ -114,8 +117,8 @@ pub struct Batch {
     pub mode: BatchMode,
     /// What; at most [`BATCH_MESSAGES_MAX`].
     pub arrived: Vec<Arrived>,
-    /// The cursor after this batch.
-    pub cursor: Cursor,
+    /// The cursor after this batch; `None` leaves it where it stands.
+    pub cursor: Option<Cursor>,
 }
 
 /// Most messages in one batch.
@@ -188,6 +191,20 @@ pub trait Intake: Send + Sync + 'static {
 
     /// The folder was just proven up to date, by `proof` ("UIDNEXT compared", "rescan").
     fn proven_fresh(&self, folder: &FolderRef, proof: &'static str);
+
+    /// What of its old messages is to be shown to the plugins, if anything is.
+    fn backfill<'a>(
+        &'a self,
+        mailbox: &'a MailboxId,
+    ) -> BoxFuture<'a, Result<Option<Backfill>, IntakeError>>;
+
+    /// Shows recorded old messages to the plugins, which only rehearse, and notes how far that is:
+    /// durable when it returns `Ok`. Idempotent.
+    fn rehearse(&self, step: Rehearsal) -> BoxFuture<'_, Result<(), IntakeError>>;
+
+    /// Drafts of the mailbox were compared; `changed` when they are not as at the last time, and
+    /// the first time. Nothing in them is an event.
+    fn drafts_compared(&self, mailbox: &MailboxId, folder: &str, changed: bool);
 
     /// The source cannot work now; shown by `status` until the folder is proven fresh again.
     /// `needs_person` for what waiting will not mend (a refused password, a bad certificate).

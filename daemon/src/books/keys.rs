@@ -127,6 +127,24 @@ pub fn setting(name: &str) -> Key {
     one(Ns::Setting, name)
 }
 
+/// The backfill of a mailbox.
+#[must_use]
+pub fn backfill(mailbox: &MailboxId) -> Key {
+    Tuple::new()
+        .text(BACKFILL)
+        .text(mailbox.as_str())
+        .key(Ns::Setting)
+}
+
+/// All backfills.
+#[must_use]
+pub fn backfills() -> Range {
+    Tuple::new().text(BACKFILL).range(Ns::Setting)
+}
+
+/// Begins the keys of backfills; other settings have one part.
+const BACKFILL: &str = "backfill";
+
 /// What is kept of a watched mailbox or calendar.
 #[must_use]
 pub fn watched(kind: &str, source: &str) -> Key {

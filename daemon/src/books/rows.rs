@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::frozen;
 use super::registry::{Registry, records};
 use crate::keeping::sweep::LetGo;
+use crate::source::backfill::BackfillFolder;
 use crate::source::{BatchMode, Cursor, FolderRole};
 use crate::store::codec::{self, CodecError};
 
@@ -414,6 +415,47 @@ pub struct MergeRow {
     pub who: String,
 }
 
+/// Old messages of a mailbox that a person wants shown to the plugins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillRow {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Messages received since.
+    pub since: Timestamp,
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// By whom.
+    pub who: String,
+    /// How it stands.
+    pub state: BackfillState,
+    /// How far each folder is.
+    pub folders: Vec<BackfillFolder>,
+    /// Messages that the plugins were shown.
+    pub rehearsed: u64,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+impl BackfillRow {
+    /// Whether there is something left to do.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.state == BackfillState::Running
+    }
+}
+
+/// How a backfill stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackfillState {
+    /// It goes on whenever there is nothing more urgent.
+    Running,
+    /// All messages were shown.
+    Done,
+    /// A person ended it.
+    Cancelled,
+}
+
 /// What is kept of a watched mailbox or calendar from one start to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchRow {
@@ -540,6 +582,7 @@ records! {
     40 CaseIndexRow = 1;
     41 MergeRow = 1;
     46 WatchRow = 1;
+    47 BackfillRow = 1;
 }
 
 /// A stored record in a readable form; `None` when it is none of ours.

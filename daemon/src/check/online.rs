@@ -14,6 +14,7 @@ use super::{Finding, Findings, Level};
 use crate::clock::SystemClock;
 use crate::config::{Calendar, Config, Mailbox, MailboxKind, Transport};
 use crate::sink::{CalendarStore, MailTransport, OwnFolder, OwnFolders};
+use crate::source::backfill::{Backfill, Rehearsal};
 use crate::source::imap::{ImapSettings, ImapSource};
 use crate::source::{Batch, Cursor, FolderRef, Intake, IntakeError, Taken, Unread};
 
@@ -196,6 +197,19 @@ impl Intake for NoIntake {
     }
 
     fn watches(&self, _mailbox: &MailboxId, _folders: &[&str]) {}
+
+    fn backfill<'a>(
+        &'a self,
+        _mailbox: &'a MailboxId,
+    ) -> BoxFuture<'a, Result<Option<Backfill>, IntakeError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn rehearse(&self, step: Rehearsal) -> BoxFuture<'_, Result<(), IntakeError>> {
+        Box::pin(async move { Err(refused(&step.folder)) })
+    }
+
+    fn drafts_compared(&self, _mailbox: &MailboxId, _folder: &str, _changed: bool) {}
 
     fn proven_fresh(&self, _folder: &FolderRef, _proof: &'static str) {}
 

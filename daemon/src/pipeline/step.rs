@@ -12,6 +12,7 @@ use liaison_core::outbox::{Input, MailState};
 use liaison_core::records::TimerRecord;
 use liaison_core::time::Timestamp;
 
+use super::rehearsal::{self, is_rehearsal};
 use super::{ActivePlugin, POSITION, Pipeline};
 use crate::books::rows::{
     AuditRow, CallEnd, CounterRow, EventBody, EventRow, OutcomeRow, PluginResultRow, WaitRow,
@@ -97,7 +98,8 @@ impl Pipeline {
             EventBody::Message(key) => self.books.message(key).await?,
             _ => None,
         };
-        if let Some(message) = &message {
+        let rehearsal = is_rehearsal(message.as_ref());
+        if let Some(message) = message.as_ref().filter(|_| !rehearsal) {
             self.close_the_loop(message).await?;
         }
         let told = self.told(event, message.as_ref()).await?;
@@ -112,8 +114,8 @@ impl Pipeline {
                 waits |= matches!(result, CallEnd::Waiting(..));
             }
         }
-        self.finish(event, told.as_ref().err().map(String::as_str), waits)
-            .await
+        let untold = told.as_ref().err().map(String::as_str);
+        self.finish(event, (untold, rehearsal), waits).await
     }
 
     /// Second tries whose time has come.
@@ -141,7 +143,8 @@ impl Pipeline {
                 // The plugin is gone from the configuration: nothing waits for it any more.
                 _ => self.give_up_waiting(&wait).await?,
             }
-            self.finish(&event, None, false).await?;
+            let rehearsal = is_rehearsal(message.as_ref());
+            self.finish(&event, (None, rehearsal), false).await?;
             tried = tried.saturating_add(1);
         }
         Ok(tried)
@@ -421,7 +424,7 @@ impl Pipeline {
     async fn finish(
         &self,
         event: &EventRow,
-        untold: Option<&str>,
+        (untold, rehearsal): (Option<&str>, bool),
         waits: bool,
     ) -> Result<(), BooksError> {
         let key = keys::outcome(&event.key);
@@ -435,7 +438,10 @@ impl Pipeline {
                 .iter()
                 .any(|row| matches!(row.end, CallEnd::Waiting(..)));
         let mut row = outcome.record;
-        row.summary = summary(&results, untold);
+        row.summary = match (rehearsal, summary(&results, untold)) {
+            (true, told) => rehearsal::summary(&told),
+            (false, told) => told,
+        };
         row.closed = (!waits).then(|| self.clock.now());
         let mut writes = self.books.batch();
         replace(&mut writes, key, Some(outcome.version), &row)?;

@@ -20,6 +20,7 @@ use liaison_core::time::{Timestamp, Window};
 
 use crate::books::rows::*;
 use crate::keeping::sweep::LetGo;
+use crate::source::backfill::BackfillFolder;
 use crate::source::{BatchMode, Cursor, FolderRole};
 
 /// A named value.
@@ -710,6 +711,35 @@ pub(in crate::books) fn watched() -> Vec<Case<WatchRow>> {
         alarm,
     };
     vec![case("quiet", row(None)), case("alarm", row(Some(alarm)))]
+}
+
+pub(in crate::books) fn backfills() -> Vec<Case<BackfillRow>> {
+    let folder = BackfillFolder {
+        folder: "INBOX".to_owned(),
+        uid_validity: 7,
+        after: "42".to_owned(),
+        done: 40,
+        total: 90,
+        finished: false,
+    };
+    let row = |state, folders, ended| BackfillRow {
+        mailbox: "sam".into(),
+        since: at(1),
+        asked: at(2),
+        who: "uid 1000".to_owned(),
+        state,
+        folders,
+        rehearsed: 38,
+        ended,
+    };
+    vec![
+        case("running", row(BackfillState::Running, vec![folder], None)),
+        case("done", row(BackfillState::Done, Vec::new(), Some(at(3)))),
+        case(
+            "cancelled",
+            row(BackfillState::Cancelled, Vec::new(), Some(at(3))),
+        ),
+    ]
 }
 
 pub(in crate::books) fn changes() -> Vec<Case<ChangeRow>> {

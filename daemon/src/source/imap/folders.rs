@@ -140,9 +140,34 @@ pub(crate) async fn find(
     role: OwnFolder,
     configured: Option<&str>,
 ) -> Result<Option<String>, ConnectionError> {
-    if let Some(name) = configured {
-        return Ok(Some(name.to_owned()));
+    match configured {
+        Some(name) => Ok(Some(name.to_owned())),
+        None => Ok(choose(&list_all(connection).await?, role)),
     }
+}
+
+/// The owner's own folders.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct OwnNames {
+    pub(crate) sent: Option<String>,
+    pub(crate) drafts: Option<String>,
+}
+
+/// Both own folders as [`find`] finds them, with one LIST. `configured` is what a person named.
+pub(crate) async fn find_own(
+    connection: &mut Connection,
+    configured: &OwnNames,
+) -> Result<OwnNames, ConnectionError> {
+    let mut names = configured.clone();
+    if names.sent.is_none() || names.drafts.is_none() {
+        let listed = list_all(connection).await?;
+        names.sent = names.sent.or_else(|| choose(&listed, OwnFolder::Sent));
+        names.drafts = names.drafts.or_else(|| choose(&listed, OwnFolder::Drafts));
+    }
+    Ok(names)
+}
+
+async fn list_all(connection: &mut Connection) -> Result<Vec<Listed>, ConnectionError> {
     let mut listed = Vec::new();
     if connection.can("SPECIAL-USE") {
         let command = Command::new(r#"LIST "" "*" RETURN (SPECIAL-USE)"#);
@@ -151,7 +176,7 @@ pub(crate) async fn find(
     if listed.is_empty() {
         list(connection, Command::new(r#"LIST "" "*""#), &mut listed).await?;
     }
-    Ok(choose(&listed, role))
+    Ok(listed)
 }
 
 async fn list(

@@ -111,6 +111,12 @@ impl Peer {
                     found.uid_next, found.uid_validity
                 ));
             }
+            "UID" if words[1] == "SEARCH" => {
+                let found = &self.boxes[open.as_str()];
+                let uids = chosen(found, words[3]).into_iter();
+                let uids: Vec<String> = uids.map(|uid| uid.to_string()).collect();
+                say(format!("* SEARCH {}", uids.join(" ")));
+            }
             "UID" if words[1] == "FETCH" => {
                 let found = &self.boxes[open.as_str()];
                 let bodies = command.contains("BODY");
