@@ -11,6 +11,7 @@
 //! Nothing here reacts; the pipeline does, from the event log.
 
 pub(crate) mod backfill;
+mod listed;
 mod message;
 mod senders;
 mod taking;
@@ -42,6 +43,7 @@ use crate::office::Office;
 use crate::privacy::{ERASED_WHY, Tombstones};
 use crate::reader;
 use crate::source::backfill::{Backfill, Rehearsal};
+use crate::source::listed::Listed;
 use crate::source::{
     Batch, BatchMode, Content, Cursor, FolderRef, FolderRole, Intake, IntakeError, Taken, Unread,
 };
@@ -516,6 +518,29 @@ impl Intake for Ingest {
 
     fn proven_fresh(&self, folder: &FolderRef, proof: &'static str) {
         self.freshness.mail_proven(folder, self.clock.now(), proof);
+    }
+
+    fn keep_listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+        listed: Listed,
+    ) -> BoxFuture<'a, Result<(), IntakeError>> {
+        async move {
+            let kept = Ingest::keep_listed(self, folder, listed).await;
+            kept.map_err(|error| refused(&folder.mailbox, &error))
+        }
+        .boxed()
+    }
+
+    fn listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Listed>, IntakeError>> {
+        async move {
+            let listed = self.listed_of(folder).await;
+            listed.map_err(|error| refused(&folder.mailbox, &error))
+        }
+        .boxed()
     }
 
     fn backfill<'a>(

@@ -5,6 +5,7 @@
 //! to the mailbox; it may hand in a message twice, because identity is content.
 
 pub mod backfill;
+pub mod listed;
 pub mod maildir;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use backfill::{Backfill, Rehearsal};
+use listed::Listed;
 
 pub mod imap;
 
@@ -191,6 +193,20 @@ pub trait Intake: Send + Sync + 'static {
 
     /// The folder was just proven up to date, by `proof` ("UIDNEXT compared", "rescan").
     fn proven_fresh(&self, folder: &FolderRef, proof: &'static str);
+
+    /// Keeps what was listed and is going to be read, in place of the listing before: durable when
+    /// it returns `Ok`.
+    fn keep_listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+        listed: Listed,
+    ) -> BoxFuture<'a, Result<(), IntakeError>>;
+
+    /// What was listed last; all of it may have been read since.
+    fn listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Listed>, IntakeError>>;
 
     /// What of its old messages is to be shown to the plugins, if anything is.
     fn backfill<'a>(

@@ -145,6 +145,16 @@ pub fn backfills() -> Range {
 /// Begins the keys of backfills; other settings have one part.
 const BACKFILL: &str = "backfill";
 
+/// What was listed of a folder.
+#[must_use]
+pub fn listed(folder: &FolderRef) -> Key {
+    Tuple::new()
+        .text("listed")
+        .text(folder.mailbox.as_str())
+        .text(&folder.folder)
+        .key(Ns::Setting)
+}
+
 /// What is kept of a watched mailbox or calendar.
 #[must_use]
 pub fn watched(kind: &str, source: &str) -> Key {

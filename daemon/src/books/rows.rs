@@ -20,6 +20,7 @@ use super::frozen;
 use super::registry::{Registry, records};
 use crate::keeping::sweep::LetGo;
 use crate::source::backfill::BackfillFolder;
+use crate::source::listed::Listed;
 use crate::source::{BatchMode, Cursor, FolderRole};
 use crate::store::codec::{self, CodecError};
 
@@ -456,6 +457,17 @@ pub enum BackfillState {
     Cancelled,
 }
 
+/// What was listed of a folder before it is read, where that takes more than one batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedRow {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Folder in it.
+    pub folder: String,
+    /// What; all of it may have been read since.
+    pub listed: Listed,
+}
+
 /// What is kept of a watched mailbox or calendar from one start to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchRow {
@@ -583,6 +595,7 @@ records! {
     41 MergeRow = 1;
     46 WatchRow = 1;
     47 BackfillRow = 1;
+    48 ListedRow = 1;
 }
 
 /// A stored record in a readable form; `None` when it is none of ours.

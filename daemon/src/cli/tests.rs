@@ -167,6 +167,7 @@ async fn answers_of_all_commands_read_well() {
         ),
         ("holds list", "07:13:20 +01:00"),
         ("plugin parked", "nothing is set aside"),
+        ("backfill", "no backfills"),
         ("cases all list", "Pier"),
         ("cases lead list heat=cold", "no cases"),
         ("cases lead fields", "New -> Qualified"),

@@ -21,6 +21,7 @@ use liaison_core::time::{Timestamp, Window};
 use crate::books::rows::*;
 use crate::keeping::sweep::LetGo;
 use crate::source::backfill::BackfillFolder;
+use crate::source::listed::Listed;
 use crate::source::{BatchMode, Cursor, FolderRole};
 
 /// A named value.
@@ -740,6 +741,19 @@ pub(in crate::books) fn backfills() -> Vec<Case<BackfillRow>> {
             row(BackfillState::Cancelled, Vec::new(), Some(at(3))),
         ),
     ]
+}
+
+pub(in crate::books) fn listings() -> Vec<Case<ListedRow>> {
+    let listed = Listed {
+        uid_validity: 7,
+        ranges: vec![(3, 5), (9, 9)],
+    };
+    let row = ListedRow {
+        mailbox: "sam".into(),
+        folder: "INBOX".to_owned(),
+        listed,
+    };
+    vec![case("two ranges", row)]
 }
 
 pub(in crate::books) fn changes() -> Vec<Case<ChangeRow>> {

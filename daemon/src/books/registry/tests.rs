@@ -145,6 +145,7 @@ fn check_all() -> Golden {
     golden.check::<MergeRow>(golden::merges());
     golden.check::<WatchRow>(golden::watched());
     golden.check::<BackfillRow>(golden::backfills());
+    golden.check::<ListedRow>(golden::listings());
     golden.check::<ReviewRow>(golden::reviews());
     golden.check::<MatchRuleRow>(golden::match_rules());
     golden
@@ -217,7 +218,8 @@ fn shapes() -> serde_reflection::Registry {
         AlarmState,
         WatchRow,
         BackfillState,
-        BackfillRow
+        BackfillRow,
+        ListedRow
     );
     tracer.registry().unwrap()
 }

@@ -274,6 +274,7 @@ impl ImapSource {
             .await?
             .map_err(|text| SyncError::Folder { name, text })?;
         connection.news = false;
+        inbox.opened_as(opened, self.clock.now());
         Ok(match self.intake.cursor(&inbox.reference).await? {
             Some(Cursor::Imap {
                 uid_validity,

@@ -19,6 +19,7 @@ use super::suspects::Place;
 use super::wire::uid_set;
 use super::{ImapSource, SyncError};
 use crate::source::imap::connection::Connection;
+use crate::source::listed::Listed;
 use crate::source::{BATCH_MESSAGES_MAX, Batch, BatchMode, Cursor, FolderRef, FolderRole, Unread};
 
 /// Batches of history until the other folder is looked at again.
@@ -56,6 +57,18 @@ pub(super) struct Folder {
     reconcile: Option<Timestamp>,
     /// It cannot be worked on before.
     waits: Option<Timestamp>,
+    /// As it was when it was opened last, ...
+    opened: Option<Changes>,
+    /// ... and when all of it was compared last and nothing was missing.
+    compared: Option<Changes>,
+}
+
+/// What differs whenever something was changed in a folder (RFC 7162).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Changes {
+    uid_validity: u32,
+    mod_seq: u64,
+    exists: u32,
 }
 
 impl Folder {
@@ -74,6 +87,8 @@ impl Folder {
             again: None,
             reconcile: None,
             waits: None,
+            opened: None,
+            compared: None,
         }
     }
 
@@ -99,6 +114,22 @@ impl Folder {
     /// Nothing can be done in it before.
     pub(super) fn wait_until(&mut self, until: Timestamp) {
         self.waits = Some(until);
+    }
+
+    /// Notes how it is now. A server that went back says nothing by it any more: all is compared.
+    pub(super) fn opened_as(&mut self, opened: Opened, now: Timestamp) {
+        self.opened = opened.mod_seq.map(|mod_seq| Changes {
+            uid_validity: opened.uid_validity,
+            mod_seq,
+            exists: opened.exists,
+        });
+        let back = |(now, then): (Changes, Changes)| {
+            now.uid_validity == then.uid_validity && now.mod_seq < then.mod_seq
+        };
+        if self.opened.zip(self.compared).is_some_and(back) {
+            self.compared = None;
+            self.reconcile = Some(now);
+        }
     }
 
     /// Takes over how far another connection has come.
@@ -141,6 +172,7 @@ impl ImapSource {
             .await?
             .map_err(|text| SyncError::Folder { name, text })?;
         connection.news = false;
+        folder.opened_as(opened, self.clock.now());
         folder.place.uid_validity = opened.uid_validity;
         let known = self.intake.cursor(&folder.reference).await?;
         match known {
@@ -152,6 +184,7 @@ impl ImapSource {
                 && opened.uid_next.is_none_or(|next| next >= next_uid) =>
             {
                 folder.next_uid = next_uid;
+                self.take_gone(connection, folder).await?;
             }
             Some(old) => self.rebind(connection, folder, opened, old).await?,
         }
@@ -159,6 +192,43 @@ impl ImapSource {
         folder.seen = opened
             .uid_next
             .map(|uid_next| (opened.uid_validity, uid_next));
+        Ok(())
+    }
+
+    /// What was listed before the connection or the program ended, and is gone since, gets its
+    /// outcome.
+    async fn take_gone(
+        &self,
+        connection: &mut Connection,
+        folder: &Folder,
+    ) -> Result<(), SyncError> {
+        let listed = self.intake.listed(&folder.reference).await?;
+        let validity = folder.place.uid_validity;
+        let Some(listed) = listed.filter(|listed| listed.uid_validity == validity) else {
+            return Ok(());
+        };
+        let left: Vec<u32> = listed.from(folder.next_uid).take(ROWS_MAX).collect();
+        for some in left.chunks(BATCH_MESSAGES_MAX) {
+            let mut gone = some.to_vec();
+            // Twice: a server in trouble lists less than it has.
+            for _ in 0..2 {
+                if !gone.is_empty() {
+                    let there = uid_set(&gone);
+                    let there = discover(connection, &there, Keep::Oldest(gone.len())).await?;
+                    gone.retain(|uid| !there.iter().any(|row| row.uid == *uid));
+                }
+            }
+            if !gone.is_empty() {
+                let fetcher = self.fetcher(connection, &folder.place);
+                let batch = Batch {
+                    folder: folder.reference.clone(),
+                    mode: BatchMode::Live,
+                    arrived: gone.iter().map(|uid| fetcher.vanished(*uid)).collect(),
+                    cursor: None,
+                };
+                self.intake.take(batch).await?;
+            }
+        }
         Ok(())
     }
 
@@ -216,6 +286,11 @@ impl ImapSource {
             rows.retain(|row| row.uid >= folder.next_uid);
             let full = rows.len() >= ROWS_MAX;
             found |= !rows.is_empty();
+            if rows.len() > BATCH_MESSAGES_MAX {
+                let uids = rows.iter().map(|row| row.uid);
+                let listed = Listed::of(folder.place.uid_validity, uids);
+                self.intake.keep_listed(&folder.reference, listed).await?;
+            }
             let after = |place: &Place, rows: &[Row]| {
                 Some(Cursor::Imap {
                     uid_validity: place.uid_validity,
@@ -361,6 +436,12 @@ impl ImapSource {
         if now < due {
             return Ok(());
         }
+        if folder.opened.is_some() && folder.opened == folder.compared {
+            folder.reconcile = Some(now.plus_millis(RECONCILE_EVERY_MS));
+            self.intake
+                .proven_fresh(&folder.reference, "HIGHESTMODSEQ compared");
+            return Ok(());
+        }
         let missed = self.missed(connection, folder).await?;
         if !missed.is_empty() {
             tracing::warn!(
@@ -370,6 +451,7 @@ impl ImapSource {
             self.carry(connection, folder, &missed, BatchMode::Live, |_, _| None)
                 .await?;
         }
+        folder.compared = folder.opened.filter(|_| missed.is_empty());
         folder.reconcile = Some(now.plus_millis(RECONCILE_EVERY_MS));
         self.intake
             .proven_fresh(&folder.reference, "all UIDs compared");

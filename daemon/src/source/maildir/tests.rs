@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::clock::SystemClock;
 use crate::source::backfill::{Backfill, Rehearsal};
+use crate::source::listed::Listed;
 use crate::source::{Content, Taken, Unread};
 
 /// Remembers what it was given; refuses after `takes_left` batches, as a crash would.
@@ -117,6 +118,21 @@ impl Intake for Table {
     }
 
     fn watches(&self, _mailbox: &MailboxId, _folders: &[&str]) {}
+
+    fn keep_listed<'a>(
+        &'a self,
+        _folder: &'a FolderRef,
+        _listed: Listed,
+    ) -> BoxFuture<'a, Result<(), IntakeError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn listed<'a>(
+        &'a self,
+        _folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Listed>, IntakeError>> {
+        Box::pin(async { Ok(None) })
+    }
 
     fn backfill<'a>(
         &'a self,

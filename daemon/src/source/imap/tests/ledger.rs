@@ -8,6 +8,7 @@ use liaison_core::ids::MailboxId;
 use liaison_core::time::Timestamp;
 
 use crate::source::backfill::{Backfill, Rehearsal};
+use crate::source::listed::Listed;
 use crate::source::{
     Arrived, BATCH_MESSAGES_MAX, Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError,
     Taken, Unread,
@@ -27,6 +28,7 @@ pub(crate) struct Table {
     pub(crate) unread: BTreeMap<(String, String), (BatchMode, Timestamp, u32)>,
     pub(crate) fresh: Vec<String>,
     pub(crate) troubles: Vec<(String, bool)>,
+    pub(crate) listed: BTreeMap<String, Listed>,
     pub(crate) backfill: Option<Backfill>,
     /// What was to be rehearsed, in order.
     pub(crate) rehearsed: Vec<String>,
@@ -143,6 +145,23 @@ impl Intake for Ledger {
     }
 
     fn watches(&self, _mailbox: &MailboxId, _folders: &[&str]) {}
+
+    fn keep_listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+        listed: Listed,
+    ) -> BoxFuture<'a, Result<(), IntakeError>> {
+        self.table().listed.insert(folder.folder.clone(), listed);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Listed>, IntakeError>> {
+        let listed = self.table().listed.get(&folder.folder).cloned();
+        Box::pin(async move { Ok(listed) })
+    }
 
     fn backfill<'a>(
         &'a self,
