@@ -562,7 +562,7 @@ impl Intake for Ingest {
         .boxed()
     }
 
-    fn drafts_compared(&self, mailbox: &MailboxId, folder: &str, _changed: bool) {
+    fn drafts_compared(&self, mailbox: &MailboxId, folder: &str) {
         let fresh = (self.clock.now(), "UIDNEXT compared");
         self.freshness.folder_proven(mailbox, folder, fresh);
     }

@@ -218,9 +218,8 @@ pub trait Intake: Send + Sync + 'static {
     /// durable when it returns `Ok`. Idempotent.
     fn rehearse(&self, step: Rehearsal) -> BoxFuture<'_, Result<(), IntakeError>>;
 
-    /// Drafts of the mailbox were compared; `changed` when they are not as at the last time, and
-    /// the first time. Nothing in them is an event.
-    fn drafts_compared(&self, mailbox: &MailboxId, folder: &str, changed: bool);
+    /// The server answered how Drafts are. Nothing in them is an event.
+    fn drafts_compared(&self, mailbox: &MailboxId, folder: &str);
 
     /// The source cannot work now; shown by `status` until the folder is proven fresh again.
     /// `needs_person` for what waiting will not mend (a refused password, a bad certificate).

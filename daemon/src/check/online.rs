@@ -225,7 +225,7 @@ impl Intake for NoIntake {
         Box::pin(async move { Err(refused(&step.folder)) })
     }
 
-    fn drafts_compared(&self, _mailbox: &MailboxId, _folder: &str, _changed: bool) {}
+    fn drafts_compared(&self, _mailbox: &MailboxId, _folder: &str) {}
 
     fn proven_fresh(&self, _folder: &FolderRef, _proof: &'static str) {}
 

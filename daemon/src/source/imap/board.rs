@@ -25,8 +25,6 @@ pub(super) struct Notes {
     pub(super) sent_changed: bool,
     /// Sent cannot be opened; it is tried again then.
     pub(super) sent_barred: Option<Timestamp>,
-    /// Drafts as last seen.
-    pub(super) drafts_seen: Option<Seen>,
     /// A message could not be read; when it is asked for again stands in the intake.
     pub(super) unread_found: bool,
     /// There may be old messages to be shown to the plugins.

@@ -106,6 +106,10 @@ impl ImapSource {
             }
         }
         self.work.close_unused().await;
+        if self.is_alone() {
+            // Refused meanwhile: what is left is the watch's.
+            self.poke();
+        }
         Waited::Elapsed
     }
 

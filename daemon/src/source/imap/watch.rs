@@ -209,15 +209,11 @@ impl Session<'_> {
                 "no mailbox for sent mail found; set `sent`, or replies by hand stay unseen"
             );
         }
-        let watched: Vec<&str> = [
-            Some(&settings.inbox),
-            names.sent.as_ref(),
-            names.drafts.as_ref(),
-        ]
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect();
+        // Drafts count as soon as the server says how they are, which not every one does.
+        let watched: Vec<&str> = std::iter::once(&settings.inbox)
+            .chain(names.sent.as_ref())
+            .map(String::as_str)
+            .collect();
         intake.watches(mailbox, &watched);
         if let Some(name) = &names.sent {
             let mut sent = self.source.folder(FolderRole::Sent, name);
@@ -228,7 +224,7 @@ impl Session<'_> {
         }
         let mut notes = board.notes();
         if notes.names != names {
-            (notes.sent_seen, notes.drafts_seen) = (None, None);
+            notes.sent_seen = None;
             notes.names = names;
         }
         Ok(())
@@ -298,13 +294,9 @@ impl Session<'_> {
         let source = self.source;
         let name = source.board.notes().names.drafts.clone();
         let Some(name) = name else { return Ok(()) };
-        let Some(now) = status(&mut self.connection, &name).await? else {
-            return Ok(());
-        };
-        let before = source.board.notes().drafts_seen.replace(now);
-        source
-            .intake
-            .drafts_compared(&source.mailbox, &name, before != Some(now));
+        if status(&mut self.connection, &name).await?.is_some() {
+            source.intake.drafts_compared(&source.mailbox, &name);
+        }
         Ok(())
     }
 

@@ -156,7 +156,7 @@ impl Intake for Table {
         Box::pin(async { Ok(()) })
     }
 
-    fn drafts_compared(&self, _mailbox: &MailboxId, _folder: &str, _changed: bool) {}
+    fn drafts_compared(&self, _mailbox: &MailboxId, _folder: &str) {}
 
     fn proven_fresh(&self, folder: &FolderRef, _: &'static str) {
         if folder.role == FolderRole::Sent {

@@ -195,15 +195,16 @@ fn old_messages_are_shown_in_their_order_and_each_once() {
                     table.backfill.is_none() && has_all(table, &["news"])
                 };
                 assert!(stage.until(MINUTES, done).await);
-                let table = stage.ledger.table();
-                let mut expected: Vec<String> = (1..=230).map(|n| format!("old {n}")).collect();
-                expected.push("old sent".to_owned());
-                let mut shown = table.rehearsed.clone();
-                shown.retain(|subject| subject != "news");
-                assert_eq!(shown, expected, "history {history}");
-                assert_eq!(table.first["old 7"], BatchMode::History);
-                assert_eq!(table.first["news"], BatchMode::Live);
-                drop(table);
+                {
+                    let table = stage.ledger.table();
+                    let mut expected: Vec<String> = (1..=230).map(|n| format!("old {n}")).collect();
+                    expected.push("old sent".to_owned());
+                    let mut shown = table.rehearsed.clone();
+                    shown.retain(|subject| subject != "news");
+                    assert_eq!(shown, expected, "history {history}");
+                    assert_eq!(table.first["old 7"], BatchMode::History);
+                    assert_eq!(table.first["news"], BatchMode::Live);
+                }
                 stage.close().await;
             };
             tokio::select! {

@@ -176,7 +176,7 @@ impl Intake for Ledger {
         Box::pin(async { Ok(()) })
     }
 
-    fn drafts_compared(&self, _mailbox: &MailboxId, _folder: &str, _changed: bool) {}
+    fn drafts_compared(&self, _mailbox: &MailboxId, _folder: &str) {}
 
     fn proven_fresh(&self, folder: &FolderRef, _proof: &'static str) {
         self.table().fresh.push(folder.folder.clone());
