@@ -753,7 +753,7 @@ pub(in crate::books) fn listings() -> Vec<Case<ListedRow>> {
         folder: "INBOX".to_owned(),
         listed,
     };
-    vec![case("two ranges", row)]
+    vec![case("two-ranges", row)]
 }
 
 pub(in crate::books) fn changes() -> Vec<Case<ChangeRow>> {
