@@ -7,6 +7,7 @@
 
 mod accounts;
 mod auth;
+mod backfill;
 mod cases;
 mod exchange;
 mod filter;
@@ -81,6 +82,8 @@ pub enum Wake {
     Events,
     /// The panic switch was moved.
     Panic,
+    /// Old messages are to be shown to the plugins.
+    Backfill,
 }
 
 /// What the running daemon adds: waking its workers, and what only it knows.
@@ -359,6 +362,9 @@ commands! {
     "holds-show" Observe outbox::hold_show;
     "holds-release" Approve outbox::hold_release;
     "timers-list" Observe timers::list;
+    "backfill-list" Observe backfill::list;
+    "backfill-start" Admin backfill::start;
+    "backfill-cancel" Admin backfill::cancel;
     "plugins-list" Observe plugins::list;
     "plugin-parked" Observe plugins::parked;
     "plugin-unpark" Admin plugins::unpark;

@@ -306,6 +306,14 @@ impl MailSource {
         }
     }
 
+    /// Asks for a look at what of the old messages is to be shown to the plugins.
+    pub fn backfill(&self) {
+        match self {
+            MailSource::Imap(source) => source.backfill(),
+            MailSource::Maildir(source) => source.poke_handle().poke(),
+        }
+    }
+
     /// Asks for a look at once.
     pub fn poke(&self) {
         match self {

@@ -271,6 +271,19 @@ fn asked(command: Command) -> Result<Asked, Failure> {
             let on = switch == Switch::On;
             asks("panic", json!({ "on": on, "why": why }))
         }
+        Command::Backfill {
+            mailbox: Some(mailbox),
+            since: Some(since),
+            ..
+        } => asks(
+            "backfill-start",
+            json!({ "mailbox": mailbox, "since": since }),
+        ),
+        Command::Backfill {
+            mailbox: Some(mailbox),
+            ..
+        } => asks("backfill-cancel", json!({ "mailbox": mailbox })),
+        Command::Backfill { .. } => asks("backfill-list", json!({})),
         Command::Match { target } => asks("match", match_arguments(&target)?),
         Command::Why { id } => asks("why", json!({ "id": id })),
         Command::Accounts(command) => accounts(command),

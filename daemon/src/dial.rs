@@ -24,6 +24,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::tls;
 
 mod clear_text;
+pub mod connections;
 mod route;
 mod slots;
 

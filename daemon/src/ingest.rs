@@ -10,6 +10,8 @@
 //! What cannot be read now is kept in a list with its next try ([`unread`]), in the same commit.
 //! Nothing here reacts; the pipeline does, from the event log.
 
+pub(crate) mod backfill;
+mod listed;
 mod message;
 mod senders;
 mod taking;
@@ -40,6 +42,8 @@ use crate::freshness::Freshness;
 use crate::office::Office;
 use crate::privacy::{ERASED_WHY, Tombstones};
 use crate::reader;
+use crate::source::backfill::{Backfill, Rehearsal};
+use crate::source::listed::Listed;
 use crate::source::{
     Arrived, Batch, BatchMode, Content, Cursor, FolderRef, FolderRole, Intake, IntakeError, Taken,
     Unread,
@@ -384,9 +388,10 @@ impl Taking<'_> {
         seen: Option<crate::store::Stored<CursorRow>>,
         unread: &UnreadList,
     ) -> Result<(), TakeError> {
-        let standing = seen
-            .as_ref()
-            .is_some_and(|row| row.record.cursor == self.batch.cursor);
+        let Some(cursor) = self.batch.cursor else {
+            return Ok(());
+        };
+        let standing = seen.as_ref().is_some_and(|row| row.record.cursor == cursor);
         if self.batch.mode == BatchMode::Rebind && standing {
             // Until the walk is done, the last good look stays the one before the change.
             return Ok(());
@@ -399,15 +404,15 @@ impl Taking<'_> {
             Cursor::Imap {
                 uid_validity: new, ..
             },
-        ) = (before, self.batch.cursor)
+        ) = (before, cursor)
             && old != new
         {
             self.renumbered((old, new), unread).await?;
         }
         let row = CursorRow {
-            cursor: self.batch.cursor,
+            cursor,
             at: self.ingest.clock.now(),
-            line: line_of(seen.as_ref().map(|row| &row.record), self.batch.cursor),
+            line: line_of(seen.as_ref().map(|row| &row.record), cursor),
         };
         let mut writes = self.books.batch();
         let key = keys::cursor(&self.batch.folder);
@@ -526,6 +531,53 @@ impl Intake for Ingest {
 
     fn proven_fresh(&self, folder: &FolderRef, proof: &'static str) {
         self.freshness.mail_proven(folder, self.clock.now(), proof);
+    }
+
+    fn keep_listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+        listed: Listed,
+    ) -> BoxFuture<'a, Result<(), IntakeError>> {
+        async move {
+            let kept = Ingest::keep_listed(self, folder, listed).await;
+            kept.map_err(|error| refused(&folder.mailbox, &error))
+        }
+        .boxed()
+    }
+
+    fn listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Listed>, IntakeError>> {
+        async move {
+            let listed = self.listed_of(folder).await;
+            listed.map_err(|error| refused(&folder.mailbox, &error))
+        }
+        .boxed()
+    }
+
+    fn backfill<'a>(
+        &'a self,
+        mailbox: &'a MailboxId,
+    ) -> BoxFuture<'a, Result<Option<Backfill>, IntakeError>> {
+        async move {
+            let asked = self.backfill_of(mailbox).await;
+            asked.map_err(|error| refused(mailbox, &error))
+        }
+        .boxed()
+    }
+
+    fn rehearse(&self, step: Rehearsal) -> BoxFuture<'_, Result<(), IntakeError>> {
+        async move {
+            let done = self.rehearse_step(&step).await;
+            done.map_err(|error| refused(&step.folder.mailbox, &error))
+        }
+        .boxed()
+    }
+
+    fn drafts_compared(&self, mailbox: &MailboxId, folder: &str) {
+        let fresh = (self.clock.now(), "UIDNEXT compared");
+        self.freshness.folder_proven(mailbox, folder, fresh);
     }
 
     fn trouble(&self, mailbox: &MailboxId, folder: Option<&str>, what: String, needs_person: bool) {

@@ -20,6 +20,7 @@ mod apply;
 mod call;
 mod facts;
 mod lanes;
+mod rehearsal;
 mod step;
 mod world;
 

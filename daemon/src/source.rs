@@ -4,6 +4,8 @@
 //! then message, identity, event and cursor are durable in one step (commit C1). It never writes
 //! to the mailbox; it may hand in a message twice, because identity is content.
 
+pub mod backfill;
+pub mod listed;
 pub mod maildir;
 
 use bytes::Bytes;
@@ -11,6 +13,9 @@ use futures_util::future::BoxFuture;
 use liaison_core::ids::MailboxId;
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use backfill::{Backfill, Rehearsal};
+use listed::Listed;
 
 pub mod imap;
 
@@ -114,8 +119,8 @@ pub struct Batch {
     pub mode: BatchMode,
     /// What; at most [`BATCH_MESSAGES_MAX`].
     pub arrived: Vec<Arrived>,
-    /// The cursor after this batch.
-    pub cursor: Cursor,
+    /// The cursor after this batch; `None` leaves it where it stands.
+    pub cursor: Option<Cursor>,
 }
 
 /// Most messages in one batch.
@@ -193,4 +198,31 @@ pub trait Intake: Send + Sync + 'static {
     /// or else the inbox, is proven fresh again. `needs_person` for what waiting will not mend (a
     /// refused password, a bad certificate).
     fn trouble(&self, mailbox: &MailboxId, folder: Option<&str>, what: String, needs_person: bool);
+
+    /// Keeps what was listed and is going to be read, in place of the listing before: durable when
+    /// it returns `Ok`.
+    fn keep_listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+        listed: Listed,
+    ) -> BoxFuture<'a, Result<(), IntakeError>>;
+
+    /// What was listed last; all of it may have been read since.
+    fn listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Listed>, IntakeError>>;
+
+    /// What of its old messages is to be shown to the plugins, if anything is.
+    fn backfill<'a>(
+        &'a self,
+        mailbox: &'a MailboxId,
+    ) -> BoxFuture<'a, Result<Option<Backfill>, IntakeError>>;
+
+    /// Shows recorded old messages to the plugins, which only rehearse, and notes how far that is:
+    /// durable when it returns `Ok`. Idempotent.
+    fn rehearse(&self, step: Rehearsal) -> BoxFuture<'_, Result<(), IntakeError>>;
+
+    /// The server answered how Drafts are. Nothing in them is an event.
+    fn drafts_compared(&self, mailbox: &MailboxId, folder: &str);
 }

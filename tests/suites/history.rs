@@ -110,3 +110,85 @@ fn a_thousand_old_messages_in_a_maildir() {
     assert_eq!(inbox.len(), OLD as usize + 1);
     assert!(inbox.iter().all(|message| message.is_new));
 }
+
+/// Asks for all old messages to be shown to the plugins; they are, each once, and nothing follows.
+/// A restart in the middle changes nothing of that.
+fn shown_and_nothing_done(mut daemon: Daemon, firm: &Firm) -> Daemon {
+    daemon.eventually("the old messages are recorded", || {
+        (daemon.status()["events"]["known"] == OLD).then_some(())
+    });
+    let asked = daemon.cli(["backfill", SALES, "--since", "2020-01-01"]);
+    assert!(asked.status.success(), "{asked:?}");
+    let again = daemon.cli(["backfill", SALES, "--since", "2020-01-01"]);
+    assert!(!again.status.success(), "one at a time");
+    let job = |daemon: &Daemon| daemon.rows(&["backfill"])[0].clone();
+    daemon.eventually("some are shown", || {
+        (job(&daemon)["rehearsed"].as_u64()? > 100).then_some(())
+    });
+    daemon.kill9();
+    daemon = firm.start();
+    daemon.eventually("all are shown", || {
+        let row = job(&daemon);
+        (row["state"] == "done").then_some(row)
+    });
+    assert_eq!(job(&daemon)["rehearsed"], OLD, "{:#}", job(&daemon));
+    daemon.eventually("the plugins have seen all", || {
+        let status = daemon.status();
+        let events = &status["events"];
+        (events["known"] == OLD && events["open"] == 0).then_some(())
+    });
+    for n in [0, 1, OLD / 2, OLD - 1] {
+        let why = daemon.settled(&format!("enquiry-{n}@example.com"));
+        let said = text_at(&why, "/events/0/outcome/summary");
+        assert!(said.contains("rehearsed: from history"), "{why:#}");
+        assert!(why.to_string().contains("rehearsed"), "{why:#}");
+        assert_eq!(why["events"].as_array().unwrap().len(), 1, "{why:#}");
+    }
+    for words in [
+        ["outbox", "list"].as_slice(),
+        &["holds", "list"],
+        &["tasks", "list"],
+        &["timers", "list"],
+        &["cases", "all", "list"],
+        &["plugin", "parked"],
+    ] {
+        let rows = daemon.rows(words);
+        assert_eq!(rows, Vec::<serde_json::Value>::new(), "{words:?}");
+    }
+    daemon
+}
+
+#[test]
+fn a_thousand_old_messages_on_a_server_are_shown_to_the_plugins_on_request() {
+    let dovecot = Dovecot::start(&ServerOptions::default());
+    dovecot.deliver_many(ALICE, (0..OLD).map(|n| cast::old_mail(n).build()));
+    let sink = SmtpSink::start(SinkTls::StartTls);
+    let mut firm = Firm::new();
+    firm.smtp("submission", &sink);
+    firm.imap(&dovecot, Some("submission"));
+    firm.vdir();
+    firm.plugins(&PLUGINS, "send");
+    let daemon = firm.start();
+    daemon.watched(SALES, 2);
+    let daemon = shown_and_nothing_done(daemon, &firm);
+    dovecot.deliver_lmtp(ALICE, &cast::enquiry(5_000).build());
+    let out = || sink.messages().iter().map(|mail| mail.bytes()).collect();
+    acted_on_the_new_one(&daemon, out);
+    let inbox = dovecot.client(ALICE).fetch_all("INBOX");
+    assert!(inbox.iter().all(|message| message.flags.is_empty()));
+}
+
+#[test]
+fn a_thousand_old_messages_in_a_maildir_are_shown_to_the_plugins_on_request() {
+    let mut firm = Firm::new();
+    firm.files("files");
+    let mail = firm.maildir(Some("files"));
+    firm.vdir();
+    firm.plugins(&PLUGINS, "send");
+    for n in 0..OLD {
+        mail.deliver(&cast::old_mail(n).build());
+    }
+    let daemon = firm.start();
+    daemon.watched(SALES, 2);
+    shown_and_nothing_done(daemon, &firm);
+}

@@ -1,3 +1,4 @@
+mod backfill;
 mod recovery;
 mod work;
 

@@ -478,6 +478,11 @@ impl Live for Running {
             Wake::Events => self.app.events.notify_one(),
             // One notify serves both workers: the one that hears it tells the other.
             Wake::Mail | Wake::Holds | Wake::Panic => self.app.effects.notify_one(),
+            Wake::Backfill => {
+                for source in self.app.sources.values() {
+                    source.backfill();
+                }
+            }
         }
     }
 

@@ -127,6 +127,34 @@ pub fn setting(name: &str) -> Key {
     one(Ns::Setting, name)
 }
 
+/// The backfill of a mailbox.
+#[must_use]
+pub fn backfill(mailbox: &MailboxId) -> Key {
+    Tuple::new()
+        .text(BACKFILL)
+        .text(mailbox.as_str())
+        .key(Ns::Setting)
+}
+
+/// All backfills.
+#[must_use]
+pub fn backfills() -> Range {
+    Tuple::new().text(BACKFILL).range(Ns::Setting)
+}
+
+/// Begins the keys of backfills; other settings have one part.
+const BACKFILL: &str = "backfill";
+
+/// What was listed of a folder.
+#[must_use]
+pub fn listed(folder: &FolderRef) -> Key {
+    Tuple::new()
+        .text("listed")
+        .text(folder.mailbox.as_str())
+        .text(&folder.folder)
+        .key(Ns::Setting)
+}
+
 /// Before the kind and the name of a source.
 const WATCHED: &str = "watched ";
 

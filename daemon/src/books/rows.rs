@@ -19,6 +19,8 @@ use serde_json::Value;
 use super::frozen;
 use super::registry::{Registry, records};
 use crate::keeping::sweep::LetGo;
+use crate::source::backfill::BackfillFolder;
+use crate::source::listed::Listed;
 use crate::source::{BatchMode, Cursor, FolderRole};
 use crate::store::codec::{self, CodecError};
 
@@ -414,6 +416,58 @@ pub struct MergeRow {
     pub who: String,
 }
 
+/// Old messages of a mailbox that a person wants shown to the plugins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillRow {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Messages received since.
+    pub since: Timestamp,
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// By whom.
+    pub who: String,
+    /// How it stands.
+    pub state: BackfillState,
+    /// How far each folder is.
+    pub folders: Vec<BackfillFolder>,
+    /// Messages that the plugins were shown.
+    pub rehearsed: u64,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+impl BackfillRow {
+    /// Whether there is something left to do.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.state == BackfillState::Running
+    }
+}
+
+/// How a backfill stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackfillState {
+    /// It goes on whenever there is nothing more urgent.
+    Running,
+    /// All messages were shown.
+    Done,
+    /// A person ended it.
+    Cancelled,
+}
+
+/// What was listed of a folder before it is read, where that takes more than one batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedRow {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Folder in it.
+    pub folder: String,
+    /// What; all of it may have been read since.
+    pub listed: Listed,
+}
+
 /// What is kept of a mailbox, calendar or transport from one start to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchRow {
@@ -540,6 +594,8 @@ records! {
     40 CaseIndexRow = 1;
     41 MergeRow = 1;
     46 WatchRow = 1;
+    47 BackfillRow = 1;
+    48 ListedRow = 1;
 }
 
 /// A stored record in a readable form; `None` when it is none of ours.

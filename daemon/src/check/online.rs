@@ -16,7 +16,9 @@ use crate::alarm::AlarmWay;
 use crate::clock::SystemClock;
 use crate::config::{Calendar, Config, Mailbox, MailboxKind, Transport};
 use crate::sink::{CalendarStore, MailTransport, OwnFolder, OwnFolders};
+use crate::source::backfill::{Backfill, Rehearsal};
 use crate::source::imap::{ImapSettings, ImapSource};
+use crate::source::listed::Listed;
 use crate::source::{Batch, Cursor, FolderRef, Intake, IntakeError, Taken, Unread};
 
 /// How long one login may take: name, connect, handshake and three commands at their limits.
@@ -211,6 +213,34 @@ impl Intake for NoIntake {
     }
 
     fn watches(&self, _mailbox: &MailboxId, _folders: &[&str]) {}
+
+    fn keep_listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+        _listed: Listed,
+    ) -> BoxFuture<'a, Result<(), IntakeError>> {
+        Box::pin(async { Err(refused(folder)) })
+    }
+
+    fn listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Listed>, IntakeError>> {
+        Box::pin(async { Err(refused(folder)) })
+    }
+
+    fn backfill<'a>(
+        &'a self,
+        _mailbox: &'a MailboxId,
+    ) -> BoxFuture<'a, Result<Option<Backfill>, IntakeError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn rehearse(&self, step: Rehearsal) -> BoxFuture<'_, Result<(), IntakeError>> {
+        Box::pin(async move { Err(refused(&step.folder)) })
+    }
+
+    fn drafts_compared(&self, _mailbox: &MailboxId, _folder: &str) {}
 
     fn proven_fresh(&self, _folder: &FolderRef, _proof: &'static str) {}
 

@@ -42,6 +42,18 @@ pub enum Command {
     Metrics,
     /// Have the running daemon read its configuration and plugins again
     Reload,
+    /// Show old messages to the plugins, which only rehearse; without MAILBOX: how far that is
+    Backfill {
+        /// Name of the mailbox in the configuration
+        #[arg(requires = "what")]
+        mailbox: Option<String>,
+        /// Messages received since that day (2026-01-31)
+        #[arg(long, value_name = "DATE", group = "what", requires = "mailbox")]
+        since: Option<String>,
+        /// End the one that goes on
+        #[arg(long, group = "what", requires = "mailbox")]
+        cancel: bool,
+    },
     /// Stop everything outgoing now, or let it go again
     Panic {
         /// On or off

@@ -153,6 +153,17 @@ fn list_of(command: &str) -> Option<(&'static str, Columns)> {
                 ("WHY", "/why"),
             ],
         ),
+        "backfill-list" => (
+            "backfills",
+            &[
+                ("MAILBOX", "/mailbox"),
+                ("SINCE", "/since"),
+                ("STATE", "/state"),
+                ("DONE", "/progress"),
+                ("REHEARSED", "/rehearsed"),
+                ("ASKED", "/asked"),
+            ],
+        ),
         "timers-list" => (
             "timers",
             &[

@@ -53,6 +53,9 @@ fn every_command_of_the_issue_is_understood() {
         "holds show abcdef",
         "holds release abcdef",
         "timers list",
+        "backfill",
+        "backfill sam --since 2026-01-31",
+        "backfill sam --cancel",
         "plugin list",
         "plugin inspect follow-up",
         "plugin test follow-up --cases cases",
@@ -68,6 +71,9 @@ fn every_command_of_the_issue_is_understood() {
         "",
         "nonsense",
         "panic maybe",
+        "backfill sam",
+        "backfill --cancel",
+        "backfill sam --cancel --since 2026-01-31",
         "outbox approve",
         "inspect F --to 2026-01-01",
     ] {
@@ -116,6 +122,9 @@ fn commands_become_arguments_that_the_api_knows() {
         "holds show x",
         "holds release x",
         "timers list",
+        "backfill",
+        "backfill sam --since 2026-01-31",
+        "backfill sam --cancel",
     ];
     for line in commands {
         let words = std::iter::once("liaison").chain(line.split(' '));
@@ -158,6 +167,7 @@ async fn answers_of_all_commands_read_well() {
         ),
         ("holds list", "07:13:20 +01:00"),
         ("plugin parked", "nothing is set aside"),
+        ("backfill", "no backfills"),
         ("cases all list", "Pier"),
         ("cases lead list heat=cold", "no cases"),
         ("cases lead fields", "New -> Qualified"),

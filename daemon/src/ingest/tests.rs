@@ -209,7 +209,7 @@ async fn after_a_rebind_only_what_is_newer_than_the_last_good_look_is_acted_on()
                 folder: folder(),
                 mode,
                 arrived,
-                cursor,
+                cursor: Some(cursor),
             })
             .await
             .unwrap();
@@ -264,7 +264,7 @@ async fn mailboxes_that_hand_in_at_once_lose_nothing_and_double_nothing() {
                     folder,
                     mode: BatchMode::Live,
                     arrived: vec![arrived],
-                    cursor,
+                    cursor: Some(cursor),
                 };
                 house.ingest.take(batch).await.unwrap();
             }

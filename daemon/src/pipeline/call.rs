@@ -8,6 +8,7 @@ use liaison_core::proposal::Proposal;
 use liaison_core::time::Timestamp;
 
 use super::facts::Told;
+use super::rehearsal;
 use super::world::BooksWorld;
 use super::{ActivePlugin, Pipeline, STRIKES_MAX, TRIES_MAX};
 use crate::books::rows::{CallEnd, EventRow, PluginResultRow, PluginStateRow, WaitRow};
@@ -94,7 +95,11 @@ impl Pipeline {
                     let why = format!("its answer cannot be recorded: {}", chain(&error));
                     let end = CallEnd::Parked(why.clone());
                     let row = row(plugin, self.clock.now(), end.clone(), attempt);
-                    let called = Called::idle(row, None, Strike::One(why));
+                    let strike = match told.context.rehearsal {
+                        true => Strike::None,
+                        false => Strike::One(why),
+                    };
+                    let called = Called::idle(row, None, strike);
                     self.commit_call(event, told, called, retried.as_ref())
                         .await?;
                     return Ok(end);
@@ -112,13 +117,21 @@ impl Pipeline {
         attempt: u32,
     ) -> Result<Called, BooksError> {
         let now = self.clock.now();
-        if let Some(end) = self.not_now(plugin, event, told, now).await? {
+        let rehearsal = told.context.rehearsal;
+        let not_now = self.not_now(plugin, event, told, now).await?;
+        // A rehearsal moves nothing that others wait for, and waits for nobody.
+        let not_now = not_now.filter(|end| !rehearsal || !matches!(end, CallEnd::Waiting(..)));
+        if let Some(end) = not_now {
             let wait = match &end {
                 CallEnd::Waiting(due, _) => Some(self.wait_row(plugin, event, told, 0, *due)),
                 _ => None,
             };
             let row = row(plugin, now, end, attempt);
-            return Ok(Called::idle(row, wait, Strike::None));
+            let called = Called::idle(row, wait, Strike::None);
+            return Ok(match rehearsal {
+                true => called.only_recorded(),
+                false => called,
+            });
         }
         let mut report = self.call(plugin, event, told, (attempt, now)).await;
         if let CallOutcome::Crashed { kind, .. } = &report.outcome
@@ -126,8 +139,13 @@ impl Pipeline {
         {
             report = self.call(plugin, event, told, (attempt, now)).await;
         }
-        self.judged(plugin, event, told, report, (attempt, now))
-            .await
+        let called = self
+            .judged(plugin, event, told, report, (attempt, now))
+            .await?;
+        Ok(match rehearsal {
+            true => called.only_recorded(),
+            false => called,
+        })
     }
 
     /// Whether the plugin may be asked now.
@@ -278,12 +296,17 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Decision, BooksError> {
         let cause = self.cause(plugin, event, told);
-        let answered = self.answered(&proposals).await?;
+        let mut answered = self.answered(&proposals).await?;
+        if let Some(message) = told.message.as_ref().filter(|_| told.context.rehearsal)
+            && let Some(answered) = answered.get_mut(&message.key)
+        {
+            answered.historical = false;
+        }
         let resolved = resolve(proposals, &cause, &self.office.firm, &answered);
         let facts = self.facts(now, cause, told, answered, &resolved).await?;
         let rules = Rules {
             manifest: plugin.plugin.manifest(),
-            modes: plugin.modes,
+            modes: rehearsal::modes(plugin.modes, told.context.rehearsal),
             limits: &self.office.limits,
             firm: &self.office.firm,
         };

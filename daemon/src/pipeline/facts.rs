@@ -14,6 +14,7 @@ use liaison_core::proposal::{Action, PlainAddress, Proposal};
 use liaison_core::records::CaseRecord;
 use liaison_core::time::{DAY_MS, HOUR_MS, Timestamp};
 
+use super::rehearsal::as_if_new;
 use super::world::{account_entity, contact_entity, plugin_message};
 use super::{ActivePlugin, Pipeline};
 use crate::books::BooksError;
@@ -140,14 +141,15 @@ impl Pipeline {
         } else {
             message.authenticity.clone()
         };
-        let context = self.context(&matched, &authenticity, &subject).await?;
+        let mut context = self.context(&matched, &authenticity, &subject).await?;
+        context.rehearsal = message.historical;
         Ok(Ok(Told {
             happening,
             context,
             subject,
             matched,
             authenticity,
-            message: Some(message.clone()),
+            message: Some(as_if_new(message)),
             origin: None,
             outsider: self.outsider(message).await?,
             thread,

@@ -12,6 +12,7 @@ use liaison_core::outbox::{Input, MailState};
 use liaison_core::records::TimerRecord;
 use liaison_core::time::Timestamp;
 
+use super::rehearsal::{self, is_rehearsal};
 use super::{ActivePlugin, EVENT_TRIES_MAX, POSITION, Pipeline};
 use crate::books::rows::{
     AuditRow, CallEnd, CounterRow, EventBody, EventRow, OutcomeRow, PluginResultRow, WaitRow,
@@ -100,7 +101,8 @@ impl Pipeline {
             EventBody::Message(key) => self.books.message(key).await?,
             _ => None,
         };
-        if let Some(message) = &message {
+        let rehearsal = is_rehearsal(message.as_ref());
+        if let Some(message) = message.as_ref().filter(|_| !rehearsal) {
             self.close_the_loop(message, event.seq).await?;
         }
         let told = self.told(event, message.as_ref()).await?;
@@ -115,8 +117,8 @@ impl Pipeline {
                 waits |= matches!(result, CallEnd::Waiting(..));
             }
         }
-        self.finish(event, told.as_ref().err().map(String::as_str), waits)
-            .await
+        let untold = told.as_ref().err().map(String::as_str);
+        self.finish(event, (untold, rehearsal), waits).await
     }
 
     /// Some of the second tries whose time has come; the others are due at the next pass. Returns
@@ -164,7 +166,8 @@ impl Pipeline {
             }
             (Err(why), Some(_)) => self.give_up_waiting(wait, &why).await?,
         }
-        self.finish(&event, None, false).await
+        let rehearsal = is_rehearsal(message.as_ref());
+        self.finish(&event, (None, rehearsal), false).await
     }
 
     /// A second try could not be made: passed on while it may be the store's or a race's fault,
@@ -178,7 +181,7 @@ impl Pipeline {
         tracing::error!(seq = wait.seq, plugin = %wait.plugin, %why, "second try given up");
         self.give_up_waiting(wait, &why).await?;
         match self.books.event(&wait.seq).await {
-            Ok(Some(event)) => self.finish(&event, None, false).await,
+            Ok(Some(event)) => self.finish(&event, (None, false), false).await,
             // Nothing of it can be read: `status` tells of the parked one.
             _ => Ok(()),
         }
@@ -463,7 +466,7 @@ impl Pipeline {
     async fn finish(
         &self,
         event: &EventRow,
-        untold: Option<&str>,
+        (untold, rehearsal): (Option<&str>, bool),
         waits: bool,
     ) -> Result<(), BooksError> {
         let key = keys::outcome(&event.key);
@@ -477,7 +480,10 @@ impl Pipeline {
                 .iter()
                 .any(|row| matches!(row.end, CallEnd::Waiting(..)));
         let mut row = outcome.record;
-        row.summary = summary(&results, untold);
+        row.summary = match (rehearsal, summary(&results, untold)) {
+            (true, told) => rehearsal::summary(&told),
+            (false, told) => told,
+        };
         row.closed = (!waits).then(|| self.clock.now());
         let mut writes = self.books.batch();
         replace(&mut writes, key, Some(outcome.version), &row)?;

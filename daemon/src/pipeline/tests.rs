@@ -1,5 +1,6 @@
 //! Mail in, decisions out, with the real ingest and the real plugins over a store in memory.
 
+mod backfill;
 mod hostile;
 pub(crate) mod house;
 mod once;

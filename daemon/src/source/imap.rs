@@ -1,8 +1,10 @@
 //! Watches an IMAP mailbox (RFC 9051, RFC 3501, RFC 2177).
 //!
-//! One connection per mailbox: the inbox is open on it read-only and watched by IDLE, sent mail
-//! is polled by STATUS. What the server announces is a hint; each look compares all UIDs from the
-//! cursor on. Flags are never changed.
+//! One connection per mailbox stays: the inbox is open on it read-only and watched by IDLE, the
+//! owner's other folders are polled by STATUS. What takes longer than that (sent mail, history,
+//! the daily compare, messages asked for again, backfill) runs on a second one, opened on demand
+//! ([`work`]). What the server announces is a hint; each look compares all UIDs from the cursor
+//! on. Flags are never changed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +18,10 @@ use crate::sink::OwnFolder;
 use crate::source::{Intake, IntakeError};
 
 pub(crate) mod answer;
+mod backfill;
+mod board;
 mod bounds;
+mod chores;
 pub(crate) mod connection;
 mod fetch;
 pub(crate) mod folders;
@@ -29,6 +34,7 @@ mod sync;
 mod tests;
 mod watch;
 pub(crate) mod wire;
+pub(crate) mod work;
 
 pub use settings::ImapSettings;
 
@@ -71,6 +77,8 @@ pub struct ImapSource {
     clock: Arc<dyn Clock>,
     poked: Notify,
     suspects: Suspects,
+    board: board::Board,
+    work: work::WorkLine,
 }
 
 impl fmt::Debug for ImapSource {
@@ -119,7 +127,12 @@ enum WatchError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Sync(#[from] SyncError),
+    #[error("{PANICKED}")]
+    Panicked,
 }
+
+/// What is said of an answer on which the reading panicked.
+const PANICKED: &str = "its answer cannot be parsed";
 
 impl From<ConnectionError> for WatchError {
     fn from(error: ConnectionError) -> WatchError {
@@ -131,7 +144,7 @@ impl WatchError {
     fn folder(&self) -> Option<&str> {
         match self {
             WatchError::Sync(error) => error.folder(),
-            WatchError::Open(_) => None,
+            WatchError::Open(_) | WatchError::Panicked => None,
         }
     }
 
@@ -139,6 +152,7 @@ impl WatchError {
         match self {
             WatchError::Open(error) => error.needs_person(),
             WatchError::Sync(error) => error.needs_person(),
+            WatchError::Panicked => false,
         }
     }
 
@@ -163,6 +177,8 @@ impl ImapSource {
             clock,
             poked: Notify::new(),
             suspects: Suspects::default(),
+            board: board::Board::default(),
+            work: work::WorkLine::default(),
         }
     }
 

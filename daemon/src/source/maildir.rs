@@ -13,6 +13,7 @@
 //!
 //! A file that cannot be read now is the intake's to remember; it is read again when it is due.
 
+mod backfill;
 pub(crate) mod content;
 pub(crate) mod listing;
 mod settings;
@@ -226,8 +227,25 @@ impl MaildirSource {
                     }
                 }
             }
+            if interval > RETRY {
+                interval = self.backfill_after(&mut folders, interval).await;
+            }
             if !interval.is_zero() {
                 self.hints.wait(interval, &stop).await;
+            }
+        }
+    }
+
+    /// Some backfill behind looks that left nothing to do; the wait until the next look.
+    async fn backfill_after(&self, folders: &mut [Watched], interval: Duration) -> Duration {
+        match self.backfill_some(folders).await {
+            Ok(backfill::Left::Nothing) => interval,
+            Ok(backfill::Left::More) => Duration::ZERO,
+            Ok(backfill::Left::Later) => interval.min(RETRY),
+            Err(error) => {
+                self.intake
+                    .trouble(&self.mailbox, None, error.to_string(), error.needs_person());
+                interval.min(RETRY)
             }
         }
     }
@@ -437,7 +455,7 @@ impl MaildirSource {
                 folder: watched.folder.clone(),
                 mode,
                 arrived,
-                cursor: Cursor::Maildir { drawn_at: line },
+                cursor: Some(Cursor::Maildir { drawn_at: line }),
             })
             .await?;
         watched.seen.extend(names);

@@ -7,10 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::alarm::{AlarmSettings, AlarmWay, Alarms, NoticeKind, Seen};
+use crate::alarm::{AlarmSettings, AlarmWay, Alarms, Known, NoticeKind};
 use crate::books::Books;
 use crate::clock::ManualClock;
-use crate::freshness::Freshness;
+use crate::freshness::{Freshness, SourceKind};
 use crate::store::content::ContentStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{Fence, ShardId};
@@ -217,12 +217,14 @@ fn alarms(webhook: Webhook, place: &std::path::Path, clock: &ManualClock) -> Ala
             ..AlarmSettings::default()
         },
         watched: vec![crate::freshness::Watched {
-            kind: "mail",
+            kind: SourceKind::Mail,
             source: "sales".to_owned(),
             stale_after_ms: 60_000,
         }],
         firm: "Example".to_owned(),
         trouble: Mutex::default(),
+        by_use: std::collections::BTreeSet::new(),
+        known: tokio::sync::Mutex::default(),
     }
 }
 
@@ -238,7 +240,6 @@ async fn a_refused_alarm_is_tried_again_and_one_that_was_taken_is_not() {
     let webhook = at(format!("http://localhost:{port}/"));
     let alarms = alarms(webhook, folder.path(), &clock);
     alarms.begin().await.unwrap();
-    let mut seen = Seen::default();
     let mut troubles = BTreeMap::new();
     let folder = crate::source::FolderRef {
         mailbox: "sales".into(),
@@ -251,7 +252,7 @@ async fn a_refused_alarm_is_tried_again_and_one_that_was_taken_is_not() {
         if look >= 40 {
             alarms.freshness.mail_proven(&folder, now, "IDLE");
         }
-        alarms.look(now, &mut seen).await.unwrap();
+        alarms.look(now).await;
         troubles.insert(look, alarms.trouble());
     }
     let kinds: Vec<String> = heard
@@ -265,6 +266,7 @@ async fn a_refused_alarm_is_tried_again_and_one_that_was_taken_is_not() {
     assert_eq!((&troubles[&10], &troubles[&59]), (&None, &None));
     // What was told is durable: another look, with nothing remembered, says nothing.
     let now = begin.plus_millis(70_000 + 61 * 15_000);
-    alarms.look(now, &mut Seen::default()).await.unwrap();
+    *alarms.known.lock().await = Known::read(&alarms.books).await.unwrap();
+    alarms.look(now).await;
     assert_eq!(heard.lock().unwrap().len(), 4);
 }

@@ -20,6 +20,8 @@ use liaison_core::time::{Timestamp, Window};
 
 use crate::books::rows::*;
 use crate::keeping::sweep::LetGo;
+use crate::source::backfill::BackfillFolder;
+use crate::source::listed::Listed;
 use crate::source::{BatchMode, Cursor, FolderRole};
 
 /// A named value.
@@ -710,6 +712,48 @@ pub(in crate::books) fn watched() -> Vec<Case<WatchRow>> {
         alarm,
     };
     vec![case("quiet", row(None)), case("alarm", row(Some(alarm)))]
+}
+
+pub(in crate::books) fn backfills() -> Vec<Case<BackfillRow>> {
+    let folder = BackfillFolder {
+        folder: "INBOX".to_owned(),
+        uid_validity: 7,
+        after: "42".to_owned(),
+        done: 40,
+        total: 90,
+        finished: false,
+    };
+    let row = |state, folders, ended| BackfillRow {
+        mailbox: "sam".into(),
+        since: at(1),
+        asked: at(2),
+        who: "uid 1000".to_owned(),
+        state,
+        folders,
+        rehearsed: 38,
+        ended,
+    };
+    vec![
+        case("running", row(BackfillState::Running, vec![folder], None)),
+        case("done", row(BackfillState::Done, Vec::new(), Some(at(3)))),
+        case(
+            "cancelled",
+            row(BackfillState::Cancelled, Vec::new(), Some(at(3))),
+        ),
+    ]
+}
+
+pub(in crate::books) fn listings() -> Vec<Case<ListedRow>> {
+    let listed = Listed {
+        uid_validity: 7,
+        ranges: vec![(3, 5), (9, 9)],
+    };
+    let row = ListedRow {
+        mailbox: "sam".into(),
+        folder: "INBOX".to_owned(),
+        listed,
+    };
+    vec![case("two-ranges", row)]
 }
 
 pub(in crate::books) fn changes() -> Vec<Case<ChangeRow>> {

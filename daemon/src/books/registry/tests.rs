@@ -144,6 +144,8 @@ fn check_all() -> Golden {
     golden.check::<ChangeRow>(golden::changes());
     golden.check::<MergeRow>(golden::merges());
     golden.check::<WatchRow>(golden::watched());
+    golden.check::<BackfillRow>(golden::backfills());
+    golden.check::<ListedRow>(golden::listings());
     golden.check::<ReviewRow>(golden::reviews());
     golden.check::<MatchRuleRow>(golden::match_rules());
     golden
@@ -214,7 +216,10 @@ fn shapes() -> serde_reflection::Registry {
         CaseIndexRow,
         MergeRow,
         AlarmState,
-        WatchRow
+        WatchRow,
+        BackfillState,
+        BackfillRow,
+        ListedRow
     );
     tracer.registry().unwrap()
 }

@@ -95,7 +95,7 @@ fn batch(house: &House, mails: &[String]) -> Batch {
         folder: folder(),
         mode: BatchMode::Live,
         arrived: arrived.collect(),
-        cursor: AFTER,
+        cursor: Some(AFTER),
     }
 }
 

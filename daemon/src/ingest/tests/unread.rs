@@ -24,7 +24,7 @@ async fn again(house: &House, mode: BatchMode, locator: &str, content: Content) 
         folder: folder(),
         mode,
         arrived: vec![arrived],
-        cursor,
+        cursor: Some(cursor),
     };
     house.ingest.take(batch).await.unwrap()
 }
@@ -145,10 +145,10 @@ async fn when_nothing_can_be_read_the_batch_is_refused_and_the_cursor_stays() {
             folder: folder(),
             mode: BatchMode::Live,
             arrived: vec![arrived],
-            cursor: Cursor::Imap {
+            cursor: Some(Cursor::Imap {
                 uid_validity: 7,
                 next_uid: 5_001,
-            },
+            }),
         })
         .await;
     let said = refused.unwrap_err().to_string();
@@ -172,7 +172,7 @@ async fn a_renumbered_folder_forgets_old_places_and_tells_it() {
             folder: folder(),
             mode: BatchMode::Rebind,
             arrived,
-            cursor,
+            cursor: Some(cursor),
         };
         house.ingest.take(batch).await.unwrap()
     };

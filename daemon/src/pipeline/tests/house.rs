@@ -234,7 +234,7 @@ impl House {
                 folder,
                 mode,
                 arrived,
-                cursor,
+                cursor: Some(cursor),
             })
             .await
             .unwrap()

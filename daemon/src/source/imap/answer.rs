@@ -245,6 +245,7 @@ fn known_code(code: &ResponseCode<'_>) -> Code {
         ResponseCode::TryCreate => Code::new("TRYCREATE", ""),
         ResponseCode::UidNext(value) => Code::new("UIDNEXT", value),
         ResponseCode::UidValidity(value) => Code::new("UIDVALIDITY", value),
+        ResponseCode::HighestModSeq(value) => Code::new("HIGHESTMODSEQ", value),
         ResponseCode::AppendUid(validity, _) => Code::new("APPENDUID", validity),
         ResponseCode::ReadOnly => Code::new("READ-ONLY", ""),
         ResponseCode::ReadWrite => Code::new("READ-WRITE", ""),

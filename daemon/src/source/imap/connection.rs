@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{Answer, Condition, Tagged, Untagged, Verdict, answer};
 use super::bounds::{Bounded, TooMuch};
+use super::suspects::Link;
 use super::wire::{Command, Piece};
 use crate::dial::Wire;
 
@@ -108,6 +109,8 @@ pub(crate) struct Connection {
     pub(crate) news: bool,
     /// Messages in the open mailbox.
     pub(crate) exists: u32,
+    /// What it is used for.
+    pub(crate) link: Link,
     in_step: bool,
 }
 
@@ -121,12 +124,18 @@ impl Connection {
             capabilities: BTreeSet::new(),
             news: false,
             exists: 0,
+            link: Link::Watch,
             in_step: true,
         }
     }
 
     pub(crate) fn can(&self, capability: &str) -> bool {
         self.capabilities.contains(capability)
+    }
+
+    /// Whether the last command came to its end; a connection of which one did not is lost.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.in_step
     }
 
     /// The server's first line.

@@ -9,7 +9,7 @@ use liaison_core::time::Timestamp;
 use super::SyncError;
 use super::answer::{FetchRow, Tagged, Untagged};
 use super::connection::{Connection, ConnectionError, FETCH_LIMIT};
-use super::suspects::{Level, Place, Suspects};
+use super::suspects::{Level, Link, Place, Suspects};
 use super::wire::{Command, parse_date, uid_set};
 use crate::source::{Arrived, BATCH_MESSAGES_MAX, Content};
 
@@ -106,12 +106,16 @@ pub(crate) struct Fetcher<'a> {
 }
 
 impl Fetcher<'_> {
+    fn link(&self) -> Link {
+        self.connection.link
+    }
+
     /// How many of the first `rows` make the next batch.
     pub(crate) fn batch_len(&self, rows: &[Row]) -> usize {
         let mut bytes: u64 = 0;
         let mut count: usize = 0;
         for row in rows.iter().take(BATCH_MESSAGES_MAX) {
-            let alone = self.suspects.alone(self.place, row.uid);
+            let alone = self.suspects.alone(self.link(), self.place, row.uid);
             let cost = row.size.min(self.bytes_max);
             bytes = bytes.saturating_add(cost);
             if count > 0 && (alone || bytes > BATCH_BYTES_MAX) {
@@ -130,12 +134,13 @@ impl Fetcher<'_> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             return Ok(Vec::new());
         };
-        self.suspects.begin(self.place, first.uid, last.uid);
+        self.suspects
+            .begin(self.link(), self.place, first.uid, last.uid);
         let arrived = match self.together(rows).await {
             Err(SyncError::Refused { .. }) => self.one_by_one(rows).await?,
             other => other?,
         };
-        self.suspects.end();
+        self.suspects.end(self.link());
         Ok(arrived)
     }
 
@@ -144,7 +149,8 @@ impl Fetcher<'_> {
     async fn one_by_one(&mut self, rows: &[Row]) -> Result<Vec<Arrived>, SyncError> {
         let mut arrived = Vec::new();
         for row in rows {
-            self.suspects.begin(self.place, row.uid, row.uid);
+            self.suspects
+                .begin(self.link(), self.place, row.uid, row.uid);
             match self.together(std::slice::from_ref(row)).await {
                 Err(SyncError::Refused { what, text }) => {
                     arrived.push(self.refused_alone(row.uid, what, text).await?);
@@ -158,14 +164,14 @@ impl Fetcher<'_> {
     /// Asks once more, alone, for a message that could not be read before. One more lost
     /// connection is enough to report it again.
     pub(crate) async fn once_more(&mut self, row: Row) -> Result<Vec<Arrived>, SyncError> {
-        self.suspects.begin_again(self.place, row.uid);
+        self.suspects.begin_again(self.link(), self.place, row.uid);
         let arrived = match self.together(&[row]).await {
             Err(SyncError::Refused { what, text }) => {
                 vec![self.refused_alone(row.uid, what, text).await?]
             }
             other => other?,
         };
-        self.suspects.end();
+        self.suspects.end(self.link());
         Ok(arrived)
     }
 
@@ -180,7 +186,7 @@ impl Fetcher<'_> {
         let content = if !self.is_there(uid).await? {
             Content::Vanished
         } else if self.others_are_refused(uid).await? {
-            self.suspects.forget_running();
+            self.suspects.forget_running(self.link());
             return Err(SyncError::Refused { what, text });
         } else {
             Content::NotNow { reason: text }

@@ -1,6 +1,6 @@
 //! Which mailbox is which, and opening one for reading.
 
-use super::answer::{Listed, Tagged, Untagged};
+use super::answer::{Listed, Tagged, Untagged, Verdict};
 use super::connection::{COMMAND_LIMIT, Connection, ConnectionError};
 use super::wire::Command;
 use crate::sink::OwnFolder;
@@ -72,6 +72,9 @@ pub(crate) struct Opened {
     pub(crate) uid_validity: u32,
     pub(crate) uid_next: Option<u32>,
     pub(crate) exists: u32,
+    /// HIGHESTMODSEQ (RFC 7162 section 3.1.2.1); `None` where the server keeps none (NOMODSEQ), or
+    /// only says that it could.
+    pub(crate) mod_seq: Option<u64>,
 }
 
 /// Opens a mailbox read-only; flags and `\Recent` stay as they are. The refusal in the server's
@@ -80,7 +83,18 @@ pub(crate) async fn examine(
     connection: &mut Connection,
     name: &str,
 ) -> Result<Result<Opened, String>, ConnectionError> {
-    open_with(connection, "EXAMINE", name).await
+    if connection.can(CONDSTORE) {
+        let opened = open_with(connection, "EXAMINE", (name, " (CONDSTORE)")).await?;
+        match opened {
+            Err(refusal) if refusal.verdict == Verdict::Bad => {
+                // It offers what it does not have.
+                connection.capabilities.remove(CONDSTORE);
+            }
+            other => return Ok(other.map_err(|refusal| refusal.words())),
+        }
+    }
+    let opened = open_with(connection, "EXAMINE", (name, "")).await?;
+    Ok(opened.map_err(|refusal| refusal.words()))
 }
 
 /// Opens a mailbox for writing.
@@ -88,23 +102,28 @@ pub(crate) async fn select(
     connection: &mut Connection,
     name: &str,
 ) -> Result<Result<Opened, String>, ConnectionError> {
-    open_with(connection, "SELECT", name).await
+    let opened = open_with(connection, "SELECT", (name, "")).await?;
+    Ok(opened.map_err(|refusal| refusal.words()))
 }
+
+/// The capability.
+const CONDSTORE: &str = "CONDSTORE";
 
 async fn open_with(
     connection: &mut Connection,
     verb: &str,
-    name: &str,
-) -> Result<Result<Opened, String>, ConnectionError> {
+    (name, parameters): (&str, &str),
+) -> Result<Result<Opened, Tagged>, ConnectionError> {
     let mut opened = Opened {
         uid_validity: 0,
         uid_next: None,
         exists: 0,
+        mod_seq: None,
     };
     let mut counted = false;
     let answer = connection
         .exec(
-            Command::new(verb).mailbox(name),
+            Command::new(verb).mailbox(name).text(parameters),
             COMMAND_LIMIT,
             |answer| match answer {
                 Untagged::Exists(count) => (opened.exists, counted) = (count, true),
@@ -115,6 +134,9 @@ async fn open_with(
                     // 0 is no UID; a server that names it knows none.
                     ("UIDNEXT", value) => {
                         opened.uid_next = value.parse().ok().filter(|next| *next > 0);
+                    }
+                    ("HIGHESTMODSEQ", value) => {
+                        opened.mod_seq = value.parse().ok().filter(|found| *found > 0);
                     }
                     _ => {}
                 },
@@ -129,7 +151,7 @@ async fn open_with(
     Ok(if answer.is_ok() {
         Ok(opened)
     } else {
-        Err(answer.words())
+        Err(answer)
     })
 }
 
@@ -140,9 +162,34 @@ pub(crate) async fn find(
     role: OwnFolder,
     configured: Option<&str>,
 ) -> Result<Option<String>, ConnectionError> {
-    if let Some(name) = configured {
-        return Ok(Some(name.to_owned()));
+    match configured {
+        Some(name) => Ok(Some(name.to_owned())),
+        None => Ok(choose(&list_all(connection).await?, role)),
     }
+}
+
+/// The owner's own folders.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct OwnNames {
+    pub(crate) sent: Option<String>,
+    pub(crate) drafts: Option<String>,
+}
+
+/// Both own folders as [`find`] finds them, with one LIST. `configured` is what a person named.
+pub(crate) async fn find_own(
+    connection: &mut Connection,
+    configured: &OwnNames,
+) -> Result<OwnNames, ConnectionError> {
+    let mut names = configured.clone();
+    if names.sent.is_none() || names.drafts.is_none() {
+        let listed = list_all(connection).await?;
+        names.sent = names.sent.or_else(|| choose(&listed, OwnFolder::Sent));
+        names.drafts = names.drafts.or_else(|| choose(&listed, OwnFolder::Drafts));
+    }
+    Ok(names)
+}
+
+async fn list_all(connection: &mut Connection) -> Result<Vec<Listed>, ConnectionError> {
     let mut listed = Vec::new();
     if connection.can("SPECIAL-USE") {
         let command = Command::new(r#"LIST "" "*" RETURN (SPECIAL-USE)"#);
@@ -151,7 +198,7 @@ pub(crate) async fn find(
     if listed.is_empty() {
         list(connection, Command::new(r#"LIST "" "*""#), &mut listed).await?;
     }
-    Ok(choose(&listed, role))
+    Ok(listed)
 }
 
 async fn list(

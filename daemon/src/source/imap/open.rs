@@ -8,6 +8,7 @@ use super::answer::{Condition, Tagged, Untagged};
 use super::connection::{COMMAND_LIMIT, Connection, ConnectionError};
 use super::settings::ImapSettings;
 use super::wire::Command;
+use crate::dial::connections;
 use crate::dial::{self, ClearText, DialError, TlsMode, Wire};
 use crate::login::{Bearer, LoginError, Proof};
 use crate::oauth::OauthError;
@@ -119,9 +120,13 @@ pub(crate) async fn open(settings: &ImapSettings) -> Result<Connection, OpenErro
             }
         }
     };
-    timeout(OPEN_LIMIT, Box::pin(steps))
+    let opened = timeout(OPEN_LIMIT, Box::pin(steps))
         .await
-        .unwrap_or(Err(OpenError::Slow))
+        .unwrap_or(Err(OpenError::Slow));
+    if let Err(OpenError::Throttled { .. }) = &opened {
+        connections::lower(&settings.host, &settings.user);
+    }
+    opened
 }
 
 async fn secure(
@@ -305,9 +310,16 @@ pub(crate) fn is_throttle(word: Option<&str>, text: &str) -> bool {
     matches!(
         word,
         Some("UNAVAILABLE" | "INUSE" | "LIMIT" | "OVERQUOTA" | "SERVERBUG" | "THROTTLED")
-    ) || ["too many", "throttled", "try again later", "not connected"]
-        .iter()
-        .any(|words| text.contains(words))
+    ) || [
+        "too many",
+        "number of connections",
+        "simultaneous connections",
+        "throttled",
+        "try again later",
+        "not connected",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
 }
 
 fn throttled(text: String) -> OpenError {

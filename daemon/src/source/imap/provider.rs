@@ -94,4 +94,22 @@ mod tests {
             assert_eq!(provider(host).map(|found| found.name), name, "{host}");
         }
     }
+
+    #[test]
+    fn idle_is_as_long_as_their_servers_keep_it() {
+        for (host, secs) in [
+            ("imap.gmail.com", None),
+            ("outlook.office365.com", None),
+            ("imap.mail.yahoo.com", Some(180)),
+            ("imap.aol.com", Some(180)),
+            ("imap.163.com", Some(55)),
+            ("imap.126.com", Some(55)),
+            ("imap.qq.com", Some(55)),
+            ("imap.rambler.ru", Some(55)),
+            ("imap.zoho.eu", Some(55)),
+        ] {
+            let found = provider(host).expect(host);
+            assert_eq!(found.idle_secs_max, secs, "{host}");
+        }
+    }
 }

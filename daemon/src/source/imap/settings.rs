@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::provider::provider;
+use crate::dial::connections::CONNECTIONS_RESERVED;
 use crate::dial::{Route, TlsSettings};
 use crate::login::Login;
 use crate::oauth::OauthRef;
@@ -22,6 +23,9 @@ const POLL_INTERVAL_SECS_DEFAULT: u64 = 30;
 const POLL_INTERVAL_SECS_MIN: u64 = 1;
 /// Old messages recorded at first start.
 const HISTORY_MESSAGES_MAX_DEFAULT: usize = 10_000;
+/// Connections for one login: one watches, one works, one files. Large providers allow 10 to 15 for
+/// all programs of a person together.
+const CONNECTIONS_MAX_DEFAULT: usize = 3;
 /// Larger messages are taken by their header only.
 const MESSAGE_BYTES_MAX_DEFAULT: u64 = 50 * 1024 * 1024;
 
@@ -66,6 +70,10 @@ pub struct ImapSettings {
     /// Size in bytes above which only a message's header is taken.
     #[serde(default = "message_bytes_default")]
     pub message_bytes_max: u64,
+    /// How many connections this login may have at the same time. With fewer than 3, history,
+    /// sent mail and the daily compare share the connection that watches.
+    #[serde(default = "connections_default")]
+    pub connections_max: usize,
     /// How the server is reached; not configured.
     #[serde(skip)]
     pub route: Route,
@@ -80,6 +88,11 @@ impl ImapSettings {
         let longest = known.unwrap_or(IDLE_REFRESH_SECS_MAX);
         let refresh = self.idle_refresh_secs.clamp(1, longest);
         Duration::from_secs(refresh).min(self.poll_interval())
+    }
+
+    /// Whether there may be a connection for work beside the one that watches.
+    pub(super) fn may_work_beside(&self) -> bool {
+        self.connections_max > CONNECTIONS_RESERVED
     }
 
     /// Between two looks.
@@ -118,6 +131,10 @@ fn poll_interval_default() -> u64 {
 
 fn history_default() -> usize {
     HISTORY_MESSAGES_MAX_DEFAULT
+}
+
+fn connections_default() -> usize {
+    CONNECTIONS_MAX_DEFAULT
 }
 
 fn message_bytes_default() -> u64 {

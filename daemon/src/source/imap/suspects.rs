@@ -4,7 +4,8 @@
 //! A range that fails [`STRIKES`] times is read message by message; a message that fails as often
 //! is asked for with its body only; then it is reported as one that cannot be read now, and the
 //! intake has it asked for again later. The memory outlives a
-//! panic of the task, because it belongs to the source and not to the connection.
+//! panic of the task, because it belongs to the source and not to the connection. Each of the two
+//! connections of a mailbox answers for what it was reading itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +14,15 @@ use std::sync::{Mutex, PoisonError};
 const STRIKES: u32 = 2;
 /// Most messages remembered as difficult; the oldest places are forgotten and found again.
 const DIFFICULT_MAX: usize = 1000;
+
+/// Which of the connections of a mailbox reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Link {
+    /// The one that stays on the inbox.
+    Watch,
+    /// The one for everything else.
+    Work,
+}
 
 /// A folder under one UIDVALIDITY.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,11 +49,27 @@ struct Attempt {
     running: bool,
 }
 
+/// What one connection reads.
 #[derive(Debug, Default)]
-struct State {
+struct Reading {
     attempt: Option<Attempt>,
     one_by_one: Option<(Place, u32)>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    watch: Reading,
+    work: Reading,
     difficult: BTreeMap<(Place, u32), Level>,
+}
+
+impl State {
+    fn of(&mut self, link: Link) -> &mut Reading {
+        match link {
+            Link::Watch => &mut self.watch,
+            Link::Work => &mut self.work,
+        }
+    }
 }
 
 /// What failed before.
@@ -54,10 +80,10 @@ pub(crate) struct Suspects {
 
 impl Suspects {
     /// Whether the message at `uid` is to be fetched alone.
-    pub(crate) fn alone(&self, place: &Place, uid: u32) -> bool {
-        let state = self.lock();
+    pub(crate) fn alone(&self, link: Link, place: &Place, uid: u32) -> bool {
+        let mut state = self.lock();
         let in_range = |(suspect, last): &(Place, u32)| suspect == place && uid <= *last;
-        state.one_by_one.as_ref().is_some_and(in_range)
+        state.of(link).one_by_one.as_ref().is_some_and(in_range)
             || state.difficult.contains_key(&(place.clone(), uid))
     }
 
@@ -69,9 +95,9 @@ impl Suspects {
     }
 
     /// A fetch of `first..=last` begins.
-    pub(crate) fn begin(&self, place: &Place, first: u32, last: u32) {
+    pub(crate) fn begin(&self, link: Link, place: &Place, first: u32, last: u32) {
         let mut state = self.lock();
-        match &mut state.attempt {
+        match &mut state.of(link).attempt {
             Some(attempt)
                 if attempt.place == *place && attempt.first == first && attempt.last == last =>
             {
@@ -91,8 +117,8 @@ impl Suspects {
 
     /// A message that was reported is asked for once more: one failure is enough to report it
     /// again.
-    pub(crate) fn begin_again(&self, place: &Place, uid: u32) {
-        self.lock().attempt = Some(Attempt {
+    pub(crate) fn begin_again(&self, link: Link, place: &Place, uid: u32) {
+        self.lock().of(link).attempt = Some(Attempt {
             place: place.clone(),
             first: uid,
             last: uid,
@@ -110,21 +136,23 @@ impl Suspects {
     }
 
     /// The fetch that began last was answered.
-    pub(crate) fn end(&self) {
+    pub(crate) fn end(&self, link: Link) {
         let mut state = self.lock();
-        let done = state.attempt.take();
-        if let (Some(attempt), Some((place, last))) = (done, &state.one_by_one)
+        let reading = state.of(link);
+        let done = reading.attempt.take();
+        if let (Some(attempt), Some((place, last))) = (done, &reading.one_by_one)
             && attempt.place == *place
             && attempt.last >= *last
         {
-            state.one_by_one = None;
+            reading.one_by_one = None;
         }
     }
 
-    /// The connection or the task ended; if a fetch was running, that counts against it.
-    pub(crate) fn failed(&self, why: &str) {
+    /// The connection or the task ended; if a fetch was running on it, that counts against it.
+    pub(crate) fn failed(&self, link: Link, why: &str) {
         let mut state = self.lock();
-        let Some(attempt) = state.attempt.as_mut().filter(|attempt| attempt.running) else {
+        let reading = state.of(link);
+        let Some(attempt) = reading.attempt.as_mut().filter(|attempt| attempt.running) else {
             return;
         };
         attempt.running = false;
@@ -133,17 +161,17 @@ impl Suspects {
             return;
         }
         let (place, first, last) = (attempt.place.clone(), attempt.first, attempt.last);
-        state.attempt = None;
+        reading.attempt = None;
         if first == last {
             state.worsen((place, first), why);
         } else {
-            state.one_by_one = Some((place, last));
+            reading.one_by_one = Some((place, last));
         }
     }
 
     /// A running fetch was given up for a reason that lies with us.
-    pub(crate) fn forget_running(&self) {
-        self.lock().attempt = None;
+    pub(crate) fn forget_running(&self, link: Link) {
+        self.lock().of(link).attempt = None;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -176,15 +204,18 @@ mod tests {
             uid_validity: 7,
         };
         let fail = |first, last| {
-            suspects.begin(&place, first, last);
-            suspects.failed("parser");
+            suspects.begin(Link::Watch, &place, first, last);
+            suspects.failed(Link::Watch, "parser");
         };
         fail(1, 100);
-        assert!(!suspects.alone(&place, 1), "one failure is the network's");
+        assert!(
+            !suspects.alone(Link::Watch, &place, 1),
+            "one failure is the network's"
+        );
         fail(1, 100);
-        assert!(suspects.alone(&place, 1) && suspects.alone(&place, 100));
-        suspects.begin(&place, 1, 1);
-        suspects.end();
+        assert!(suspects.alone(Link::Watch, &place, 1) && suspects.alone(Link::Watch, &place, 100));
+        suspects.begin(Link::Watch, &place, 1, 1);
+        suspects.end(Link::Watch);
         fail(2, 2);
         fail(2, 2);
         assert_eq!(suspects.level(&place, 2), Level::BodyOnly);
@@ -194,10 +225,33 @@ mod tests {
             suspects.level(&place, 2),
             Level::Nothing("parser".to_owned())
         );
-        suspects.begin(&place, 100, 100);
-        suspects.end();
-        assert!(!suspects.alone(&place, 100), "the range is behind us");
-        suspects.failed("idle connection lost");
+        suspects.begin(Link::Watch, &place, 100, 100);
+        suspects.end(Link::Watch);
+        assert!(
+            !suspects.alone(Link::Watch, &place, 100),
+            "the range is behind us"
+        );
+        suspects.failed(Link::Watch, "idle connection lost");
         assert_eq!(suspects.level(&place, 100), Level::Everything);
+    }
+
+    #[test]
+    fn a_connection_that_dies_blames_only_what_it_was_reading_itself() {
+        let suspects = Suspects::default();
+        let place = Place {
+            folder: "INBOX".to_owned(),
+            uid_validity: 7,
+        };
+        for _ in 0..STRIKES {
+            suspects.begin(Link::Watch, &place, 101, 101);
+            suspects.begin(Link::Work, &place, 1, 100);
+            suspects.failed(Link::Work, "reset");
+        }
+        assert!(suspects.alone(Link::Work, &place, 50));
+        assert!(!suspects.alone(Link::Watch, &place, 50));
+        assert_eq!(suspects.level(&place, 101), Level::Everything);
+        // The range of the one is not behind us because the other is beyond it.
+        suspects.end(Link::Watch);
+        assert!(suspects.alone(Link::Work, &place, 50));
     }
 }

@@ -19,7 +19,8 @@ use super::suspects::Place;
 use super::wire::{Command, uid_set};
 use super::{ImapSource, SyncError};
 use crate::source::imap::connection::Connection;
-use crate::source::{BATCH_MESSAGES_MAX, Batch, BatchMode, Cursor, FolderRef, Unread};
+use crate::source::listed::Listed;
+use crate::source::{BATCH_MESSAGES_MAX, Batch, BatchMode, Cursor, FolderRef, FolderRole, Unread};
 
 /// Batches of history until the other folder is looked at again.
 const HISTORY_BATCHES_PER_TURN: usize = 10;
@@ -41,8 +42,8 @@ const RELIST_DOUBLINGS_MAX: u32 = 6;
 /// What is known of a folder while the source runs.
 pub(super) struct Folder {
     pub(super) reference: FolderRef,
-    place: Place,
-    next_uid: u32,
+    pub(super) place: Place,
+    pub(super) next_uid: u32,
     /// Old messages not yet recorded, ascending; `None` until they were listed.
     history: Option<Vec<Row>>,
     /// When old messages are listed again, since not all were; and how often they were.
@@ -51,9 +52,23 @@ pub(super) struct Folder {
     /// UIDVALIDITY and UIDNEXT at the last complete look.
     pub(super) seen: Option<(u32, u32)>,
     /// When the next message that could not be read is asked for again.
-    pub(super) again: Option<Timestamp>,
+    again: Option<Timestamp>,
     /// When everything from the line on is looked at next; `None` until the first visit.
     reconcile: Option<Timestamp>,
+    /// It cannot be worked on before.
+    waits: Option<Timestamp>,
+    /// As it was when it was opened last, ...
+    opened: Option<Changes>,
+    /// ... and when all of it was compared last and nothing was missing.
+    compared: Option<Changes>,
+}
+
+/// What differs whenever something was changed in a folder (RFC 7162).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Changes {
+    uid_validity: u32,
+    mod_seq: u64,
+    exists: u32,
 }
 
 impl Folder {
@@ -71,25 +86,70 @@ impl Folder {
             seen: None,
             again: None,
             reconcile: None,
+            waits: None,
+            opened: None,
+            compared: None,
         }
     }
 
-    pub(super) fn is_to_reconcile(&self, now: Timestamp) -> bool {
-        self.reconcile.is_some_and(|due| due <= now)
+    /// When something is to be done in it next; `None` also before the first look.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let known = [self.again, self.relist, self.reconcile, self.waits];
+        let due = known.into_iter().flatten().min();
+        // Until then nothing can be done in it.
+        self.waits.or(due)
     }
 
-    pub(super) fn history_left(&self) -> bool {
-        self.history.as_ref().is_none_or(|rows| !rows.is_empty())
+    /// Whether there is something to do in it by `now`.
+    pub(super) fn wants_work(&self, now: Timestamp) -> bool {
+        match self.waits {
+            Some(until) => until <= now,
+            None => {
+                self.history.as_ref().is_none_or(|rows| !rows.is_empty())
+                    || self.due().is_some_and(|due| due <= now)
+            }
+        }
+    }
+
+    /// Nothing can be done in it before.
+    pub(super) fn wait_until(&mut self, until: Timestamp) {
+        self.waits = Some(until);
+    }
+
+    /// Notes how it is now. A server that went back says nothing by it any more: all is compared.
+    pub(super) fn opened_as(&mut self, opened: Opened, now: Timestamp) {
+        self.opened = opened.mod_seq.map(|mod_seq| Changes {
+            uid_validity: opened.uid_validity,
+            mod_seq,
+            exists: opened.exists,
+        });
+        let back = |(now, then): (Changes, Changes)| {
+            now.uid_validity == then.uid_validity && now.mod_seq < then.mod_seq
+        };
+        if self.opened.zip(self.compared).is_some_and(back) {
+            self.compared = None;
+            self.reconcile = Some(now);
+        }
+    }
+
+    /// Takes over how far another connection has come.
+    pub(super) fn follow(&mut self, uid_validity: u32, next_uid: u32) {
+        if self.place.uid_validity != uid_validity || next_uid < self.next_uid {
+            self.history = None;
+        }
+        self.place.uid_validity = uid_validity;
+        self.next_uid = next_uid;
+        self.waits = None;
     }
 
     /// Whether old messages are to be listed again by `now`.
-    pub(super) fn relist_due(&self, now: Timestamp) -> bool {
+    fn relist_due(&self, now: Timestamp) -> bool {
         self.relist.is_some_and(|at| at <= now)
     }
 
     /// Whether there is history to record that was listed already.
     pub(super) fn history_waits(&self) -> bool {
-        self.history.as_ref().is_some_and(|rows| !rows.is_empty())
+        self.waits.is_none() && self.history.as_ref().is_some_and(|rows| !rows.is_empty())
     }
 
     fn cursor(&self) -> Cursor {
@@ -112,6 +172,7 @@ impl ImapSource {
             .await?
             .map_err(|text| SyncError::Folder { name, text })?;
         connection.news = false;
+        folder.opened_as(opened, self.clock.now());
         folder.place.uid_validity = opened.uid_validity;
         let known = self.intake.cursor(&folder.reference).await?;
         match known {
@@ -123,6 +184,7 @@ impl ImapSource {
                 && opened.uid_next.is_none_or(|next| next >= next_uid) =>
             {
                 folder.next_uid = next_uid;
+                self.take_gone(connection, folder).await?;
             }
             Some(old) => self.rebind(connection, folder, opened, old).await?,
         }
@@ -133,6 +195,60 @@ impl ImapSource {
         Ok(())
     }
 
+    /// What was listed before the connection or the program ended, and is gone since, gets its
+    /// outcome.
+    async fn take_gone(
+        &self,
+        connection: &mut Connection,
+        folder: &Folder,
+    ) -> Result<(), SyncError> {
+        let listed = self.intake.listed(&folder.reference).await?;
+        let validity = folder.place.uid_validity;
+        let Some(listed) = listed.filter(|listed| listed.uid_validity == validity) else {
+            return Ok(());
+        };
+        let left: Vec<u32> = listed.from(folder.next_uid).take(ROWS_MAX).collect();
+        for some in left.chunks(BATCH_MESSAGES_MAX) {
+            let mut gone = some.to_vec();
+            // Twice: a server in trouble lists less than it has.
+            for _ in 0..2 {
+                if !gone.is_empty() {
+                    let there = uid_set(&gone);
+                    let there = discover(connection, &there, Keep::Oldest(gone.len())).await?;
+                    gone.retain(|uid| !there.iter().any(|row| row.uid == *uid));
+                }
+            }
+            if !gone.is_empty() {
+                let fetcher = self.fetcher(connection, &folder.place);
+                let batch = Batch {
+                    folder: folder.reference.clone(),
+                    mode: BatchMode::Live,
+                    arrived: gone.iter().map(|uid| fetcher.vanished(*uid)).collect(),
+                    cursor: None,
+                };
+                self.intake.take(batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws the line of a folder that was never visited, so that what comes from now on is new
+    /// whenever it is read; true when the folder is open for that. A refusal is left to the visit.
+    pub(super) async fn draw_first_line(
+        &self,
+        connection: &mut Connection,
+        folder: &mut Folder,
+    ) -> Result<bool, SyncError> {
+        if self.intake.cursor(&folder.reference).await?.is_some() {
+            return Ok(false);
+        }
+        if let Ok(opened) = examine(connection, &folder.reference.folder).await? {
+            folder.place.uid_validity = opened.uid_validity;
+            self.draw_line(connection, folder, opened).await?;
+        }
+        Ok(true)
+    }
+
     async fn draw_line(
         &self,
         connection: &mut Connection,
@@ -140,23 +256,18 @@ impl ImapSource {
         opened: Opened,
     ) -> Result<(), SyncError> {
         folder.next_uid = line(connection, opened).await?;
-        let batch = self.batch_of(folder, BatchMode::History, Vec::new());
-        self.intake.take(batch).await?;
-        Ok(())
+        self.set_cursor(folder, BatchMode::History).await
     }
 
-    fn batch_of(
-        &self,
-        folder: &Folder,
-        mode: BatchMode,
-        arrived: Vec<crate::source::Arrived>,
-    ) -> Batch {
-        Batch {
+    async fn set_cursor(&self, folder: &Folder, mode: BatchMode) -> Result<(), SyncError> {
+        let batch = Batch {
             folder: folder.reference.clone(),
             mode,
-            arrived,
-            cursor: folder.cursor(),
-        }
+            arrived: Vec::new(),
+            cursor: Some(folder.cursor()),
+        };
+        self.intake.take(batch).await?;
+        Ok(())
     }
 
     /// Takes everything from the cursor on, and says whether there was anything. The folder must
@@ -179,9 +290,16 @@ impl ImapSource {
             rows.retain(|row| row.uid >= folder.next_uid);
             let full = rows.len() >= ROWS_MAX;
             found |= !rows.is_empty();
-            let after = |place: &Place, rows: &[Row]| Cursor::Imap {
-                uid_validity: place.uid_validity,
-                next_uid: rows.last().map_or(1, |row| row.uid.saturating_add(1)),
+            if rows.len() > BATCH_MESSAGES_MAX {
+                let uids = rows.iter().map(|row| row.uid);
+                let listed = Listed::of(folder.place.uid_validity, uids);
+                self.intake.keep_listed(&folder.reference, listed).await?;
+            }
+            let after = |place: &Place, rows: &[Row]| {
+                Some(Cursor::Imap {
+                    uid_validity: place.uid_validity,
+                    next_uid: rows.last().map_or(1, |row| row.uid.saturating_add(1)),
+                })
             };
             self.carry(connection, folder, &rows, BatchMode::Live, after)
                 .await?;
@@ -198,15 +316,16 @@ impl ImapSource {
     }
 
     /// Fetches `rows` in their order and hands them in, a batch being fetched while the one
-    /// before is made durable. `after` gives the cursor after a batch.
-    async fn carry(
+    /// before is made durable. `after` gives the cursor after a batch, if it moves.
+    pub(super) async fn carry(
         &self,
         connection: &mut Connection,
         folder: &Folder,
         rows: &[Row],
         mode: BatchMode,
-        after: impl Fn(&Place, &[Row]) -> Cursor + Send,
+        after: impl Fn(&Place, &[Row]) -> Option<Cursor> + Send,
     ) -> Result<(), SyncError> {
+        let mut unread: usize = 0;
         let mut fetcher = self.fetcher(connection, &folder.place);
         let mut rest = rows;
         let mut ready: Option<Batch> = None;
@@ -217,7 +336,7 @@ impl ImapSource {
                 Some(batch) => {
                     let (taken, arrived) =
                         join(self.intake.take(batch), fetcher.batch(group)).await;
-                    taken?;
+                    unread = unread.saturating_add(taken?.unread);
                     arrived?
                 }
                 None => fetcher.batch(group).await?,
@@ -231,7 +350,11 @@ impl ImapSource {
             rest = behind;
         }
         if let Some(batch) = ready {
-            self.intake.take(batch).await?;
+            unread = unread.saturating_add(self.intake.take(batch).await?.unread);
+        }
+        if unread > 0 {
+            // When they are asked for again is known to the intake.
+            self.board.notes().unread_found = true;
         }
         Ok(())
     }
@@ -291,7 +414,12 @@ impl ImapSource {
             for arrived in &mut arrived {
                 arrived.locator.clone_from(&place.locator);
             }
-            let batch = self.batch_of(folder, place.mode, arrived);
+            let batch = Batch {
+                folder: folder.reference.clone(),
+                mode: place.mode,
+                arrived,
+                cursor: None,
+            };
             self.intake.take(batch).await?;
         }
         Ok(())
@@ -312,16 +440,22 @@ impl ImapSource {
         if now < due {
             return Ok(());
         }
+        if folder.opened.is_some() && folder.opened == folder.compared {
+            folder.reconcile = Some(now.plus_millis(RECONCILE_EVERY_MS));
+            self.intake
+                .proven_fresh(&folder.reference, "HIGHESTMODSEQ compared");
+            return Ok(());
+        }
         let missed = self.missed(connection, folder).await?;
         if !missed.is_empty() {
             tracing::warn!(
                 mailbox = %folder.reference.mailbox, folder = %folder.reference.folder,
                 count = missed.len(), "messages below the cursor were not known; they are taken now"
             );
-            let cursor = folder.cursor();
-            self.carry(connection, folder, &missed, BatchMode::Live, |_, _| cursor)
+            self.carry(connection, folder, &missed, BatchMode::Live, |_, _| None)
                 .await?;
         }
+        folder.compared = folder.opened.filter(|_| missed.is_empty());
         folder.reconcile = Some(now.plus_millis(RECONCILE_EVERY_MS));
         self.intake
             .proven_fresh(&folder.reference, "all UIDs compared");
@@ -369,16 +503,18 @@ impl ImapSource {
             };
             let from = rows.len().saturating_sub(BATCH_MESSAGES_MAX);
             let newest = rows.get(from..).unwrap_or_default().to_vec();
-            let cursor = folder.cursor();
-            self.carry(connection, folder, &newest, BatchMode::History, |_, _| {
-                cursor
-            })
-            .await?;
+            self.carry(connection, folder, &newest, BatchMode::History, |_, _| None)
+                .await?;
             if let Some(rows) = folder.history.as_mut() {
                 rows.truncate(from);
             }
-            if connection.news {
-                self.catch_up(connection, folder).await?;
+            match folder.reference.role {
+                FolderRole::Sent if connection.news => {
+                    self.catch_up(connection, folder).await?;
+                }
+                // New mail is the watch's, which may wait for this connection.
+                FolderRole::Inbox if connection.news => return Ok(()),
+                FolderRole::Sent | FolderRole::Inbox => {}
             }
         }
         Ok(())
@@ -430,7 +566,11 @@ impl ImapSource {
     }
 
     /// Those of `rows` that the intake never took.
-    async fn unknown(&self, folder: &Folder, rows: Vec<Row>) -> Result<Vec<Row>, SyncError> {
+    pub(super) async fn unknown(
+        &self,
+        folder: &Folder,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Row>, SyncError> {
         let mut unknown = Vec::new();
         for some in rows.chunks(UNKNOWN_AT_ONCE) {
             let place = |row: &Row| locator(folder.place.uid_validity, row.uid);
@@ -474,16 +614,14 @@ impl ImapSource {
                 let mut ascending = group.to_vec();
                 ascending.reverse();
                 self.carry(connection, folder, &ascending, BatchMode::Rebind, |_, _| {
-                    old
+                    Some(old)
                 })
                 .await?;
             }
         }
         folder.next_uid = line;
         folder.history = None;
-        let batch = self.batch_of(folder, BatchMode::Rebind, Vec::new());
-        self.intake.take(batch).await?;
-        Ok(())
+        self.set_cursor(folder, BatchMode::Rebind).await
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use super::answer::Verdict;
 use super::connection::{Connection, ConnectionError, IdleEnd};
 use super::open::{OpenError, greet_and_log_in, start_tls};
+use super::suspects::Link;
 use super::wire::Command;
 use super::*;
 use crate::clock::SystemClock;
@@ -17,6 +18,7 @@ use crate::secret::SecretRef;
 use crate::source::{BatchMode, Content, Cursor};
 use crate::supervisor::Stop;
 
+mod beside;
 mod cuts;
 mod durable;
 mod hostile;
@@ -38,6 +40,7 @@ fn settings() -> ImapSettings {
         host = "imap.example.com"
         user = "alice@example.com"
         password = { env = "UNUSED" }
+        connections_max = 1
         "#,
     )
     .unwrap()
@@ -58,19 +61,23 @@ async fn session(source: &ImapSource, peer: &mut Peer) -> Option<WatchError> {
     let client = async {
         let mut connection = Connection::new(Box::new(ours));
         connection.capabilities.insert("IDLE".to_owned());
-        let (mut folders, mut looked, stop) = (source.new_folders(), false, Stop::new());
-        let watch = source.watch(connection, &mut folders, &stop, &mut looked);
+        let (mut inbox, chores) = (source.new_inbox(), source.new_chores());
+        let (mut looked, stop) = (false, Stop::new());
+        source.board.notes().more = true;
+        let watch = source.watch(connection, (&mut inbox, &chores), &stop, &mut looked);
         AssertUnwindSafe(watch).catch_unwind().await
     };
     let (end, ()) = tokio::join!(client, peer.serve(theirs));
     match end {
         Err(_) => {
-            source.suspects.failed("its answer cannot be parsed");
+            source
+                .suspects
+                .failed(Link::Watch, "its answer cannot be parsed");
             None
         }
         Ok(end) => {
             let error = end.unwrap_err();
-            source.suspects.failed(&error.in_words());
+            source.suspects.failed(Link::Watch, &error.in_words());
             Some(error)
         }
     }

@@ -1,19 +1,24 @@
 //! The loop: open, look, wait, and begin again when the connection is lost.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use liaison_core::time::Timestamp;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::answer::Untagged;
+use super::board::Seen;
+use super::chores::Chores;
 use super::connection::{COMMAND_LIMIT, Connection, IdleEnd};
-use super::folders::find;
+use super::folders::{OwnNames, find_own};
 use super::open::{OpenError, mended, open};
+use super::suspects::Link;
 use super::sync::Folder;
 use super::wire::Command;
-use super::{ImapSource, SyncError, WatchError};
-use crate::sink::OwnFolder;
+use super::{ImapSource, PANICKED, SyncError, WatchError};
 use crate::source::{FolderRef, FolderRole};
 use crate::supervisor::{Stop, Waited};
 
@@ -23,23 +28,19 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 const BACKOFF_MAX: Duration = Duration::from_secs(5 * 60);
 /// Wait after a refused login; more often would lock accounts.
 const PARKED_WAIT: Duration = Duration::from_secs(60 * 60);
-/// How long a connection must have worked to count as good. Shorter, and a server that drops us
-/// after each look would be dialled without end.
-const SURVIVED: Duration = Duration::from_secs(60);
+/// How long a connection must have worked for its losses to be forgotten.
+const SURVIVED: Duration = Duration::from_secs(10 * 60);
+/// How long it must have worked for one of them to be. Shorter, and a server that drops us after
+/// each look would be dialled without end.
+const SURVIVED_ONCE: Duration = Duration::from_secs(60);
 
 /// How often a mailbox for sent mail is looked for where there was none: LIST may have failed, or
 /// somebody makes one.
 const SENT_SOUGHT_EVERY: Duration = Duration::from_secs(15 * 60);
 /// Looks one after the other because each look brought news; behind that IDLE sets the pace.
 const NEWS_IN_A_ROW_MAX: u32 = 50;
-/// Shortest wait before messages that could not be read are asked for again.
-const AGAIN_MIN: Duration = Duration::from_secs(1);
-
-/// The folders of one source while it runs; they outlive connections.
-pub(super) struct Folders {
-    inbox: Folder,
-    sent: Option<Folder>,
-}
+/// Shortest wait before something that is due is done.
+pub(super) const AGAIN_MIN: Duration = Duration::from_secs(1);
 
 /// A session as it goes on.
 struct Session<'a> {
@@ -47,38 +48,46 @@ struct Session<'a> {
     connection: Connection,
     inbox_open: bool,
     idle_works: bool,
-    /// There is no mailbox for sent mail, or it cannot be opened.
-    sent_missing: bool,
-    /// When it was last looked for.
-    sent_sought: Instant,
+    /// When the own folders were last looked for.
+    sought: Instant,
 }
 
 impl ImapSource {
-    /// Watches until `stop`. A panic in it is a lost connection: the supervisor runs it again,
-    /// on the same `ImapSource`, which remembers what it was reading.
+    /// Watches until `stop`, and works beside that. A panic in reading is a lost connection, and
+    /// one of the two connections says nothing about the other.
     pub async fn run(self: Arc<Self>, stop: Stop) {
         // Still running from the last time: that ended in a panic.
-        self.suspects.failed("its answer cannot be parsed");
-        let mut folders = self.new_folders();
+        for link in [Link::Watch, Link::Work] {
+            self.suspects.failed(link, PANICKED);
+        }
+        let chores = self.new_chores();
+        tokio::join!(
+            Box::pin(self.watching(&chores, &stop)),
+            Box::pin(self.working(&chores, &stop)),
+        );
+    }
+
+    async fn watching(&self, chores: &Mutex<Chores>, stop: &Stop) {
+        let mut inbox = self.new_inbox();
         let mut attempt: u32 = 0;
         while !stop.is_set() {
             let (began, mut looked) = (Instant::now(), false);
+            let session = self.session((&mut inbox, chores), stop, &mut looked);
+            let session = AssertUnwindSafe(Box::pin(session)).catch_unwind();
             let end = tokio::select! {
                 biased;
                 () = stop.stopped() => {
-                    self.suspects.forget_running();
+                    self.suspects.forget_running(Link::Watch);
                     return;
                 }
-                end = Box::pin(self.session(&mut folders, &stop, &mut looked)) => end,
+                end = session => end.unwrap_or(Err(WatchError::Panicked)),
             };
             let Err(error) = end else { return };
-            if looked && began.elapsed() >= SURVIVED {
-                attempt = 0;
-            }
+            attempt = forgiven(attempt, looked.then(|| began.elapsed()));
             let wait = self.after_failure(&error, attempt);
             attempt = attempt.saturating_add(1);
             let waited = match error.parked() {
-                Some(error) => self.wait_parked(error, &stop).await,
+                Some(error) => self.wait_parked(error, stop).await,
                 None => stop.sleep(wait).await,
             };
             if waited == Waited::Stopped {
@@ -100,7 +109,7 @@ impl ImapSource {
 
     /// Tells of the failure and gives the wait until the next try.
     fn after_failure(&self, error: &WatchError, attempt: u32) -> Duration {
-        self.suspects.failed(&error.in_words());
+        self.suspects.failed(Link::Watch, &error.in_words());
         let wait = error
             .wait()
             .unwrap_or_else(|| backoff(&self.settings.place(), attempt));
@@ -114,7 +123,7 @@ impl ImapSource {
     /// One connection from login to loss; `Ok` when it was told to stop.
     async fn session(
         &self,
-        folders: &mut Folders,
+        folders: (&mut Folder, &Mutex<Chores>),
         stop: &Stop,
         looked: &mut bool,
     ) -> Result<(), WatchError> {
@@ -124,138 +133,128 @@ impl ImapSource {
 
     pub(super) async fn watch(
         &self,
-        mut connection: Connection,
-        folders: &mut Folders,
+        connection: Connection,
+        (inbox, chores): (&mut Folder, &Mutex<Chores>),
         stop: &Stop,
         looked: &mut bool,
     ) -> Result<(), WatchError> {
-        self.find_sent(&mut connection, folders).await?;
         let mut session = Session {
             source: self,
             idle_works: connection.can("IDLE"),
             connection,
             inbox_open: false,
-            sent_missing: folders.sent.is_none(),
-            sent_sought: Instant::now(),
+            sought: Instant::now(),
         };
+        session.seek().await?;
         let mut news_in_a_row: u32 = 0;
         loop {
-            if session.sent_missing && session.sent_sought.elapsed() >= SENT_SOUGHT_EVERY {
-                session.sent_sought = Instant::now();
-                self.find_sent(&mut session.connection, folders).await?;
-            }
-            session.look(folders).await?;
+            session.seek_again().await?;
+            session.look(inbox).await?;
             *looked = true;
+            let more = session.work_alone(inbox, chores).await?;
             news_in_a_row = match session.connection.news {
                 true => news_in_a_row.saturating_add(1),
                 false => 0,
             };
-            let busy = (1..NEWS_IN_A_ROW_MAX).contains(&news_in_a_row)
-                || folders.inbox.history_waits()
-                || folders.sent.as_ref().is_some_and(Folder::history_waits);
-            let again = folders.again().map(|at| self.until(at));
-            if !busy && session.wait(stop, again).await? == Waited::Stopped {
+            let busy = more || (1..NEWS_IN_A_ROW_MAX).contains(&news_in_a_row);
+            if !busy && session.wait(stop).await? == Waited::Stopped {
                 session.connection.log_out().await;
                 return Ok(());
             }
         }
     }
 
-    async fn find_sent(
-        &self,
-        connection: &mut Connection,
-        folders: &mut Folders,
-    ) -> Result<(), WatchError> {
-        let configured = self.settings.sent.as_deref();
-        let name = find(connection, OwnFolder::Sent, configured).await?;
-        match name {
-            Some(name)
-                if folders
-                    .sent
-                    .as_ref()
-                    .is_some_and(|sent| sent.reference.folder == name) => {}
-            Some(name) => folders.sent = Some(self.folder(FolderRole::Sent, &name)),
-            None => {
-                tracing::warn!(
-                    mailbox = %self.mailbox,
-                    "no mailbox for sent mail found; set `sent`, or replies by hand stay unseen"
-                );
-                folders.sent = None;
-            }
-        }
-        let sent = folders.sent.iter();
-        let names: Vec<&str> = std::iter::once(&folders.inbox)
-            .chain(sent)
-            .map(|folder| folder.reference.folder.as_str())
-            .collect();
-        self.intake.watches(&self.mailbox, &names);
-        Ok(())
-    }
-
     /// Time until `at`, at least [`AGAIN_MIN`].
-    fn until(&self, at: Timestamp) -> Duration {
+    pub(super) fn until(&self, at: Timestamp) -> Duration {
         let millis = u64::try_from(at.since(self.clock.now())).unwrap_or(0);
         Duration::from_millis(millis).max(AGAIN_MIN)
     }
 
     pub(super) fn folder(&self, role: FolderRole, name: &str) -> Folder {
-        Folder::new(FolderRef {
+        Folder::new(self.reference(role, name))
+    }
+
+    fn reference(&self, role: FolderRole, name: &str) -> FolderRef {
+        FolderRef {
             mailbox: self.mailbox.clone(),
             folder: name.to_owned(),
             role,
-        })
-    }
-
-    pub(super) fn new_folders(&self) -> Folders {
-        Folders {
-            inbox: self.folder(FolderRole::Inbox, &self.settings.inbox),
-            sent: None,
         }
     }
-}
 
-impl Folders {
-    /// When a message that could not be read is asked for again.
-    fn again(&self) -> Option<Timestamp> {
-        let sent = self.sent.as_ref().and_then(|sent| sent.again);
-        self.inbox.again.into_iter().chain(sent).min()
+    pub(super) fn new_inbox(&self) -> Folder {
+        self.folder(FolderRole::Inbox, &self.settings.inbox)
     }
 }
 
 impl Session<'_> {
-    /// Looks at both folders and leaves the inbox open.
-    async fn look(&mut self, folders: &mut Folders) -> Result<(), SyncError> {
-        self.look_at_inbox(&mut folders.inbox).await?;
-        self.sent_missing = folders.sent.is_none();
-        if let Some(sent) = &mut folders.sent {
-            match self.look_at_sent(sent).await {
-                // The inbox is watched all the same.
-                Err(error @ SyncError::Folder { .. }) => {
-                    self.inbox_open = false;
-                    self.sent_missing = true;
-                    self.tell(&error);
-                }
-                other => other?,
+    /// Finds the owner's own folders.
+    async fn seek(&mut self) -> Result<(), SyncError> {
+        let ImapSource {
+            mailbox,
+            settings,
+            board,
+            intake,
+            ..
+        } = self.source;
+        self.sought = Instant::now();
+        let configured = OwnNames {
+            sent: settings.sent.clone(),
+            drafts: settings.drafts.clone(),
+        };
+        let names = find_own(&mut self.connection, &configured).await?;
+        if names.sent.is_none() {
+            tracing::warn!(
+                %mailbox,
+                "no mailbox for sent mail found; set `sent`, or replies by hand stay unseen"
+            );
+        }
+        // Drafts count as soon as the server says how they are, which not every one does.
+        let watched: Vec<&str> = std::iter::once(&settings.inbox)
+            .chain(names.sent.as_ref())
+            .map(String::as_str)
+            .collect();
+        intake.watches(mailbox, &watched);
+        if let Some(name) = &names.sent {
+            let mut sent = self.source.folder(FolderRole::Sent, name);
+            let connection = &mut self.connection;
+            if self.source.draw_first_line(connection, &mut sent).await? {
+                self.inbox_open = false;
             }
         }
-        if !self.inbox_open {
-            self.look_at_inbox(&mut folders.inbox).await?;
+        let mut notes = board.notes();
+        if notes.names != names {
+            notes.sent_seen = None;
+            notes.names = names;
         }
-        let inbox = &mut folders.inbox;
-        self.source.read_again(&mut self.connection, inbox).await?;
-        self.source.reconcile(&mut self.connection, inbox).await?;
-        self.source
-            .record_history(&mut self.connection, inbox)
-            .await
+        Ok(())
     }
 
-    fn tell(&self, error: &SyncError) {
-        let source = self.source;
-        let words = format!("{}: {error}", source.settings.place());
-        let (folder, person) = (error.folder(), error.needs_person());
-        source
-            .intake
-            .trouble(&source.mailbox, folder, words, person);
+    /// Once in a while, where there was no mailbox for sent mail or it could not be opened.
+    async fn seek_again(&mut self) -> Result<(), SyncError> {
+        let missing = {
+            let notes = self.source.board.notes();
+            notes.names.sent.is_none() || notes.sent_barred.is_some()
+        };
+        if missing && self.sought.elapsed() >= SENT_SOUGHT_EVERY {
+            self.seek().await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the inbox and leaves it open, and asks how the own folders are.
+    async fn look(&mut self, inbox: &mut Folder) -> Result<(), SyncError> {
+        if std::mem::take(&mut self.source.board.notes().revisit) {
+            self.inbox_open = false;
+        }
+        self.look_at_inbox(inbox).await?;
+        {
+            let mut notes = self.source.board.notes();
+            let first = !std::mem::replace(&mut notes.ready, true);
+            (notes.more, notes.backfill) = (notes.more || first, notes.backfill || first);
+        }
+        self.compare_sent().await?;
+        self.compare_drafts().await
     }
 
     async fn look_at_inbox(&mut self, inbox: &mut Folder) -> Result<(), SyncError> {
@@ -272,34 +271,80 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn look_at_sent(&mut self, sent: &mut Folder) -> Result<(), SyncError> {
-        let name = &sent.reference.folder;
-        let now = status(&mut self.connection, name).await?;
-        let clock = self.source.clock.now();
-        let due = sent.again.is_some_and(|at| at <= clock)
-            || sent.relist_due(clock)
-            || sent.is_to_reconcile(clock);
-        if now.is_some() && now == sent.seen && !sent.history_left() && !due {
-            self.source
-                .intake
-                .proven_fresh(&sent.reference, "UIDNEXT compared");
-            return Ok(());
+    /// Notes whether Sent is as it was when it was last read.
+    async fn compare_sent(&mut self) -> Result<(), SyncError> {
+        let source = self.source;
+        let (name, clock) = (source.board.notes().names.sent.clone(), source.clock.now());
+        let Some(name) = name else { return Ok(()) };
+        let now = status(&mut self.connection, &name).await?;
+        let mut notes = source.board.notes();
+        let same = now.is_some() && now == notes.sent_seen;
+        let barred = notes.sent_barred.is_some_and(|until| clock < until);
+        notes.sent_changed |= !same && !barred;
+        drop(notes);
+        if same {
+            let sent = source.reference(FolderRole::Sent, &name);
+            source.intake.proven_fresh(&sent, "UIDNEXT compared");
         }
-        self.inbox_open = false;
-        self.source.visit(&mut self.connection, sent).await?;
-        self.source.read_again(&mut self.connection, sent).await?;
-        self.source.reconcile(&mut self.connection, sent).await?;
-        self.source.record_history(&mut self.connection, sent).await
+        Ok(())
     }
 
-    /// Waits for news, the next poll, a message that is due again, a poke or the stop.
-    async fn wait(&mut self, stop: &Stop, again: Option<Duration>) -> Result<Waited, SyncError> {
-        let settings = &self.source.settings;
-        let at_most = |usual: Duration| again.map_or(usual, |again| usual.min(again));
+    /// Tells the intake how Drafts are; nothing in them is an event.
+    async fn compare_drafts(&mut self) -> Result<(), SyncError> {
+        let source = self.source;
+        let name = source.board.notes().names.drafts.clone();
+        let Some(name) = name else { return Ok(()) };
+        if status(&mut self.connection, &name).await?.is_some() {
+            source.intake.drafts_compared(&source.mailbox, &name);
+        }
+        Ok(())
+    }
+
+    /// What is to be done besides, where there is no other connection for it; true when there is
+    /// more. The inbox is open afterwards.
+    async fn work_alone(
+        &mut self,
+        inbox: &mut Folder,
+        chores: &Mutex<Chores>,
+    ) -> Result<bool, SyncError> {
+        let source = self.source;
+        let wants_work = source.board.notes().wants_work(source.clock.now());
+        if !source.is_alone() {
+            if wants_work {
+                source.work.wanted.notify_one();
+            }
+            return Ok(false);
+        }
+        let mut worked = false;
+        while let Some(job) = source.work.next_job() {
+            worked = true;
+            job(&mut self.connection).await;
+        }
+        // Held by the other side while it waits for a connection of its own.
+        if let Ok(mut chores) = chores.try_lock()
+            && wants_work
+        {
+            worked = true;
+            source.turn(&mut self.connection, &mut chores).await?;
+        }
+        if worked {
+            self.inbox_open = false;
+            self.look_at_inbox(inbox).await?;
+        }
+        Ok(source.board.notes().more)
+    }
+
+    /// Waits for news, the next poll, work that is due, a poke or the stop.
+    async fn wait(&mut self, stop: &Stop) -> Result<Waited, SyncError> {
+        let source = self.source;
+        let settings = &source.settings;
+        let due = source.board.notes().next().filter(|_| source.is_alone());
+        let due = due.map(|at| source.until(at));
+        let at_most = |usual: Duration| due.map_or(usual, |due| usual.min(due));
         if self.idle_works {
             let wake = async {
                 tokio::select! {
-                    () = self.source.poked.notified() => {}
+                    () = source.poked.notified() => {}
                     () = stop.stopped() => {}
                 }
             };
@@ -311,7 +356,7 @@ impl Session<'_> {
         } else {
             tokio::select! {
                 _ = stop.sleep(at_most(settings.poll_interval())) => {}
-                () = self.source.poked.notified() => {}
+                () = source.poked.notified() => {}
             }
         }
         Ok(match stop.is_set() {
@@ -322,7 +367,7 @@ impl Session<'_> {
 }
 
 /// UIDVALIDITY and UIDNEXT of a mailbox that is not open; `None` where the server tells neither.
-async fn status(connection: &mut Connection, name: &str) -> Result<Option<(u32, u32)>, SyncError> {
+async fn status(connection: &mut Connection, name: &str) -> Result<Option<Seen>, SyncError> {
     let command = Command::new("STATUS")
         .mailbox(name)
         .text(" (UIDNEXT UIDVALIDITY)");
@@ -342,9 +387,18 @@ async fn status(connection: &mut Connection, name: &str) -> Result<Option<(u32, 
     Ok(found.filter(|_| answer.is_ok()))
 }
 
+/// How many of the losses before still count, after a connection that worked for `survived`.
+fn forgiven(attempt: u32, survived: Option<Duration>) -> u32 {
+    match survived {
+        Some(survived) if survived >= SURVIVED => 0,
+        Some(survived) if survived >= SURVIVED_ONCE => attempt.saturating_sub(1),
+        _ => attempt,
+    }
+}
+
 /// Doubles from [`BACKOFF_FIRST`] to [`BACKOFF_MAX`], the upper half spread by a hash, so that
 /// mailboxes of one server do not all come back at once.
-fn backoff(place: &str, attempt: u32) -> Duration {
+pub(super) fn backoff(place: &str, attempt: u32) -> Duration {
     let factor = 2_u32.saturating_pow(attempt.min(16));
     let full = BACKOFF_FIRST.saturating_mul(factor).min(BACKOFF_MAX);
     let mut hasher = blake3::Hasher::new();
@@ -367,7 +421,7 @@ impl WatchError {
         match self {
             WatchError::Open(_) if self.parked().is_some() => Some(PARKED_WAIT),
             WatchError::Open(error) => error.wait(),
-            WatchError::Sync(_) => None,
+            WatchError::Sync(_) | WatchError::Panicked => None,
         }
     }
 }
@@ -384,5 +438,20 @@ mod tests {
         assert!((1_000..=2_000).contains(&waits[0]), "{waits:?}");
         assert!((150_000..=300_000).contains(&waits[11]), "{waits:?}");
         assert_ne!(backoff("alice", 5), backoff("bob", 5));
+    }
+
+    #[test]
+    fn losses_are_forgotten_one_by_one_and_after_ten_minutes_all() {
+        let secs = |secs| Some(Duration::from_secs(secs));
+        for (survived, left) in [
+            (None, 5),
+            (secs(59), 5),
+            (secs(60), 4),
+            (secs(599), 4),
+            (secs(600), 0),
+        ] {
+            assert_eq!(forgiven(5, survived), left, "{survived:?}");
+        }
+        assert_eq!(forgiven(0, secs(60)), 0);
     }
 }

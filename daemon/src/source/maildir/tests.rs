@@ -9,6 +9,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::source::backfill::{Backfill, Rehearsal};
+use crate::source::listed::Listed;
 use crate::source::{Content, Taken, Unread};
 
 /// Remembers what it was given; refuses after `takes_left` batches, as a crash would.
@@ -20,6 +22,8 @@ struct Table {
     looks: watch::Sender<usize>,
     trouble: Mutex<Vec<String>>,
     unread: Mutex<BTreeMap<String, Unread>>,
+    backfill: Mutex<Option<Backfill>>,
+    rehearsed: Mutex<Vec<String>>,
 }
 
 impl Table {
@@ -31,6 +35,8 @@ impl Table {
             looks: watch::channel(0).0,
             trouble: Mutex::default(),
             unread: Mutex::default(),
+            backfill: Mutex::default(),
+            rehearsed: Mutex::default(),
         })
     }
 
@@ -86,7 +92,10 @@ impl Intake for Table {
         }
         *left -= 1;
         let mut cursors = self.cursors.lock().unwrap();
-        cursors.insert(batch.folder.folder.clone(), batch.cursor);
+        let cursor = batch
+            .cursor
+            .map(|cursor| (batch.folder.folder.clone(), cursor));
+        cursors.extend(cursor);
         for arrived in batch.arrived {
             let mut unread = self.unread.lock().unwrap();
             unread.remove(&arrived.locator);
@@ -109,6 +118,45 @@ impl Intake for Table {
     }
 
     fn watches(&self, _mailbox: &MailboxId, _folders: &[&str]) {}
+
+    fn keep_listed<'a>(
+        &'a self,
+        _folder: &'a FolderRef,
+        _listed: Listed,
+    ) -> BoxFuture<'a, Result<(), IntakeError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn listed<'a>(
+        &'a self,
+        _folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Listed>, IntakeError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn backfill<'a>(
+        &'a self,
+        _mailbox: &'a MailboxId,
+    ) -> BoxFuture<'a, Result<Option<Backfill>, IntakeError>> {
+        let asked = self.backfill.lock().unwrap().clone();
+        Box::pin(async move { Ok(asked) })
+    }
+
+    fn rehearse(&self, step: Rehearsal) -> BoxFuture<'_, Result<(), IntakeError>> {
+        self.rehearsed.lock().unwrap().extend(step.locators);
+        let mut job = self.backfill.lock().unwrap();
+        if let Some(job) = job.as_mut() {
+            job.folders
+                .retain(|known| known.folder != step.progress.folder);
+            job.folders.push(step.progress);
+        }
+        if step.ends {
+            *job = None;
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn drafts_compared(&self, _mailbox: &MailboxId, _folder: &str) {}
 
     fn proven_fresh(&self, folder: &FolderRef, _: &'static str) {
         if folder.role == FolderRole::Sent {

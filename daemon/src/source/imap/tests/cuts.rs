@@ -150,7 +150,7 @@ pub(crate) fn cuts(connections: &[Said]) -> Vec<Fault> {
 #[test]
 fn a_cut_at_every_byte_loses_nothing_and_doubles_nothing() {
     let whole = run(&SMALL, None);
-    assert_eq!(whole.connections.len(), 1);
+    assert_eq!(whole.connections.len(), 2, "one watches, one works");
     let faults = cuts(&whole.connections);
     assert!(faults.len() > 2_500, "only {} bytes", faults.len());
     run_all(&SMALL, &faults, |fault, told| {

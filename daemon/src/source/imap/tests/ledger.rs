@@ -7,6 +7,8 @@ use futures_util::future::BoxFuture;
 use liaison_core::ids::MailboxId;
 use liaison_core::time::Timestamp;
 
+use crate::source::backfill::{Backfill, Rehearsal};
+use crate::source::listed::Listed;
 use crate::source::{
     Arrived, BATCH_MESSAGES_MAX, Batch, BatchMode, Content, Cursor, FolderRef, Intake, IntakeError,
     Taken, Unread,
@@ -26,6 +28,28 @@ pub(crate) struct Table {
     pub(crate) unread: BTreeMap<(String, String), (BatchMode, Timestamp, u32)>,
     pub(crate) fresh: Vec<String>,
     pub(crate) troubles: Vec<(String, bool)>,
+    pub(crate) listed: BTreeMap<String, Listed>,
+    pub(crate) backfill: Option<Backfill>,
+    /// What was to be rehearsed, in order.
+    pub(crate) rehearsed: Vec<String>,
+}
+
+impl Table {
+    fn rehearse(&mut self, step: Rehearsal) {
+        for locator in step.locators {
+            let place = (step.folder.folder.clone(), locator);
+            self.rehearsed.push(self.places[&place].clone());
+        }
+        let Some(job) = &mut self.backfill else {
+            return;
+        };
+        job.folders
+            .retain(|known| known.folder != step.progress.folder);
+        job.folders.push(step.progress);
+        if step.ends {
+            self.backfill = None;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -99,24 +123,60 @@ impl Intake for Ledger {
         let mut table = self.table();
         assert!(batch.arrived.len() <= BATCH_MESSAGES_MAX);
         let name = batch.folder.folder.clone();
+        let mut taken = Taken::default();
         for arrived in &batch.arrived {
             let subject = subject(arrived);
             let place = (name.clone(), arrived.locator.clone());
             if let Content::NotNow { .. } = &arrived.content {
                 let again = (batch.mode, Timestamp(0), 0);
                 table.unread.entry(place).or_insert(again).2 += 1;
+                taken.unread += 1;
                 continue;
             }
             table.unread.remove(&place);
             table.places.insert(place, subject.clone());
             table.first.entry(subject).or_insert(batch.mode);
         }
-        table.cursors.insert(name, batch.cursor);
+        table
+            .cursors
+            .extend(batch.cursor.map(|cursor| (name, cursor)));
         table.batches.push(batch);
-        Box::pin(async { Ok(Taken::default()) })
+        Box::pin(async move { Ok(taken) })
     }
 
     fn watches(&self, _mailbox: &MailboxId, _folders: &[&str]) {}
+
+    fn keep_listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+        listed: Listed,
+    ) -> BoxFuture<'a, Result<(), IntakeError>> {
+        self.table().listed.insert(folder.folder.clone(), listed);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn listed<'a>(
+        &'a self,
+        folder: &'a FolderRef,
+    ) -> BoxFuture<'a, Result<Option<Listed>, IntakeError>> {
+        let listed = self.table().listed.get(&folder.folder).cloned();
+        Box::pin(async move { Ok(listed) })
+    }
+
+    fn backfill<'a>(
+        &'a self,
+        _mailbox: &'a MailboxId,
+    ) -> BoxFuture<'a, Result<Option<Backfill>, IntakeError>> {
+        let asked = self.table().backfill.clone();
+        Box::pin(async move { Ok(asked) })
+    }
+
+    fn rehearse(&self, step: Rehearsal) -> BoxFuture<'_, Result<(), IntakeError>> {
+        self.table().rehearse(step);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn drafts_compared(&self, _mailbox: &MailboxId, _folder: &str) {}
 
     fn proven_fresh(&self, folder: &FolderRef, _proof: &'static str) {
         self.table().fresh.push(folder.folder.clone());

@@ -119,7 +119,7 @@ fn recording() -> Vec<u8> {
     play(|| async {
         let (server, callers) = server();
         let acts = async {
-            let stage = Stage::open(&server, |_| ());
+            let stage = Stage::open(&server, |settings| settings.connections_max = 1);
             let all = ["old 1", "old 2", "old 3", "new"];
             assert!(stage.until(EVIL, |table| has_all(table, &all)).await);
             stage.close().await;
@@ -136,7 +136,7 @@ async fn round(recital: Vec<u8>, end: End, what: &str) {
     let (server, callers) = server();
     server.world().recital = Some((recital, end));
     let acts = async {
-        let stage = Stage::open(&server, |_| ());
+        let stage = Stage::open(&server, |settings| settings.connections_max = 1);
         stage.pass(EVIL).await;
         {
             let mut world = server.world();

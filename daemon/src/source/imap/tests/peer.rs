@@ -16,6 +16,8 @@ pub(crate) struct FakeMailbox {
     pub(crate) refused: Vec<u32>,
     /// UIDs at whose body the connection ends with `BYE`.
     pub(crate) fatal: Vec<u32>,
+    /// HIGHESTMODSEQ, told to who asks with CONDSTORE.
+    pub(crate) mod_seq: Option<u64>,
     /// UIDs that are gone when their body is asked for.
     pub(crate) expunged: Vec<u32>,
 }
@@ -102,6 +104,12 @@ impl Peer {
                 say(format!("* {} EXISTS", found.messages.len()));
                 say(format!("* OK [UIDVALIDITY {}] x", found.uid_validity));
                 say(format!("* OK [UIDNEXT {}] x", found.uid_next));
+                match found.mod_seq {
+                    _ if !command.ends_with("(CONDSTORE)") => {}
+                    Some(0) => say("* OK [NOMODSEQ] not here".to_owned()),
+                    Some(mod_seq) => say(format!("* OK [HIGHESTMODSEQ {mod_seq}] x")),
+                    None => verdict = "BAD what is CONDSTORE".to_owned(),
+                }
             }
             "STATUS" => {
                 let name = words[1].trim_matches('"');
@@ -110,6 +118,12 @@ impl Peer {
                     "* STATUS {name} (UIDNEXT {} UIDVALIDITY {})",
                     found.uid_next, found.uid_validity
                 ));
+            }
+            "UID" if words[1] == "SEARCH" => {
+                let found = &self.boxes[open.as_str()];
+                let uids = chosen(found, words[3]).into_iter();
+                let uids: Vec<String> = uids.map(|uid| uid.to_string()).collect();
+                say(format!("* SEARCH {}", uids.join(" ")));
             }
             "UID" if words[1] == "FETCH" => {
                 let found = &self.boxes[open.as_str()];

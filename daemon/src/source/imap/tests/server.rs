@@ -95,6 +95,9 @@ pub(crate) struct World {
     struck: Option<Instant>,
     back: Option<Instant>,
     pub(crate) spell: Option<Spell>,
+    /// Connections that are open, and how many may be.
+    pub(crate) open: usize,
+    pub(crate) connections_max: Option<usize>,
     /// Connections with a smaller number are over.
     kicked: usize,
     /// How often the spell was at work.
@@ -256,7 +259,18 @@ struct Over;
 
 impl Talk {
     async fn run(mut self) {
-        let Err(Over) = self.converse().await;
+        let too_many = {
+            let mut world = self.server.world();
+            world.open += 1;
+            world.connections_max.is_some_and(|most| world.open > most)
+        };
+        if too_many {
+            let bye = b"* BYE Too many simultaneous connections\r\n";
+            let _ = self.say(bye).await;
+        } else {
+            let Err(Over) = self.converse().await;
+        }
+        self.server.world().open -= 1;
     }
 
     async fn converse(&mut self) -> Result<std::convert::Infallible, Over> {
@@ -310,7 +324,7 @@ impl Talk {
                 world.peer.answers(tag, command, &mut self.open)
             }
             "STATUS" => world.peer.answers(tag, command, &mut String::new()),
-            "UID" if name == "FETCH" && !self.open.is_empty() => {
+            "UID" if ["FETCH", "SEARCH"].contains(&name) && !self.open.is_empty() => {
                 world.peer.answers(tag, command, &mut self.open)
             }
             _ => vec![line(format!("{tag} BAD unknown command"))],

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use liaison_core::ids::MailboxId;
@@ -47,9 +48,12 @@ impl Clock for PausedClock {
 pub(crate) struct Stage {
     pub(crate) server: Arc<Server>,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) source: Arc<ImapSource>,
     supervisor: Supervisor,
     began: Instant,
 }
+
+static STAGES: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) const TASK: &str = "watch alice";
 
@@ -57,6 +61,9 @@ impl Stage {
     /// Starts watching; `change` may change the settings before.
     pub(crate) fn open(server: &Arc<Server>, change: impl FnOnce(&mut ImapSettings)) -> Stage {
         let mut settings = settings();
+        // Tests run beside each other, and a login has one work connection.
+        let nth = STAGES.fetch_add(1, Ordering::Relaxed);
+        settings.user = format!("alice{nth:08}@example.com");
         settings.route = Route::through(server.clone());
         change(&mut settings);
         let ledger = Arc::new(Ledger::default());
@@ -68,10 +75,12 @@ impl Stage {
             Arc::new(PausedClock(began)),
         ));
         let supervisor = Supervisor::new();
-        supervisor.spawn(TASK, move |stop| source.clone().run(stop));
+        let watched = source.clone();
+        supervisor.spawn(TASK, move |stop| watched.clone().run(stop));
         Stage {
             server: server.clone(),
             ledger,
+            source,
             supervisor,
             began,
         }
