@@ -54,7 +54,7 @@ pub async fn read(bytes: Bytes) -> Result<MessageView, ReaderBroke> {
 pub async fn read_all(all: Vec<Bytes>) -> Vec<Result<MessageView, ReaderBroke>> {
     let read = groups(all).into_iter().map(|group| async {
         let count = group.len();
-        let views = off_thread(move || group.iter().map(|bytes| view(bytes)).collect()).await;
+        let views = off_thread(move || group.iter().map(view).collect()).await;
         views.unwrap_or_else(|broke| vec![Err(broke); count])
     });
     let read: Vec<Vec<_>> = join_all(read).await;

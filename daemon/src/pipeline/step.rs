@@ -135,7 +135,7 @@ impl Pipeline {
             if stop.is_set() {
                 break;
             }
-            if let Err(error) = self.work_wait(wait).await {
+            if let Err(error) = Box::pin(self.work_wait(wait)).await {
                 self.wait_troubled(wait, error).await?;
             }
             tried = tried.saturating_add(1);

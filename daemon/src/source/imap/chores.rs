@@ -74,7 +74,7 @@ impl ImapSource {
                 break;
             }
         }
-        self.work.close().await;
+        self.work.drop_connection();
     }
 
     /// Turn after turn while there is something to do. Fails only into a wait.

@@ -51,6 +51,8 @@ const HASTY_WAITS_MAX: u32 = 50;
 const BLOCK_BYTES: usize = 64 * 1024;
 /// How long the server may take to enter IDLE.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
+/// How long a goodbye is waited for: it is a courtesy.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 /// How long the server may take to leave IDLE. A stopped server is seen here and nowhere else.
 const DONE_LIMIT: Duration = Duration::from_secs(15);
 
@@ -313,7 +315,7 @@ impl Connection {
     /// Asks the server to end, without waiting long for it.
     pub(crate) async fn log_out(mut self) {
         // A goodbye that is not answered changes nothing: the connection is dropped either way.
-        let _ = timeout(DONE_LIMIT, self.plain(Command::new("LOGOUT"))).await;
+        let _ = timeout(GOODBYE_LIMIT, self.plain(Command::new("LOGOUT"))).await;
     }
 
     fn next_tag(&mut self) -> String {

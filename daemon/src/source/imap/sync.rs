@@ -481,7 +481,9 @@ impl ImapSource {
             let validity = folder.place.uid_validity;
             let unknown = self.unknown(folder, rows).await?.into_iter();
             missed.extend(
-                unknown.filter(|row| row.uid < to && !unread.contains(&locator(validity, row.uid))),
+                unknown
+                    .filter(|row| (from..to).contains(&row.uid))
+                    .filter(|row| !unread.contains(&locator(validity, row.uid))),
             );
             from = to;
         }
@@ -549,10 +551,7 @@ impl ImapSource {
         folder: &mut Folder,
         old: u32,
     ) -> Result<(), SyncError> {
-        let set = format!("{}:*", folder.next_uid);
-        let new = discover(connection, &set, Keep::Oldest(ROWS_MAX)).await?;
-        let new = new.iter().filter(|row| row.uid >= folder.next_uid).count();
-        let listed = old.saturating_add(u32::try_from(new).unwrap_or(u32::MAX));
+        let listed = with_new(connection, folder.next_uid, old).await?;
         if listed < connection.exists {
             let wait = RELIST_FIRST_MS << folder.relisted.min(RELIST_DOUBLINGS_MAX);
             folder.relist = Some(Timestamp(self.clock.now().0.saturating_add(wait)));
@@ -599,8 +598,22 @@ impl ImapSource {
         // Under the same UIDVALIDITY a known locator may be another message now.
         let renumbered = matches!(old, Cursor::Imap { uid_validity, .. }
             if uid_validity == opened.uid_validity);
+        let mut whole = true;
         while let Some(last) = below {
-            let rows = discover(connection, &format!("1:{last}"), Keep::Newest(ROWS_MAX)).await?;
+            let set = format!("1:{last}");
+            let (rows, count) =
+                discover_and_count(connection, &set, Keep::Newest(ROWS_MAX)).await?;
+            if std::mem::take(&mut whole) {
+                // What is not listed now would be below the cursor, and unknown, for ever.
+                let listed = with_new(connection, line, count).await?;
+                if listed < connection.exists {
+                    let exists = connection.exists;
+                    return Err(SyncError::Refused {
+                        what: "listing all messages",
+                        text: format!("only {listed} of {exists} were listed"),
+                    });
+                }
+            }
             below = rows
                 .first()
                 .and_then(|row| row.uid.checked_sub(1))
@@ -623,6 +636,16 @@ impl ImapSource {
         folder.history = None;
         self.set_cursor(folder, BatchMode::Rebind).await
     }
+}
+
+/// How many messages are listed: `old` below the UID `from`, and those from there on.
+async fn with_new(connection: &mut Connection, from: u32, old: u32) -> Result<u32, SyncError> {
+    if old >= connection.exists {
+        return Ok(old);
+    }
+    let new = discover(connection, &format!("{from}:*"), Keep::Oldest(ROWS_MAX)).await?;
+    let new = new.iter().filter(|row| row.uid >= from).count();
+    Ok(old.saturating_add(u32::try_from(new).unwrap_or(u32::MAX)))
 }
 
 /// The smallest UID that no message has yet: UIDNEXT, unless there are messages beyond it.

@@ -108,6 +108,13 @@ impl WorkLine {
         }
     }
 
+    /// Gives up the connection without a goodbye, where nobody works on it: the program ends.
+    pub(super) fn drop_connection(&self) {
+        if let Ok(mut held) = self.held.try_lock() {
+            held.take();
+        }
+    }
+
     /// Closes the connection as soon as nobody works on it.
     pub(super) async fn close(&self) {
         if let Some(old) = self.held.lock().await.take() {

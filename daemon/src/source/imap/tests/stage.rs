@@ -61,9 +61,6 @@ impl Stage {
     /// Starts watching; `change` may change the settings before.
     pub(crate) fn open(server: &Arc<Server>, change: impl FnOnce(&mut ImapSettings)) -> Stage {
         let mut settings = settings();
-        // Tests run beside each other, and a login has one work connection.
-        let nth = STAGES.fetch_add(1, Ordering::Relaxed);
-        settings.user = format!("alice{nth:08}@example.com");
         settings.route = Route::through(server.clone());
         change(&mut settings);
         let ledger = Arc::new(Ledger::default());
@@ -122,14 +119,18 @@ impl Stage {
 
 /// Of a mailbox whose password is found without waiting.
 pub(crate) fn settings() -> ImapSettings {
-    toml::from_str(
+    let mut settings: ImapSettings = toml::from_str(
         r#"
         host = "imap.example.com"
         user = "alice@example.com"
         password = { env = "CARGO_PKG_NAME" }
         "#,
     )
-    .unwrap()
+    .unwrap();
+    // Tests run beside each other, and a login has one work connection.
+    let nth = STAGES.fetch_add(1, Ordering::Relaxed);
+    settings.user = format!("alice{nth:08}@example.com");
+    settings
 }
 
 /// Runs `play` beside the server, on a runtime of its own with a paused clock.
