@@ -23,8 +23,10 @@ pub(super) struct Notes {
     pub(super) sent_seen: Option<Seen>,
     /// Sent is not as it was, or nobody can say.
     pub(super) sent_changed: bool,
-    /// Sent cannot be opened; it is tried again then.
+    /// Sent cannot be opened; it is tried again then, or when it appears.
     pub(super) sent_barred: Option<Timestamp>,
+    /// Sent as the server told it last, if it did.
+    pub(super) sent_told: Option<Seen>,
     /// A message could not be read; when it is asked for again stands in the intake.
     pub(super) unread_found: bool,
     /// There may be old messages to be shown to the plugins.

@@ -199,6 +199,9 @@ impl ImapSource {
             chores.sent = name.map(|name| self.folder(FolderRole::Sent, name));
             chores.barred = None;
         }
+        if notes.sent_barred.is_none() {
+            chores.barred = None;
+        }
     }
 
     async fn do_some(

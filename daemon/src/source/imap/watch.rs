@@ -279,6 +279,10 @@ impl Session<'_> {
         let now = status(&mut self.connection, &name).await?;
         let mut notes = source.board.notes();
         let same = now.is_some() && now == notes.sent_seen;
+        if std::mem::replace(&mut notes.sent_told, now).is_none() && now.is_some() {
+            // Somebody made it, or gave us access.
+            notes.sent_barred = None;
+        }
         let barred = notes.sent_barred.is_some_and(|until| clock < until);
         notes.sent_changed |= !same && !barred;
         drop(notes);
