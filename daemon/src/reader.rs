@@ -5,14 +5,16 @@
 //! time, so that a flood of mail takes neither the async threads nor all of the blocking ones,
 //! which the store needs too. Only a small one by itself is read by who asks.
 
-use std::collections::VecDeque;
 use std::panic::catch_unwind;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use liaison_core::mail::{MessageView, ParseLimits, parse_message};
 use tokio::sync::Semaphore;
+
+mod recent;
+
+pub use recent::Recent;
 
 /// Messages read at the same time: more than the cores of a small machine gain nothing, and each
 /// may hold a message of 50 MiB and its decoded parts in memory.
@@ -23,12 +25,6 @@ const SMALL_BYTES: usize = 16 * 1024;
 /// Messages of one group, and their bytes.
 const GROUP_MAX: usize = 25;
 const GROUP_BYTES: usize = 512 * 1024;
-/// Messages that were read and are kept until they are asked for again, at most: some batches.
-const RECENT_MAX: usize = 256;
-/// Of a message above it nothing is kept: all together are some megabytes.
-const RECENT_BYTES_MAX: usize = 32 * 1024;
-/// Messages that found no room until the one that waits longest is taken for forgotten.
-const PASSED_MAX: usize = 4_096;
 
 static READERS: Semaphore = Semaphore::const_new(READERS_MAX);
 
@@ -81,63 +77,6 @@ fn groups(all: Vec<Bytes>) -> Vec<Vec<Bytes>> {
 
 fn view(bytes: &Bytes) -> Result<MessageView, ReaderBroke> {
     catch_unwind(|| parse_message(bytes, &ParseLimits::default())).map_err(|_| ReaderBroke)
-}
-
-/// Messages that were just taken in, so that they are not read a second time when plugins are asked
-/// about them. Each is given once. While there is no room the new ones are not kept: those that
-/// wait longest are asked for first.
-#[derive(Debug, Default)]
-pub struct Recent {
-    held: Mutex<VecDeque<Held>>,
-}
-
-#[derive(Debug)]
-struct Held {
-    name: String,
-    view: Arc<MessageView>,
-    /// How many others were offered while there was no room.
-    passed: usize,
-}
-
-impl Recent {
-    /// Keeps what is to be seen of the content `name`, which has so many bytes.
-    pub fn keep(&self, name: &str, bytes: usize, view: &Arc<MessageView>) {
-        if bytes > RECENT_BYTES_MAX || name.is_empty() {
-            return;
-        }
-        let mut held = self.lock();
-        if held.len() >= RECENT_MAX {
-            let Some(oldest) = held.front_mut() else {
-                return;
-            };
-            oldest.passed = oldest.passed.saturating_add(1);
-            if oldest.passed < PASSED_MAX {
-                return;
-            }
-            held.pop_front();
-        }
-        held.push_back(Held {
-            name: name.to_owned(),
-            view: view.clone(),
-            passed: 0,
-        });
-    }
-
-    /// What is to be seen of the content `name`, if it is kept; it is not kept any more then.
-    pub fn take(&self, name: &str) -> Option<Arc<MessageView>> {
-        let mut held = self.lock();
-        let at = held.iter().position(|held| held.name == name)?;
-        held.remove(at).map(|held| held.view)
-    }
-
-    /// Keeps nothing any more: somebody's data is being erased.
-    pub fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 pub(crate) async fn off_thread<T: Send + 'static>(
@@ -213,33 +152,6 @@ mod tests {
         let expected: Vec<String> = (0..count).map(|n| n.to_string()).collect();
         assert_eq!(subjects, expected);
         assert!(read_all(Vec::new()).await.is_empty());
-    }
-
-    #[test]
-    fn what_was_read_is_given_once_and_nothing_fills_it_for_ever() {
-        let recent = Recent::default();
-        let view = Arc::new(parse_message(
-            b"Subject: x\r\n\r\nHi.",
-            &ParseLimits::default(),
-        ));
-        recent.keep("large", RECENT_BYTES_MAX + 1, &view);
-        assert!(recent.take("large").is_none());
-        for n in 0..RECENT_MAX {
-            recent.keep(&n.to_string(), 100, &view);
-        }
-        recent.keep("no room", 100, &view);
-        assert!(recent.take("no room").is_none());
-        assert!(recent.take("0").is_some() && recent.take("0").is_none());
-        recent.keep("room", 100, &view);
-        assert!(recent.take("room").is_some());
-        // Nobody asks for any of them.
-        recent.keep("full again", 100, &view);
-        for _ in 0..PASSED_MAX {
-            recent.keep("late", 100, &view);
-        }
-        assert!(recent.take("late").is_some() && recent.take("1").is_none());
-        recent.clear();
-        assert!(recent.take("2").is_none());
     }
 
     #[tokio::test]

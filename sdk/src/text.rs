@@ -4,148 +4,18 @@
 //! guesses beyond its lists. Text is folded to lower-case words first, so hyphens, apostrophes,
 //! line breaks and case never hide a phrase.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-
 use crate::Address;
 
 mod asks;
 mod language;
+mod words;
 
 pub use asks::{Ask, ask};
 pub use language::{Language, language};
+pub use words::Words;
 
 /// Longest text that is looked at, in bytes: an enquiry says what it wants before that.
 pub const LOOKED_AT_BYTES_MAX: usize = 8 * 1024;
-
-/// The words of a text, for looking up phrases.
-#[derive(Debug, Clone)]
-pub struct Words {
-    words: Vec<String>,
-    /// Where each word stands.
-    places: BTreeMap<String, Vec<usize>>,
-}
-
-impl Words {
-    /// Splits a text at everything that is no letter or digit; case is dropped.
-    #[must_use]
-    pub fn of(text: &str) -> Words {
-        let words: Vec<String> = split(cut(text, LOOKED_AT_BYTES_MAX)).collect();
-        let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (place, word) in words.iter().enumerate() {
-            places.entry(word.clone()).or_default().push(place);
-        }
-        Words { words, places }
-    }
-
-    /// Whether the phrase occurs. A word ending in `*` stands for all words that begin with it.
-    #[must_use]
-    pub fn has(&self, phrase: &str) -> bool {
-        if !self.may_have(phrase) {
-            return false;
-        }
-        let pattern: Vec<(String, bool)> = phrase
-            .split_whitespace()
-            .flat_map(|part| {
-                let (part, open) = match part.strip_suffix('*') {
-                    Some(part) => (part, true),
-                    None => (part, false),
-                };
-                let words: Vec<String> = split(part).collect();
-                let last = words.len().saturating_sub(1);
-                words
-                    .into_iter()
-                    .enumerate()
-                    .map(move |(n, word)| (word, open && n == last))
-            })
-            .collect();
-        let Some(((first, open), rest)) = pattern.split_first() else {
-            return false;
-        };
-        let follows = |place: usize| {
-            rest.iter().enumerate().all(|(n, (word, open))| {
-                self.words
-                    .get(place + 1 + n)
-                    .is_some_and(|at| fits(at, word, *open))
-            })
-        };
-        if *open {
-            let from_here = self.places.range(first.clone()..);
-            from_here
-                .take_while(|(word, _)| word.starts_with(first.as_str()))
-                .any(|(_, places)| places.iter().any(|place| follows(*place)))
-        } else {
-            self.places
-                .get(first)
-                .is_some_and(|places| places.iter().any(|place| follows(*place)))
-        }
-    }
-
-    /// Whether some word begins like the phrase: the cheap test that most phrases fail, since
-    /// guests pay for every instruction.
-    fn may_have(&self, phrase: &str) -> bool {
-        let mut parts = phrase.split(|c: char| !c.is_alphanumeric());
-        let Some(first) = parts.find(|part| !part.is_empty()) else {
-            return false;
-        };
-        let lower;
-        let first = if first.chars().any(char::is_uppercase) {
-            lower = first.to_lowercase();
-            lower.as_str()
-        } else {
-            first
-        };
-        let from_here = (Bound::Included(first), Bound::Unbounded);
-        let next = self.places.range::<str, _>(from_here).next();
-        next.is_some_and(|(word, _)| word.starts_with(first))
-    }
-
-    /// The first phrase of a list that occurs.
-    #[must_use]
-    pub fn find<'p>(&self, phrases: &[&'p str]) -> Option<&'p str> {
-        phrases.iter().copied().find(|phrase| self.has(phrase))
-    }
-
-    /// All phrases of a list that occur.
-    #[must_use]
-    pub fn find_all<'p>(&self, phrases: &[&'p str]) -> Vec<&'p str> {
-        phrases
-            .iter()
-            .copied()
-            .filter(|phrase| self.has(phrase))
-            .collect()
-    }
-
-    /// Number of words.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.words.len()
-    }
-
-    /// Whether there is no word at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        self.words.iter().map(String::as_str)
-    }
-}
-
-fn fits(word: &str, pattern: &str, open: bool) -> bool {
-    if open {
-        word.starts_with(pattern)
-    } else {
-        word == pattern
-    }
-}
-
-fn split(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-}
 
 /// The beginning of a text, at most `bytes` long, cut between characters.
 #[must_use]

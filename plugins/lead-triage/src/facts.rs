@@ -250,15 +250,16 @@ fn company(signature: &str) -> Option<String> {
 /// stand behind a word such as `Tel`.
 fn phone(body: &str) -> Option<String> {
     body.lines().find_map(|line| {
-        let is_labelled = Words::of(line).find(&[
+        let labels = [
             "tel*", "phone", "mobile", "mobil", "cell", "fon", "m", "t", "p",
-        ]);
+        ];
+        let is_labelled = || Words::of(line).find(&labels).is_some();
         let belongs = |c: char| c.is_ascii_digit() || "+()/-. \u{a0}".contains(c);
         line.split(|c| !belongs(c)).map(str::trim).find_map(|run| {
             let run = run.trim_matches(['-', '.', '/', ' ', ')']);
             let digits = run.chars().filter(char::is_ascii_digit).count();
-            let looks = run.starts_with(['+', '0', '(']) || is_labelled.is_some();
-            (looks && (7..=15).contains(&digits)).then(|| run.to_owned())
+            let looks = || run.starts_with(['+', '0', '(']) || is_labelled();
+            ((7..=15).contains(&digits) && looks()).then(|| run.to_owned())
         })
     })
 }

@@ -259,7 +259,15 @@ const SIGNING_SITES: [&str; 14] = [
 pub fn find(message: &Message, names: &[String]) -> Option<Found> {
     let documents = documents(message);
     let spoken = spoken(&message.subject, &message.text, names);
-    let is_over = |sentence: &str| Words::of(sentence).find(&ALREADY).is_some();
+    let named: Vec<String> = documents
+        .iter()
+        .filter(|file| Words::of(file).find(&FILE_CUES).is_some())
+        .cloned()
+        .collect();
+    // Most mail ends here.
+    if spoken.is_empty() && named.is_empty() {
+        return None;
+    }
     if let Some(site) = signing_site(message) {
         let (name, quote) = spoken.first().cloned()?;
         return Some(Found {
@@ -268,11 +276,7 @@ pub fn find(message: &Message, names: &[String]) -> Option<Found> {
             quote,
         });
     }
-    let named: Vec<String> = documents
-        .iter()
-        .filter(|file| Words::of(file).find(&FILE_CUES).is_some())
-        .cloned()
-        .collect();
+    let is_over = |sentence: &str| Words::of(sentence).find(&ALREADY).is_some();
     let all = Words::of(&format!("{}\n\n{}", message.subject, message.text));
     let wants = all.find(&WANTS).is_some() || text::ask(&message.text).is_some();
     let open: Vec<_> = spoken.iter().filter(|(_, quote)| !is_over(quote)).collect();

@@ -212,7 +212,7 @@ pub fn language(text: &str) -> Option<Language> {
         .iter()
         .map(|(language, marks)| {
             (
-                words.iter().filter(|word| marks.contains(word)).count(),
+                marks.iter().map(|mark| words.count(mark)).sum::<usize>(),
                 *language,
             )
         })

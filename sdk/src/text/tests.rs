@@ -29,6 +29,32 @@ fn phrases_are_found_as_words_not_as_letters() {
 }
 
 #[test]
+fn words_with_the_same_beginning_are_told_apart() {
+    let text = "Countersign, countersigned; COUNTERSIGNED twice. Über-Straße, überall ab abc a";
+    let words = Words::of(text);
+    for (phrase, found) in [
+        ("countersign", true),
+        ("countersig", false),
+        ("countersigned twice", true),
+        ("countersigned countersigned", true),
+        ("countersign twice", false),
+        ("countersigns*", false),
+        ("counters*", true),
+        ("ÜBER straße", true),
+        ("über*", true),
+        ("ab abc a", true),
+        ("abc a ab", false),
+        ("abcd", false),
+        ("zz*", false),
+    ] {
+        assert_eq!(words.has(phrase), found, "{phrase}");
+    }
+    assert_eq!(words.count("countersigned"), 2);
+    assert_eq!(words.count("ab"), 1);
+    assert_eq!(words.len(), 10);
+}
+
+#[test]
 fn asks_are_found_in_five_languages_and_courtesies_are_not() {
     for (text, asks) in [
         ("Could we talk on Tuesday?", true),
