@@ -8,30 +8,23 @@
     reason = "a program that measures by the real clock and prints"
 )]
 
-use std::fs::File;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
+use liaison_tests::beside::bare_syncs;
 use liaison_tests::dovecot::{Dovecot, ServerOptions};
 use liaison_tests::mail::cast;
 
 /// Enough for a steady figure, a few seconds in all.
 const MESSAGES: u32 = 2_000;
-const SYNCS: usize = 500;
-
-/// What a commit of one event writes, roughly.
-const RECORD_BYTES: usize = 2 * 1024;
 
 fn main() {
-    let (median, slow) = bare_sync();
-    row(
-        "append 2 KiB + fdatasync, p50",
-        &format!("{} us", median.as_micros()),
-    );
-    row(
-        "append 2 KiB + fdatasync, p99",
-        &format!("{} us", slow.as_micros()),
-    );
+    let bare = bare_syncs();
+    for percent in [50, 99] {
+        row(
+            &format!("append 2 KiB + fdatasync, p{percent}"),
+            &format!("{} us", bare.at(percent).as_micros()),
+        );
+    }
 
     let dovecot = Dovecot::start(&ServerOptions::default());
     let messages: Vec<_> = (0..MESSAGES).map(|n| cast::enquiry(n).build()).collect();
@@ -48,29 +41,6 @@ fn main() {
     let took = begin.elapsed();
     assert_eq!(got.len(), messages.len(), "messages were lost on the way");
     row("IMAP download of a mailbox, bare client", &per_second(took));
-}
-
-/// p50 and p99 of a durable append to a growing file in the folder for temporary files.
-fn bare_sync() -> (Duration, Duration) {
-    let folder = tempfile::tempdir().expect("temp dir");
-    let mut file = File::create_new(folder.path().join("log")).expect("make a file");
-    let record = [7; RECORD_BYTES];
-    let mut times: Vec<_> = (0..SYNCS)
-        .map(|_| {
-            let begin = Instant::now();
-            file.write_all(&record).expect("append");
-            file.sync_data().expect("fdatasync");
-            begin.elapsed()
-        })
-        .collect();
-    times.sort();
-    let at = |percent: usize| {
-        times
-            .get(SYNCS * percent / 100)
-            .copied()
-            .unwrap_or_default()
-    };
-    (at(50), at(99))
 }
 
 fn per_second(took: Duration) -> String {

@@ -14,18 +14,16 @@
 #[path = "idle/server.rs"]
 mod server;
 
-use std::fs;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use liaison_tests::beside::{memory_of, status_of};
 use liaison_tests::daemon::{Daemon, DaemonOptions};
 use liaison_tests::firm::{ALICE, Firm};
 use liaison_tests::report::{Bound, Report, mebibytes};
 use liaison_tests::tls::Ca;
 use liaison_tests::wait;
-use serde_json::{Value, json};
 use server::Server;
 
 /// Mailboxes; `LIAISON_BENCH_MAILBOXES` for another number.
@@ -87,7 +85,7 @@ fn run(mailboxes: usize, report: &mut Report) -> (u64, Duration) {
     wait::eventually_or("all are in IDLE", LIMIT, all_idle, || daemon.transcript());
     let took = begin.elapsed().as_secs_f64();
     report.line("all in IDLE after the start", &format!("{took:.1} s"));
-    let memory = resident(&daemon);
+    let memory = memory_of(&daemon, "VmRSS");
     report.line("memory", &mebibytes(memory));
 
     // A different message for each first, then one that is the same for all.
@@ -101,7 +99,7 @@ fn run(mailboxes: usize, report: &mut Report) -> (u64, Duration) {
     wait::eventually_or("all are in IDLE again", LIMIT, all_idle, || {
         daemon.transcript()
     });
-    report.line("memory afterwards", &mebibytes(resident(&daemon)));
+    report.line("memory afterwards", &mebibytes(memory_of(&daemon, "VmRSS")));
     (memory, same)
 }
 
@@ -116,22 +114,10 @@ fn spread(server: &Server, daemon: &Daemon, mailboxes: usize, known: u64) -> Dur
     wait::eventually_or("all are told", LIMIT, told, || daemon.transcript());
     let begin = Instant::now();
     let decided = || {
-        let status = asked(daemon)?;
+        let status = status_of(daemon)?;
         let events = &status["events"];
         (events["known"].as_u64()? >= known && events["open"] == 0).then_some(())
     };
     wait::eventually_or("all is decided", LIMIT, decided, || daemon.transcript());
     begin.elapsed()
-}
-
-fn asked(daemon: &Daemon) -> Option<Value> {
-    UnixStream::connect(daemon.socket()?).ok()?;
-    daemon.call("status", &json!({}))
-}
-
-fn resident(daemon: &Daemon) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("its memory");
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-    kib.expect("a figure") * 1_024
 }

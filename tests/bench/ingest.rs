@@ -14,17 +14,17 @@
 
 use std::fs;
 use std::os::unix::fs::chown;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use liaison_tests::beside::{self, memory_of, status_of};
 use liaison_tests::daemon::{Daemon, DaemonOptions};
 use liaison_tests::dovecot::{Dovecot, ServerOptions};
 use liaison_tests::firm::{ALICE, Firm, SALES};
 use liaison_tests::mail::{Mail, cast};
 use liaison_tests::password_of;
 use liaison_tests::report::{Bound, Report, per_second};
-use serde_json::{Value, json};
 
 /// Messages in the mailbox; `LIAISON_BENCH_MESSAGES` for another number.
 const MESSAGES: u32 = 20_000;
@@ -141,7 +141,7 @@ fn ingest(options: DaemonOptions, messages: u32) -> (Duration, Duration, u64) {
     let mut recorded = None;
     let done = liaison_tests::wait::within(LIMIT, || {
         daemon.socket().filter(|socket| socket.exists())?;
-        let status = asked(&daemon)?;
+        let status = status_of(&daemon)?;
         if status["events"]["known"].as_u64()? < u64::from(messages) {
             return None;
         }
@@ -154,19 +154,8 @@ fn ingest(options: DaemonOptions, messages: u32) -> (Duration, Duration, u64) {
         "not within {LIMIT:?}\n{}",
         daemon.transcript()
     );
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid()));
-    let status = status.expect("its memory");
-    let line = status.lines().find(|line| line.starts_with("VmHWM"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
     let recorded = recorded.unwrap_or(took);
-    (recorded, took, kib.unwrap_or_default() * 1_024)
-}
-
-/// `status`, unless the daemon is not that far.
-fn asked(daemon: &Daemon) -> Option<Value> {
-    let socket = daemon.socket()?;
-    std::os::unix::net::UnixStream::connect(socket).ok()?;
-    daemon.call("status", &json!({}))
+    (recorded, took, memory_of(&daemon, "VmHWM"))
 }
 
 /// Pulls the mailbox into an empty Maildir.
@@ -205,15 +194,8 @@ fn mbsync(dovecot: &Dovecot, messages: u32) -> Option<f64> {
 }
 
 fn imapflow(dovecot: &Dovecot, messages: u32) -> Option<f64> {
-    let folder = peers()?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/imapflow.mjs");
-    let output = Command::new("node")
-        .arg(script)
-        .arg(folder)
-        .args([&dovecot.ports.imaps.to_string(), ALICE, &password_of(ALICE)])
-        .arg(&dovecot.ca.ca_file)
-        .output()
-        .ok()?;
+    let mut command = beside::imapflow("imapflow.mjs", dovecot, ALICE)?;
+    let output = command.output().ok()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     let mut words = said.split_whitespace();
@@ -223,15 +205,4 @@ fn imapflow(dovecot: &Dovecot, messages: u32) -> Option<f64> {
     };
     assert!((count - f64::from(messages)).abs() < 0.5, "{said}");
     Some(count / seconds)
-}
-
-/// Where `tests/setup/peers.sh` put what npm gave it.
-fn peers() -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
-    let target = program.ancestors().nth(3)?;
-    let folder = target.join("peers");
-    folder
-        .join("node_modules/imapflow")
-        .exists()
-        .then_some(folder)
 }

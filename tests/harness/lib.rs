@@ -12,6 +12,7 @@
 //! - [`maildir`], [`vdir`]: the file-based source, sink and calendar, seen from outside.
 //! - [`mail`]: messages, and the cast of the sample inbox.
 //! - [`reading`]: what reading a message finds, beside what a person wrote down.
+//! - [`beside`]: what figures stand beside. [`report`]: how they are printed.
 //! - [`days`]: days of many mailboxes in minutes, in this process.
 //! - [`daemon`]: the `liaison` binary; [`firm`] writes its configuration, [`ask`] puts questions
 //!   to it. [`story`]: the whole way once, whatever the servers are.
@@ -35,6 +36,7 @@
 )]
 
 pub mod ask;
+pub mod beside;
 pub mod chance;
 pub mod daemon;
 pub mod days;

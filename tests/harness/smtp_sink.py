@@ -74,19 +74,20 @@ class Sink:
         return "250 2.1.5 ok"
 
     async def handle_DATA(self, server, session, envelope):
+        arrived = time.time()
         mode, delay_ms = self.behaviour()
         if delay_ms:
             await asyncio.sleep(delay_ms / 1000)
         if mode == "reject":
             return "554 5.7.1 refused"
         if mode != "drop":
-            self.keep(session, envelope)
+            self.keep(session, envelope, arrived)
         if mode in ("drop", "lose-reply"):
             server.transport.abort()
             return "421 4.4.2 cut"
         return f"250 2.0.0 kept as {self.count}"
 
-    def keep(self, session, envelope):
+    def keep(self, session, envelope, arrived):
         path = os.path.join(folder, f"mail-{self.count + 1}.eml")
         headers = BytesHeaderParser(policy=compat32).parsebytes(envelope.content)
         write_durably(path, envelope.content, "wb")
@@ -96,6 +97,7 @@ class Sink:
             "message_id": str(headers.get("Message-ID", "")).strip(),
             "path": path,
             "sha256": hashlib.sha256(envelope.content).hexdigest(),
+            "arrived": arrived,
             "time": time.time(),
             "user": (session.auth_data or b"").decode(),
         }

@@ -74,6 +74,8 @@ pub struct SunkMail {
     pub path: String,
     /// SHA-256 of those bytes, hexadecimal.
     pub sha256: String,
+    /// When its last byte had arrived, seconds since 1970.
+    pub arrived: f64,
     /// When it was accepted, seconds since 1970.
     pub time: f64,
     /// Who was logged in; empty without a login.
