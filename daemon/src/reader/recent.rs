@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use liaison_core::mail::MessageView;
 
-/// Bytes of all kept messages together: a few thousand letters. What is seen of a message takes
+/// Bytes of all kept messages together: some ten thousand letters. What is seen of a message takes
 /// about three times its bytes.
-const ROOM_BYTES: usize = 8 * 1024 * 1024;
+const ROOM_BYTES: usize = 16 * 1024 * 1024;
 /// Of a message above it nothing is kept.
 const EACH_BYTES_MAX: usize = 32 * 1024;
 /// What a message counts at least: what is seen of a small one is larger than itself.
