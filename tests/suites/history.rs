@@ -62,8 +62,8 @@ fn acted_on_the_new_one(daemon: &Daemon, out: impl Fn() -> Vec<Vec<u8>>) {
     assert_eq!(daemon.rows(&["outbox", "list"]).len(), 1);
 }
 
-#[test]
-fn a_thousand_old_messages_on_a_server() {
+/// A server with old mail, its way out, and a daemon that has seen it for the first time.
+fn old_server() -> (Dovecot, SmtpSink, Firm, Daemon) {
     let dovecot = Dovecot::start(&ServerOptions::default());
     dovecot.deliver_many(ALICE, (0..OLD).map(|n| cast::old_mail(n).build()));
     let sink = SmtpSink::start(SinkTls::StartTls);
@@ -74,6 +74,12 @@ fn a_thousand_old_messages_on_a_server() {
     firm.plugins(&PLUGINS, "send");
     let daemon = firm.start();
     daemon.watched(SALES, 2);
+    (dovecot, sink, firm, daemon)
+}
+
+#[test]
+fn a_thousand_old_messages_on_a_server() {
+    let (dovecot, sink, _firm, daemon) = old_server();
     recorded_and_nothing_done(&daemon);
     assert!(dovecot.client(ALICE).fetch_all("Drafts").is_empty());
 
@@ -160,16 +166,7 @@ fn shown_and_nothing_done(mut daemon: Daemon, firm: &Firm) -> Daemon {
 
 #[test]
 fn a_thousand_old_messages_on_a_server_are_shown_to_the_plugins_on_request() {
-    let dovecot = Dovecot::start(&ServerOptions::default());
-    dovecot.deliver_many(ALICE, (0..OLD).map(|n| cast::old_mail(n).build()));
-    let sink = SmtpSink::start(SinkTls::StartTls);
-    let mut firm = Firm::new();
-    firm.smtp("submission", &sink);
-    firm.imap(&dovecot, Some("submission"));
-    firm.vdir();
-    firm.plugins(&PLUGINS, "send");
-    let daemon = firm.start();
-    daemon.watched(SALES, 2);
+    let (dovecot, sink, firm, daemon) = old_server();
     let daemon = shown_and_nothing_done(daemon, &firm);
     dovecot.deliver_lmtp(ALICE, &cast::enquiry(5_000).build());
     let out = || sink.messages().iter().map(|mail| mail.bytes()).collect();

@@ -65,3 +65,27 @@ pub struct Rehearsal {
     /// No folder has anything left.
     pub ends: bool,
 }
+
+impl Rehearsal {
+    /// The last one: nothing is left in any folder, of which this is one.
+    #[must_use]
+    pub fn end(folder: FolderRef, progress: BackfillFolder) -> Rehearsal {
+        Rehearsal {
+            folder,
+            locators: Vec::new(),
+            progress,
+            ends: true,
+        }
+    }
+}
+
+/// What a source's turn at the backfill leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing is asked for.
+    Nothing,
+    /// There may be more at once.
+    More,
+    /// The plugins or the inbox have to come after first.
+    Later,
+}

@@ -239,9 +239,9 @@ impl MaildirSource {
     /// Some backfill behind looks that left nothing to do; the wait until the next look.
     async fn backfill_after(&self, folders: &mut [Watched], interval: Duration) -> Duration {
         match self.backfill_some(folders).await {
-            Ok(backfill::Left::Nothing) => interval,
-            Ok(backfill::Left::More) => Duration::ZERO,
-            Ok(backfill::Left::Later) => interval.min(RETRY),
+            Ok(crate::source::backfill::Left::Nothing) => interval,
+            Ok(crate::source::backfill::Left::More) => Duration::ZERO,
+            Ok(crate::source::backfill::Left::Later) => interval.min(RETRY),
             Err(error) => {
                 self.intake
                     .trouble(&self.mailbox, None, error.to_string(), error.needs_person());

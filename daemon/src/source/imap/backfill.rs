@@ -10,24 +10,13 @@ use super::fetch::{Keep, discover, locator};
 use super::sync::Folder;
 use super::wire::{Command, uid_set};
 use super::{ImapSource, SyncError};
-use crate::source::backfill::{Backfill, BackfillFolder, Rehearsal, STEP_MESSAGES_MAX};
+use crate::source::backfill::{Backfill, BackfillFolder, Left, Rehearsal, STEP_MESSAGES_MAX};
 use crate::source::{BatchMode, FolderRole};
 
 /// Fewest UIDs of one search; the answer to it is one line of at most 1 MiB.
 const SEARCH_UIDS_MIN: u32 = 20_000;
 /// Most searches until the end of a mailbox is reached.
 const SEARCHES_MAX: u32 = 64;
-
-/// What a turn of backfill leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
-    /// Nothing is asked for.
-    Nothing,
-    /// There may be more at once.
-    More,
-    /// The plugins or the inbox have to come after first.
-    Later,
-}
 
 impl ImapSource {
     /// Asks for a look at what is to be shown to the plugins.
@@ -68,13 +57,9 @@ impl ImapSource {
                 .await;
         }
         if let Some((folder, progress)) = last {
-            let end = Rehearsal {
-                folder,
-                locators: Vec::new(),
-                progress,
-                ends: true,
-            };
-            self.intake.rehearse(end).await?;
+            self.intake
+                .rehearse(Rehearsal::end(folder, progress))
+                .await?;
         }
         Ok(Left::Nothing)
     }

@@ -8,7 +8,6 @@ use futures_util::FutureExt;
 use liaison_core::time::{MINUTE_MS, Timestamp};
 use tokio::sync::Mutex;
 
-use super::backfill::Left;
 use super::board::Notes;
 use super::connection::Connection;
 use super::folders::examine;
@@ -17,6 +16,7 @@ use super::sync::Folder;
 use super::watch::backoff;
 use super::{ImapSource, SyncError, WatchError};
 use crate::dial::connections;
+use crate::source::backfill::Left;
 use crate::source::{Cursor, FolderRole};
 use crate::supervisor::{Stop, Waited};
 

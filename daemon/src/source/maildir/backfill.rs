@@ -3,18 +3,7 @@
 
 use super::{LookError, MaildirSource, Watched, content};
 use crate::source::BatchMode;
-use crate::source::backfill::{Rehearsal, STEP_MESSAGES_MAX};
-
-/// What a look at the backfill leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
-    /// Nothing is asked for.
-    Nothing,
-    /// The plugins have to come after first.
-    Later,
-    /// There may be more at once.
-    More,
-}
+use crate::source::backfill::{Left, Rehearsal, STEP_MESSAGES_MAX};
 
 impl MaildirSource {
     /// Does one step of the backfill that is asked for.
@@ -76,13 +65,9 @@ impl MaildirSource {
             return Ok(Left::More);
         }
         if let Some((folder, progress)) = last {
-            let end = Rehearsal {
-                folder,
-                locators: Vec::new(),
-                progress,
-                ends: true,
-            };
-            self.intake.rehearse(end).await?;
+            self.intake
+                .rehearse(Rehearsal::end(folder, progress))
+                .await?;
         }
         Ok(Left::Nothing)
     }

@@ -1,7 +1,11 @@
 //! A recorded session, cut and silenced at every byte of either side.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
 
 use super::peer::FakeMailbox;
 use super::server::{End, Fault, Said, Server, Side};
@@ -49,11 +53,34 @@ impl Story {
 }
 
 /// What a run told.
-struct Told {
-    connections: Vec<Said>,
-    took: Duration,
+pub(super) struct Told {
+    pub(super) connections: Vec<Said>,
+    pub(super) took: Duration,
     /// From the fault to the next connection.
-    noticed: Option<Duration>,
+    pub(super) noticed: Option<Duration>,
+}
+
+impl Told {
+    pub(super) fn by(server: &Server, took: Duration) -> Told {
+        let world = server.world();
+        Told {
+            connections: world.connections.clone(),
+            took,
+            noticed: world.noticed(),
+        }
+    }
+}
+
+/// Plays the server until `acts` is through.
+pub(super) async fn beside(
+    server: &Arc<Server>,
+    callers: mpsc::Receiver<DuplexStream>,
+    acts: impl Future<Output = Told>,
+) -> Told {
+    tokio::select! {
+        () = server.clone().serve(callers) => unreachable!("the server ended"),
+        told = acts => told,
+    }
 }
 
 /// The session of `story` with one fault, to its end; every message once, or a panic.
@@ -82,17 +109,9 @@ fn run(story: &Story, fault: Option<Fault>) -> Told {
             stage.pass(Duration::from_secs(65)).await;
             check(&stage, &subjects, fault);
             stage.close().await;
-            let world = server.world();
-            Told {
-                connections: world.connections.clone(),
-                took,
-                noticed: world.noticed(),
-            }
+            Told::by(&server, took)
         };
-        tokio::select! {
-            () = server.clone().serve(callers) => unreachable!("the server ended"),
-            told = acts => told,
-        }
+        beside(&server, callers, acts).await
     })
 }
 

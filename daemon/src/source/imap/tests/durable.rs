@@ -11,9 +11,9 @@ use liaison_core::ids::MailboxId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::cuts::{BACKOFF, DETOUR, MUCH, cuts};
+use super::cuts::{BACKOFF, DETOUR, MUCH, Told, beside, cuts};
 use super::peer::FakeMailbox;
-use super::server::{End, Fault, Said, Server, Side};
+use super::server::{End, Fault, Server, Side};
 use super::stage::{PausedClock, TASK, play, settings};
 use crate::books::rows::{EventBody, EventRow};
 use crate::books::{Books, keys};
@@ -150,13 +150,6 @@ fn message(name: &str, run: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// What a run told.
-struct Told {
-    connections: Vec<Said>,
-    took: Duration,
-    noticed: Option<Duration>,
-}
-
 /// A session of a mailbox of its own, with one fault, until everything is taken.
 fn run(shelf: &Shelf, number: usize, fault: Option<Fault>) -> Told {
     play(|| async {
@@ -174,17 +167,9 @@ fn run(shelf: &Shelf, number: usize, fault: Option<Fault>) -> Told {
         let acts = async {
             let took = watch(shelf, number, &server).await;
             let took = took.unwrap_or_else(|| panic!("{fault:?}: not all of it was taken"));
-            let world = server.world();
-            Told {
-                connections: world.connections.clone(),
-                took,
-                noticed: world.noticed(),
-            }
+            Told::by(&server, took)
         };
-        tokio::select! {
-            () = server.clone().serve(callers) => unreachable!("the server ended"),
-            told = acts => told,
-        }
+        beside(&server, callers, acts).await
     })
 }
 
