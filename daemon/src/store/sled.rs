@@ -23,14 +23,15 @@ mod engine;
 mod keeper;
 mod open;
 mod recover;
+mod shared;
 mod verify;
 mod writer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -40,9 +41,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::export::Found;
-use super::journal::{Position, SEGMENT_BYTES};
+use super::journal::SEGMENT_BYTES;
 use super::progress::Progress;
-use super::sums::Sums;
 use super::{
     AllShards, Batch, CommitError, CommitId, Dir, Key, Page, Range, ReadError, SHORT_RANGE_ROWS,
     Store, StoreHealth, StoreState, Versioned,
@@ -54,8 +54,9 @@ use engine::{Engine, Failure};
 pub use keeper::SaveError;
 use keeper::{Keeper, Order};
 pub use open::{OpenError, schema_of};
-use recover::REBUILD_MARKER;
 pub use recover::{Rebuilt, Recovery};
+pub use shared::JournalHealth;
+use shared::{Applied, Phase, Shared, lock};
 pub use verify::Verified;
 use writer::{Parts, Request, Waiting, Writer};
 
@@ -140,160 +141,6 @@ struct Threads {
     writer: JoinHandle<()>,
     keeper: JoinHandle<()>,
     orders: SyncSender<Order>,
-}
-
-/// The rows as they are after a frame of the journal.
-#[derive(Debug, Clone, Default)]
-struct Applied {
-    frame: u64,
-    sums: Sums,
-}
-
-/// How far the journal and what depends on it are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct JournalHealth {
-    /// Where it stands.
-    pub position: Position,
-    /// The frame up to which sled was flushed: a start repeats what comes later.
-    pub flushed: u64,
-    /// Bytes appended since the last export: what a rebuild repeats.
-    pub since_export: u64,
-}
-
-/// What callers, readers and the writer know of one another.
-#[derive(Debug)]
-struct Shared {
-    phase: watch::Sender<Phase>,
-    commits: AtomicU64,
-    closing: AtomicBool,
-    /// The last frame of which rows may be in sled: set before the first of them.
-    appended: AtomicU64,
-    // Both held for a few lines.
-    journal: Mutex<JournalHealth>,
-    applied: Mutex<Applied>,
-    export_after_bytes: u64,
-    dir: PathBuf,
-    /// The rows as everybody reads them; `None` when it closes.
-    engine: Mutex<Option<Arc<Engine>>>,
-    /// Smaller files are left as they are.
-    compact_bytes: u64,
-    /// Files of so many times what they hold are written anew.
-    compact_parts: AtomicU64,
-    /// The last time that they were.
-    compacted: Mutex<Option<Compacted>>,
-}
-
-#[derive(Debug, Clone)]
-enum Phase {
-    Open,
-    Closed,
-    Failed(Failure),
-}
-
-impl Shared {
-    /// A frame is durable and its rows can be read; tells whether an export is due.
-    fn applied_to(&self, position: Position, bytes: u64, sums: &Sums) -> bool {
-        *lock(&self.applied) = Applied {
-            frame: position.frame,
-            sums: sums.clone(),
-        };
-        let mut journal = lock(&self.journal);
-        journal.position = position;
-        journal.since_export = journal.since_export.saturating_add(bytes);
-        journal.since_export >= self.export_after_bytes
-    }
-
-    fn export_is_due(&self) -> bool {
-        lock(&self.journal).since_export >= self.export_after_bytes
-    }
-
-    /// The last frame whose rows sled has on disk.
-    fn flushed_to(&self) -> u64 {
-        lock(&self.journal).flushed
-    }
-
-    fn flushed(&self, frame: u64) {
-        lock(&self.journal).flushed = frame;
-    }
-
-    /// The keeper wrote an export, or tried to: the next one comes after as much again.
-    fn exported(&self) {
-        lock(&self.journal).since_export = 0;
-    }
-
-    fn applied(&self) -> Applied {
-        lock(&self.applied).clone()
-    }
-
-    /// The rows as they are when no frame is half applied; `None` when the store is closed first.
-    fn settled(&self) -> Option<Applied> {
-        loop {
-            let appended = self.appended.load(Ordering::SeqCst);
-            let applied = self.applied();
-            if applied.frame >= appended {
-                return Some(applied);
-            }
-            if self.is_closing() {
-                return None;
-            }
-            std::thread::sleep(APPLY_PAUSE);
-        }
-    }
-
-    fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed) || !self.is_open()
-    }
-
-    /// The first failure is kept: later ones follow from it. After damage the next start makes the
-    /// rows anew, since it need not meet the same page again.
-    fn fail(&self, failure: Failure) {
-        if let (Failure::Corrupt(reason), true) = (&failure, self.is_open()) {
-            let marker = self.dir.join(REBUILD_MARKER);
-            if let Err(error) = std::fs::write(&marker, reason.as_bytes()) {
-                tracing::error!(%error, marker = %marker.display(), "cannot be written");
-            }
-        }
-        self.phase.send_if_modified(|phase| {
-            let first = matches!(phase, Phase::Open);
-            if first {
-                *phase = Phase::Failed(failure);
-            }
-            first
-        });
-    }
-
-    /// After a failure it stays failed.
-    fn close(&self) {
-        self.phase.send_if_modified(|phase| {
-            let open = matches!(phase, Phase::Open);
-            if open {
-                *phase = Phase::Closed;
-            }
-            open
-        });
-    }
-
-    fn is_open(&self) -> bool {
-        matches!(*self.phase.borrow(), Phase::Open)
-    }
-
-    /// Ends when the writer was given up.
-    async fn stuck(&self) {
-        if !matches!(self.ended().await, Failure::Stuck(_)) {
-            std::future::pending().await
-        }
-    }
-
-    /// Ends when the store is no longer open.
-    async fn ended(&self) -> Failure {
-        let mut phase = self.phase.subscribe();
-        // The sender is `self`: it cannot go away meanwhile.
-        let ended = phase.wait_for(|phase| !matches!(phase, Phase::Open)).await;
-        match ended.as_deref() {
-            Ok(Phase::Failed(failure)) => failure.clone(),
-            _ => Failure::Closed,
-        }
-    }
 }
 
 /// Closing in order: queue, writer, readers, then the database with its lock.
@@ -728,10 +575,6 @@ impl Store for SledStore {
     fn close(&self) -> BoxFuture<'_, Result<(), CommitError>> {
         Box::pin(self.shut())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

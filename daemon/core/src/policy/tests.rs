@@ -1,9 +1,11 @@
 //! Tables of what is accepted, deferred and refused, and in which words.
 
+mod machines;
 mod mail;
 mod other;
 mod random;
 mod recheck;
+mod times;
 
 use serde_json::json;
 

@@ -145,20 +145,21 @@ impl ImapSource {
             inbox_open: false,
             sought: Instant::now(),
         };
-        session.seek().await?;
+        // In boxes of their own, given back before the wait: thousands of mailboxes wait.
+        Box::pin(session.seek()).await?;
         let mut news_in_a_row: u32 = 0;
         loop {
-            session.seek_again().await?;
-            session.look(inbox).await?;
+            Box::pin(session.seek_again()).await?;
+            Box::pin(session.look(inbox)).await?;
             *looked = true;
-            let more = session.work_alone(inbox, chores).await?;
+            let more = Box::pin(session.work_alone(inbox, chores)).await?;
             news_in_a_row = match session.connection.news {
                 true => news_in_a_row.saturating_add(1),
                 false => 0,
             };
             let busy = more || (1..NEWS_IN_A_ROW_MAX).contains(&news_in_a_row);
             if !busy && session.wait(stop).await? == Waited::Stopped {
-                session.connection.log_out().await;
+                Box::pin(session.connection.log_out()).await;
                 return Ok(());
             }
         }

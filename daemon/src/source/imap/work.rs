@@ -93,7 +93,7 @@ impl WorkLine {
             Err(_) => None,
         };
         if let Some(old) = old {
-            old.connection.log_out().await;
+            Box::pin(old.connection.log_out()).await;
         }
     }
 
@@ -104,7 +104,7 @@ impl WorkLine {
             Err(_) => None,
         };
         if let Some(old) = wanted {
-            old.connection.log_out().await;
+            Box::pin(old.connection.log_out()).await;
         }
     }
 
@@ -118,7 +118,7 @@ impl WorkLine {
     /// Closes the connection as soon as nobody works on it.
     pub(super) async fn close(&self) {
         if let Some(old) = self.held.lock().await.take() {
-            old.connection.log_out().await;
+            Box::pin(old.connection.log_out()).await;
         }
     }
 }
