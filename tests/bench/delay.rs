@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::print_stdout,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     reason = "a program that measures by the real clock and prints"
 )]
 
