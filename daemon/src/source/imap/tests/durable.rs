@@ -273,6 +273,10 @@ fn run_all(kind: Kind, faults: &[Fault], bound: impl Fn(Fault, Told) + Sync) {
     });
 }
 
+/// A store of files has threads of its own, for which the paused clock does not wait: there only
+/// what came of it counts.
+fn untimed(_: Fault, _: Told) {}
+
 /// The session without a fault.
 fn whole() -> Told {
     let shelf = Shelf::new(Kind::Memory);
@@ -297,7 +301,7 @@ fn a_cut_at_every_byte_leaves_each_message_once_in_the_store() {
     };
     run_all(Kind::Memory, &faults, bound);
     let some: Vec<Fault> = faults.into_iter().step_by(SLED_EVERY).collect();
-    run_all(Kind::Sled, &some, bound);
+    run_all(Kind::Sled, &some, untimed);
 }
 
 #[test]
@@ -317,7 +321,8 @@ fn silence_behind_every_answer_leaves_each_message_once_in_the_store() {
         }));
     }
     assert!(faults.len() > 40, "{}", faults.len());
-    run_all(Kind::Sled, &faults, |fault, told| {
+    run_all(Kind::Sled, &faults, untimed);
+    run_all(Kind::Memory, &faults, |fault, told| {
         let most = FETCH_LIMIT + BACKOFF;
         let noticed = told.noticed.unwrap_or_default();
         let heard = most + [Duration::ZERO, UNUSED][fault.connection.min(1)];
