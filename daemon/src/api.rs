@@ -353,6 +353,7 @@ commands! {
     "tasks-fields" Observe tasks::fields;
     "outbox-list" Observe outbox::list;
     "outbox-show" Observe outbox::show;
+    "outbox-changes" Observe outbox::changes;
     "outbox-approve" Approve outbox::approve;
     "outbox-reject" Approve outbox::reject;
     "outbox-resolve" Approve outbox::resolve;

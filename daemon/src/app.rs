@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use liaison_core::effect::RecordMode;
 use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
+use liaison_core::mailbox::MailboxGrants;
 use liaison_core::policy::Route;
 use tokio::sync::Notify;
 
@@ -20,7 +22,7 @@ use crate::calendars::{CalendarMirror, Calendars};
 use crate::check::online::Edges;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
-    Calendar, CalendarKind, Config, Mailbox, MailboxKind, Transport, TransportKind,
+    Calendar, CalendarKind, Config, Mailbox, MailboxKind, PluginConfig, Transport, TransportKind,
 };
 use crate::delivery::{self, Delivery};
 use crate::dkim::DkimVerifier;
@@ -35,7 +37,9 @@ use crate::privacy;
 use crate::room::{self, Disks, Room, Stage};
 use crate::sink::caldav::{CaldavCalendar, CaldavSettingsError};
 use crate::sink::imap_folders::ImapFolders;
-use crate::sink::maildir::{MaildirFolders, MaildirTransport};
+use crate::sink::imap_mailbox::ImapMailbox;
+use crate::sink::mailbox::MailboxWriter;
+use crate::sink::maildir::{MaildirFolders, MaildirMailbox, MaildirTransport};
 use crate::sink::smtp::SmtpTransport;
 use crate::sink::vdir::VdirCalendar;
 use crate::sink::{CalendarStore, MailTransport, OwnFolders};
@@ -421,6 +425,8 @@ impl App {
             office: office.clone(),
             transports: transports(config),
             folders,
+            mailboxes: mailbox_writers(config, &sources),
+            changes: granted_changes(config),
             calendars: calendars.clone(),
             wake: effects.clone(),
             calendar_changed: calendar_news.clone(),
@@ -646,6 +652,35 @@ fn folders(config: &Config) -> (Folders, Vec<Arc<ImapFolders>>) {
     (folders, imap)
 }
 
+/// What each plugin may change in mailboxes now.
+fn granted_changes(config: &Config) -> BTreeMap<PluginName, MailboxGrants> {
+    let may = |plugin: &&PluginConfig| plugin.modes.mailbox == RecordMode::Apply;
+    let plugins = config.plugins.iter().filter(may);
+    plugins
+        .map(|plugin| (plugin.name.clone(), plugin.mailbox.clone()))
+        .collect()
+}
+
+/// A mailbox on a server is changed over the connections of who watches it.
+fn mailbox_writers(
+    config: &Config,
+    sources: &BTreeMap<MailboxId, MailSource>,
+) -> BTreeMap<MailboxId, Arc<dyn MailboxWriter>> {
+    let writer = |mailbox: &Mailbox| -> Option<Arc<dyn MailboxWriter>> {
+        match (&mailbox.kind, sources.get(&mailbox.name)?) {
+            (MailboxKind::Maildir(settings), _) => {
+                Some(Arc::new(MaildirMailbox::new(settings.clone())))
+            }
+            (_, MailSource::Imap(source)) => Some(Arc::new(ImapMailbox::new(source.clone()))),
+            (MailboxKind::Imap(_), MailSource::Maildir(_)) => None,
+        }
+    };
+    let mailboxes = config.mailboxes.iter();
+    mailboxes
+        .filter_map(|mailbox| Some((mailbox.name.clone(), writer(mailbox)?)))
+        .collect()
+}
+
 fn transports(config: &Config) -> BTreeMap<TransportId, Arc<dyn MailTransport>> {
     config
         .transports
@@ -748,6 +783,7 @@ pub fn load_plugin(
         plugin: Arc::new(plugin),
         settings,
         modes: wanted.modes,
+        mailbox: wanted.mailbox.clone(),
         templates,
     })
 }

@@ -8,6 +8,7 @@ pub(crate) mod chunk;
 pub mod frozen;
 pub mod indexes;
 pub mod keys;
+mod mailbox;
 pub mod registry;
 pub mod rows;
 pub mod sweep;
@@ -26,6 +27,7 @@ use liaison_core::ids::{
     TimerId,
 };
 use liaison_core::mail::{Address, Standing, standing_names};
+use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
@@ -377,6 +379,8 @@ getters! {
     mail(id: EffectId) -> MailEffect = keys::mail;
     /// A hold.
     hold(id: EffectId) -> HoldEffect = keys::hold;
+    /// A change of a message in its mailbox.
+    mailbox_effect(id: EffectId) -> MailboxEffect = keys::mailbox_effect;
     /// A case.
     case(id: CaseId) -> CaseRecord = keys::case;
     /// A task.

@@ -294,6 +294,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Timeline { account } => asks("timeline", json!({ "id": account })),
         Command::Outbox(command) => match command {
             Outbox::List { state } => asks("outbox-list", json!({ "state": state })),
+            Outbox::Changes { state } => asks("outbox-changes", json!({ "state": state })),
             Outbox::Show { id } => asks("outbox-show", json!({ "id": id })),
             Outbox::Approve(on) => asks("outbox-approve", decision(&on)),
             Outbox::Reject(on) => asks("outbox-reject", decision(&on)),

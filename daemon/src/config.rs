@@ -27,6 +27,7 @@ use liaison_core::business_time::BusinessCalendar;
 use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
+use liaison_core::mailbox::MailboxGrants;
 use liaison_core::policy;
 use liaison_core::policy::{Limits, Modes};
 use serde_json::{Map, Value};
@@ -245,6 +246,8 @@ pub struct PluginConfig {
     pub enabled: bool,
     /// What becomes of its proposals.
     pub modes: Modes,
+    /// What of a message in its mailbox it may change; nothing where the file does not say.
+    pub mailbox: MailboxGrants,
     /// The keys of `mode` that the file sets.
     pub modes_written: BTreeSet<&'static str>,
     /// The operator's settings, unchecked: the manifest declares them.
@@ -306,6 +309,7 @@ const ALL_OFF: Modes = Modes {
     records: RecordMode::Off,
     tasks: RecordMode::Off,
     holds: RecordMode::Off,
+    mailbox: RecordMode::Off,
 };
 
 impl Config {

@@ -1,7 +1,8 @@
-//! Carrying out: mails leave, holds are placed and removed, copies are filed.
+//! Carrying out: mails leave, holds are placed and removed, copies are filed, messages are changed
+//! where they lie.
 //!
 //! Work is found in the index of due effects and split into *lanes*: one for each transport, each
-//! owner's mailbox and each calendar. A lane handles its effects one after the other, lanes run
+//! owner's own folders, each mailbox and each calendar. A lane handles its effects one after the other, lanes run
 //! beside each other, so a server that hangs holds up nobody else. A mail that is leased while no
 //! lane holds it was left behind by a crash.
 //!
@@ -14,6 +15,7 @@ mod facts;
 mod filing;
 mod hold;
 mod mail;
+mod mailbox;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +29,8 @@ use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use liaison_core::effect::{Audience, MailEffect, MailMode};
-use liaison_core::ids::{EffectId, MailboxId, TransportId};
+use liaison_core::ids::{EffectId, MailboxId, PluginName, TransportId};
+use liaison_core::mailbox::MailboxGrants;
 use liaison_core::outbox::{Input, MailState, Phase};
 use liaison_core::time::Timestamp;
 use tokio::sync::Notify;
@@ -39,6 +42,7 @@ use crate::clock::Clock;
 use crate::freshness::Freshness;
 use crate::office::Office;
 use crate::outbox::{Step, StepError, stage_mail};
+use crate::sink::mailbox::MailboxWriter;
 use crate::sink::{MailTransport, OwnFolders};
 use crate::store::{Key, Ns, Range, Stored};
 use crate::supervisor::Stop;
@@ -51,6 +55,10 @@ const DUE_ROWS_MAX: usize = 2_000;
 /// Most effects that a lane takes before due work is looked for again, so that what became due
 /// meanwhile has its turn by time.
 const LANE_EFFECTS_MAX: usize = 20;
+/// The same for changes of messages, which share one session.
+const LANE_CHANGES_MAX: usize = 200;
+/// Due entries that are looked at for those, where many are of lanes at work.
+const DUE_LOOKS_MAX: usize = 20_000;
 /// Longest wait for the next look: a missed wake costs no more than this.
 const LOOK_AGAIN_MAX: Duration = Duration::from_secs(30);
 /// Most passes of [`Delivery::settle_due`].
@@ -71,6 +79,10 @@ pub struct Parts {
     pub transports: BTreeMap<TransportId, Arc<dyn MailTransport>>,
     /// Drafts and Sent of the watched mailboxes.
     pub folders: BTreeMap<MailboxId, Arc<dyn OwnFolders>>,
+    /// The watched mailboxes, for changes of what lies in them.
+    pub mailboxes: BTreeMap<MailboxId, Arc<dyn MailboxWriter>>,
+    /// What each plugin may change in them, as configured now.
+    pub changes: BTreeMap<PluginName, MailboxGrants>,
     /// Our calendars.
     pub calendars: Calendars,
     /// Told by others when effects may be due.
@@ -120,7 +132,8 @@ impl Due {
     fn work(&self) -> Work {
         match self.kind {
             DueKind::Mail | DueKind::SentCopy | DueKind::StaleDraft => Work::Mails,
-            DueKind::Hold => Work::Holds,
+            // What may be made again is not awaited at the stop.
+            DueKind::Hold | DueKind::Mailbox => Work::Holds,
         }
     }
 }
@@ -226,7 +239,7 @@ impl Delivery {
         self.run(Work::Mails, &stop).await;
     }
 
-    /// Places, removes and compares holds until the stop.
+    /// Places, removes and compares holds, and changes messages in mailboxes, until the stop.
     pub async fn run_holds(&self, stop: Stop) {
         self.run(Work::Holds, &stop).await;
     }
@@ -336,16 +349,23 @@ impl Delivery {
                 return Vec::new();
             }
         };
+        let at_work = self.lanes_at_work();
         let mut by_lane: BTreeMap<String, Vec<Due>> = BTreeMap::new();
         let mut taken = 0_usize;
-        for entry in due.into_iter().filter(|entry| entry.work() == work) {
+        let ours = due.into_iter().filter(|entry| entry.work() == work);
+        for entry in ours.take(DUE_LOOKS_MAX) {
             if taken >= DUE_ROWS_MAX {
                 break;
             }
             match self.lane_of(&entry).await {
+                // One mailbox with many must not hide the others.
+                Ok(name) if at_work.contains(&name) => {}
                 Ok(name) => {
-                    by_lane.entry(name).or_default().push(entry);
-                    taken = taken.saturating_add(1);
+                    let lane = by_lane.entry(name).or_default();
+                    if entry.kind != DueKind::Mailbox || lane.len() < LANE_CHANGES_MAX {
+                        lane.push(entry);
+                        taken = taken.saturating_add(1);
+                    }
                 }
                 // What a later release wrote is left alone, and stands in nobody's way.
                 Err(error) if error.is_newer() => {}
@@ -354,13 +374,21 @@ impl Delivery {
         }
         let occupied = |(name, mut entries): (String, Vec<Due>)| {
             let guard = self.occupy(name)?;
-            entries.truncate(LANE_EFFECTS_MAX);
+            // One session for all changes in a mailbox, and one dial where there is none.
+            if !entries.iter().all(|entry| entry.kind == DueKind::Mailbox) {
+                entries.truncate(LANE_EFFECTS_MAX);
+            }
             Some(Lane {
                 entries,
                 _guard: guard,
             })
         };
         by_lane.into_iter().filter_map(occupied).collect()
+    }
+
+    fn lanes_at_work(&self) -> BTreeSet<String> {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.clone()
     }
 
     fn occupy(&self, name: String) -> Option<LaneGuard> {
@@ -375,6 +403,12 @@ impl Delivery {
         if due.kind == DueKind::Hold {
             let hold = self.parts.books.hold(&due.id).await?;
             return Ok(hold.map_or_else(String::new, |hold| format!("calendar {}", hold.calendar)));
+        }
+        if due.kind == DueKind::Mailbox {
+            let effect = self.parts.books.mailbox_effect(&due.id).await?;
+            return Ok(effect.map_or_else(String::new, |effect| {
+                format!("messages of {}", effect.mailbox)
+            }));
         }
         let Some(mail) = self.parts.books.mail(&due.id).await? else {
             return Ok(String::new());
@@ -391,7 +425,18 @@ impl Delivery {
 
     async fn drive(&self, lane: Lane, stop: &Stop) -> usize {
         let mut handled = 0_usize;
-        for due in &lane.entries {
+        let (changes, others): (Vec<Due>, Vec<Due>) = lane
+            .entries
+            .iter()
+            .cloned()
+            .partition(|due| due.kind == DueKind::Mailbox);
+        if let Some(first) = changes.first() {
+            match self.handle_changes(&changes, stop).boxed().await {
+                Ok(count) => handled = count,
+                Err(error) => warn_effect(&first.id, &error),
+            }
+        }
+        for due in &others {
             if stop.is_set() {
                 break;
             }
@@ -400,6 +445,8 @@ impl Delivery {
                 DueKind::Hold => self.handle_hold(due).boxed().await,
                 DueKind::SentCopy => self.handle_copy(due).boxed().await,
                 DueKind::StaleDraft => self.handle_stale_draft(due).boxed().await,
+                // Handled together, above.
+                DueKind::Mailbox => Ok(false),
             };
             match done {
                 Ok(true) => handled = handled.saturating_add(1),

@@ -13,6 +13,7 @@
 pub(crate) mod backfill;
 mod listed;
 mod message;
+mod moved;
 mod senders;
 mod taking;
 mod thread;

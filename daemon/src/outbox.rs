@@ -2,6 +2,7 @@
 //! the plugin, in one commit.
 
 pub mod ledger;
+pub mod mailbox;
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::SettledOutcome;

@@ -20,6 +20,7 @@ mod apply;
 mod call;
 mod facts;
 mod lanes;
+mod mailbox;
 mod rehearsal;
 mod step;
 mod world;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use liaison_core::ids::PluginName;
+use liaison_core::mailbox::MailboxGrants;
 use liaison_core::manifest::Purpose;
 use liaison_core::policy::Modes;
 use liaison_core::time::Timestamp;
@@ -71,6 +73,8 @@ pub struct ActivePlugin {
     pub settings: Arc<str>,
     /// What the operator lets become of its proposals.
     pub modes: Modes,
+    /// What of a message in its mailbox it may change.
+    pub mailbox: MailboxGrants,
     /// Its templates and the firm's.
     pub templates: Templates,
 }

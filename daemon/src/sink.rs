@@ -5,6 +5,7 @@
 
 pub mod caldav;
 pub(crate) mod collection;
+pub mod mailbox;
 pub mod maildir;
 pub mod vdir;
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 pub mod imap_folders;
+pub mod imap_mailbox;
 pub mod smtp;
 
 /// One mail for one recipient, rendered once and never changed.

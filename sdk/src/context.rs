@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Action, Address, Condition, Content, CreateCase, CreateTask, Email, Entity, Event, Field, Hold,
-    Level, MatchOutcome, Matched, Message, Notify, Proposal, Result, Scope, SetTimer, SlotRequest,
-    Span, TagMessage, UpdateCase, User, Value, Window, World,
+    Action, Address, Condition, Content, CreateCase, CreateTask, Email, Entity, Event, Field,
+    FlagChange, Hold, KeywordChange, Level, MailFlag, MailboxChange, MatchOutcome, Matched,
+    Message, Notify, Proposal, Result, Scope, SetTimer, SlotRequest, Span, TagMessage, UpdateCase,
+    User, Value, Window, World,
 };
 
 /// Longest label that the contract allows, in bytes.
@@ -304,6 +305,33 @@ impl<'a, S> Cx<'a, S> {
         self.propose(Action::TagMessage(tag), reason)
     }
 
+    /// Sets a flag of the message of the event, or clears it.
+    pub fn flag(&mut self, flag: MailFlag, on: bool, reason: &str) -> Proposed<'_> {
+        let change = MailboxChange::Flag(FlagChange { flag, on });
+        self.propose(Action::ChangeMailbox(change), reason)
+    }
+
+    /// Adds a keyword to the message of the event, or removes it.
+    pub fn keyword(&mut self, keyword: &str, on: bool, reason: &str) -> Proposed<'_> {
+        let change = MailboxChange::Keyword(KeywordChange {
+            keyword: keyword.to_owned(),
+            on,
+        });
+        self.propose(Action::ChangeMailbox(change), reason)
+    }
+
+    /// Moves the message of the event to another folder of its mailbox.
+    pub fn move_to(&mut self, folder: &str, reason: &str) -> Proposed<'_> {
+        let change = MailboxChange::Move(folder.to_owned());
+        self.propose(Action::ChangeMailbox(change), reason)
+    }
+
+    /// Adds a label to the message of the event (Gmail).
+    pub fn label_message(&mut self, label: &str, reason: &str) -> Proposed<'_> {
+        let change = MailboxChange::Label(label.to_owned());
+        self.propose(Action::ChangeMailbox(change), reason)
+    }
+
     /// Wakes this plugin at `due`; setting a timer of the same name again moves it.
     pub fn set_timer(
         &mut self,
@@ -436,6 +464,7 @@ pub(crate) fn kind_of(action: &Action) -> &'static str {
         Action::CancelTimer(_) => "cancel-timer",
         Action::TagMessage(_) => "tag-message",
         Action::Notify(_) => "notify",
+        Action::ChangeMailbox(_) => "change-mailbox",
         Action::Extension(_) => "extension",
     }
 }

@@ -73,8 +73,8 @@ pub use bindings::liaison::plugin::events::{
 pub use bindings::liaison::plugin::kv::{KvError, Scope};
 pub use bindings::liaison::plugin::log::Level;
 pub use bindings::liaison::plugin::proposals::{
-    Action, Content, CreateCase, CreateTask, Email, Hold, Notify, Proposal, SetTimer, TagMessage,
-    TemplateRef, UpdateCase,
+    Action, Content, CreateCase, CreateTask, Email, FlagChange, Hold, KeywordChange, MailFlag,
+    MailboxChange, Notify, Proposal, SetTimer, TagMessage, TemplateRef, UpdateCase,
 };
 pub use bindings::liaison::plugin::records::{Condition, ReadError};
 pub use bindings::liaison::plugin::types::{

@@ -20,6 +20,7 @@ pub mod effect;
 pub mod happening;
 pub mod ids;
 pub mod mail;
+pub mod mailbox;
 pub mod manifest;
 pub mod message;
 pub mod outbox;

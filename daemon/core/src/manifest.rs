@@ -66,7 +66,7 @@ pub const CLASSES: [&str; 8] = [
 ];
 
 /// The action kinds that may have a table under `[proposals]`.
-pub const ACTION_KINDS: [&str; 10] = [
+pub const ACTION_KINDS: [&str; 11] = [
     "email",
     "hold",
     "release-holds",
@@ -77,6 +77,7 @@ pub const ACTION_KINDS: [&str; 10] = [
     "cancel-timer",
     "tag-message",
     "notify",
+    "change-mailbox",
 ];
 
 /// One thing that is wrong, where, in a sentence that somebody can act on.

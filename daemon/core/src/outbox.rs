@@ -352,6 +352,13 @@ pub fn next_attempt(
     if now.since(created) > RETRY_AGE_MAX_MS {
         return None;
     }
+    Some(now.plus_millis(retry_delay_ms(attempt, seed)))
+}
+
+/// How long to wait after try `attempt` (from 1) of something that failed and may pass, in
+/// milliseconds: 1 minute to an hour, spread by up to 20 % using `seed`.
+#[must_use]
+pub fn retry_delay_ms(attempt: u32, seed: u64) -> i64 {
     let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
     let delay = RETRY_DELAYS_MS
         .get(index)
@@ -360,7 +367,7 @@ pub fn next_attempt(
         .unwrap_or(HOUR_MS);
     let permille = i64::try_from(seed % 200).unwrap_or(0);
     let spread = delay.saturating_mul(permille) / 1000;
-    Some(now.plus_millis(delay.saturating_add(spread)))
+    delay.saturating_add(spread)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 mod gates;
 mod mail;
+mod mailbox;
 mod other;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use crate::business_time::BusinessCalendar;
 use crate::effect::{Audience, Cause, HoldEffect, MailEffect, MailMode, RecordMode};
 use crate::happening::UserView;
 use crate::ids::{AccountId, CalendarId, EffectId, MessageKey, TransportId, effect_id};
+use crate::mailbox::{MailboxEffect, MailboxGrants};
 use crate::manifest::Manifest;
 use crate::message::{MessageRecord, Person, ThreadRecord};
 use crate::proposal::{Action, Content, Proposal};
@@ -38,6 +40,8 @@ pub struct Modes {
     pub tasks: RecordMode,
     /// Holds.
     pub holds: RecordMode,
+    /// Changes of messages where they lie.
+    pub mailbox: RecordMode,
 }
 
 /// The operator's ceilings (`[limits]`).
@@ -61,6 +65,8 @@ pub struct Limits {
     pub hold_before_slot_hours: u32,
     /// Open holds in one calendar.
     pub holds_open: u32,
+    /// Changes of one message in its mailbox, of all plugins together.
+    pub mailbox_changes_per_message: u32,
 }
 
 impl Default for Limits {
@@ -75,6 +81,7 @@ impl Default for Limits {
             hold_hours: 72,
             hold_before_slot_hours: 24,
             holds_open: 20,
+            mailbox_changes_per_message: 10,
         }
     }
 }
@@ -111,6 +118,8 @@ pub struct Rules<'a> {
     pub manifest: &'a Manifest,
     /// What the operator lets become of it.
     pub modes: Modes,
+    /// What of a message in its mailbox it may change.
+    pub mailbox: &'a MailboxGrants,
     /// Ceilings.
     pub limits: &'a Limits,
     /// Ourselves.
@@ -211,6 +220,9 @@ pub struct Facts<'a> {
     pub seen: BTreeMap<EffectId, String>,
     /// Cases that proposals change.
     pub cases: BTreeMap<String, CaseRecord>,
+    /// Changes in its mailbox that were decided for the message of the event, or the one that it
+    /// stems from.
+    pub mailbox_changes: u32,
 }
 
 /// A proposal with its key and recipient.
@@ -252,7 +264,7 @@ pub struct Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictResult {
-    /// A mail or hold, to be carried out.
+    /// A mail, a hold or a change in a mailbox, to be carried out.
     Effect(EffectId),
     /// The same, but later.
     Deferred(EffectId, Timestamp),
@@ -273,6 +285,8 @@ pub enum Plan {
     Mail(Box<MailPlan>),
     /// A hold to be placed.
     Hold(Box<HoldEffect>),
+    /// A change of the message in its mailbox.
+    Mailbox(Box<MailboxEffect>),
     /// Open holds of this group are to be given up, with the reason.
     ReleaseHolds(crate::ids::HoldGroupId, String),
     /// A new case.
@@ -542,6 +556,7 @@ impl Desk<'_> {
             Action::SetTimer(timer) => self.judge_timer(&item, timer),
             Action::CancelTimer(name) => self.judge_timer_cancel(&name),
             Action::TagMessage(tag) => self.judge_tag(tag),
+            Action::ChangeMailbox(change) => self.judge_mailbox(&item, change),
             Action::Extension(kind) => {
                 Err(format!("this daemon knows no proposal of kind `{kind}`"))
             }

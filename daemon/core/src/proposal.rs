@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CaseId, MessageKey};
+use crate::mailbox::MailboxChange;
 use crate::time::{Timestamp, Window};
 
 /// A value of a record's field.
@@ -70,6 +71,8 @@ pub enum Action {
     TagMessage(TagMessage),
     /// Tell our own people.
     Notify(Notify),
+    /// Flags, keywords, folder or labels of the message of the event.
+    ChangeMailbox(MailboxChange),
     /// Something invented after this version; always refused with its name.
     Extension(String),
 }
@@ -89,6 +92,7 @@ impl Action {
             Action::CancelTimer(_) => "cancel-timer",
             Action::TagMessage(_) => "tag-message",
             Action::Notify(_) => "notify",
+            Action::ChangeMailbox(_) => "change-mailbox",
             Action::Extension(_) => "extension",
         }
     }

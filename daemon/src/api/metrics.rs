@@ -138,9 +138,14 @@ const SINGLE: [(&str, &str, &str, &str); 22] = [
 ];
 
 /// The same by state.
-const BY_STATE: [(&str, &str, &str); 2] = [
+const BY_STATE: [(&str, &str, &str); 3] = [
     ("mails", "Mails by state.", "/mails"),
     ("holds", "Holds by state.", "/holds"),
+    (
+        "mailbox_changes",
+        "Changes of messages in their mailboxes by state.",
+        "/changes",
+    ),
 ];
 
 pub(super) async fn metrics(

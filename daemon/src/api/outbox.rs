@@ -6,6 +6,7 @@ pub(super) use ways_out::{cancel, resolve, retry};
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::EffectId;
+use liaison_core::mailbox::MailboxEffect;
 use liaison_core::outbox::{Input, MailState};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -343,6 +344,55 @@ pub(super) fn hold_json(hold: &HoldEffect) -> Value {
         "not_before": hold.not_before,
         "last_trouble": hold.last_trouble,
         "created": hold.created,
+    })
+}
+
+/// The words of the states of a change in a mailbox, for `outbox changes --state`.
+const CHANGE_STATES: [&str; 5] = ["planned", "done", "refused", "gone", "failed"];
+
+pub(super) async fn changes(
+    context: &ApiContext,
+    _caller: &Caller,
+    arguments: List,
+) -> Result<Value, ApiError> {
+    arguments.check(&CHANGE_STATES)?;
+    let mut shown = Shown::new("changes");
+    let each = |effect: MailboxEffect| {
+        if arguments.wants(effect.state.as_str()) {
+            let order = (
+                effect.state.is_final(),
+                std::cmp::Reverse((effect.created, effect.id.clone())),
+            );
+            shown.offer(order, || change_json(&effect));
+        }
+    };
+    context
+        .books
+        .each(Range::all(Ns::MailboxEffect), each)
+        .await?;
+    Ok(shown.answer())
+}
+
+pub(super) fn change_json(effect: &MailboxEffect) -> Value {
+    json!({
+        "id": effect.id,
+        "state": effect.state.as_str(),
+        "why": effect.state.why(),
+        "since": effect.since,
+        "change": effect.change.to_string(),
+        "mailbox": effect.mailbox,
+        "message": effect.message,
+        "plugin": effect.cause.plugin,
+        "plugin_version": effect.cause.plugin_version,
+        "label": effect.cause.label,
+        "reason": effect.cause.reason,
+        "rule": effect.cause.rule,
+        "account": effect.cause.subject.account,
+        "thread": effect.cause.subject.thread,
+        "attempts": effect.attempts,
+        "not_before": effect.not_before,
+        "last_trouble": effect.last_trouble,
+        "created": effect.created,
     })
 }
 

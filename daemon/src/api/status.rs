@@ -36,6 +36,7 @@ pub(super) async fn status(
     let health = books.store.health();
     let mut attention = Attention::default();
     attention.extend("mails", tally.mail_attention);
+    attention.extend("changes of messages", tally.change_attention);
     attention.extend("plugins", plugin_attention(&states));
     parked(context, &mut attention).await?;
     if let Some(row) = &panic {
@@ -113,6 +114,7 @@ pub(super) async fn status(
         "renumbered": renumbered(context).await?,
         "mails": tally.mails,
         "holds": tally.holds,
+        "changes": tally.changes,
         "tasks": { "open": tally.tasks_open, "urgent": tally.tasks_urgent },
         "timers": { "waiting": tally.timers, "next": tally.next_timer },
         "reviews": { "open": reviews.open, "stale": reviews.stale },

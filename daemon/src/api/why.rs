@@ -14,7 +14,7 @@ use find::{Found, find};
 ///
 /// `subject` (`kind`, `id`), `message`, `match`, `deliveries[]`, `thread`, `events[]` (each with
 /// `what`, `outcome` and `plugins[]`: result, verdicts with reasons, log), `mails[]`, `holds[]`,
-/// `records[]` (each with `audit[]`), `timers[]` and `nothing` (why nothing happened, else null).
+/// `changes[]`, `records[]` (each with `audit[]`), `timers[]` and `nothing` (why nothing happened, else null).
 pub(super) async fn of(
     context: &ApiContext,
     _caller: &Caller,
@@ -32,6 +32,10 @@ pub(super) async fn of(
         Found::Hold(hold) => {
             chain.add_hold(context, hold).await?;
             chain.follow_cause(context, &hold.cause).await?;
+        }
+        Found::Change(effect) => {
+            chain.add_change(context, effect).await?;
+            chain.follow_cause(context, &effect.cause).await?;
         }
         Found::Task(task) => {
             chain.add_task(context, task).await?;

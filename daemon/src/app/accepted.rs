@@ -112,6 +112,7 @@ pub fn rehearsing(modes: Modes) -> Modes {
         records: lowered(modes.records),
         tasks: lowered(modes.tasks),
         holds: lowered(modes.holds),
+        mailbox: lowered(modes.mailbox),
     }
 }
 
@@ -138,10 +139,11 @@ mod tests {
                     records: other,
                     tasks: other,
                     holds: other,
+                    mailbox: other,
                 };
                 let left = rehearsing(granted);
                 assert!(left.mail <= mail && left.mail <= MailMode::Rehearse);
-                for mode in [left.records, left.tasks, left.holds] {
+                for mode in [left.records, left.tasks, left.holds, left.mailbox] {
                     assert_ne!(mode, RecordMode::Apply);
                     assert_eq!(mode == RecordMode::Off, other == RecordMode::Off);
                 }

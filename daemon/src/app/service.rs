@@ -527,6 +527,7 @@ impl Live for Running {
                         "records": plugin.modes.records.as_str(),
                         "tasks": plugin.modes.tasks.as_str(),
                         "holds": plugin.modes.holds.as_str(),
+                        "mailbox": plugin.modes.mailbox.as_str(),
                     },
                 })
             })

@@ -11,7 +11,7 @@
 //! | `by_addr`, `by_domain` | what people decided |
 //! | `msgid`, `thread_member`, `thread_hint` | messages; of an erased one the first may stay |
 //! | `touch` | messages and activities that are contact with a customer |
-//! | `effect_due`, `effect_by_message`, `hold_by_group` | mails and holds |
+//! | `effect_due`, `effect_by_message`, `hold_by_group` | mails, holds, changes in mailboxes |
 //! | `case_by_kind`, `case_by`, `timer_due`, `parked` | cases, timers, results of plugins |
 //! | `event_seen` | events; the gate may outlive its event |
 //!
@@ -36,6 +36,7 @@ use liaison_core::crm::Kind;
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::{AccountId, EffectId};
 use liaison_core::mail::thread::server_ids;
+use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, gone_why};
 use liaison_core::outbox::MailState;
 use liaison_core::records::{CaseRecord, TimerRecord};
@@ -57,13 +58,14 @@ pub const EXTERNAL: &str = "external";
 pub const NAME: &str = "name";
 
 /// Families whose rows have index rows.
-pub const SOURCES: [Ns; 11] = [
+pub const SOURCES: [Ns; 12] = [
     Ns::Record,
     Ns::Account,
     Ns::Contact,
     Ns::Message,
     Ns::Effect,
     Ns::Hold,
+    Ns::MailboxEffect,
     Ns::CaseRecord,
     Ns::Timer,
     Ns::Proposal,
@@ -136,6 +138,7 @@ pub fn entries(key: &Key, value: &[u8]) -> Result<Vec<Entry>, CodecError> {
         Ns::Message => of_message(&codec::decode(value)?),
         Ns::Effect => of_mail(&codec::decode(value)?),
         Ns::Hold => of_hold(&codec::decode(value)?),
+        Ns::MailboxEffect => of_mailbox_effect(&codec::decode(value)?),
         Ns::CaseRecord => of_case(&codec::decode(value)?),
         Ns::Timer => {
             let timer: TimerRecord = codec::decode(value)?;
@@ -283,6 +286,34 @@ fn of_hold(hold: &HoldEffect) -> Vec<Entry> {
         .collect()
 }
 
+fn of_mailbox_effect(effect: &MailboxEffect) -> Vec<Entry> {
+    mailbox_effect_due(effect)
+        .into_iter()
+        .chain(mailbox_effect_keys(effect))
+        .map(Entry::bare)
+        .collect()
+}
+
+/// By what a change in a mailbox is found from its message.
+pub const CHANGED_MESSAGE: &str = "changed";
+
+/// Keys under which a change in a mailbox is found all its life.
+#[must_use]
+pub fn mailbox_effect_keys(effect: &MailboxEffect) -> Vec<Key> {
+    let by_message = keys::effect_by(CHANGED_MESSAGE, effect.message.as_str(), &effect.id);
+    [by_message]
+        .into_iter()
+        .chain(cause_keys(&effect.id, &effect.cause))
+        .collect()
+}
+
+/// The entry of a change in a mailbox among what is due; final ones have none.
+#[must_use]
+pub fn mailbox_effect_due(effect: &MailboxEffect) -> Option<Key> {
+    let key = || keys::effect_due(effect.not_before, DueKind::Mailbox, &effect.id);
+    (!effect.state.is_final()).then(key)
+}
+
 /// Keys under which a mail is found all its life.
 #[must_use]
 pub fn mail_keys(mail: &MailEffect) -> Vec<Key> {
@@ -370,11 +401,13 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
         }
         Ns::EffectDue => one(keys::due_effect(&key.k).map(|(_, kind, id)| match kind {
             DueKind::Hold => keys::hold(&id),
+            DueKind::Mailbox => keys::mailbox_effect(&id),
             DueKind::Mail | DueKind::SentCopy | DueKind::StaleDraft => keys::mail(&id),
         })),
         Ns::EffectByMessage => {
             let id = keys::indexed_effect(&key.k)?;
-            Some(vec![(Member::Key, vec![keys::mail(&id), keys::hold(&id)])])
+            let effects = vec![keys::mail(&id), keys::hold(&id), keys::mailbox_effect(&id)];
+            Some(vec![(Member::Key, effects)])
         }
         Ns::HoldByGroup => one(keys::indexed_effect(&key.k).map(|id| keys::hold(&id))),
         Ns::CaseByKind => one(keys::indexed_case(&key.k).map(|id| keys::case(&id))),

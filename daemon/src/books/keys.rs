@@ -40,6 +40,7 @@ by_id! {
     contact(ContactId) = Contact;
     mail(EffectId) = Effect;
     hold(EffectId) = Hold;
+    mailbox_effect(EffectId) = MailboxEffect;
     case(CaseId) = CaseRecord;
     task(TaskId) = Task;
     timer(TimerId) = Timer;
@@ -472,6 +473,8 @@ pub enum DueKind {
     SentCopy,
     /// A draft that was overtaken and is still to be taken out of Drafts.
     StaleDraft,
+    /// A change of a message in its mailbox.
+    Mailbox,
 }
 
 /// When an effect is to be looked at next.
@@ -482,6 +485,7 @@ pub fn effect_due(at: Timestamp, kind: DueKind, effect: &EffectId) -> Key {
         DueKind::Hold => 1,
         DueKind::SentCopy => 2,
         DueKind::StaleDraft => 3,
+        DueKind::Mailbox => 4,
     };
     Tuple::new()
         .time(at)
@@ -510,6 +514,7 @@ pub fn due_effect(key: &[u8]) -> Option<(Timestamp, DueKind, EffectId)> {
         1 => DueKind::Hold,
         2 => DueKind::SentCopy,
         3 => DueKind::StaleDraft,
+        4 => DueKind::Mailbox,
         _ => return None,
     };
     Some((at, kind, EffectId(parts.text().ok()?)))
@@ -720,7 +725,7 @@ mod tests {
         let range = effects_due(Timestamp(100));
         let end = range.end.unwrap();
         assert!(due(100) < end && due(101) >= end);
-        for kind in [DueKind::Mail, DueKind::Hold, DueKind::SentCopy] {
+        for kind in [DueKind::Mail, DueKind::SentCopy, DueKind::Mailbox] {
             let key = effect_due(Timestamp(100), kind, &EffectId::from("e")).k;
             let read = Some((Timestamp(100), kind, EffectId::from("e")));
             assert_eq!(due_effect(&key), read);

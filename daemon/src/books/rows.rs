@@ -8,6 +8,7 @@ use liaison_core::crm::{CrmRecord, FieldChange, Kind, Source};
 use liaison_core::effect::{HoldEffect, MailEffect};
 use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::ids::{AccountId, EffectId, MailboxId, MessageKey, PluginName, TimerId};
+use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::policy::Verdict;
 use liaison_core::proposal;
@@ -596,6 +597,7 @@ records! {
     46 WatchRow = 1;
     47 BackfillRow = 1;
     48 ListedRow = 1;
+    49 MailboxEffect = 1;
 }
 
 /// A stored record in a readable form; `None` when it is none of ours.

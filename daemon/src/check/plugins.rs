@@ -14,11 +14,12 @@ use crate::dial::in_words;
 use crate::plugin::{Engine, LoadError, Plugin};
 
 /// Which proposals a key of `mode` rules.
-const RULED: [(&str, &[&str]); 4] = [
+const RULED: [(&str, &[&str]); 5] = [
     ("mail", &["email"]),
     ("records", &["create-case", "update-case", "tag-message"]),
     ("tasks", &["create-task", "notify"]),
     ("holds", &["hold", "release-holds"]),
+    ("mailbox", &["change-mailbox"]),
 ];
 /// Names tried for a folder of our own.
 const FOLDER_ATTEMPTS: u32 = 100;
@@ -146,6 +147,7 @@ pub(super) fn grants(findings: &mut Findings<'_>, configured: &PluginConfig, man
             findings.add(Level::Note, format!("{key}.mode.{name}"), what, remedy);
         }
     }
+    mailbox(findings, configured, asks(&["change-mailbox"]));
     let mode = configured.modes.mail;
     let mail_key = format!("{key}.mode.mail");
     let nobody_looks = config.firm.authserv_ids.is_empty() && !config.authenticity.dkim;
@@ -169,6 +171,26 @@ pub(super) fn grants(findings: &mut Findings<'_>, configured: &PluginConfig, man
         let remedy = "add a [[calendar]] with holds = true, or set this mode to \"off\"";
         findings.add(Level::Note, format!("{key}.mode.holds"), what, remedy);
     }
+}
+
+/// What may be changed in mailboxes is named by the operator, and by nobody else.
+fn mailbox(findings: &mut Findings<'_>, configured: &PluginConfig, asks: bool) {
+    let key = format!("{}.mailbox", key(configured));
+    let granted = !configured.mailbox.is_empty();
+    let applies = configured.modes.mailbox != RecordMode::Off;
+    let (what, remedy) = match (asks, granted) {
+        (true, false) if applies => (
+            "no change in a mailbox is granted: each is refused",
+            "name them, such as mailbox = [\"flag\", \"keyword:customer-*\", \"move:Archive\"], or \
+             set mode.mailbox = \"off\"",
+        ),
+        (false, true) => (
+            "the plugin proposes no change-mailbox",
+            "remove `mailbox`: it does nothing",
+        ),
+        _ => return,
+    };
+    findings.add(Level::Note, key, what, remedy);
 }
 
 /// A folder of our own for compiled code, gone when dropped.

@@ -665,6 +665,13 @@ pub enum Outbox {
         #[arg(long)]
         state: Option<String>,
     },
+    /// Flags, keywords, folders and labels of messages that plugins change, what is to be done
+    /// first
+    Changes {
+        /// Only those in this state, such as `refused`
+        #[arg(long)]
+        state: Option<String>,
+    },
     /// One mail with its text
     Show {
         /// Its id

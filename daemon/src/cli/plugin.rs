@@ -146,6 +146,7 @@ fn row(config: &Config, plugin: &crate::config::PluginConfig, states: &Value) ->
         "records": plugin.modes.records.as_str(),
         "tasks": plugin.modes.tasks.as_str(),
         "holds": plugin.modes.holds.as_str(),
+        "mailbox": plugin.modes.mailbox.as_str(),
     });
     let running = of_it("/running", "/name").and_then(|row| row.get("modes"));
     json!({

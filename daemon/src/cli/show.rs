@@ -134,6 +134,17 @@ fn list_of(command: &str) -> Option<(&'static str, Columns)> {
                 ("SUBJECT", "/subject"),
             ],
         ),
+        "outbox-changes" => (
+            "changes",
+            &[
+                ("ID", "/id"),
+                ("STATE", "/state"),
+                ("SINCE", "/since"),
+                ("MAILBOX", "/mailbox"),
+                ("CHANGE", "/change"),
+                ("WHY", "/why"),
+            ],
+        ),
         "holds-list" => (
             "holds",
             &[
@@ -202,7 +213,7 @@ fn list(value: &Value, name: &str, columns: Columns) -> String {
 /// How to see what a cut list leaves out.
 fn narrow(name: &str) -> &'static str {
     match name {
-        "mails" | "holds" => "; see others with --state STATE",
+        "mails" | "holds" | "changes" => "; see others with --state STATE",
         _ => "",
     }
 }
@@ -604,13 +615,14 @@ fn status(value: &Value) -> String {
     };
     let _ = write!(
         out,
-        "\nEvents:  {} known, {} open, {} waiting\nMails:   {}\nHolds:   {}\n\
+        "\nEvents:  {} known, {} open, {} waiting\nMails:   {}\nHolds:   {}\nChanges: {}\n\
          Tasks:   {} open, {} urgent\nTimers:  {} waiting, next {}\nStore:   {}, journal at frame {}\n",
         at(value, "/events/known"),
         at(value, "/events/open"),
         at(value, "/events/waiting"),
         counts("/mails"),
         counts("/holds"),
+        counts("/changes"),
         at(value, "/tasks/open"),
         at(value, "/tasks/urgent"),
         at(value, "/timers/waiting"),

@@ -180,6 +180,24 @@ fn effects(why: &Value, out: &mut String) {
         indented(&text, out);
         steps(hold, out);
     }
+    for change in items(why, "/changes") {
+        let (id, state) = (at(change, "/id"), at(change, "/state"));
+        let _ = writeln!(out, "\nChange {id}: {state}");
+        let text = facts(
+            change,
+            &[
+                ("Change", "/change"),
+                ("Mailbox", "/mailbox"),
+                ("Why", "/why"),
+                ("Plugin", "/plugin"),
+                ("Reason", "/reason"),
+                ("Rule", "/rule"),
+                ("Trouble", "/last_trouble"),
+            ],
+        );
+        indented(&text, out);
+        steps(change, out);
+    }
 }
 
 fn steps(value: &Value, out: &mut String) {

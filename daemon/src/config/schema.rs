@@ -234,6 +234,8 @@ pub(super) struct RawPlugin {
     #[serde(default)]
     pub mode: RawMode,
     #[serde(default)]
+    pub mailbox: Vec<String>,
+    #[serde(default)]
     pub settings: toml::Table,
 }
 
@@ -248,6 +250,7 @@ pub(super) struct RawMode {
     pub records: Option<String>,
     pub tasks: Option<String>,
     pub holds: Option<String>,
+    pub mailbox: Option<String>,
 }
 
 /// What is left out is as `policy::Limits::default` says.
@@ -263,6 +266,7 @@ pub(super) struct RawLimits {
     pub hold_hours: Option<u32>,
     pub hold_before_slot_hours: Option<u32>,
     pub holds_open: Option<u32>,
+    pub mailbox_changes_per_message: Option<u32>,
 }
 
 /// What is left out is as `Retention::default` says.

@@ -464,6 +464,9 @@ impl Validation<'_, '_> {
                 .hold_before_slot_hours
                 .unwrap_or(usual.hold_before_slot_hours),
             holds_open: raw.holds_open.unwrap_or(usual.holds_open),
+            mailbox_changes_per_message: raw
+                .mailbox_changes_per_message
+                .unwrap_or(usual.mailbox_changes_per_message),
         })
     }
 

@@ -11,6 +11,7 @@ pub(super) enum Work {
     Drafts,
     Copies,
     Search,
+    Changes,
 }
 
 impl Work {
@@ -19,6 +20,7 @@ impl Work {
             Work::Drafts => "Drafts",
             Work::Copies => "copies in Sent",
             Work::Search => "search in Sent",
+            Work::Changes => "changes of messages",
         }
     }
 }

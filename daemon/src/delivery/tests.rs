@@ -1,6 +1,7 @@
 mod ends;
 mod fakes;
 mod holds;
+mod mailboxes;
 mod mails;
 mod never_twice;
 mod world;

@@ -157,8 +157,18 @@ impl Taking<'_> {
             seen: self.ingest.clock.now(),
             copy: known,
         });
-        row.folder.clone_from(&batch.folder.folder);
-        row.locator.clone_from(&item.arrived.locator);
+        // Of a mail to oneself there is a copy in Sent, too: the one that arrived is the one that
+        // people look at, and that is changed.
+        let beside = row.role == FolderRole::Inbox
+            && batch.folder.role == FolderRole::Sent
+            && !row.folder.is_empty();
+        if !beside || self.was_moved_here(message).await? {
+            row.folder.clone_from(&batch.folder.folder);
+            row.locator.clone_from(&item.arrived.locator);
+        }
+        if !beside {
+            row.role = batch.folder.role;
+        }
         replace(writes, key, version, &row)
     }
 
@@ -174,6 +184,9 @@ impl Taking<'_> {
         let before = touch_of_message(&known.record);
         let mut message = known.record;
         if message.outbound || batch.folder.role != FolderRole::Sent {
+            return Ok(());
+        }
+        if self.was_moved_here(&message).await? {
             return Ok(());
         }
         message.outbound = true;

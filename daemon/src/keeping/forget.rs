@@ -9,10 +9,11 @@ use std::ops::ControlFlow;
 use futures_util::future::{BoxFuture, FutureExt};
 use liaison_core::effect::{Cause, HoldEffect, MailEffect};
 use liaison_core::ids::{EffectId, MessageKey};
+use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::time::Timestamp;
 
-use crate::books::indexes::{hint_keys, server_id_keys};
+use crate::books::indexes::{hint_keys, mailbox_effect_keys, server_id_keys};
 use crate::books::rows::{EventBody, EventRow, LedgerRow, OutcomeRow, TimelineRow};
 use crate::books::{Books, BooksError, keys};
 use crate::store::codec::Record;
@@ -193,7 +194,11 @@ impl Forgetting<'_> {
         self.family(Ns::Effect, old, rows).await?;
         let old = |hold: &HoldEffect| hold.state.is_final() && hold.since < until;
         let rows: Rows<HoldEffect> = |books, hold, _| rows_of_hold(books, hold).boxed();
-        self.family(Ns::Hold, old, rows).await
+        self.family(Ns::Hold, old, rows).await?;
+        let old = |effect: &MailboxEffect| effect.state.is_final() && effect.since < until;
+        let rows: Rows<MailboxEffect> =
+            |books, effect, _| rows_of_mailbox_effect(books, effect).boxed();
+        self.family(Ns::MailboxEffect, old, rows).await
     }
 }
 
@@ -244,6 +249,18 @@ async fn rows_of_hold(books: &Books, hold: &HoldEffect) -> Result<Vec<Key>, Book
         keys::hold(&hold.id),
         keys::group_member(&hold.group, &hold.id),
     ]);
+    Ok(rows)
+}
+
+async fn rows_of_mailbox_effect(
+    books: &Books,
+    effect: &MailboxEffect,
+) -> Result<Vec<Key>, BooksError> {
+    let mut rows = rows_of_effect(books, &effect.id, &effect.cause).await?;
+    rows.extend(mailbox_effect_keys(effect));
+    rows.push(keys::mailbox_effect(&effect.id));
+    rows.sort();
+    rows.dedup();
     Ok(rows)
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
+use liaison_core::mailbox::MailboxEffect;
 use liaison_core::outbox::Input;
 use liaison_core::time::Timestamp;
 
@@ -11,6 +12,7 @@ use super::{CONTENT, FORMAT, KeepingError, MANIFEST, Manifest, io_error};
 use crate::app::open_books;
 use crate::books::rows::AuditRow;
 use crate::books::{Books, keys, replace};
+use crate::outbox::mailbox::stage_call_off;
 use crate::outbox::{Step, stage_hold, stage_mail};
 use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Ns, Range};
@@ -199,6 +201,16 @@ pub(super) async fn settle(
         .await?;
         books.commit(batch).await?;
         holds += 1;
+    }
+    let all: Vec<MailboxEffect> = books.every(Range::all(Ns::MailboxEffect)).await?;
+    for effect in all.iter().filter(|effect| !effect.state.is_final()) {
+        let stored = books.get(keys::mailbox_effect(&effect.id)).await?;
+        let Some(stored) = stored else {
+            continue;
+        };
+        let mut batch = books.batch();
+        stage_call_off(books, &mut batch, &stored, ("liaison restore", why), now).await?;
+        books.commit(batch).await?;
     }
     Ok((mails, holds))
 }

@@ -15,6 +15,7 @@ use liaison_core::time::Timestamp;
 
 use super::call::{Called, Strike};
 use super::facts::Told;
+use super::mailbox::stage_change;
 use super::{ActivePlugin, Pipeline};
 use crate::books::rows::{
     AuditRow, CallEnd, EventRow, PluginResultRow, PluginStateRow, TimelineRow, WaitRow,
@@ -143,6 +144,7 @@ impl Pipeline {
                     stage_audit(writes, hold.id.as_str(), now, row)?;
                     stage_new_hold(writes, &hold)?;
                 }
+                Plan::Mailbox(effect) => stage_change(writes, &effect, now)?,
                 Plan::ReleaseHolds(group, why) => {
                     releases.insert(group, why);
                 }
@@ -366,7 +368,7 @@ impl Pipeline {
     }
 }
 
-fn decided(now: Timestamp, cause: &Cause, state: &str) -> AuditRow {
+pub(super) fn decided(now: Timestamp, cause: &Cause, state: &str) -> AuditRow {
     AuditRow {
         at: now,
         who: format!("{} {}", cause.plugin, cause.plugin_version),

@@ -307,6 +307,7 @@ impl Pipeline {
         let rules = Rules {
             manifest: plugin.plugin.manifest(),
             modes: rehearsal::modes(plugin.modes, told.context.rehearsal),
+            mailbox: &plugin.mailbox,
             limits: &self.office.limits,
             firm: &self.office.firm,
         };

@@ -367,6 +367,7 @@ impl Pipeline {
             staff_route: self.office.staff_route.clone(),
             seen,
             cases: self.cases(resolved).await?,
+            mailbox_changes: self.mailbox_changes(told, resolved).await?,
         })
     }
 
@@ -515,6 +516,7 @@ impl Pipeline {
                 let hold = self.books.hold(&item.id).await?;
                 hold.map(|hold| format!("the hold of {} is {}", hold.created, hold.state.as_str()))
             }
+            Action::ChangeMailbox(_) => self.became_of_change(&item.id).await?,
             Action::CreateCase(case) => {
                 let id = format!("{}-{short}", case.kind).into();
                 self.books

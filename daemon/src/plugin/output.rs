@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use liaison_core::mailbox::MailboxChange;
 use liaison_core::proposal::{Action, Content, Fields, PlainAddress, Proposal, Value};
 
 /// Bytes that may cross the border in one call of a host function, or as the answer.
@@ -172,6 +173,13 @@ impl Gauge<'_> {
                 self.text("the text", &note.text, BODY_BYTES);
                 self.maybe("the recipient", note.to.as_ref());
             }
+            Action::ChangeMailbox(change) => match change {
+                MailboxChange::Flag { .. } => {}
+                MailboxChange::Keyword { keyword, .. } => self.line("the keyword", keyword),
+                MailboxChange::Move(name) | MailboxChange::Label(name) => {
+                    self.line("the name", name);
+                }
+            },
             Action::ReleaseHolds(name) | Action::CancelTimer(name) | Action::Extension(name) => {
                 self.line("the name", name);
             }

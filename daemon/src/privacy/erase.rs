@@ -6,6 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
+use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, gone};
 use liaison_core::outbox::{Input, MailState};
 use liaison_core::time::Timestamp;
@@ -18,6 +19,7 @@ use crate::books::indexes::walk::mend;
 use crate::books::keys::DueKind;
 use crate::books::rows::{ErasureRow, ErasureState};
 use crate::books::{Books, BooksError, indexes, keys};
+use crate::outbox::mailbox::stage_call_off;
 use crate::outbox::{Step, stage_hold, stage_mail};
 use crate::store::content::{ContentError, ContentHash};
 use crate::store::{Ns, Range, ReadError};
@@ -167,6 +169,19 @@ async fn call_off(books: &Books, traces: &Traces, who: &str) -> Result<(), Priva
         .await?;
         books.commit(writes).await?;
     }
+    let mut changes = Vec::new();
+    let each = |one: MailboxEffect| changes.extend(theirs(one.id.as_str()).then_some(one.id));
+    books.each(Range::all(Ns::MailboxEffect), each).await?;
+    for id in changes {
+        let Some(stored) = books.get(keys::mailbox_effect(&id)).await? else {
+            continue;
+        };
+        let mut writes = books.batch();
+        let why = why();
+        if stage_call_off(books, &mut writes, &stored, (who, &why), traces.now).await? {
+            books.commit(writes).await?;
+        }
+    }
     Ok(())
 }
 
@@ -184,6 +199,7 @@ async fn under_way(books: &Books, traces: &Traces) -> Result<Vec<String>, BooksE
             DueKind::Hold => format!("the hold {id} leaves the calendar"),
             DueKind::StaleDraft => format!("the draft of the mail {id} leaves Drafts"),
             DueKind::SentCopy => format!("the copy of the mail {id} is filed into Sent"),
+            DueKind::Mailbox => format!("the change {id} of a message is worked on"),
             DueKind::Mail => format!("the mail {id} is worked on"),
         });
     }

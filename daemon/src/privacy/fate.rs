@@ -16,6 +16,7 @@ use liaison_core::crm::CrmRecord;
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::ids::ThreadId;
+use liaison_core::mailbox::{MailboxChange, MailboxEffect, MailboxState};
 use liaison_core::message::{MessageRecord, ThreadRecord, Threading, gone};
 use liaison_core::outbox::MailState;
 use liaison_core::proposal::Value as FieldValue;
@@ -149,6 +150,7 @@ impl Traces {
             Ns::Message => rewritten(key, value, |row| self.message(row)),
             Ns::Effect => rewritten(key, value, |row| self.mail(row)),
             Ns::Hold => rewritten(key, value, |row| self.hold(row)),
+            Ns::MailboxEffect => rewritten(key, value, |row| self.mailbox_effect(row)),
             Ns::Event => rewritten(key, value, |row| self.event(row)),
             Ns::Outcome => rewritten(key, value, |row| self.outcome(row)),
             Ns::Audit => self.audit(key, value),
@@ -301,6 +303,36 @@ impl Traces {
             group_name: String::new(),
             title: ERASED.to_owned(),
             note: String::new(),
+            last_trouble: None,
+            state,
+            ..row
+        })
+    }
+
+    /// Names of keywords, folders and labels may say whom they are for.
+    fn mailbox_effect(&self, row: MailboxEffect) -> Option<MailboxEffect> {
+        if !self.ids.contains(row.id.as_str()) {
+            return None;
+        }
+        let why = || "a person was erased".to_owned();
+        let state = match row.state {
+            MailboxState::Done => MailboxState::Done,
+            MailboxState::Planned | MailboxState::Refused(_) => MailboxState::Refused(why()),
+            MailboxState::Gone(_) => MailboxState::Gone(why()),
+            MailboxState::Failed(_) => MailboxState::Failed(why()),
+        };
+        let change = match row.change {
+            change @ MailboxChange::Flag { .. } => change,
+            MailboxChange::Keyword { on, .. } => MailboxChange::Keyword {
+                keyword: ERASED.to_owned(),
+                on,
+            },
+            MailboxChange::Move(_) => MailboxChange::Move(ERASED.to_owned()),
+            MailboxChange::Label(_) => MailboxChange::Label(ERASED.to_owned()),
+        };
+        Some(MailboxEffect {
+            cause: cause_remains(row.cause),
+            change,
             last_trouble: None,
             state,
             ..row

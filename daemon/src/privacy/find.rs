@@ -9,6 +9,7 @@ use liaison_core::crm::{CrmRecord, Kind};
 use liaison_core::effect::{Cause, HoldEffect, MailEffect};
 use liaison_core::happening::Subject;
 use liaison_core::mail::{Address, standing_names};
+use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::MessageRecord;
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
@@ -229,6 +230,12 @@ impl Traces {
             }
         };
         books.each(Range::all(Ns::Hold), each).await?;
+        let each = |effect: MailboxEffect| {
+            if this.ids.contains(effect.message.as_str()) || this.is_because(&effect.cause) {
+                ids.push(effect.id.0);
+            }
+        };
+        books.each(Range::all(Ns::MailboxEffect), each).await?;
         let each = |case: CaseRecord| {
             if this.is_about(&case.subject) {
                 ids.push(case.id.0);
@@ -307,6 +314,7 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::EffectByMessage,
     Ns::HoldByGroup,
     Ns::Hold,
+    Ns::MailboxEffect,
     Ns::Effect,
     Ns::Event,
     Ns::EventSeen,

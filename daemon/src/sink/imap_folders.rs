@@ -47,7 +47,7 @@ impl fmt::Debug for ImapFolders {
 
 /// Why an operation failed, before it is put into words.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -65,7 +65,16 @@ enum Failure {
 }
 
 impl Failure {
-    fn needs_person(&self) -> bool {
+    /// A mailbox that could be opened a moment ago, and now cannot.
+    pub(super) fn closed(text: String) -> Failure {
+        Failure::Refused {
+            step: "opening the mailbox",
+            text,
+            needs_person: false,
+        }
+    }
+
+    pub(super) fn needs_person(&self) -> bool {
         match self {
             Failure::Open(error) => error.needs_person(),
             Failure::Connection(_) => false,
@@ -75,7 +84,7 @@ impl Failure {
     }
 }
 
-fn refused(step: &'static str, answer: &Tagged) -> Failure {
+pub(super) fn refused(step: &'static str, answer: &Tagged) -> Failure {
     Failure::Refused {
         step,
         text: answer.words(),
@@ -115,8 +124,8 @@ impl Job<'_> {
 }
 
 /// A found message of ours.
-struct Found {
-    uid: u32,
+pub(super) struct Found {
+    pub(super) uid: u32,
     is_draft: bool,
 }
 
@@ -319,7 +328,10 @@ fn opened(result: Result<Opened, String>) -> Result<Opened, Failure> {
 }
 
 /// Messages of the open mailbox that carry exactly this Message-ID.
-async fn search(connection: &mut Connection, message_id: &str) -> Result<Vec<Found>, Failure> {
+pub(super) async fn search(
+    connection: &mut Connection,
+    message_id: &str,
+) -> Result<Vec<Found>, Failure> {
     let mut uids = Vec::new();
     let command = match connection.can("X-GM-EXT-1") {
         true => Command::new("UID SEARCH X-GM-RAW").string(&format!("rfc822msgid:{message_id}")),

@@ -5,6 +5,7 @@
 //! there under whatever flags a mail reader gave it meanwhile. Writing is exact: a message is
 //! there whole or not at all, and [`SendOutcome::Unknown`] never occurs.
 
+mod changes;
 mod deliver;
 mod settings;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use futures_util::future::BoxFuture;
 use liaison_core::ids::derive;
 
+pub use self::changes::MaildirMailbox;
 use self::deliver::{Filing, Subfolder};
 pub use self::settings::MaildirTransportSettings;
 use crate::sink::{

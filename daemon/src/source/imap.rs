@@ -162,6 +162,11 @@ impl WatchError {
 }
 
 impl ImapSource {
+    /// What to call the mailbox in messages.
+    pub(crate) fn place(&self) -> String {
+        self.settings.place()
+    }
+
     /// A source that does nothing until [`ImapSource::run`].
     #[must_use]
     pub fn new(

@@ -103,6 +103,7 @@ families! {
     48 CaseIndex "case_index" "Which fields of all cases of a kind have an index.";
     49 CaseBy "case_by" "Cases by the value of a field (index).";
     55 ThreadHint "thread_hint" "Messages by Thread-Index and by subject (index).";
+    56 MailboxEffect "mailbox_effect" "Changes of messages in their mailboxes, and how far each is.";
 }
 
 impl fmt::Display for Ns {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::{Action, Content, Email, Field, Hold, Proposal, Value};
+use crate::{Action, Content, Email, Field, Hold, MailFlag, MailboxChange, Proposal, Value};
 
 /// The proposals of a plugin to one event.
 #[derive(Debug, Clone, Default)]
@@ -93,6 +93,7 @@ fn to_json(proposal: &Proposal) -> Json {
         Action::Notify(notify) => json!({
             "text": notify.text, "urgent": notify.urgent, "to": notify.to,
         }),
+        Action::ChangeMailbox(change) => mailbox_json(change),
         Action::Extension(extension) => json!({ "kind": extension.kind }),
     };
     let extra = json!({
@@ -103,6 +104,22 @@ fn to_json(proposal: &Proposal) -> Json {
         object.extend(extra);
     }
     object
+}
+
+fn mailbox_json(change: &MailboxChange) -> Json {
+    match change {
+        MailboxChange::Flag(change) => {
+            let flag = match change.flag {
+                MailFlag::Seen => "seen",
+                MailFlag::Flagged => "flagged",
+                MailFlag::Answered => "answered",
+            };
+            json!({ "flag": flag, "on": change.on })
+        }
+        MailboxChange::Keyword(change) => json!({ "keyword": change.keyword, "on": change.on }),
+        MailboxChange::Move(folder) => json!({ "move": folder }),
+        MailboxChange::Label(label) => json!({ "add-label": label }),
+    }
 }
 
 fn email_json(email: &Email) -> Json {

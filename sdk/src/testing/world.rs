@@ -458,6 +458,7 @@ impl TestWorld {
             | Action::ReleaseHolds(_)
             | Action::CreateTask(_)
             | Action::Notify(_)
+            | Action::ChangeMailbox(_)
             | Action::Extension(_) => {}
         }
     }

@@ -77,6 +77,11 @@ impl Manifest {
             "cancel-timer" => "cancelling its timers".to_owned(),
             "tag-message" => "tags on messages".to_owned(),
             "notify" => "notifications to our people".to_owned(),
+            "change-mailbox" => {
+                "flags, keywords, labels and folders of messages, as far as `mailbox` of its \
+                 [[plugin]] names them"
+                    .to_owned()
+            }
             other => format!("`{other}`"),
         };
         let max = grant

@@ -2,6 +2,7 @@
 
 mod machines;
 mod mail;
+mod mailbox;
 mod other;
 mod random;
 mod recheck;
@@ -93,7 +94,7 @@ fn manifest() -> serde_json::Value {
             "create-case": { "why": "w" }, "update-case": { "why": "w" },
             "create-task": { "why": "w" }, "set-timer": { "why": "w" },
             "cancel-timer": { "why": "w" }, "tag-message": { "why": "w" },
-            "notify": { "why": "w" },
+            "notify": { "why": "w" }, "change-mailbox": { "why": "w" },
         },
         "case": [{
             "kind": "lead", "title": "Lead", "states": ["New", "Qualified", "Lost"],
@@ -107,6 +108,7 @@ fn manifest() -> serde_json::Value {
 struct Scene {
     manifest: serde_json::Value,
     modes: Modes,
+    mailbox: Vec<String>,
     limits: Limits,
     now: Timestamp,
     trigger: Option<MessageRecord>,
@@ -125,6 +127,7 @@ struct Scene {
     staff_route: Option<Route>,
     seen: BTreeMap<EffectId, String>,
     cases: BTreeMap<String, CaseRecord>,
+    mailbox_changes: u32,
 }
 
 impl Scene {
@@ -143,7 +146,11 @@ impl Scene {
                 records: apply,
                 tasks: apply,
                 holds: apply,
+                mailbox: apply,
             },
+            mailbox: ["flag", "keyword:customer-*", "move:Archive", "label:Leads"]
+                .map(str::to_owned)
+                .into(),
             limits: Limits::default(),
             now: at(NOW),
             trigger: Some(message("m1")),
@@ -169,6 +176,7 @@ impl Scene {
             staff_route: None,
             seen: BTreeMap::new(),
             cases: BTreeMap::new(),
+            mailbox_changes: 0,
         }
     }
 
@@ -189,9 +197,11 @@ impl Scene {
     fn decide(&self, proposals: Vec<Proposal>) -> Decision {
         let manifest: Manifest = serde_json::from_value(self.manifest.clone()).unwrap();
         let firm = firm();
+        let mailbox = MailboxGrants::parse(&self.mailbox).unwrap();
         let rules = Rules {
             manifest: &manifest,
             modes: self.modes,
+            mailbox: &mailbox,
             limits: &self.limits,
             firm: &firm,
         };
@@ -220,6 +230,7 @@ impl Scene {
             staff_route: self.staff_route.clone(),
             seen: self.seen.clone(),
             cases: self.cases.clone(),
+            mailbox_changes: self.mailbox_changes,
         };
         decide(&rules, &facts, self.resolved(proposals))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use liaison_core::effect::{HoldEffect, MailEffect};
 use liaison_core::ids::PluginName;
+use liaison_core::mailbox::{MailboxEffect, MailboxState};
 use liaison_core::outbox::MailState;
 use liaison_core::records::TaskRecord;
 use liaison_core::time::{DAY_MS, Timestamp};
@@ -69,6 +70,8 @@ pub(super) struct Tally {
     pub mails: BTreeMap<&'static str, u64>,
     pub mail_attention: Vec<Value>,
     pub holds: BTreeMap<&'static str, u64>,
+    pub changes: BTreeMap<&'static str, u64>,
+    pub change_attention: Vec<Value>,
     pub tasks_open: u64,
     pub tasks_urgent: u64,
     pub timers: u64,
@@ -87,6 +90,14 @@ impl Tally {
         books.each(Range::all(Ns::Effect), each).await?;
         let each = |hold: HoldEffect| count(&mut tally.holds, hold.state.as_str());
         books.each(Range::all(Ns::Hold), each).await?;
+        let told_since = context.now().plus_millis(-DAY_MS);
+        let each = |effect: MailboxEffect| {
+            count(&mut tally.changes, effect.state.as_str());
+            if matches!(effect.state, MailboxState::Failed(_)) && effect.since >= told_since {
+                tally.change_attention.push(change_item(&effect));
+            }
+        };
+        books.each(Range::all(Ns::MailboxEffect), each).await?;
         let each = |task: TaskRecord| {
             let open = u64::from(task.is_open());
             tally.tasks_open += open;
@@ -107,6 +118,16 @@ impl Tally {
 
 fn count(counts: &mut BTreeMap<&'static str, u64>, state: &'static str) {
     *counts.entry(state).or_default() += 1;
+}
+
+fn change_item(effect: &MailboxEffect) -> Value {
+    let (id, why) = (&effect.id, effect.state.why().unwrap_or_default());
+    let text = format!(
+        "to {} of a message in {} failed since {}: {why}; do it by hand: `liaison why {id}` shows \
+         the message",
+        effect.change, effect.mailbox, effect.since
+    );
+    item("failed", id.as_str(), text)
 }
 
 fn mail_item(mail: &MailEffect) -> Value {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use liaison_core::effect::{Cause, HoldEffect, MailEffect};
 use liaison_core::happening::Subject;
 use liaison_core::ids::{MessageKey, ThreadId};
+use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::MessageRecord;
 use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::api::cases::case_json;
 use crate::api::matching::match_json;
-use crate::api::outbox::{hold_json, mail_json};
+use crate::api::outbox::{change_json, hold_json, mail_json};
 use crate::api::tasks::task_json;
 use crate::api::timers::timer_json;
 use crate::api::{ApiContext, ApiError, with};
@@ -31,6 +32,7 @@ pub(super) struct Chain {
     events: Vec<Value>,
     mails: Vec<Value>,
     holds: Vec<Value>,
+    changes: Vec<Value>,
     records: Vec<Value>,
     timers: Vec<Value>,
     nothing: Vec<String>,
@@ -43,6 +45,7 @@ impl Chain {
             .mails
             .iter()
             .chain(&self.holds)
+            .chain(&self.changes)
             .chain(&self.records)
             .chain(&self.timers)
             .next()
@@ -60,6 +63,7 @@ impl Chain {
             "events": self.events,
             "mails": self.mails,
             "holds": self.holds,
+            "changes": self.changes,
             "records": self.records,
             "timers": self.timers,
             "nothing": nothing,
@@ -152,6 +156,8 @@ impl Chain {
                 self.add_mail(context, &mail).await?;
             } else if let Some(hold) = context.books.hold(&id).await? {
                 self.add_hold(context, &hold).await?;
+            } else if let Some(effect) = context.books.mailbox_effect(&id).await? {
+                self.add_change(context, &effect).await?;
             }
         }
         for result in context.books.plugin_results(seq).await? {
@@ -232,6 +238,8 @@ impl Chain {
                 self.add_mail(context, &mail).await?;
             } else if let Some(hold) = context.books.hold(&effect).await? {
                 self.add_hold(context, &hold).await?;
+            } else if let Some(change) = context.books.mailbox_effect(&effect).await? {
+                self.add_change(context, &change).await?;
             }
         }
         let timers: Vec<TimerRecord> = context.books.all(Ns::Timer).await?;
@@ -265,6 +273,19 @@ impl Chain {
             let audit = audit_json(context, hold.id.as_str()).await?;
             let more = json!({ "event": hold.cause.event_seq, "audit": audit });
             self.holds.push(with(hold_json(hold), more));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn add_change(
+        &mut self,
+        context: &ApiContext,
+        effect: &MailboxEffect,
+    ) -> Result<(), ApiError> {
+        if self.seen.insert(format!("change {}", effect.id)) {
+            let audit = audit_json(context, effect.id.as_str()).await?;
+            let more = json!({ "event": effect.cause.event_seq, "audit": audit });
+            self.changes.push(with(change_json(effect), more));
         }
         Ok(())
     }

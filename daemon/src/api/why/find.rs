@@ -2,6 +2,7 @@
 
 use liaison_core::effect::{HoldEffect, MailEffect};
 use liaison_core::ids::EffectId;
+use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::MessageRecord;
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 
@@ -22,6 +23,8 @@ pub(super) enum Found {
     Mail(Box<MailEffect>),
     /// A hold.
     Hold(Box<HoldEffect>),
+    /// A change of a message in its mailbox.
+    Change(Box<MailboxEffect>),
     /// A case.
     Case(Box<CaseRecord>),
     /// A task.
@@ -36,6 +39,7 @@ impl Found {
             Found::Message(_) => "message",
             Found::Mail(_) => "mail",
             Found::Hold(_) => "hold",
+            Found::Change(_) => "change",
             Found::Case(_) => "case",
             Found::Task(_) => "task",
             Found::Timer(_) => "timer",
@@ -47,6 +51,7 @@ impl Found {
             Found::Message(message) => message.key.as_str(),
             Found::Mail(mail) => mail.id.as_str(),
             Found::Hold(hold) => hold.id.as_str(),
+            Found::Change(effect) => effect.id.as_str(),
             Found::Case(case) => case.id.as_str(),
             Found::Task(task) => task.id.as_str(),
             Found::Timer(timer) => timer.id.as_str(),
@@ -54,10 +59,11 @@ impl Found {
     }
 }
 
-const FAMILIES: [Ns; 6] = [
+const FAMILIES: [Ns; 7] = [
     Ns::Message,
     Ns::Effect,
     Ns::Hold,
+    Ns::MailboxEffect,
     Ns::CaseRecord,
     Ns::Task,
     Ns::Timer,
@@ -173,6 +179,10 @@ async fn load(context: &ApiContext, ns: Ns, id: &str) -> Result<Option<Found>, A
             .hold(&EffectId::from(id))
             .await?
             .map(|hold| Found::Hold(Box::new(hold))),
+        Ns::MailboxEffect => books
+            .mailbox_effect(&EffectId::from(id))
+            .await?
+            .map(|effect| Found::Change(Box::new(effect))),
         Ns::CaseRecord => books
             .case(&id.into())
             .await?

@@ -11,6 +11,7 @@ use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle}
 use liaison_core::crm::{CrmRecord, FieldChange, Kind, Source};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::{SettledOutcome, Subject};
+use liaison_core::mailbox::{MailFlag, MailboxChange, MailboxEffect, MailboxState};
 use liaison_core::message::{MessageRecord, Person, ThreadRecord, Threading};
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::{Verdict, VerdictResult};
@@ -478,6 +479,50 @@ pub(in crate::books) fn holds() -> Vec<Case<HoldEffect>> {
         case("expired", hold(HoldState::Expired)),
         case("adopted", hold(HoldState::Adopted(why()))),
         case("lost", hold(HoldState::Lost(why()))),
+    ]
+}
+
+pub(in crate::books) fn mailbox_effects() -> Vec<Case<MailboxEffect>> {
+    let effect = |change, state| MailboxEffect {
+        id: "e10".into(),
+        cause: cause(),
+        message: "m1".into(),
+        mailbox: "sales".into(),
+        change,
+        state,
+        since: at(2),
+        attempts: 3,
+        declined: 1,
+        not_before: at(3),
+        last_trouble: text("NO [TRYCREATE]"),
+        created: at(1),
+    };
+    let why = || "why".to_owned();
+    let flag = |flag| MailboxChange::Flag { flag, on: true };
+    let keyword = MailboxChange::Keyword {
+        keyword: "customer-acme".to_owned(),
+        on: false,
+    };
+    let planned = MailboxEffect {
+        cause: plain_cause(),
+        last_trouble: None,
+        ..effect(flag(MailFlag::Seen), MailboxState::Planned)
+    };
+    let archive = MailboxChange::Move("Archive".to_owned());
+    let leads = MailboxChange::Label("Leads".to_owned());
+    vec![
+        case("planned", planned),
+        case("done", effect(keyword, MailboxState::Done)),
+        case("refused", effect(leads, MailboxState::Refused(why()))),
+        case("gone", effect(archive, MailboxState::Gone(why()))),
+        case(
+            "failed",
+            effect(flag(MailFlag::Flagged), MailboxState::Failed(why())),
+        ),
+        case(
+            "answered",
+            effect(flag(MailFlag::Answered), MailboxState::Done),
+        ),
     ]
 }
 

@@ -8,6 +8,7 @@ use liaison_core::account::{Account, Contact, ContactStatus, Lifecycle};
 use liaison_core::crm::{CrmRecord, Kind, Source};
 use liaison_core::effect::{Audience, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::SettledOutcome;
+use liaison_core::mailbox::{MailFlag, MailboxChange, MailboxEffect, MailboxState};
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::VerdictResult;
@@ -123,6 +124,7 @@ fn check_all() -> Golden {
     golden.check::<PluginStateRow>(golden::plugin_states());
     golden.check::<MailEffect>(golden::mails());
     golden.check::<HoldEffect>(golden::holds());
+    golden.check::<MailboxEffect>(golden::mailbox_effects());
     golden.check::<CaseRecord>(golden::cases());
     golden.check::<CaseIndexRow>(golden::case_indexes());
     golden.check::<TaskRecord>(golden::tasks());
@@ -183,7 +185,15 @@ fn shapes() -> serde_reflection::Registry {
     );
     trace!(
         Lifecycle,
-        MailMode, MailState, MatchOutcome, Phase, SettledOutcome, VerdictResult
+        MailFlag,
+        MailMode,
+        MailboxChange,
+        MailboxState,
+        MailState,
+        MatchOutcome,
+        Phase,
+        SettledOutcome,
+        VerdictResult
     );
     trace!(proposal::Value, TaskPriority, Kind, AnyKind);
     trace!(
@@ -219,7 +229,8 @@ fn shapes() -> serde_reflection::Registry {
         WatchRow,
         BackfillState,
         BackfillRow,
-        ListedRow
+        ListedRow,
+        MailboxEffect
     );
     tracer.registry().unwrap()
 }

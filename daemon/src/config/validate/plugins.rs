@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::ids::PluginName;
+use liaison_core::mailbox::MailboxGrants;
 use liaison_core::policy::Modes;
 use serde_json::{Map, Value};
 
@@ -42,6 +43,7 @@ impl Validation<'_, '_> {
                 digest: raw.digest,
                 enabled: raw.enabled,
                 modes,
+                mailbox: self.mailbox_grants(section, &raw.mailbox),
                 modes_written,
                 settings,
             });
@@ -73,6 +75,7 @@ impl Validation<'_, '_> {
             ("records", &raw.records, &mut modes.records),
             ("tasks", &raw.tasks, &mut modes.tasks),
             ("holds", &raw.holds, &mut modes.holds),
+            ("mailbox", &raw.mailbox, &mut modes.mailbox),
         ];
         for (key, text, mode) in others {
             let Some(text) = text else { continue };
@@ -83,6 +86,16 @@ impl Validation<'_, '_> {
             }
         }
         (modes, written)
+    }
+
+    fn mailbox_grants(&mut self, section: &Section<'_>, words: &[String]) -> MailboxGrants {
+        MailboxGrants::parse(words).unwrap_or_else(|errors| {
+            for error in errors {
+                let what = format!("`{}` is no grant", error.word);
+                self.problems.add(section, "mailbox", what, error.why);
+            }
+            MailboxGrants::default()
+        })
     }
 
     fn no_mode(&mut self, section: &Section<'_>, key: &str, text: &str, known: &[&str]) {

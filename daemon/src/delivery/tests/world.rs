@@ -8,8 +8,9 @@ use liaison_core::business_time::{BusinessCalendar, WorkInterval};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::{Subject, UserView};
 use liaison_core::ids::{
-    CalendarId, EffectId, HoldGroupId, MailboxId, PluginName, ThreadId, TransportId,
+    CalendarId, EffectId, HoldGroupId, MailboxId, MessageKey, PluginName, ThreadId, TransportId,
 };
+use liaison_core::mailbox::{MailboxChange, MailboxEffect, MailboxGrants, MailboxState};
 use liaison_core::message::ThreadRecord;
 use liaison_core::outbox::MailState;
 use liaison_core::policy::{Firm, Limits, Route};
@@ -17,6 +18,7 @@ use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp, Window};
 use tokio::sync::Notify;
 
 use super::fakes::{FakeCalendar, FakeFolders, FakeTransport, Mortal, MortalStore};
+use super::mailboxes::FakeMailbox;
 use crate::books::{Books, keys, replace};
 use crate::calendars::{CalendarMirror, Calendars};
 use crate::clock::{Clock, ManualClock};
@@ -37,6 +39,7 @@ pub struct World {
     pub clock: ManualClock,
     pub transport: Arc<FakeTransport>,
     pub folders: Arc<FakeFolders>,
+    pub mailboxes: Arc<FakeMailbox>,
     pub calendar: Arc<FakeCalendar>,
     pub sent_poke: Arc<Notify>,
     pub freshness: Arc<Freshness>,
@@ -109,6 +112,7 @@ impl World {
         let clock = ManualClock::at(START);
         let transport = Arc::new(FakeTransport::default());
         let folders = Arc::new(FakeFolders::default());
+        let mailboxes = Arc::new(FakeMailbox::default());
         let calendar = Arc::new(FakeCalendar::default());
         let freshness = Arc::new(Freshness::default());
         let sent_poke = Arc::new(Notify::new());
@@ -126,6 +130,8 @@ impl World {
             office: Arc::new(office()),
             transports: [(TransportId::from("smtp"), transport.clone() as _)].into(),
             folders: [(mailbox.clone(), folders.clone() as _)].into(),
+            mailboxes: [(mailbox.clone(), mailboxes.clone() as _)].into(),
+            changes: [(cause("x").plugin, granted())].into(),
             calendars: Calendars {
                 mirrors: [(id, Arc::new(mirror))].into(),
             },
@@ -141,6 +147,7 @@ impl World {
             clock,
             transport,
             folders,
+            mailboxes,
             calendar,
             sent_poke,
             freshness,
@@ -172,6 +179,15 @@ impl World {
         stage_new_hold(&mut writes, &hold).unwrap();
         self.books.commit(writes).await.unwrap();
         hold.id
+    }
+
+    pub async fn add_message(&self, key: &str) -> MessageKey {
+        let mut message = crate::api::tests::message(key, "human");
+        message.mailbox = "alice".into();
+        let mut writes = self.books.batch();
+        replace(&mut writes, keys::message(&message.key), None, &message).unwrap();
+        self.books.commit(writes).await.unwrap();
+        message.key
     }
 
     pub async fn add_thread(&self, change: impl FnOnce(&mut ThreadRecord)) {
@@ -237,6 +253,28 @@ fn cause(id: &str) -> Cause {
         },
         reason: "because".to_owned(),
         rule: None,
+    }
+}
+
+/// Keywords and moves.
+fn granted() -> MailboxGrants {
+    MailboxGrants::parse(&["keyword:*".to_owned(), "move:*".to_owned()]).unwrap()
+}
+
+pub fn mailbox_effect(id: &str, change: MailboxChange, message: &MessageKey) -> MailboxEffect {
+    MailboxEffect {
+        id: EffectId::from(id),
+        cause: cause(id),
+        message: message.clone(),
+        mailbox: MailboxId::from("alice"),
+        change,
+        state: MailboxState::Planned,
+        since: START,
+        attempts: 0,
+        declined: 0,
+        not_before: START,
+        last_trouble: None,
+        created: START,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use liaison_core::business_time::BusinessCalendar;
 use liaison_core::effect::{HoldEffect, MailEffect, MailMode, RecordMode};
 use liaison_core::happening::UserView;
+use liaison_core::mailbox::MailboxGrants;
 use liaison_core::message::MessageRecord;
 use liaison_core::outbox::{Input, MailState};
 use liaison_core::policy::{Firm, Limits, Modes, Route};
@@ -75,6 +76,7 @@ pub(crate) struct House {
     pub clock: ManualClock,
     pub office: Arc<Office>,
     pub modes: Modes,
+    pub mailbox: MailboxGrants,
     pub ingest: Ingest,
     calendars: Calendars,
     next_uid: u32,
@@ -158,7 +160,9 @@ impl House {
                 records: RecordMode::Apply,
                 tasks: RecordMode::Apply,
                 holds: RecordMode::Apply,
+                mailbox: RecordMode::Apply,
             },
+            mailbox: MailboxGrants::default(),
             ingest,
             calendars: Calendars {
                 mirrors: [("sam".into(), Arc::new(mirror))].into(),
@@ -179,6 +183,7 @@ impl House {
                 plugin,
                 settings,
                 modes: self.modes,
+                mailbox: self.mailbox.clone(),
                 templates,
             }
         };

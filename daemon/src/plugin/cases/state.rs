@@ -211,6 +211,11 @@ impl State {
                 message.tags.retain(|old| !tag.remove.contains(old));
                 message.tags.extend(tag.add.iter().cloned());
             }
+            Action::ChangeMailbox(change) => {
+                if let Some(problem) = change.problem() {
+                    return Err(problem);
+                }
+            }
             Action::Extension(kind) => return Err(format!("no extension `{kind}` is known")),
             Action::Email(_)
             | Action::Hold(_)

@@ -1,5 +1,6 @@
 //! A proposal as an object in the words of the manifest, for expectations and for people.
 
+use liaison_core::mailbox::MailboxChange;
 use liaison_core::proposal::{
     Action, Content, EmailProposal, Fields, HoldProposal, PlainAddress, Proposal, Value,
 };
@@ -33,6 +34,7 @@ pub(super) fn proposal(proposal: &Proposal) -> Json {
         Action::Notify(note) => {
             json!({ "text": note.text, "urgent": note.urgent, "to": note.to })
         }
+        Action::ChangeMailbox(change) => mailbox(change),
         Action::Extension(kind) => json!({ "kind": kind }),
     };
     let common = json!({
@@ -43,6 +45,15 @@ pub(super) fn proposal(proposal: &Proposal) -> Json {
         object.extend(common);
     }
     object
+}
+
+fn mailbox(change: &MailboxChange) -> Json {
+    match change {
+        MailboxChange::Flag { flag, on } => json!({ "flag": flag.as_str(), "on": on }),
+        MailboxChange::Keyword { keyword, on } => json!({ "keyword": keyword, "on": on }),
+        MailboxChange::Move(folder) => json!({ "move": folder }),
+        MailboxChange::Label(label) => json!({ "add-label": label }),
+    }
 }
 
 fn email(mail: &EmailProposal) -> Json {

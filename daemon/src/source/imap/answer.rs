@@ -1,5 +1,6 @@
 //! Server answers as owned values: what the parser lends does not outlive its buffer.
 
+use async_imap::imap_proto::rfc4315::UidSetMember;
 use async_imap::imap_proto::{
     AttributeValue, Capability, MailboxDatum, NameAttribute, Outcome, Response, ResponseCode,
     Status, StatusAttribute,
@@ -12,6 +13,9 @@ use super::wire::{Code, decode_mailbox, split_code, unescape};
 const FLAGS_MAX: usize = 100;
 /// Longest flag that is kept; keywords are words.
 const FLAG_BYTES_MAX: usize = 250;
+
+/// Longest label that is kept: Gmail's bound of 225 characters, encoded.
+const LABEL_BYTES_MAX: usize = 1_000;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub(crate) struct FetchRow {
     pub(crate) flags: Option<Vec<String>>,
     pub(crate) internal_date: Option<String>,
     pub(crate) body: Option<Bytes>,
+    /// Labels of Gmail, as they are on the wire.
+    pub(crate) labels: Option<Vec<String>>,
 }
 
 /// A mailbox in a LIST answer.
@@ -198,6 +204,10 @@ fn fetch_row(attributes: &[AttributeValue<'_>]) -> FetchRow {
                 let fitting = flags.iter().filter(|flag| flag.len() <= FLAG_BYTES_MAX);
                 row.flags = Some(fitting.take(FLAGS_MAX).map(ToString::to_string).collect());
             }
+            AttributeValue::GmailLabels(labels) => {
+                let fitting = labels.iter().filter(|label| label.len() <= LABEL_BYTES_MAX);
+                row.labels = Some(fitting.take(FLAGS_MAX).map(ToString::to_string).collect());
+            }
             AttributeValue::BodySection {
                 data: Some(data), ..
             } => row.body = Some(Bytes::copy_from_slice(data)),
@@ -247,8 +257,22 @@ fn known_code(code: &ResponseCode<'_>) -> Code {
         ResponseCode::UidValidity(value) => Code::new("UIDVALIDITY", value),
         ResponseCode::HighestModSeq(value) => Code::new("HIGHESTMODSEQ", value),
         ResponseCode::AppendUid(validity, _) => Code::new("APPENDUID", validity),
+        ResponseCode::CopyUid(validity, from, to) => {
+            let argument = format!("{validity} {} {}", uids(from), uids(to));
+            Code::new("COPYUID", argument)
+        }
+        ResponseCode::PermanentFlags(flags) => Code::new("PERMANENTFLAGS", flags.join(" ")),
         ResponseCode::ReadOnly => Code::new("READ-ONLY", ""),
         ResponseCode::ReadWrite => Code::new("READ-WRITE", ""),
         _ => Code::new("OTHER", ""),
     }
+}
+
+/// A UID set as it stands in a response code.
+fn uids(set: &[UidSetMember]) -> String {
+    let member = |member: &UidSetMember| match member {
+        UidSetMember::Uid(uid) => uid.to_string(),
+        UidSetMember::UidRange(range) => format!("{}:{}", range.start(), range.end()),
+    };
+    set.iter().map(member).collect::<Vec<_>>().join(",")
 }

@@ -62,7 +62,7 @@ impl Command {
 }
 
 /// A quoted string of printable ASCII (RFC 9051 section 4.3).
-fn quote(value: &str) -> String {
+pub(crate) fn quote(value: &str) -> String {
     let mut quoted = String::with_capacity(value.len().saturating_add(2));
     quoted.push('"');
     for character in value.chars() {

@@ -143,10 +143,6 @@ impl ImapSource {
     ///
     /// # Errors
     /// [`WorkError::Lost`] is the only one after which the job may have done something.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "mailbox effects ask for it; they come next")
-    )]
     pub(crate) async fn on_work_connection<T, F>(&self, job: F) -> Result<T, WorkError>
     where
         T: Send + 'static,
@@ -168,8 +164,10 @@ impl ImapSource {
         let (tell, told) = oneshot::channel();
         self.work.push_job(Box::new(move |connection| {
             Box::pin(async move {
-                // Nobody may wait for it any more; it is done all the same.
-                let _ = tell.send(job(connection).await);
+                // What nobody waits for any more is not begun: it may be done elsewhere by now.
+                if !tell.is_closed() {
+                    let _ = tell.send(job(connection).await);
+                }
             })
         }))?;
         self.poke();

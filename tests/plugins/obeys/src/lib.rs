@@ -1,8 +1,8 @@
 //! Does what the first word of a subject says, so that tests reach every path of the pipeline.
 
 use liaison_sdk::{
-    Content, CreateCase, CreateTask, Cx, Email, Failure, Hold, Message, MessageReceived, Plugin,
-    Result, TimerFired, Window, plugin,
+    Content, CreateCase, CreateTask, Cx, Email, Failure, Hold, MailFlag, Message, MessageReceived,
+    Plugin, Result, TimerFired, Window, plugin,
 };
 
 /// No settings.
@@ -32,6 +32,7 @@ impl Plugin for Guest {
             "spin" => spin(cx),
             "log" => log(cx, message)?,
             "hold" => hold(cx, number),
+            "change" => change(cx, &message.subject),
             "answer" => {
                 let email = Email::reply_to(message, Content::Text("Thank you.".to_owned()));
                 cx.email(email.cancel_on_reply(), "it was asked for");
@@ -94,6 +95,44 @@ fn hold(cx: &mut Cx<'_, Settings>, days: u32) {
     };
     cx.release_holds("slot", "another time is offered");
     cx.hold(Hold::new("Meeting", when, "slot"), "to offer a time");
+}
+
+/// `change seen keyword:vip move:Archive`: each word after the first is a change.
+fn change(cx: &mut Cx<'_, Settings>, subject: &str) {
+    for word in subject.split(' ').skip(1) {
+        let reason = "the subject asks for it";
+        match word.split_once(':') {
+            Some(("keyword", keyword)) => {
+                cx.keyword(keyword, true, reason);
+            }
+            Some(("without", keyword)) => {
+                cx.keyword(keyword, false, reason);
+            }
+            Some(("move", folder)) => {
+                cx.move_to(folder, reason);
+            }
+            Some(("label", label)) => {
+                cx.label_message(label, reason);
+            }
+            _ => flag(cx, word, reason),
+        }
+    }
+}
+
+/// `seen`, `flagged`, `answered`, or one of them after `un`.
+fn flag(cx: &mut Cx<'_, Settings>, word: &str, reason: &str) {
+    let (name, on) = match word.strip_prefix("un") {
+        Some(name) => (name, false),
+        None => (word, true),
+    };
+    let flags = [
+        ("seen", MailFlag::Seen),
+        ("flagged", MailFlag::Flagged),
+        ("answered", MailFlag::Answered),
+    ];
+    if let Some((_, flag)) = flags.into_iter().find(|(known, _)| *known == name) {
+        cx.flag(flag, on, reason);
+    }
 }
 
 plugin!(Guest);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::mailbox::MailboxChange;
 
 /// A small generator (Knuth's MMIX constants); its seed is printed.
 struct Chance(u64);
@@ -85,7 +86,7 @@ impl Chance {
 
     fn action(&mut self) -> Action {
         let name = self.of(&["a", "", "ä\u{0}\r\n"]).to_owned();
-        match self.below(11) {
+        match self.below(12) {
             0..=2 => Action::Email(self.email()),
             3 | 4 => Action::Hold(self.hold()),
             5 => Action::ReleaseHolds(name),
@@ -101,6 +102,10 @@ impl Chance {
                 add: vec![name],
                 remove: Vec::new(),
             }),
+            10 => Action::ChangeMailbox(self.of(&[
+                MailboxChange::Move("Archive".to_owned()),
+                MailboxChange::Label(name),
+            ])),
             _ => Action::Extension(name),
         }
     }

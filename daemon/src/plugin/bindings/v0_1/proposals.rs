@@ -1,6 +1,7 @@
 //! What a plugin proposes, from the words of 0.1.
 
 use liaison_core::ids::{CaseId, MessageKey};
+use liaison_core::mailbox::{MailFlag, MailboxChange};
 use liaison_core::proposal::{
     Action, Content, CreateCase, CreateTask, EmailProposal, Fields, HoldProposal, Notify,
     PlainAddress, Proposal, SetTimer, TagMessage, UpdateCase, Value,
@@ -59,7 +60,27 @@ fn action(given: proposals::Action) -> Action {
             urgent: note.urgent,
             to: note.to,
         }),
+        proposals::Action::ChangeMailbox(change) => Action::ChangeMailbox(mailbox(change)),
         proposals::Action::Extension(extension) => Action::Extension(extension.kind),
+    }
+}
+
+fn mailbox(change: proposals::MailboxChange) -> MailboxChange {
+    match change {
+        proposals::MailboxChange::Flag(change) => MailboxChange::Flag {
+            flag: match change.flag {
+                proposals::MailFlag::Seen => MailFlag::Seen,
+                proposals::MailFlag::Flagged => MailFlag::Flagged,
+                proposals::MailFlag::Answered => MailFlag::Answered,
+            },
+            on: change.on,
+        },
+        proposals::MailboxChange::Keyword(change) => MailboxChange::Keyword {
+            keyword: change.keyword,
+            on: change.on,
+        },
+        proposals::MailboxChange::Move(folder) => MailboxChange::Move(folder),
+        proposals::MailboxChange::Label(label) => MailboxChange::Label(label),
     }
 }
 
