@@ -59,7 +59,7 @@ fn spans(text: &str) -> Vec<String> {
 fn the_configuration_of_the_readme_loads() {
     let folder = tempfile::tempdir().unwrap();
     let shown = blocks(&read("README.md"), "toml");
-    assert_eq!(shown.len(), 3);
+    assert_eq!(shown.len(), 4);
     let mapping = crate::exchange::mapping::Mapping::parse(&shown[2], Kind::Opportunity);
     assert!(mapping.is_ok(), "{mapping:?}");
     let file = folder.path().join("liaison.toml");
@@ -69,6 +69,9 @@ fn the_configuration_of_the_readme_loads() {
     fs::write(&file, format!("{}\n{}", shown[0], shown[1])).unwrap();
     let config = Config::load(&file).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.credentials.iter().count(), 1);
+    fs::write(&file, format!("{}\n{}", shown[0], shown[3])).unwrap();
+    let config = Config::load(&file).unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(!config.plugins[2].mailbox.is_empty());
 }
 
 #[test]
@@ -216,7 +219,7 @@ fn every_test_named_for_a_crash_window_exists() {
         .lines()
         .filter(|line| line.starts_with("| W"))
         .collect();
-    assert_eq!(rows.len(), 16);
+    assert_eq!(rows.len(), 17);
     for row in rows {
         let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         for name in last.split('`').skip(1).step_by(2) {
