@@ -2,9 +2,10 @@
 //! where they lie.
 //!
 //! Work is found in the index of due effects and split into *lanes*: one for each transport, each
-//! owner's own folders, each mailbox and each calendar. A lane handles its effects one after the other, lanes run
-//! beside each other, so a server that hangs holds up nobody else. A mail that is leased while no
-//! lane holds it was left behind by a crash.
+//! owner's own folders, each mailbox and each calendar. A lane handles its effects in order, one
+//! after the other or, where a transport has several connections, that many at a time; lanes run
+//! beside each other, so a server that hangs holds up nobody else. A mail that is leased while
+//! nobody has it in hand was left behind by a crash.
 //!
 //! Before anything outside happens a row of our own is committed; what happened is committed
 //! after it. The crash windows between the two are W8 to W13 of the storage contract.
@@ -14,14 +15,15 @@ mod draft;
 mod facts;
 mod filing;
 mod hold;
+mod lanes;
 mod mail;
 mod mailbox;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -45,15 +47,16 @@ use crate::outbox::{Step, StepError, stage_mail};
 use crate::sink::mailbox::MailboxWriter;
 use crate::sink::{MailTransport, OwnFolders};
 use crate::store::{Key, Ns, Range, Stored};
-use crate::supervisor::Stop;
+use crate::supervisor::{Stop, Waited};
 use facts::Breaker;
+use lanes::{AtWork, LaneName, Worker};
 
 /// Name under which steps of the worker stand in the audit.
 const WHO: &str = "liaison";
 /// Most due entries looked at in one pass.
 const DUE_ROWS_MAX: usize = 2_000;
-/// Most effects that a lane takes before due work is looked for again, so that what became due
-/// meanwhile has its turn by time.
+/// Most effects that a worker of a lane takes before due work is looked for again, so that what
+/// became due meanwhile has its turn by time.
 const LANE_EFFECTS_MAX: usize = 20;
 /// The same for changes of messages, which share one session.
 const LANE_CHANGES_MAX: usize = 200;
@@ -61,6 +64,8 @@ const LANE_CHANGES_MAX: usize = 200;
 const DUE_LOOKS_MAX: usize = 20_000;
 /// Longest wait for the next look: a missed wake costs no more than this.
 const LOOK_AGAIN_MAX: Duration = Duration::from_secs(30);
+/// How often transports close what they kept open for a next mail that did not come.
+const CLOSE_UNUSED_EVERY: Duration = Duration::from_secs(20);
 /// Most passes of [`Delivery::settle_due`].
 const SETTLE_PASSES_MAX: usize = 64;
 /// Most tries of one commit that meets others; every event of the log meets the same counter.
@@ -101,8 +106,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Delivery {
     parts: Parts,
-    // A short lock without await.
-    lanes: Arc<Mutex<BTreeSet<String>>>,
+    at_work: AtWork,
     // Held from the second look to the lease, so that two mails never both see room under a cap.
     gate: tokio::sync::Mutex<Breaker>,
     mail_wake: Notify,
@@ -135,29 +139,6 @@ impl Due {
             // What may be made again is not awaited at the stop.
             DueKind::Hold | DueKind::Mailbox => Work::Holds,
         }
-    }
-}
-
-/// Effects that share a server and are handled one after the other.
-#[derive(Debug)]
-struct Lane {
-    entries: Vec<Due>,
-    /// Nobody else works in this lane while it lives.
-    _guard: LaneGuard,
-}
-
-#[derive(Debug)]
-struct LaneGuard {
-    name: String,
-    lanes: Arc<Mutex<BTreeSet<String>>>,
-}
-
-impl Drop for LaneGuard {
-    fn drop(&mut self) {
-        self.lanes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.name);
     }
 }
 
@@ -199,7 +180,7 @@ impl Delivery {
     pub fn new(parts: Parts) -> Delivery {
         Delivery {
             parts,
-            lanes: Arc::default(),
+            at_work: AtWork::default(),
             gate: tokio::sync::Mutex::default(),
             mail_wake: Notify::new(),
             hold_wake: Notify::new(),
@@ -252,8 +233,9 @@ impl Delivery {
         for _ in 0..SETTLE_PASSES_MAX {
             let mut handled = 0_usize;
             for work in [Work::Holds, Work::Mails] {
-                let lanes = self.lanes_due(work).await;
-                let driven = join_all(lanes.into_iter().map(|lane| self.drive(lane, &never)));
+                let workers = self.workers_due(work).await;
+                let driven = workers.into_iter().map(|worker| self.drive(worker, &never));
+                let driven = join_all(driven);
                 handled = driven
                     .await
                     .into_iter()
@@ -271,19 +253,23 @@ impl Delivery {
         let mut active: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
         let mut look = true;
         let mut compare = work == Work::Holds;
+        let comparing = LaneName::single("compare holds".to_owned());
+        if work == Work::Mails {
+            active.push(self.close_unused(stop).boxed());
+        }
         while !stop.is_set() {
-            if compare && let Some(guard) = self.occupy("compare holds".to_owned()) {
+            if compare && let Some(place) = self.at_work.occupy(&comparing) {
                 compare = false;
                 let compared = async move {
                     let changed = self.compare_holds().await;
-                    drop(guard);
+                    drop(place);
                     changed
                 };
                 active.push(compared.boxed());
             }
             if look {
-                for lane in self.lanes_due(work).await {
-                    active.push(self.drive(lane, stop).boxed());
+                for worker in self.workers_due(work).await {
+                    active.push(self.drive(worker, stop).boxed());
                 }
             }
             look = true;
@@ -308,6 +294,16 @@ impl Delivery {
             }
         }
         while active.next().await.is_some() {}
+        if work == Work::Mails {
+            join_all(self.parts.transports.values().map(|one| one.close())).await;
+        }
+    }
+
+    async fn close_unused(&self, stop: &Stop) -> usize {
+        while stop.sleep(CLOSE_UNUSED_EVERY).await == Waited::Elapsed {
+            join_all(self.parts.transports.values().map(|one| one.close_unused())).await;
+        }
+        0
     }
 
     /// Time to the next entry that is not due yet, at most [`LOOK_AGAIN_MAX`].
@@ -338,9 +334,9 @@ impl Delivery {
         Ok(rows.iter().filter_map(entry).collect())
     }
 
-    /// Lanes with due work in which nobody works. A part of the due index that cannot be read is
-    /// logged and looked at again later.
-    async fn lanes_due(&self, work: Work) -> Vec<Lane> {
+    /// Workers for lanes that have due work and room for them. A part of the due index that cannot
+    /// be read is logged and looked at again later.
+    async fn workers_due(&self, work: Work) -> Vec<Worker> {
         let now = self.parts.clock.now();
         let due = match self.due_in(keys::effects_due(now)).await {
             Ok(due) => due,
@@ -349,21 +345,26 @@ impl Delivery {
                 return Vec::new();
             }
         };
-        let at_work = self.lanes_at_work();
-        let mut by_lane: BTreeMap<String, Vec<Due>> = BTreeMap::new();
+        let mut by_lane: BTreeMap<LaneName, Vec<Due>> = BTreeMap::new();
         let mut taken = 0_usize;
-        let ours = due.into_iter().filter(|entry| entry.work() == work);
-        for entry in ours.take(DUE_LOOKS_MAX) {
+        let ours = |entry: &Due| entry.work() == work && !self.at_work.has(entry);
+        for entry in due.into_iter().filter(ours).take(DUE_LOOKS_MAX) {
             if taken >= DUE_ROWS_MAX {
                 break;
             }
             match self.lane_of(&entry).await {
-                // One mailbox with many must not hide the others.
-                Ok(name) if at_work.contains(&name) => {}
-                Ok(name) => {
-                    let lane = by_lane.entry(name).or_default();
-                    if entry.kind != DueKind::Mailbox || lane.len() < LANE_CHANGES_MAX {
-                        lane.push(entry);
+                Ok(lane) => {
+                    let most = match entry.kind {
+                        // One session for all changes in a mailbox, and one dial where there is
+                        // none.
+                        DueKind::Mailbox => LANE_CHANGES_MAX,
+                        _ => LANE_EFFECTS_MAX,
+                    };
+                    // One lane with many, or one at work, must not hide the others.
+                    let most = most.saturating_mul(self.at_work.free(&lane));
+                    let entries = by_lane.entry(lane).or_default();
+                    if entries.len() < most {
+                        entries.push(entry);
                         taken = taken.saturating_add(1);
                     }
                 }
@@ -372,85 +373,61 @@ impl Delivery {
                 Err(error) => warn_effect(&entry.id, &error),
             }
         }
-        let occupied = |(name, mut entries): (String, Vec<Due>)| {
-            let guard = self.occupy(name)?;
-            // One session for all changes in a mailbox, and one dial where there is none.
-            if !entries.iter().all(|entry| entry.kind == DueKind::Mailbox) {
-                entries.truncate(LANE_EFFECTS_MAX);
-            }
-            Some(Lane {
-                entries,
-                _guard: guard,
-            })
-        };
-        by_lane.into_iter().filter_map(occupied).collect()
+        let workers = |(lane, entries)| self.at_work.workers(&lane, entries);
+        by_lane.into_iter().flat_map(workers).collect()
     }
 
-    fn lanes_at_work(&self) -> BTreeSet<String> {
-        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.clone()
-    }
-
-    fn occupy(&self, name: String) -> Option<LaneGuard> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.insert(name.clone()).then(|| LaneGuard {
-            name,
-            lanes: self.lanes.clone(),
-        })
-    }
-
-    async fn lane_of(&self, due: &Due) -> Result<String, BooksError> {
+    async fn lane_of(&self, due: &Due) -> Result<LaneName, BooksError> {
         if due.kind == DueKind::Hold {
             let hold = self.parts.books.hold(&due.id).await?;
-            return Ok(hold.map_or_else(String::new, |hold| format!("calendar {}", hold.calendar)));
+            let name = hold.map_or_else(String::new, |hold| format!("calendar {}", hold.calendar));
+            return Ok(LaneName::single(name));
         }
         if due.kind == DueKind::Mailbox {
             let effect = self.parts.books.mailbox_effect(&due.id).await?;
-            return Ok(effect.map_or_else(String::new, |effect| {
-                format!("messages of {}", effect.mailbox)
-            }));
+            return Ok(LaneName::single(
+                effect.map_or_else(String::new, |effect| {
+                    format!("messages of {}", effect.mailbox)
+                }),
+            ));
         }
         let Some(mail) = self.parts.books.mail(&due.id).await? else {
-            return Ok(String::new());
+            return Ok(LaneName::single(String::new()));
         };
         let own = due.kind != DueKind::Mail || mail.state == MailState::Uncertain;
-        // A leased mail must be in the lane that leased it.
         if own || is_draft(&mail) {
             let mailbox = self.mailbox_of(&mail);
             let name = mailbox.as_ref().map_or("", MailboxId::as_str);
-            return Ok(format!("folders of {name}"));
+            return Ok(LaneName::single(format!("folders of {name}")));
         }
-        Ok(format!("transport {}", mail.transport))
+        let transport = self.parts.transports.get(&mail.transport);
+        Ok(LaneName {
+            name: format!("transport {}", mail.transport),
+            workers: transport.map_or(1, |one| one.mails_at_once()),
+        })
     }
 
-    async fn drive(&self, lane: Lane, stop: &Stop) -> usize {
+    async fn drive(&self, worker: Worker, stop: &Stop) -> usize {
         let mut handled = 0_usize;
-        let (changes, others): (Vec<Due>, Vec<Due>) = lane
-            .entries
-            .iter()
-            .cloned()
-            .partition(|due| due.kind == DueKind::Mailbox);
-        if let Some(first) = changes.first() {
-            match self.handle_changes(&changes, stop).boxed().await {
-                Ok(count) => handled = count,
-                Err(error) => warn_effect(&first.id, &error),
-            }
-        }
-        for due in &others {
-            if stop.is_set() {
-                break;
-            }
+        while !stop.is_set()
+            && let Some(in_hand) = worker.next()
+        {
+            let due = &in_hand.due;
             let done = match due.kind {
-                DueKind::Mail => self.handle_mail(due).boxed().await,
-                DueKind::Hold => self.handle_hold(due).boxed().await,
-                DueKind::SentCopy => self.handle_copy(due).boxed().await,
-                DueKind::StaleDraft => self.handle_stale_draft(due).boxed().await,
-                // Handled together, above.
-                DueKind::Mailbox => Ok(false),
+                DueKind::Mail => self.handle_mail(due).boxed().await.map(usize::from),
+                DueKind::Hold => self.handle_hold(due).boxed().await.map(usize::from),
+                DueKind::SentCopy => self.handle_copy(due).boxed().await.map(usize::from),
+                DueKind::StaleDraft => self.handle_stale_draft(due).boxed().await.map(usize::from),
+                DueKind::Mailbox => {
+                    let others = worker.rest();
+                    let all = std::iter::once(&in_hand).chain(&others);
+                    let changes: Vec<Due> = all.map(|hand| hand.due.clone()).collect();
+                    let handled = self.handle_changes(&changes, stop).boxed().await;
+                    handled.map_err(StepError::from)
+                }
             };
             match done {
-                Ok(true) => handled = handled.saturating_add(1),
-                Ok(false) => {}
+                Ok(count) => handled = handled.saturating_add(count),
                 Err(error) => warn_effect(&due.id, &error),
             }
         }

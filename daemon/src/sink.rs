@@ -78,6 +78,21 @@ pub trait MailTransport: std::fmt::Debug + Send + Sync + 'static {
         phase: &'a mut dyn PhaseLog,
     ) -> BoxFuture<'a, SendOutcome>;
 
+    /// How many mails it takes at the same time.
+    fn mails_at_once(&self) -> usize {
+        1
+    }
+
+    /// Closes what was kept open for a next mail that did not come; to be called now and then.
+    fn close_unused(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
+    /// Closes all that was kept open.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
     /// Logs in and out again (`liaison check --online`).
     fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
 }

@@ -463,7 +463,7 @@ pub fn indexed_effect(key: &[u8]) -> Option<EffectId> {
 }
 
 /// Which table a due entry points to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DueKind {
     /// A mail.
     Mail,

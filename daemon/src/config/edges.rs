@@ -25,6 +25,8 @@ use crate::source::maildir::MaildirSettings;
 
 /// Longest stretch in IDLE, in seconds (RFC 2177 asks for less than 30 minutes).
 const IDLE_REFRESH_SECS_MAX: u64 = 28 * 60;
+/// Most connections of one transport; servers allow fewer.
+const SMTP_CONNECTIONS_MAX: u64 = 32;
 
 /// A section cut in two: ours, and what belongs to the edge.
 pub(super) struct Halves<'i> {
@@ -226,6 +228,12 @@ impl Validation<'_, '_> {
         self.server(halves, &settings.host, settings.port, &settings.user);
         self.tls(halves, &mut settings.tls);
         self.login(halves, &mut settings.password, &mut settings.oauth);
+        self.range(
+            halves,
+            "connections_max",
+            u64::try_from(settings.connections_max).unwrap_or(u64::MAX),
+            SMTP_CONNECTIONS_MAX,
+        );
         Some(settings)
     }
 

@@ -56,7 +56,7 @@ impl Delivery {
             return Ok(self.drop_due(due, Some((key, stored.version))).await?);
         }
         match mail.state {
-            // Nobody works in its lane but us.
+            // Nobody has it in hand but us.
             MailState::Leased(phase) => self.recover_mail(mail, phase).await.map(|()| true),
             MailState::Uncertain => self.look_for(&stored).await,
             MailState::Held => self.expire(mail).await,

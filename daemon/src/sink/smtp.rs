@@ -1,8 +1,9 @@
 //! Sends mail through a submission server (RFC 5321, RFC 6409, RFC 4954).
 //!
-//! One connection and one transaction per mail. lettre speaks the commands over a stream of
-//! ours; its pool and its STARTTLS are not used, because the first reuses a connection after a
-//! cancelled command and the second takes bytes that came before the handshake for replies.
+//! One transaction per mail, over a connection that is kept for the next one when the server took
+//! the last. lettre speaks the commands over a stream of ours; its pool and its STARTTLS are not
+//! used, because the first reuses a connection after a cancelled command and the second takes
+//! bytes that came before the handshake for replies.
 
 use futures_util::future::BoxFuture;
 use lettre::transport::smtp::extension::ClientId;
@@ -12,7 +13,10 @@ use crate::dial::{self, TlsMode, in_words};
 use crate::login::{LoginError, Proof};
 use crate::oauth::sasl::ShownTo;
 
+mod kept;
 mod reply;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod session;
 mod settings;
 mod start_tls;
@@ -22,13 +26,15 @@ mod tests;
 
 pub use settings::SmtpSettings;
 
-use session::Session;
+use kept::Kept;
+use session::{Session, canonical};
 use stream::Recorded;
 
 /// One submission server and login.
 #[derive(Debug)]
 pub struct SmtpTransport {
     settings: SmtpSettings,
+    kept: Kept,
 }
 
 /// Nothing was handed over.
@@ -86,7 +92,10 @@ impl SmtpTransport {
     /// A transport; connects only when something is sent.
     #[must_use]
     pub fn new(settings: SmtpSettings) -> SmtpTransport {
-        SmtpTransport { settings }
+        SmtpTransport {
+            settings,
+            kept: Kept::default(),
+        }
     }
 
     async fn connect(&self) -> Result<Session, NotSent> {
@@ -110,16 +119,17 @@ impl SmtpTransport {
 
     async fn connect_with(&self, hello: &ClientId, proof: &Proof) -> Result<Session, NotSent> {
         let settings = &self.settings;
-        let tcp = dial::tcp(&settings.host, settings.port).await?;
+        let (host, port) = (settings.host.as_str(), settings.port);
+        let reach = settings.route.reach();
+        let stream = reach.connect(host, port).await?;
         let stream = match settings.tls.mode {
             TlsMode::Implicit => {
-                let secured = dial::tls(tcp, &settings.tls, &settings.host, settings.port).await?;
-                Recorded::new(Box::new(secured))
+                Recorded::new(reach.secure(stream, &settings.tls, host, port).await?)
             }
             TlsMode::Starttls => {
-                let tcp = start_tls::start_tls(tcp, &hello.to_string()).await?;
-                let secured = dial::tls(tcp, &settings.tls, &settings.host, settings.port).await?;
-                Recorded::with_greeting(Box::new(secured))
+                let stream = start_tls::start_tls(stream, &hello.to_string()).await?;
+                let secured = reach.secure(stream, &settings.tls, host, port).await?;
+                Recorded::with_greeting(secured)
             }
         };
         let to = ShownTo {
@@ -131,16 +141,43 @@ impl SmtpTransport {
     }
 
     async fn try_send(&self, mail: &OutgoingMail, phase: &mut dyn PhaseLog) -> SendOutcome {
+        let body = canonical(&mail.bytes);
+        if let Some(mut session) = self.kept.take() {
+            // Whatever an old connection says to MAIL, that it is closed or had enough included,
+            // the word of a new one counts. Nothing was handed over by then.
+            match session.mail_again(mail, &body).await {
+                Ok(None) => return self.finish(session, mail, (&body, phase)).await,
+                Ok(Some(_)) => session.quit().await,
+                Err(_) => drop(session),
+            }
+        }
         let mut session = match self.connect().await {
             Ok(session) => session,
             Err(not_sent) => return self.not_sent(not_sent),
         };
-        let outcome = session.transact(mail, phase).await;
-        if matches!(
-            outcome,
-            Ok(SendOutcome::Accepted { .. } | SendOutcome::Refused { .. })
-        ) {
-            session.quit().await;
+        match session.mail(mail, &body).await {
+            Ok(None) => self.finish(session, mail, (&body, phase)).await,
+            Ok(Some(refused)) => {
+                session.quit().await;
+                refused
+            }
+            Err(not_sent) => self.not_sent(not_sent),
+        }
+    }
+
+    /// The rest of a transaction whose MAIL was taken. Only a connection that is known to be where
+    /// a new mail may begin is kept.
+    async fn finish(
+        &self,
+        mut session: Session,
+        mail: &OutgoingMail,
+        (body, phase): (&[u8], &mut dyn PhaseLog),
+    ) -> SendOutcome {
+        let outcome = session.hand_over(mail, body, phase).await;
+        match outcome {
+            Ok(SendOutcome::Accepted { .. }) if session.is_clean() => self.kept.put(session).await,
+            Ok(SendOutcome::Accepted { .. } | SendOutcome::Refused { .. }) => session.quit().await,
+            _ => {}
         }
         outcome.unwrap_or_else(|not_sent| self.not_sent(not_sent))
     }
@@ -164,6 +201,18 @@ impl MailTransport for SmtpTransport {
         phase: &'a mut dyn PhaseLog,
     ) -> BoxFuture<'a, SendOutcome> {
         Box::pin(self.try_send(mail, phase))
+    }
+
+    fn mails_at_once(&self) -> usize {
+        self.settings.connections_max
+    }
+
+    fn close_unused(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.kept.close_unused())
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.kept.close())
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {

@@ -27,6 +27,7 @@ use crate::freshness::Freshness;
 use crate::office::{MailboxRoute, Office, Person};
 use crate::outbox::ledger::stage_ledgers;
 use crate::outbox::{stage_new_hold, stage_new_mail};
+use crate::sink::MailTransport;
 use crate::store::content::ContentStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{Fence, ShardId};
@@ -97,6 +98,11 @@ fn office() -> Office {
 
 impl World {
     pub fn new() -> World {
+        World::sending_through(None)
+    }
+
+    /// With another transport than the fake one.
+    pub fn sending_through(other: Option<Arc<dyn MailTransport>>) -> World {
         let dir = tempfile::tempdir().unwrap();
         let memory = MemoryStore::new();
         let fence = Fence {
@@ -128,7 +134,11 @@ impl World {
             books: books.clone(),
             clock: Arc::new(clock.clone()),
             office: Arc::new(office()),
-            transports: [(TransportId::from("smtp"), transport.clone() as _)].into(),
+            transports: [(
+                TransportId::from("smtp"),
+                other.unwrap_or_else(|| transport.clone()),
+            )]
+            .into(),
             folders: [(mailbox.clone(), folders.clone() as _)].into(),
             mailboxes: [(mailbox.clone(), mailboxes.clone() as _)].into(),
             changes: [(cause("x").plugin, granted())].into(),
@@ -157,9 +167,8 @@ impl World {
     }
 
     pub async fn add_mail(&self, id: &str, change: impl FnOnce(&mut MailEffect)) -> EffectId {
-        let content = self
-            .books
-            .keep(Bytes::from_static(b"Subject: x\r\n\r\nx\r\n"));
+        let bytes = format!("Message-ID: <liaison.{id}@example.com>\r\nSubject: x\r\n\r\nx\r\n");
+        let content = self.books.keep(Bytes::from(bytes));
         let mut mail = mail(id, &content.await.unwrap(), self.clock.now());
         change(&mut mail);
         let mut writes = self.books.batch();

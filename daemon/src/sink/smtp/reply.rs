@@ -115,6 +115,16 @@ pub(super) fn parse(text: &str) -> Option<Reply> {
     reply
 }
 
+/// Whether `text` is one whole reply and nothing after it.
+pub(super) fn is_one_reply(text: &str) -> bool {
+    let mut lines = text.split_inclusive('\n');
+    let is_last = |line: &str| line.as_bytes().get(3) != Some(&b'-');
+    lines
+        .find(|line| is_last(line))
+        .is_some_and(|last| last.ends_with('\n'))
+        && lines.next().is_none()
+}
+
 /// The enhanced status code at the front of a text (RFC 3463).
 fn enhanced(text: &str) -> Option<String> {
     let word = text.split(' ').next()?;
@@ -149,6 +159,21 @@ mod tests {
                 .as_ref()
                 .map(|r| (r.code, r.text.as_str(), r.complete));
             assert_eq!(found, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_reply_with_something_after_it_is_not_one_reply() {
+        for (text, one) in [
+            ("250 ok\r\n", true),
+            ("250-a\r\n250 b\r\n", true),
+            ("250 ok\r\n421 bye\r\n", false),
+            ("250 ok\r\n4", false),
+            ("250-a\r\n", false),
+            ("250 cut", false),
+            ("", false),
+        ] {
+            assert_eq!(is_one_reply(text), one, "{text:?}");
         }
     }
 

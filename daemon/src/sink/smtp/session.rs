@@ -1,4 +1,4 @@
-//! One connection: login, one transaction, goodbye.
+//! One connection: login, transactions one after the other, goodbye.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use tokio::time::timeout;
 
-use super::reply::{Reply, failed_reply, reply};
+use super::reply::{Reply, failed_reply, is_one_reply, reply};
 use super::stream::{Record, Recorded};
 use super::{Entry, NotSent, SmtpSettings};
 use crate::login::{Bearer, Proof};
@@ -33,6 +33,9 @@ const AUTH_LIMIT: Duration = Duration::from_secs(2 * 60);
 const COMMAND_BYTES_MAX: usize = 512;
 /// MAIL.
 const MAIL_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// MAIL over a connection that rested: what forgot it in between does not even say so, and a new
+/// connection may take its time.
+const MAIL_AGAIN_LIMIT: Duration = Duration::from_secs(15);
 /// RCPT.
 const RCPT_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// DATA until `354`.
@@ -51,6 +54,14 @@ pub(super) struct Session {
     connection: AsyncSmtpConnection,
     record: Record,
     offers: Offers,
+    mails: u32,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("Session");
+        debug.field("mails", &self.mails).finish_non_exhaustive()
+    }
 }
 
 /// What the server offered in EHLO, in capitals.
@@ -93,6 +104,7 @@ impl Session {
             connection,
             record,
             offers,
+            mails: 0,
         };
         session.log_in(entry).await?;
         Ok(session)
@@ -174,21 +186,58 @@ impl Session {
         Ok(())
     }
 
-    /// One transaction. `Err` means that the dot was not sent.
-    pub(super) async fn transact(
+    /// How many mails were begun over it.
+    pub(super) fn mails(&self) -> u32 {
+        self.mails
+    }
+
+    /// Whether nothing was read beyond the last reply, which the next command would take for its
+    /// own.
+    pub(super) fn is_clean(&self) -> bool {
+        is_one_reply(&self.record.text())
+    }
+
+    /// Begins the transaction of a mail whose bytes on the wire are `body`; `Some` when it was
+    /// refused.
+    pub(super) async fn mail(
         &mut self,
         mail: &OutgoingMail,
+        body: &[u8],
+    ) -> Result<Option<SendOutcome>, NotSent> {
+        self.mail_within(mail, body, MAIL_LIMIT).await
+    }
+
+    /// The same over a connection that carried another mail before.
+    pub(super) async fn mail_again(
+        &mut self,
+        mail: &OutgoingMail,
+        body: &[u8],
+    ) -> Result<Option<SendOutcome>, NotSent> {
+        self.mail_within(mail, body, MAIL_AGAIN_LIMIT).await
+    }
+
+    async fn mail_within(
+        &mut self,
+        mail: &OutgoingMail,
+        body: &[u8],
+        limit: Duration,
+    ) -> Result<Option<SendOutcome>, NotSent> {
+        if let Some(refusal) = self.cannot_carry(mail) {
+            return Ok(Some(refusal));
+        }
+        self.mails = self.mails.saturating_add(1);
+        let from = self.mail_command(mail, body);
+        let answer = self.command(from, limit, "MAIL").await?;
+        refusal(answer, 200..300, "MAIL")
+    }
+
+    /// Recipient and message, after MAIL. `Err` means that the dot was not sent.
+    pub(super) async fn hand_over(
+        &mut self,
+        mail: &OutgoingMail,
+        body: &[u8],
         phase: &mut dyn PhaseLog,
     ) -> Result<SendOutcome, NotSent> {
-        if let Some(refusal) = self.cannot_carry(mail) {
-            return Ok(refusal);
-        }
-        let body = canonical(&mail.bytes);
-        let from = self.mail_command(mail, &body);
-        let answer = self.command(from, MAIL_LIMIT, "MAIL").await?;
-        if let Some(end) = refusal(answer, 200..300, "MAIL")? {
-            return Ok(end);
-        }
         let to = format!("RCPT TO:<{}>\r\n", mail.recipient);
         let answer = self.command(to, RCPT_LIMIT, "RCPT").await?;
         if let Some(end) = refusal(answer, 200..300, "RCPT")? {
@@ -201,7 +250,7 @@ impl Session {
         phase.entering_body().await.map_err(|why| {
             NotSent::passing(format!("the outbox could not record the attempt ({why})"))
         })?;
-        self.body(&body).await
+        self.body(body).await
     }
 
     /// What SMTP or this server has no form for; refused by us, since no server will mend it.
@@ -373,7 +422,7 @@ fn is_address(address: &str) -> bool {
 
 /// The message with CRLF line ends only, without its last one: that is written with the dot.
 /// A bare CR or LF would be a line end to some servers and none to others (SMTP smuggling).
-fn canonical(bytes: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn canonical(bytes: &[u8]) -> Cow<'_, [u8]> {
     let is_bare = |at: usize, byte: u8| match byte {
         b'\r' => bytes.get(at.saturating_add(1)) != Some(&b'\n'),
         b'\n' => at.checked_sub(1).and_then(|before| bytes.get(before)) != Some(&b'\r'),

@@ -2,13 +2,16 @@
 
 use serde::Deserialize;
 
-use crate::dial::TlsSettings;
+use crate::dial::{Route, TlsSettings};
 use crate::login::Login;
 use crate::oauth::OauthRef;
 use crate::secret::SecretRef;
 
 /// RFC 8314 section 7.3.
 const PORT_DEFAULT: u16 = 465;
+/// Mails that are handed over at the same time. Microsoft 365 allows three connections to all
+/// programs of a mailbox together.
+const CONNECTIONS_MAX_DEFAULT: usize = 2;
 
 /// Which server takes our mail.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -33,6 +36,12 @@ pub struct SmtpSettings {
     /// Name given in EHLO; the machine's otherwise.
     #[serde(default)]
     pub hello_name: Option<String>,
+    /// How many connections there may be at the same time, each with one mail; at least 1.
+    #[serde(default = "connections_default")]
+    pub connections_max: usize,
+    /// How the server is reached; not configured.
+    #[serde(skip)]
+    pub route: Route,
 }
 
 impl SmtpSettings {
@@ -50,4 +59,8 @@ impl SmtpSettings {
 
 fn port_default() -> u16 {
     PORT_DEFAULT
+}
+
+fn connections_default() -> usize {
+    CONNECTIONS_MAX_DEFAULT
 }

@@ -102,11 +102,14 @@ async fn serve(stream: DuplexStream, script: Script, entered: Arc<AtomicBool>) -
         if stream.read_line(&mut line).await.unwrap_or(0) == 0 || step.is_empty() {
             return heard;
         }
+        if line == "QUIT\r\n" {
+            return heard;
+        }
         heard.lines.push(line);
         assert!(!entered.load(Ordering::SeqCst), "phase before 354");
         stream.get_mut().write_all(step).await.unwrap();
     }
-    if script.deaf {
+    if script.deaf || !script.data.starts_with(b"354") {
         return heard;
     }
     let first = stream.fill_buf().await.unwrap_or_default().len();
@@ -148,8 +151,12 @@ async fn send(script: Script, mail: &OutgoingMail, fails: bool) -> (SendOutcome,
         let mut session = Session::begin(stream, &hello, entry(&password))
             .await
             .unwrap();
-        let outcome = session.transact(mail, &mut phase).await;
-        outcome.unwrap_or_else(|not_sent| transport.not_sent(not_sent))
+        let body = canonical(&mail.bytes);
+        match session.mail(mail, &body).await {
+            Ok(None) => transport.finish(session, mail, (&body, &mut phase)).await,
+            Ok(Some(refused)) => refused,
+            Err(not_sent) => transport.not_sent(not_sent),
+        }
     };
     tokio::join!(client, serve(theirs, script, entered))
 }
