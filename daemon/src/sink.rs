@@ -11,6 +11,7 @@ pub mod vdir;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use liaison_core::outbox::Refusal;
 
 pub mod imap_folders;
 pub mod imap_mailbox;
@@ -45,8 +46,8 @@ pub enum SendOutcome {
         enhanced: Option<String>,
         /// Reply text.
         text: String,
-        /// 4yz.
-        transient: bool,
+        /// What that means for the mail.
+        refusal: Refusal,
     },
     /// Nothing was handed over: no connection, no login, or lost before the final dot.
     NotSent {

@@ -33,8 +33,11 @@
 //! `superseded` yet: the same wish again has the same effect key and is a repeat, and a mail is not
 //! edited. It is the state of the old mail once `liaison outbox edit` makes a new one of it.
 
+mod refusal;
+
 use std::fmt;
 
+pub use refusal::{Refusal, weigh};
 use serde::{Deserialize, Serialize};
 
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};

@@ -1,6 +1,7 @@
 //! What the second look just before sending needs to know, read from the records.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use liaison_core::account::ContactStatus;
 use liaison_core::effect::{Audience, MailEffect, MailMode};
@@ -20,7 +21,22 @@ const LEDGER_MS: i64 = 4 * CAP_WINDOW_MS;
 
 /// When automatic mails went out within the last hour: read from the records once, then counted.
 #[derive(Debug, Default)]
-pub(super) struct Breaker(Option<Vec<Timestamp>>);
+pub(super) struct Breaker {
+    went_out: Option<Vec<Timestamp>>,
+    /// Those on their way: each lives as long as its attempt.
+    on_the_way: Arc<()>,
+}
+
+impl Breaker {
+    /// Counts an automatic mail as long as what is returned lives.
+    pub(super) fn counted(&self, mail: &MailEffect) -> Option<Arc<()>> {
+        is_counted(mail).then(|| self.on_the_way.clone())
+    }
+
+    fn on_the_way(&self) -> usize {
+        Arc::strong_count(&self.on_the_way).saturating_sub(1)
+    }
+}
 
 /// Mails of a ledger.
 #[derive(Debug, Default)]
@@ -162,31 +178,35 @@ impl Delivery {
         breaker: &mut Breaker,
         now: Timestamp,
     ) -> Result<u32, BooksError> {
-        if breaker.0.is_none() {
+        if breaker.went_out.is_none() {
             let mut times = Vec::new();
             for row in self.ledger_of(EVERYBODY, now).await? {
                 let mail = self.parts.books.mail(&row.effect).await?;
-                let automatic = mail.filter(|mail| {
-                    mail.mode == MailMode::Send && mail.audience == Audience::Counterpart
-                });
+                let automatic = mail.filter(is_counted);
                 times.extend(automatic.as_ref().and_then(went_out));
             }
-            breaker.0 = Some(times);
+            breaker.went_out = Some(times);
         }
-        let times = breaker.0.get_or_insert_default();
+        let on_the_way = breaker.on_the_way();
+        let times = breaker.went_out.get_or_insert_default();
         times.retain(|at| now.since(*at) < HOUR_MS);
-        Ok(u32::try_from(times.len()).unwrap_or(u32::MAX))
+        let count = times.len().saturating_add(on_the_way);
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     /// Counts a mail that went out, or may have.
     pub(super) async fn count_sent(&self, mail: &MailEffect) {
-        if mail.mode == MailMode::Send
-            && mail.audience == Audience::Counterpart
-            && let Some(times) = self.gate.lock().await.0.as_mut()
+        if is_counted(mail)
+            && let Some(times) = self.gate.lock().await.went_out.as_mut()
         {
             times.push(mail.since);
         }
     }
+}
+
+/// Whether the circuit breaker counts it.
+fn is_counted(mail: &MailEffect) -> bool {
+    mail.mode == MailMode::Send && mail.audience == Audience::Counterpart
 }
 
 /// Since when a mail is out of our hands, or may be.

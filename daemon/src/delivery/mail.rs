@@ -10,7 +10,7 @@ use liaison_core::ids::EffectId;
 use liaison_core::mail::address::Address;
 use liaison_core::message::ThreadRecord;
 use liaison_core::outbox::{
-    APPROVAL_MS, CRASHED_ATTEMPTS_MAX, Input, MailState, Phase, next_attempt,
+    APPROVAL_MS, CRASHED_ATTEMPTS_MAX, Input, MailState, Phase, Refusal, next_attempt,
 };
 use liaison_core::policy::{Recheck, recheck};
 use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
@@ -119,10 +119,11 @@ impl Delivery {
         let leased = self
             .advance(&mail.id, |state| *state == mail.state, lease)
             .await?;
-        drop(breaker);
         let Some(leased) = leased else {
             return Ok(true);
         };
+        let _counted = breaker.counted(&leased);
+        drop(breaker);
         match ready.way {
             Way::Draft(folders) => self.place_draft(&leased, &*folders, &ready.bytes).await?,
             Way::Send(transport) => self.send(&leased, &*transport, ready.bytes).await?,
@@ -276,16 +277,20 @@ impl Delivery {
                 code,
                 enhanced,
                 text,
-                transient,
+                refusal,
             } => {
+                // Most servers put the enhanced code into the text.
+                let enhanced = enhanced.filter(|enhanced| !text.starts_with(enhanced.as_str()));
                 let enhanced = enhanced.map_or_else(String::new, |code| format!("{code} "));
                 let words = format!("{code} {enhanced}{text}");
-                if transient {
-                    let input = Input::Refused { transient: true };
-                    self.retry(mail, input, words, false).await?
-                } else {
-                    let words = format!("refused for {}: {words}", mail.recipient);
-                    Turn::new(Input::Refused { transient: false }, words)
+                let input = Input::Refused { transient: true };
+                match refusal {
+                    Refusal::ForNow => self.retry(mail, input, words, false).await?,
+                    Refusal::OfLogin => self.retry(mail, input, words, true).await?,
+                    Refusal::ForGood => {
+                        let words = format!("refused for {}: {words}", mail.recipient);
+                        Turn::new(Input::Refused { transient: false }, words)
+                    }
                 }
             }
             SendOutcome::NotSent { why, needs_person } => {
@@ -460,6 +465,12 @@ impl Delivery {
         match outcome {
             SendOutcome::NotSent { why, needs_person } => self.trouble(name, why, *needs_person),
             SendOutcome::Unknown { why } => self.trouble(name, why, false),
+            SendOutcome::Refused {
+                code,
+                text,
+                refusal: Refusal::OfLogin,
+                ..
+            } => self.trouble(name, &format!("it takes no mail now: {code} {text}"), false),
             SendOutcome::Accepted { .. } | SendOutcome::Refused { .. } => {
                 if self.parts.freshness.transport_works(name) {
                     tracing::info!(transport = %name, "transport works again");

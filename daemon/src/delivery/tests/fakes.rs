@@ -89,7 +89,7 @@ fn refused(code: u16, text: &str) -> SendOutcome {
         code,
         enhanced: None,
         text: text.to_owned(),
-        transient: code < 500,
+        refusal: liaison_core::outbox::weigh(code, None, text),
     }
 }
 

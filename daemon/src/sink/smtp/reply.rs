@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use lettre::transport::smtp;
 use lettre::transport::smtp::response::Response;
+use liaison_core::outbox::weigh;
 
 use super::stream::Record;
 use crate::sink::SendOutcome;
@@ -37,9 +38,10 @@ impl Reply {
     }
 
     pub(super) fn into_refused(self) -> SendOutcome {
+        let enhanced = enhanced(&self.text);
         SendOutcome::Refused {
-            enhanced: enhanced(&self.text),
-            transient: self.is_transient(),
+            refusal: weigh(self.code, enhanced.as_deref(), &self.text),
+            enhanced,
             code: self.code,
             text: self.text,
         }

@@ -13,6 +13,7 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Quit};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
+use liaison_core::outbox::Refusal;
 use tokio::time::timeout;
 
 use super::reply::{Reply, failed_reply, is_one_reply, reply};
@@ -260,7 +261,7 @@ impl Session {
                 code,
                 enhanced: Some(enhanced.to_owned()),
                 text: format!("{enhanced} not tried: {text}"),
-                transient: false,
+                refusal: Refusal::ForGood,
             })
         };
         for (address, code) in [(&mail.from, "5.1.7"), (&mail.recipient, "5.1.3")] {

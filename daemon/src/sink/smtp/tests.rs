@@ -9,6 +9,7 @@ use super::start_tls::start_tls;
 use super::stream::Recorded;
 use super::*;
 use crate::secret::SecretRef;
+use liaison_core::outbox::Refusal;
 
 /// Small, so that a body larger than it cannot be written to a server that does not read.
 const PIPE_BYTES: usize = 4 * 1024;
@@ -167,12 +168,16 @@ fn shape(outcome: &SendOutcome) -> String {
         SendOutcome::Refused {
             code,
             enhanced,
-            transient,
+            refusal,
             ..
         } => format!(
             "refused {code} {} {}",
             enhanced.as_deref().unwrap_or("-"),
-            if *transient { "for now" } else { "for good" }
+            match refusal {
+                Refusal::ForNow => "for now",
+                Refusal::OfLogin => "for now, of the login",
+                Refusal::ForGood => "for good",
+            }
         ),
         SendOutcome::NotSent { needs_person, .. } => match needs_person {
             true => "not sent, person".to_owned(),
