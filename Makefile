@@ -33,7 +33,7 @@ test: setup lint servers plugins test-plugins
 bench: setup servers plugins
 	@tests/setup/peers.sh $(TARGET)/peers
 	$(CARGO) bench --locked -p liaison-tests --bench reading --bench store --bench import \
-		--bench ingest --bench delay --bench idle --bench days --bench figures
+		--bench ingest --bench delay --bench sending --bench idle --bench days --bench figures
 
 # ROUNDS=1000 for a long one; SEED=n to have a run again.
 torture: torture-store torture-mail setup servers plugins test-plugins

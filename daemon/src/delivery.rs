@@ -120,8 +120,13 @@ enum Work {
     Holds,
 }
 
+/// Lanes of the entries of the last look, so that a long queue is not read again by each look. A
+/// mail whose state changed since is handled in the lane of before, which does no harm: what is in
+/// hand is told by its id.
+type KnownLanes = BTreeMap<Due, LaneName>;
+
 /// An entry of the index of due effects.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
     at: Timestamp,
     kind: DueKind,
@@ -129,6 +134,11 @@ struct Due {
 }
 
 impl Due {
+    fn of(key: &[u8]) -> Option<Due> {
+        let (at, kind, id) = keys::due_effect(key)?;
+        Some(Due { at, kind, id })
+    }
+
     fn key(&self) -> Key {
         keys::effect_due(self.at, self.kind, &self.id)
     }
@@ -233,7 +243,7 @@ impl Delivery {
         for _ in 0..SETTLE_PASSES_MAX {
             let mut handled = 0_usize;
             for work in [Work::Holds, Work::Mails] {
-                let workers = self.workers_due(work).await;
+                let workers = self.workers_due(work, &mut KnownLanes::new()).await;
                 let driven = workers.into_iter().map(|worker| self.drive(worker, &never));
                 let driven = join_all(driven);
                 handled = driven
@@ -253,6 +263,7 @@ impl Delivery {
         let mut active: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
         let mut look = true;
         let mut compare = work == Work::Holds;
+        let mut known = KnownLanes::new();
         let comparing = LaneName::single("compare holds".to_owned());
         if work == Work::Mails {
             active.push(self.close_unused(stop).boxed());
@@ -268,7 +279,7 @@ impl Delivery {
                 active.push(compared.boxed());
             }
             if look {
-                for worker in self.workers_due(work).await {
+                for worker in self.workers_due(work, &mut known).await {
                     active.push(self.drive(worker, stop).boxed());
                 }
             }
@@ -327,16 +338,12 @@ impl Delivery {
 
     async fn due_in(&self, range: Range) -> Result<Vec<Due>, BooksError> {
         let rows = self.parts.books.every_key(range).await?;
-        let entry = |key: &bytes::Bytes| {
-            let (at, kind, id) = keys::due_effect(key)?;
-            Some(Due { at, kind, id })
-        };
-        Ok(rows.iter().filter_map(entry).collect())
+        Ok(rows.iter().filter_map(|key| Due::of(key)).collect())
     }
 
     /// Workers for lanes that have due work and room for them. A part of the due index that cannot
     /// be read is logged and looked at again later.
-    async fn workers_due(&self, work: Work) -> Vec<Worker> {
+    async fn workers_due(&self, work: Work, known: &mut KnownLanes) -> Vec<Worker> {
         let now = self.parts.clock.now();
         let due = match self.due_in(keys::effects_due(now)).await {
             Ok(due) => due,
@@ -346,14 +353,23 @@ impl Delivery {
             }
         };
         let mut by_lane: BTreeMap<LaneName, Vec<Due>> = BTreeMap::new();
+        let mut before = std::mem::take(known);
         let mut taken = 0_usize;
-        let ours = |entry: &Due| entry.work() == work && !self.at_work.has(entry);
-        for entry in due.into_iter().filter(ours).take(DUE_LOOKS_MAX) {
+        let ours = due.into_iter().filter(|entry| entry.work() == work);
+        for entry in ours.take(DUE_LOOKS_MAX) {
             if taken >= DUE_ROWS_MAX {
                 break;
             }
-            match self.lane_of(&entry).await {
+            let lane = match before.remove(&entry) {
+                Some(lane) => Ok(lane),
+                None => self.lane_of(&entry).await,
+            };
+            match lane {
                 Ok(lane) => {
+                    known.insert(entry.clone(), lane.clone());
+                    if self.at_work.has(&entry) {
+                        continue;
+                    }
                     let most = match entry.kind {
                         // One session for all changes in a mailbox, and one dial where there is
                         // none.

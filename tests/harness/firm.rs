@@ -175,6 +175,11 @@ transport = "submission""#
 
     /// Sends through a real server with STARTTLS.
     pub fn smtp(&mut self, name: &str, sink: &SmtpSink) {
+        self.smtp_with(name, sink, "");
+    }
+
+    /// The same with more keys.
+    pub fn smtp_with(&mut self, name: &str, sink: &SmtpSink, more: &str) {
         let password = self.secret("smtp-password", &password_of(ALICE));
         self.add(&format!(
             r#"[[transport]]
@@ -185,7 +190,8 @@ port = {}
 user = "{ALICE}"
 password = {password}
 tls.mode = "starttls"
-tls.ca_file = "{}""#,
+tls.ca_file = "{}"
+{more}"#,
             sink.port,
             sink.ca.ca_file.display(),
         ));

@@ -160,6 +160,12 @@ impl SmtpSink {
             .collect()
     }
 
+    /// How many were accepted so far.
+    pub fn count(&self) -> usize {
+        let log = fs::read(self.dir.path().join("sink.log")).unwrap_or_default();
+        log.iter().filter(|byte| **byte == b'\n').count()
+    }
+
     /// Message-IDs that were accepted more than once for the same recipients: mails sent twice.
     ///
     /// # Panics

@@ -7,16 +7,19 @@
 
 mod changes;
 mod deliver;
+mod known;
 mod settings;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use liaison_core::ids::derive;
 
 pub use self::changes::MaildirMailbox;
 use self::deliver::{Filing, Subfolder};
+use self::known::KnownIds;
 pub use self::settings::MaildirTransportSettings;
 use crate::sink::{
     FolderError, MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome,
@@ -90,13 +93,17 @@ impl MailTransport for MaildirTransport {
 #[derive(Debug, Clone)]
 pub struct MaildirFolders {
     settings: MaildirSettings,
+    known: Arc<KnownIds>,
 }
 
 impl MaildirFolders {
     /// The own folders of the mailbox with these settings.
     #[must_use]
     pub fn new(settings: MaildirSettings) -> MaildirFolders {
-        MaildirFolders { settings }
+        MaildirFolders {
+            settings,
+            known: Arc::default(),
+        }
     }
 
     fn path(&self, folder: OwnFolder) -> Result<PathBuf, FolderError> {
@@ -148,10 +155,10 @@ impl OwnFolders for MaildirFolders {
         folder: OwnFolder,
         message_id: &'a str,
     ) -> BoxFuture<'a, Result<bool, FolderError>> {
-        let id = message_id.to_owned();
+        let (id, known) = (message_id.to_owned(), self.known.clone());
         Box::pin(self.act("looking into", folder, move |path| {
             Ok(deliver::find(&path, &stem(&[id.as_bytes()]))?.is_some()
-                || deliver::has_message_id(&path, &id)?)
+                || deliver::has_message_id(&path, &id, &known)?)
         }))
     }
 
@@ -162,10 +169,13 @@ impl OwnFolders for MaildirFolders {
         bytes: &'a [u8],
     ) -> BoxFuture<'a, Result<(), FolderError>> {
         let (id, bytes) = (message_id.to_owned(), bytes.to_vec());
+        let known = self.known.clone();
         Box::pin(self.act("filing into", folder, move |path| {
             deliver::make_folder(&path)?;
             let stem = stem(&[id.as_bytes()]);
-            if deliver::find(&path, &stem)?.is_some() || deliver::has_message_id(&path, &id)? {
+            if deliver::find(&path, &stem)?.is_some()
+                || deliver::has_message_id(&path, &id, &known)?
+            {
                 return Ok(());
             }
             let subfolder = match folder {

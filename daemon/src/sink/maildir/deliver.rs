@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::known::KnownIds;
 use crate::source::maildir::content::{header_section, open_plain};
 use crate::source::maildir::listing::{self, Subfolders};
 
@@ -108,9 +109,17 @@ pub(super) fn remove(folder: &Path, stem: &str, bytes: &[u8]) -> io::Result<bool
     Ok(false)
 }
 
-/// Whether any message of the folder has this Message-ID; reads header sections only.
-pub(super) fn has_message_id(folder: &Path, message_id: &str) -> io::Result<bool> {
+/// Whether any message of the folder has this Message-ID; reads the header sections of those that
+/// were not read before.
+pub(super) fn has_message_id(
+    folder: &Path,
+    message_id: &str,
+    known: &KnownIds,
+) -> io::Result<bool> {
     for file in listing::list(folder, Subfolders::MayBeMissing)? {
+        if known.may_be(folder, &file.locator, message_id) == Some(false) {
+            continue;
+        }
         let header = match open_plain(&folder.join(&file.place)) {
             Ok((file, _)) => header_section(file)?,
             // Moved by a reader meanwhile: look under the new name before saying no.
@@ -122,15 +131,17 @@ pub(super) fn has_message_id(folder: &Path, message_id: &str) -> io::Result<bool
             }
             Err(error) => return Err(error),
         };
-        if is_message_id(&header, message_id) {
+        let id = message_id_of(&header);
+        known.remember(folder, &file.locator, &id);
+        if id == message_id {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Whether the header's Message-ID field, unfolded, holds this id (RFC 5322 section 3.6.4).
-fn is_message_id(header: &[u8], message_id: &str) -> bool {
+/// The id in the header's Message-ID field, unfolded (RFC 5322 section 3.6.4); empty without one.
+fn message_id_of(header: &[u8]) -> String {
     let text = String::from_utf8_lossy(header);
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
@@ -144,9 +155,9 @@ fn is_message_id(header: &[u8], message_id: &str) -> bool {
         while let Some(more) = lines.next_if(|line| line.starts_with([' ', '\t'])) {
             value.push_str(more);
         }
-        return value.trim().trim_matches(['<', '>']) == message_id;
+        return value.trim().trim_matches(['<', '>']).to_owned();
     }
-    false
+    String::new()
 }
 
 /// Writes and removes a file in `tmp`.

@@ -131,6 +131,33 @@ async fn a_copy_that_another_program_filed_counts_and_is_not_ours_to_remove() {
     assert!(!folders.remove_draft(ID, MAIL).await.unwrap());
 }
 
+/// A file is read once; what comes, moves and goes is seen all the same.
+#[tokio::test]
+async fn what_was_read_before_is_found_again_and_not_when_it_is_gone() {
+    let root = tempfile::tempdir().unwrap();
+    for folder in ["cur", ".Sent/cur", ".Sent/new"] {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+    let sent = root.path().join(".Sent");
+    let folders = MaildirFolders::new(MaildirSettings::at(root.path()));
+    let contains = || folders.contains(OwnFolder::Sent, ID);
+    fs::write(
+        sent.join("cur/1:2,S"),
+        "Message-ID: <other@example.com>\r\n\r\n",
+    )
+    .unwrap();
+    assert!(!contains().await.unwrap());
+    assert!(!contains().await.unwrap());
+    fs::write(sent.join("new/2"), MAIL).unwrap();
+    assert!(contains().await.unwrap());
+    fs::rename(sent.join("new/2"), sent.join("cur/2:2,RS")).unwrap();
+    assert!(contains().await.unwrap());
+    fs::remove_file(sent.join("cur/2:2,RS")).unwrap();
+    assert!(!contains().await.unwrap());
+    fs::write(sent.join("cur/3:2,S"), MAIL).unwrap();
+    assert!(contains().await.unwrap());
+}
+
 #[tokio::test]
 async fn a_missing_maildir_is_not_made_behind_a_mount_point() {
     let root = tempfile::tempdir().unwrap();

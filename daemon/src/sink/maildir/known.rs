@@ -1,0 +1,45 @@
+//! Message-IDs of files that were read before: a file of a Maildir never changes its content, so
+//! each header is read once and not again for each copy that is looked for.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Most files remembered, 16 bytes each; beyond it all is read again.
+const FILES_MAX: usize = 200_000;
+
+/// What is remembered of the folders of one Maildir: of each file a hash of its unique name and of
+/// its Message-ID.
+#[derive(Debug, Default)]
+pub(super) struct KnownIds {
+    // A short lock without I/O.
+    files: Mutex<HashMap<u64, u64>>,
+}
+
+impl KnownIds {
+    /// Whether the file may carry this Message-ID; `None` when it was not read yet.
+    pub(super) fn may_be(&self, folder: &Path, unique: &str, id: &str) -> Option<bool> {
+        let known = self.lock().get(&hash(&(folder, unique))).copied()?;
+        Some(known == hash(&id))
+    }
+
+    /// Remembers the Message-ID of a file.
+    pub(super) fn remember(&self, folder: &Path, unique: &str, id: &str) {
+        let mut files = self.lock();
+        if files.len() >= FILES_MAX {
+            files.clear();
+        }
+        files.insert(hash(&(folder, unique)), hash(&id));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, u64>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hash(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
