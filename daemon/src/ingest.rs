@@ -14,6 +14,7 @@ pub(crate) mod backfill;
 mod listed;
 mod message;
 mod moved;
+mod ours;
 mod senders;
 mod taking;
 mod thread;

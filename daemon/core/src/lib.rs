@@ -16,6 +16,7 @@ pub mod account;
 pub mod business_time;
 pub mod calendar;
 pub mod crm;
+pub mod diff;
 pub mod effect;
 pub mod happening;
 pub mod ids;

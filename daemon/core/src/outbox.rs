@@ -33,10 +33,12 @@
 //! `superseded` yet: the same wish again has the same effect key and is a repeat, and a mail is not
 //! edited. It is the state of the old mail once `liaison outbox edit` makes a new one of it.
 
+mod edited;
 mod refusal;
 
 use std::fmt;
 
+pub use edited::{difference, is_edit};
 pub use refusal::{Refusal, weigh};
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,6 @@ use liaison_core::account::matching::Match;
 use liaison_core::effect::{MailEffect, MailMode};
 use liaison_core::mail::{Address, MessageView, Standing, standing_names};
 use liaison_core::message::{MessageRecord, Person, ThreadRecord, cut_text};
-use liaison_core::outbox::Input;
 use liaison_core::time::Timestamp;
 use liaison_core::touch::{Touch, touch_of_message};
 
@@ -51,7 +50,8 @@ impl Taking<'_> {
             .await?;
         if let Some(known) = known {
             let matched = whose.map(|whose| whose.matched);
-            self.known_again(&mut writes, known, (&message, matched))
+            let view = item.view.as_deref().ok();
+            self.known_again(&mut writes, known, (&message, matched), view)
                 .await?;
             self.books.commit(writes).await?;
             return Ok(false);
@@ -61,11 +61,13 @@ impl Taking<'_> {
             BatchMode::History => true,
             BatchMode::Rebind => !is_new_after_rebind((message.received, message.date), last_look),
         };
-        let ours = self.mail_of_ours(&message).await?;
-        if let Some(mail) = &ours {
-            message.effect = Some(mail.record.id.clone());
-            message.plugin = Some(mail.record.cause.plugin.clone());
-            seen_in_sent(&mut writes, mail, self.ingest.clock.now())?;
+        let ours = self
+            .mail_of_ours(&message, item.view.as_deref().ok())
+            .await?;
+        if let Some(ours) = &ours {
+            message.effect = Some(ours.mail.record.id.clone());
+            message.plugin = Some(ours.mail.record.cause.plugin.clone());
+            self.seen_in_sent(&mut writes, ours)?;
         }
         if let Some(whose) = whose.as_ref().filter(|_| !message.historical) {
             let now = self.ingest.clock.now();
@@ -75,7 +77,7 @@ impl Taking<'_> {
         self.write_thread(
             &mut writes,
             &message,
-            ours.as_ref(),
+            ours.as_ref().map(|ours| &ours.mail),
             (matched.as_ref(), true),
         )
         .await?;
@@ -179,6 +181,7 @@ impl Taking<'_> {
         writes: &mut Writes,
         known: Stored<MessageRecord>,
         (fresh, matched): (&MessageRecord, Option<Match>),
+        view: Option<&MessageView>,
     ) -> Result<(), BooksError> {
         let batch = self.batch;
         let before = touch_of_message(&known.record);
@@ -193,13 +196,14 @@ impl Taking<'_> {
         // Now it is about whom it went to.
         message.account.clone_from(&fresh.account);
         message.contact.clone_from(&fresh.contact);
-        let ours = self.mail_of_ours(&message).await?;
-        if let Some(mail) = &ours {
-            message.effect = Some(mail.record.id.clone());
-            message.plugin = Some(mail.record.cause.plugin.clone());
-            seen_in_sent(writes, mail, self.ingest.clock.now())?;
+        let ours = self.mail_of_ours(&message, view).await?;
+        if let Some(ours) = &ours {
+            message.effect = Some(ours.mail.record.id.clone());
+            message.plugin = Some(ours.mail.record.cause.plugin.clone());
+            self.seen_in_sent(writes, ours)?;
         }
-        self.write_thread(writes, &message, ours.as_ref(), (matched.as_ref(), false))
+        let ours = ours.as_ref().map(|ours| &ours.mail);
+        self.write_thread(writes, &message, ours, (matched.as_ref(), false))
             .await?;
         self.write_timeline(writes, &message)?;
         write_touch(writes, before.as_ref(), &message);
@@ -221,21 +225,6 @@ impl Taking<'_> {
             Some(known.version),
             &message,
         )
-    }
-
-    /// The mail of our outbox that this message is: by Message-ID, and only in a Sent folder, so
-    /// that nobody outside can claim one.
-    async fn mail_of_ours(
-        &self,
-        message: &MessageRecord,
-    ) -> Result<Option<Stored<MailEffect>>, BooksError> {
-        let (true, Some(id)) = (message.outbound, &message.message_id) else {
-            return Ok(None);
-        };
-        match self.books.mail_by_message_id(id).await? {
-            Some(effect) => self.books.get(keys::mail(&effect)).await,
-            None => Ok(None),
-        }
     }
 
     async fn write_thread(
@@ -558,30 +547,4 @@ fn append_at(
         body: event.body,
     };
     replace(writes, keys::event(&seq), None, &row)
-}
-
-/// Our mail was found in Sent: a draft that a person sent, or a mail in doubt that did go out.
-fn seen_in_sent(
-    writes: &mut Writes,
-    mail: &Stored<MailEffect>,
-    now: Timestamp,
-) -> Result<(), BooksError> {
-    let Ok(next) = mail.record.state.step(Input::FoundInSent) else {
-        return Ok(());
-    };
-    let mut record = mail.record.clone();
-    let was = record.state.to_string();
-    record.state = next;
-    record.since = now;
-    let row = AuditRow {
-        at: now,
-        who: "liaison".to_owned(),
-        what: format!("{was} -> {}", record.state),
-        why: "found in the Sent mailbox".to_owned(),
-    };
-    writes.put_record(
-        keys::audit(record.id.as_str(), now, writes.rows() as u64),
-        &row,
-    )?;
-    crate::outbox::stage_mail_record(writes, mail, &record)
 }

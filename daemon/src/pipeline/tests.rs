@@ -1,6 +1,7 @@
 //! Mail in, decisions out, with the real ingest and the real plugins over a store in memory.
 
 mod backfill;
+mod drafts;
 mod hostile;
 pub(crate) mod house;
 mod once;

@@ -20,7 +20,7 @@ fn from(who: &str, id: &str, extra: &str) -> String {
 }
 
 /// The follow-up of a question to ann waits for its hour when somebody writes into its thread.
-async fn waiting(mode: MailMode) -> (House, MailEffect) {
+pub(super) async fn waiting(mode: MailMode) -> (House, MailEffect) {
     let mut house = asked().await;
     house.know_the_clinic().await;
     house.modes.mail = mode;
@@ -196,7 +196,7 @@ async fn a_draft_is_called_off_by_an_answer_unless_its_owner_wrote_meanwhile() {
     }
 }
 
-async fn step(house: &House, mail: &MailEffect, input: Input) {
+pub(super) async fn step(house: &House, mail: &MailEffect, input: Input) {
     let stored = house.books.get::<MailEffect>(keys::mail(&mail.id)).await;
     let stored = stored.unwrap().unwrap();
     let mut writes = house.books.batch();
