@@ -356,6 +356,7 @@ commands! {
     "outbox-changes" Observe outbox::changes;
     "outbox-approve" Approve outbox::approve;
     "outbox-reject" Approve outbox::reject;
+    "outbox-reschedule" Approve outbox::reschedule;
     "outbox-resolve" Approve outbox::resolve;
     "outbox-retry" Approve outbox::retry;
     "outbox-cancel" Approve outbox::cancel;

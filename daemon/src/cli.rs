@@ -305,6 +305,10 @@ fn asked(command: Command) -> Result<Asked, Failure> {
                     json!({ "id": id, "sent": sent, "why": why }),
                 )
             }
+            Outbox::Reschedule { id, at, after, why } => asks(
+                "outbox-reschedule",
+                json!({ "id": id, "at": at, "in": after, "why": why }),
+            ),
             Outbox::Retry(on) => asks("outbox-retry", decision(&on)),
             Outbox::Cancel(on) => asks("outbox-cancel", decision(&on)),
         },

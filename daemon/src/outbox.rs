@@ -21,6 +21,9 @@ use crate::store::{Batch, Stored};
 /// Longest reason kept, in characters.
 const WHY_CHARS_MAX: usize = 400;
 
+/// How the audit begins when a person gave a mail another time.
+pub const RESCHEDULED: &str = "rescheduled";
+
 /// Why a step was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {

@@ -145,6 +145,13 @@ impl MailState {
         )
     }
 
+    /// Whether a person may still give it another time, or other words: it is decided, waits, and
+    /// nothing of it is with a server.
+    #[must_use]
+    pub fn can_be_moved(&self) -> bool {
+        *self == MailState::Held || self.is_due_work()
+    }
+
     /// Whether the delivery worker has something to do, once its time has come.
     #[must_use]
     pub fn is_due_work(&self) -> bool {

@@ -1,7 +1,12 @@
 //! `outbox` and `holds`: looking, and the steps that only a person takes.
 
+mod moving;
 mod ways_out;
 
+#[cfg(test)]
+mod tests;
+
+pub(super) use moving::reschedule;
 pub(super) use ways_out::{cancel, resolve, retry};
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
@@ -183,9 +188,10 @@ pub(super) async fn approve(
     let mail = decide(context, caller, &arguments, Input::Approve).await?;
     context.wake(Wake::Mail);
     let when = match (context.books.panic().await?, &context.live) {
-        (Some(_), _) => "after `liaison panic off`",
-        (None, Some(_)) => "now",
-        (None, None) => "when `liaison run` runs",
+        (Some(_), _) => "after `liaison panic off`".to_owned(),
+        _ if mail.not_before > context.now() => format!("at {}", mail.not_before),
+        (None, Some(_)) => "now".to_owned(),
+        (None, None) => "when `liaison run` runs".to_owned(),
     };
     Ok(json!({
         "mail": mail_json(&mail),
@@ -253,11 +259,16 @@ async fn decide_once(
         Some(why) => format!("{word} by {}: {why}", caller.who),
         None => format!("{word} by {}", caller.who),
     };
+    // A yes does not undo the time that a plugin or a person gave it.
+    let not_before = match &input {
+        Input::Approve => now.max(mail.record.not_before),
+        _ => now,
+    };
     let step = Step {
         input,
         who: &caller.who,
         why,
-        not_before: Some(now),
+        not_before: Some(not_before),
     };
     let mut batch = context.books.batch();
     let after = stage_mail(&context.books, &mut batch, mail, step, now).await?;

@@ -681,6 +681,25 @@ pub enum Outbox {
     Approve(Decide),
     /// Never send a held mail
     Reject(Decide),
+    /// Give a mail that waits another time; the rules for time and frequency stay
+    Reschedule {
+        /// Its id (the first 6 characters are enough)
+        id: String,
+        /// When: 2026-03-02T09:00, there in the firm's zone; or a day, at its first working hour
+        #[arg(long, value_name = "TIME", required_unless_present = "after")]
+        at: Option<String>,
+        /// How long from now: 2 hours, 3 days, 1 business day
+        #[arg(
+            long = "in",
+            id = "after",
+            value_name = "DURATION",
+            conflicts_with = "at"
+        )]
+        after: Option<String>,
+        /// Why, for the audit
+        #[arg(long)]
+        why: Option<String>,
+    },
     /// Say what became of a mail in doubt: it went out, or it did not
     Resolve {
         /// Its id (the first 6 characters are enough)

@@ -48,6 +48,8 @@ fn every_command_of_the_issue_is_understood() {
         "outbox resolve abcdef not-sent --why asked",
         "outbox retry abcdef",
         "outbox cancel abcdef",
+        "outbox reschedule abcdef --at 2026-03-02T09:00 --why later",
+        "outbox reschedule abcdef --in 3d",
         "reload",
         "holds list",
         "holds show abcdef",
@@ -75,6 +77,7 @@ fn every_command_of_the_issue_is_understood() {
         "backfill --cancel",
         "backfill sam --cancel --since 2026-01-31",
         "outbox approve",
+        "outbox reschedule abcdef",
         "inspect F --to 2026-01-01",
     ] {
         let words = std::iter::once("liaison").chain(line.split_whitespace());
@@ -114,6 +117,7 @@ fn commands_become_arguments_that_the_api_knows() {
         "outbox resolve x sent",
         "outbox retry x",
         "outbox cancel x",
+        "outbox reschedule x --in 3d",
         "reload",
         "plugin parked",
         "plugin unpark x",

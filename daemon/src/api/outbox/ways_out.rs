@@ -180,12 +180,12 @@ async fn step(
 }
 
 /// Why a mail does not take the step, and which it does take.
-fn no_way(mail: &MailEffect) -> ApiError {
+pub(super) fn no_way(mail: &MailEffect) -> ApiError {
     let id = &mail.id;
     let instead = match &mail.state {
         MailState::Held => format!(
-            "`liaison outbox approve {id}`, `reject {id}`, `cancel {id}` or `resolve {id} \
-             sent|not-sent`"
+            "`liaison outbox approve {id}`, `edit {id}`, `reschedule {id}`, `reject {id}`, \
+             `cancel {id}` or `resolve {id} sent|not-sent`"
         ),
         MailState::Uncertain => {
             format!("`liaison outbox resolve {id} sent|not-sent`, or `retry {id}`")
@@ -193,7 +193,7 @@ fn no_way(mail: &MailEffect) -> ApiError {
         MailState::Failed => format!("`liaison outbox retry {id}`, or `resolve {id} not-sent`"),
         MailState::Leased(_) => "it is being handed over: look again in a minute".to_owned(),
         state if state.is_due_work() => {
-            format!("`liaison outbox cancel {id}`, or `retry {id}`")
+            format!("`liaison outbox edit {id}`, `reschedule {id}`, `retry {id}` or `cancel {id}`")
         }
         state if state.can_be_cancelled() => format!("`liaison outbox cancel {id}`"),
         _ => "nothing more happens to it".to_owned(),

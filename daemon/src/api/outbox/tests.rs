@@ -1,0 +1,3 @@
+//! Mails as people decide on them, move them and change them.
+
+mod moving;
