@@ -1,6 +1,7 @@
 //! Moving mails and holds from state to state: record, due index, audit and the event that tells
 //! the plugin, in one commit.
 
+pub mod edited;
 pub mod ledger;
 pub mod mailbox;
 
@@ -96,7 +97,9 @@ pub async fn stage_mail(
         }
         // A draft may have been sent by its owner, and a person may want a failed mail tried again:
         // what they offer stays until it expires, or until somebody says that it did not go out.
-        if before.state != MailState::Drafted && after.state != MailState::Failed {
+        // The mail that takes its place offers the same.
+        let offered_on = matches!(after.state, MailState::Failed | MailState::Superseded);
+        if before.state != MailState::Drafted && !offered_on {
             stage_free(books, writes, &after, now).await?;
         }
     }
@@ -205,6 +208,7 @@ fn stage_due(
     }
 }
 
+/// What a plugin is told of a mail's end; of one that was superseded the end of the new one tells.
 fn settled(mail: &MailEffect) -> Option<SettledOutcome> {
     let why = || mail.last_reply.clone().unwrap_or_default();
     match &mail.state {
@@ -212,7 +216,7 @@ fn settled(mail: &MailEffect) -> Option<SettledOutcome> {
         MailState::Drafted => Some(SettledOutcome::Drafted),
         MailState::Rejected => Some(SettledOutcome::Rejected(why())),
         MailState::Cancelled { why, .. } => Some(SettledOutcome::Cancelled(why.clone())),
-        MailState::Superseded | MailState::Expired => Some(SettledOutcome::Cancelled(why())),
+        MailState::Expired => Some(SettledOutcome::Cancelled(why())),
         MailState::Failed | MailState::Resolved { sent: false } => {
             Some(SettledOutcome::Failed(why()))
         }

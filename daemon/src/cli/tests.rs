@@ -50,6 +50,11 @@ fn every_command_of_the_issue_is_understood() {
         "outbox cancel abcdef",
         "outbox reschedule abcdef --at 2026-03-02T09:00 --why later",
         "outbox reschedule abcdef --in 3d",
+        "outbox edit abcdef",
+        "outbox edit abcdef --file F.txt --yes --why price",
+        "outbox approve --all-held --yes",
+        "outbox reject --plugin follow-up --rule R03 --older-than 3d --dry-run",
+        "outbox cancel --account acme --state scheduled --why left",
         "reload",
         "holds list",
         "holds show abcdef",
@@ -78,6 +83,10 @@ fn every_command_of_the_issue_is_understood() {
         "backfill sam --cancel --since 2026-01-31",
         "outbox approve",
         "outbox reschedule abcdef",
+        "outbox approve abcdef --all-held",
+        "outbox approve abcdef --yes",
+        "outbox approve --yes",
+        "outbox reject --all-held --dry-run --yes",
         "inspect F --to 2026-01-01",
     ] {
         let words = std::iter::once("liaison").chain(line.split_whitespace());
