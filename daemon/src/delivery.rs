@@ -9,6 +9,7 @@
 //! Before anything outside happens a row of our own is committed; what happened is committed
 //! after it. The crash windows between the two are W8 to W13 of the storage contract.
 
+mod approval;
 mod copy;
 mod draft;
 mod facts;
@@ -131,7 +132,9 @@ impl Due {
 
     fn work(&self) -> Work {
         match self.kind {
-            DueKind::Mail | DueKind::SentCopy | DueKind::StaleDraft => Work::Mails,
+            DueKind::Mail | DueKind::SentCopy | DueKind::StaleDraft | DueKind::Approval => {
+                Work::Mails
+            }
             // What may be made again is not awaited at the stop.
             DueKind::Hold | DueKind::Mailbox => Work::Holds,
         }
@@ -213,7 +216,9 @@ impl Delivery {
     /// When the records cannot be read or written.
     pub async fn recover(&self) -> Result<usize, StepError> {
         let mut count = 0_usize;
-        for due in self.due_in(Range::all(Ns::EffectDue)).await? {
+        let all = self.due_in(Range::all(Ns::EffectDue)).await?;
+        self.watch_held(&all).await?;
+        for due in all {
             if due.kind != DueKind::Mail {
                 continue;
             }
@@ -400,6 +405,9 @@ impl Delivery {
     }
 
     async fn lane_of(&self, due: &Due) -> Result<String, BooksError> {
+        if due.kind == DueKind::Approval {
+            return Ok("approvals".to_owned());
+        }
         if due.kind == DueKind::Hold {
             let hold = self.parts.books.hold(&due.id).await?;
             return Ok(hold.map_or_else(String::new, |hold| format!("calendar {}", hold.calendar)));
@@ -445,6 +453,10 @@ impl Delivery {
                 DueKind::Hold => self.handle_hold(due).boxed().await,
                 DueKind::SentCopy => self.handle_copy(due).boxed().await,
                 DueKind::StaleDraft => self.handle_stale_draft(due).boxed().await,
+                DueKind::Approval => {
+                    let told = self.handle_approval(due).boxed().await;
+                    told.map_err(StepError::from)
+                }
                 // Handled together, above.
                 DueKind::Mailbox => Ok(false),
             };

@@ -4,6 +4,7 @@
 pub mod edited;
 pub mod ledger;
 pub mod mailbox;
+mod told;
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::SettledOutcome;
@@ -90,6 +91,14 @@ pub async fn stage_mail(
             why: cut_text(&step.why, WHY_CHARS_MAX),
         },
     )?;
+    match (&before.state, &after.state) {
+        (MailState::Held, MailState::Held) => {}
+        (MailState::Held, _) => {
+            told::stage_told_is_over(books, writes, before, (step.who, now)).await?;
+        }
+        (_, MailState::Held) => stage_held(writes, &after),
+        _ => {}
+    }
     if after.state.came_to_nothing() {
         if before.state == MailState::Drafted {
             let entry = keys::effect_due(now, DueKind::StaleDraft, &after.id);
@@ -224,6 +233,12 @@ fn settled(mail: &MailEffect) -> Option<SettledOutcome> {
     }
 }
 
+/// From now on it is looked after that somebody decides.
+fn stage_held(writes: &mut Batch, mail: &MailEffect) {
+    let entry = keys::effect_due(mail.since, DueKind::Approval, &mail.id);
+    writes.put(entry, Vec::new());
+}
+
 /// Stages a new mail with its index entries.
 ///
 /// # Errors
@@ -231,6 +246,9 @@ fn settled(mail: &MailEffect) -> Option<SettledOutcome> {
 pub fn stage_new_mail(writes: &mut Batch, mail: &MailEffect) -> Result<(), BooksError> {
     if let Some(at) = due_of(mail) {
         writes.put(keys::effect_due(at, DueKind::Mail, &mail.id), Vec::new());
+    }
+    if mail.state == MailState::Held {
+        stage_held(writes, mail);
     }
     for key in mail_keys(mail) {
         writes.put(key, Vec::new());

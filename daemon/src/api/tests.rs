@@ -87,6 +87,7 @@ pub(crate) fn office() -> Office {
         mailboxes: Default::default(),
         staff_route: None,
         signature: None,
+        approval: Default::default(),
     }
 }
 
@@ -200,6 +201,7 @@ impl Desk {
             .await
             .unwrap();
         let due = rows.iter().map(|key| keys::due_effect(key).unwrap());
+        let due = due.filter(|(_, kind, _)| *kind != keys::DueKind::Approval);
         due.map(|(at, _, id)| (at, id)).collect()
     }
 }
