@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::access::ask;
 use super::args::{Decision, Edit, Outbox};
 use super::diff::unified;
-use super::display::{at, items, safe, safe_lines, table, wrapped};
+use super::display::{at, items, safe, table, wrapped};
 use super::wording::Wording;
 use super::{ATTENTION, Done, FAILURE, Failure, USAGE, read_file};
 
@@ -139,11 +139,7 @@ fn decided_text(answer: &Value) -> String {
 
 /// Asks on the terminal; anything but a yes ends the command with nothing changed.
 fn confirm(shown: &str, question: &str, as_json: bool) -> Result<(), Failure> {
-    let no = |why: &str| Failure::new(FAILURE, format!("{why}: nothing was changed"));
-    if as_json || !io::stdin().is_terminal() {
-        let why = "nobody can be asked here, so nothing was changed: say --yes";
-        return Err(Failure::new(USAGE, why));
-    }
+    can_be_asked(as_json)?;
     let asked = write!(io::stderr().lock(), "{shown}{question} [y/N] ");
     asked.map_err(|error| Failure::of(FAILURE, &error))?;
     let mut answer = String::new();
@@ -152,8 +148,16 @@ fn confirm(shown: &str, question: &str, as_json: bool) -> Result<(), Failure> {
     read.map_err(|error| Failure::of(FAILURE, &error))?;
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => Err(no("no yes")),
+        _ => Err(Failure::new(FAILURE, "no yes: nothing was changed")),
     }
+}
+
+fn can_be_asked(as_json: bool) -> Result<(), Failure> {
+    if as_json || !io::stdin().is_terminal() {
+        let why = "nobody can be asked here, so nothing was changed: say --yes";
+        return Err(Failure::new(USAGE, why));
+    }
+    Ok(())
 }
 
 fn text_of(value: &Value, pointer: &str) -> String {
@@ -203,7 +207,13 @@ pub(super) async fn edit(
     );
     let draft = match &edit.file {
         Some(file) => Draft::Given(file.clone()),
-        None => Draft::Edited(edited(&id, &before)?),
+        None => {
+            // Before anybody writes what then could not be agreed to.
+            if !edit.yes {
+                can_be_asked(as_json)?;
+            }
+            Draft::Edited(edited(&id, &before)?)
+        }
     };
     let sent = send(config, edit, (&id, &shown), (&before, &draft), as_json).await;
     match (sent, &draft) {
@@ -331,14 +341,20 @@ fn edited(id: &str, document: &str) -> Result<PathBuf, Failure> {
         Ok(status) => format!("the editor `{editor}` ended with {status}"),
         Err(error) => format!("the editor `{editor}` cannot be started: {error}"),
     };
+    let why = format!(
+        "{}: nothing was changed; $VISUAL or $EDITOR names another editor",
+        safe(&why)
+    );
+    let written = fs::read(&path).is_ok_and(|now| now != document.as_bytes());
+    let draft = Draft::Edited(path);
+    if !written {
+        draft.done();
+        return Err(Failure::new(FAILURE, why));
+    }
+    let kept = draft.path().display();
     Err(Failure::new(
         FAILURE,
-        format!(
-            "{}: nothing was changed; what was written is kept in {}. $VISUAL or $EDITOR names \
-             another editor",
-            safe_lines(&why, "").trim_end(),
-            path.display()
-        ),
+        format!("{why}. What was written is kept in {kept}"),
     ))
 }
 

@@ -52,14 +52,14 @@ pub(in crate::api) async fn reschedule(
             Err(error) => return Err(error),
             Ok(mail) => {
                 context.wake(Wake::Mail);
-                return Ok(answer(&mail, seen.record.not_before));
+                return Ok(answer(context, &mail, seen.record.not_before));
             }
         }
     }
     Err(changed_meanwhile("mail"))
 }
 
-fn answer(mail: &MailEffect, before: Timestamp) -> Value {
+fn answer(context: &ApiContext, mail: &MailEffect, before: Timestamp) -> Value {
     let (to, id, at) = (&mail.recipient, &mail.id, mail.not_before);
     let changed = match mail.state {
         MailState::Held => {
@@ -74,12 +74,21 @@ fn answer(mail: &MailEffect, before: Timestamp) -> Value {
              frequency"
         ),
     };
-    json!({
-        "mail": mail_json(mail),
-        "changed": changed,
-        "undo": format!("it was to go out at {before}: `liaison outbox reschedule {id} --at \
-                         {before}`, or once that is past `liaison outbox retry {id}`"),
-    })
+    let undo = match (before > context.now(), &mail.state) {
+        (true, _) => {
+            // As it can be typed.
+            let there = before
+                .to_jiff()
+                .to_zoned(context.office.firm.business.zone().clone());
+            let there = there.strftime("%Y-%m-%dT%H:%M:%S");
+            format!("`liaison outbox reschedule {id} --at {there}`")
+        }
+        (false, MailState::Held) => {
+            format!("`liaison outbox retry {id}` after the yes: it was to go out at once")
+        }
+        (false, _) => format!("`liaison outbox retry {id}`: it was to go out at once"),
+    };
+    json!({ "mail": mail_json(mail), "changed": changed, "undo": undo })
 }
 
 async fn moved(

@@ -2,6 +2,7 @@
 //! that it does not leave by itself.
 
 use liaison_core::effect::MailEffect;
+use liaison_core::ids::edited_effect_id;
 use liaison_core::outbox::{Input, MailState};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -191,6 +192,10 @@ pub(super) fn no_way(mail: &MailEffect) -> ApiError {
             format!("`liaison outbox resolve {id} sent|not-sent`, or `retry {id}`")
         }
         MailState::Failed => format!("`liaison outbox retry {id}`, or `resolve {id} not-sent`"),
+        MailState::Superseded => {
+            let new = edited_effect_id(id);
+            format!("nothing; it was edited, and `liaison outbox show {new}` took its place")
+        }
         MailState::Leased(_) => "it is being handed over: look again in a minute".to_owned(),
         state if state.is_due_work() => {
             format!("`liaison outbox edit {id}`, `reschedule {id}`, `retry {id}` or `cancel {id}`")

@@ -104,6 +104,9 @@ async fn an_edited_mail_takes_the_place_of_the_held_one_and_waits_for_a_yes() {
         late.contains(id.as_str()) && late.contains("uid 7"),
         "{late}"
     );
+    let wish = json!({ "id": old.id, "in": "1 day" });
+    let late = desk.ask("outbox-reschedule", wish).await.unwrap_err();
+    assert!(late.to_string().contains(id.as_str()), "{late}");
     let answer = desk.ask("outbox-approve", json!({ "id": id })).await;
     assert_eq!(answer.unwrap()["mail"]["state"], "approved");
 }

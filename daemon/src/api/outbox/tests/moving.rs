@@ -23,10 +23,20 @@ async fn a_mail_that_is_rescheduled_again_and_again_stays_one_mail_and_counts_on
         assert_eq!(ledger.len(), 1, "{ledger:?}");
         assert_eq!(ledger[0].at, at);
     }
+    // The answer names the command that takes it back.
+    let wish = json!({ "id": "aaaaaa", "at": "2026-03-02T09:30" });
+    let answer = desk.ask("outbox-reschedule", wish).await.unwrap();
+    let undo = answer["undo"].as_str().unwrap();
+    let (_, before) = undo.trim_end_matches('`').split_once("--at ").unwrap();
+    desk.clock.set(NOW.plus_millis(1));
+    let back = json!({ "id": "aaaaaa", "at": before });
+    let answer = desk.ask("outbox-reschedule", back).await.unwrap();
+    let at = NOW.plus_millis(5 * HOUR_MS).to_string();
+    assert_eq!(answer["mail"]["not_before"], at);
     let listed = desk.ask("outbox-list", json!({})).await.unwrap();
     assert_eq!(listed["count"], 1);
     let audit = desk.context.books.audit_of(mail.id.as_str()).await.unwrap();
-    assert_eq!(audit.len(), 3);
+    assert_eq!(audit.len(), 5);
     assert!(audit[0].what.starts_with("rescheduled") && audit[0].why == "later");
 }
 
