@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Decide, changed_meanwhile, decide_once, mail_by, mail_json};
 use crate::api::{ApiContext, ApiError, Caller, TRIES_MAX, Wake};
 use crate::books::rows::AuditRow;
+use crate::outbox::ledger::stage_moved_ledgers;
 use crate::outbox::{stage_audit, stage_mail_record};
 use crate::store::Stored;
 
@@ -155,6 +156,10 @@ async fn due_now(
         why: arguments.why.clone().unwrap_or_default(),
     };
     stage_audit(&mut batch, after.id.as_str(), now, row)?;
+    if seen.record.not_before > now {
+        let free_mail = &context.office.free_mail;
+        stage_moved_ledgers(&context.books, &mut batch, &after, (now, free_mail)).await?;
+    }
     context.books.commit(batch).await?;
     Ok(after)
 }

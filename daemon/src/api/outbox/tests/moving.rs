@@ -133,9 +133,12 @@ async fn an_approved_mail_is_put_off_by_a_person_without_another_yes() {
     let wish = json!({ "id": "aaaaaa", "in": "1 business day" });
     let answer = desk.ask("outbox-reschedule", wish).await.unwrap();
     assert_eq!(answer["mail"]["state"], "approved");
-    desk.clock.set(NOW.plus_millis(DAY_MS));
-    // And back: what waits can be had at once.
+    desk.clock.set(NOW.plus_millis(DAY_MS - HOUR_MS));
+    // And back: what waits can be had at once, and counts from then on.
     let answer = desk.ask("outbox-retry", json!({ "id": "aaaaaa" })).await;
-    let at = NOW.plus_millis(DAY_MS).to_string();
-    assert_eq!(answer.unwrap()["mail"]["not_before"], at);
+    let at = NOW.plus_millis(DAY_MS - HOUR_MS);
+    assert_eq!(answer.unwrap()["mail"]["not_before"], at.to_string());
+    let ledger = desk.context.books.ledger(EVERYBODY, Default::default());
+    let ledger = ledger.await.unwrap();
+    assert_eq!((ledger.len(), ledger[0].at), (1, at));
 }
