@@ -354,8 +354,12 @@ commands! {
     "outbox-list" Observe outbox::list;
     "outbox-show" Observe outbox::show;
     "outbox-changes" Observe outbox::changes;
+    "outbox-select" Observe outbox::select;
+    "outbox-decide-many" Approve outbox::decide_many;
+    "outbox-edit" Approve outbox::edit;
     "outbox-approve" Approve outbox::approve;
     "outbox-reject" Approve outbox::reject;
+    "outbox-reschedule" Approve outbox::reschedule;
     "outbox-resolve" Approve outbox::resolve;
     "outbox-retry" Approve outbox::retry;
     "outbox-cancel" Approve outbox::cancel;

@@ -266,6 +266,7 @@ pub fn office(config: &Config) -> Office {
             drafts: false,
         }),
         signature: config.firm.signature.clone(),
+        approval: config.approval.clone(),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod display;
 mod exchange;
 mod files;
 pub mod inspect;
+mod outbox;
 mod plugin;
 mod privacy;
 mod records;
@@ -221,6 +222,10 @@ async fn execute(cli: Cli) -> Result<Done, Failure> {
         ref command if let Some((kind, RecordChange::Export(file))) = records::file_of(command) => {
             exchange::export(config, kind, file, cli.json).await
         }
+        Command::Outbox(Outbox::Edit(edit)) => outbox::edit(config, &edit, cli.json).await,
+        Command::Outbox(ref command) if let Some((way, wish)) = outbox::many_of(command) => {
+            outbox::many(config, way, wish, cli.json).await
+        }
         command if let Some(kind) = records::asks_fields(&command) => {
             Ok(records::fields(kind, cli.json))
         }
@@ -296,8 +301,8 @@ fn asked(command: Command) -> Result<Asked, Failure> {
             Outbox::List { state } => asks("outbox-list", json!({ "state": state })),
             Outbox::Changes { state } => asks("outbox-changes", json!({ "state": state })),
             Outbox::Show { id } => asks("outbox-show", json!({ "id": id })),
-            Outbox::Approve(on) => asks("outbox-approve", decision(&on)),
-            Outbox::Reject(on) => asks("outbox-reject", decision(&on)),
+            Outbox::Approve(on) => asks("outbox-approve", outbox::one(&on)),
+            Outbox::Reject(on) => asks("outbox-reject", outbox::one(&on)),
             Outbox::Resolve { id, was, why } => {
                 let sent = was == Was::Sent;
                 asks(
@@ -305,8 +310,13 @@ fn asked(command: Command) -> Result<Asked, Failure> {
                     json!({ "id": id, "sent": sent, "why": why }),
                 )
             }
+            Outbox::Reschedule { id, at, after, why } => asks(
+                "outbox-reschedule",
+                json!({ "id": id, "at": at, "in": after, "why": why }),
+            ),
             Outbox::Retry(on) => asks("outbox-retry", decision(&on)),
-            Outbox::Cancel(on) => asks("outbox-cancel", decision(&on)),
+            Outbox::Cancel(on) => asks("outbox-cancel", outbox::one(&on)),
+            Outbox::Edit(_) => Err(Failure::new(USAGE, "this is no one command of the API")),
         },
         Command::Holds(command) => match command {
             Holds::List { state } => asks("holds-list", json!({ "state": state })),

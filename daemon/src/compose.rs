@@ -6,9 +6,11 @@
 //! by one after reading it (mode `approve`) is not: the RFC forbids the mark on mail that a person
 //! submits. A mail of mode `send` that a gate laid before a person keeps its mark: its bytes are
 //! what the person said yes to, and at the other end a mark too many costs no more than an
-//! automatic answer. `X-Liaison-Id` is in all of them, so that our own watchers know them again.
+//! automatic answer; one that a person rewrote loses it (`compose/edited.rs`). `X-Liaison-Id` is in all of them, so that our own watchers know them again.
 //! Every string from outside was cleaned of controls before it comes here, and header values are typed, so no
 //! line break can reach a header.
+
+pub mod edited;
 
 use bytes::Bytes;
 use jiff::tz::TimeZone;

@@ -28,6 +28,7 @@ use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
 use liaison_core::mailbox::MailboxGrants;
+use liaison_core::outbox::approval::Patience;
 use liaison_core::policy;
 use liaison_core::policy::{Limits, Modes};
 use serde_json::{Map, Value};
@@ -91,6 +92,8 @@ pub struct Config {
     pub disk: RoomSettings,
     /// When and how somebody is told that a source is not up to date.
     pub alarm: AlarmSettings,
+    /// How long a held mail waits before somebody is told.
+    pub approval: Patience,
     /// How we check by ourselves who wrote.
     pub authenticity: AuthenticityConfig,
     /// Line and column of keys and sections, by path such as `mailbox.sales.port`: for messages

@@ -10,6 +10,7 @@
 //! Before anything outside happens a row of our own is committed; what happened is committed
 //! after it. The crash windows between the two are W8 to W13 of the storage contract.
 
+mod approval;
 mod copy;
 mod draft;
 mod facts;
@@ -145,7 +146,9 @@ impl Due {
 
     fn work(&self) -> Work {
         match self.kind {
-            DueKind::Mail | DueKind::SentCopy | DueKind::StaleDraft => Work::Mails,
+            DueKind::Mail | DueKind::SentCopy | DueKind::StaleDraft | DueKind::Approval => {
+                Work::Mails
+            }
             // What may be made again is not awaited at the stop.
             DueKind::Hold | DueKind::Mailbox => Work::Holds,
         }
@@ -204,7 +207,9 @@ impl Delivery {
     /// When the records cannot be read or written.
     pub async fn recover(&self) -> Result<usize, StepError> {
         let mut count = 0_usize;
-        for due in self.due_in(Range::all(Ns::EffectDue)).await? {
+        let all = self.due_in(Range::all(Ns::EffectDue)).await?;
+        self.watch_held(&all).await?;
+        for due in all {
             if due.kind != DueKind::Mail {
                 continue;
             }
@@ -394,6 +399,9 @@ impl Delivery {
     }
 
     async fn lane_of(&self, due: &Due) -> Result<LaneName, BooksError> {
+        if due.kind == DueKind::Approval {
+            return Ok(LaneName::single("approvals".to_owned()));
+        }
         if due.kind == DueKind::Hold {
             let hold = self.parts.books.hold(&due.id).await?;
             let name = hold.map_or_else(String::new, |hold| format!("calendar {}", hold.calendar));
@@ -434,6 +442,10 @@ impl Delivery {
                 DueKind::Hold => self.handle_hold(due).boxed().await.map(usize::from),
                 DueKind::SentCopy => self.handle_copy(due).boxed().await.map(usize::from),
                 DueKind::StaleDraft => self.handle_stale_draft(due).boxed().await.map(usize::from),
+                DueKind::Approval => {
+                    let told = self.handle_approval(due).boxed().await;
+                    told.map(usize::from).map_err(StepError::from)
+                }
                 DueKind::Mailbox => {
                     let others = worker.rest();
                     let all = std::iter::once(&in_hand).chain(&others);

@@ -10,6 +10,7 @@ use liaison_core::account::matching::sender::FormSenders;
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId};
 use liaison_core::mail::address::Address;
+use liaison_core::outbox::approval::Patience;
 use liaison_core::policy::{Firm, Limits, Route};
 
 use crate::dkim::DkimVerifier;
@@ -65,6 +66,8 @@ pub struct Office {
     pub staff_route: Option<Route>,
     /// Text below mails of people without their own.
     pub signature: Option<String>,
+    /// How long a held mail waits before somebody is told.
+    pub approval: Patience,
 }
 
 impl Office {

@@ -1,8 +1,10 @@
 //! Moving mails and holds from state to state: record, due index, audit and the event that tells
 //! the plugin, in one commit.
 
+pub mod edited;
 pub mod ledger;
 pub mod mailbox;
+mod told;
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::SettledOutcome;
@@ -20,6 +22,9 @@ use crate::store::{Batch, Stored};
 
 /// Longest reason kept, in characters.
 const WHY_CHARS_MAX: usize = 400;
+
+/// How the audit begins when a person gave a mail another time.
+pub const RESCHEDULED: &str = "rescheduled";
 
 /// Why a step was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +91,14 @@ pub async fn stage_mail(
             why: cut_text(&step.why, WHY_CHARS_MAX),
         },
     )?;
+    match (&before.state, &after.state) {
+        (MailState::Held, MailState::Held) => {}
+        (MailState::Held, _) => {
+            told::stage_told_is_over(books, writes, before, (step.who, now)).await?;
+        }
+        (_, MailState::Held) => stage_held(writes, &after),
+        _ => {}
+    }
     if after.state.came_to_nothing() {
         if before.state == MailState::Drafted {
             let entry = keys::effect_due(now, DueKind::StaleDraft, &after.id);
@@ -93,7 +106,9 @@ pub async fn stage_mail(
         }
         // A draft may have been sent by its owner, and a person may want a failed mail tried again:
         // what they offer stays until it expires, or until somebody says that it did not go out.
-        if before.state != MailState::Drafted && after.state != MailState::Failed {
+        // The mail that takes its place offers the same.
+        let offered_on = matches!(after.state, MailState::Failed | MailState::Superseded);
+        if before.state != MailState::Drafted && !offered_on {
             stage_free(books, writes, &after, now).await?;
         }
     }
@@ -202,6 +217,7 @@ fn stage_due(
     }
 }
 
+/// What a plugin is told of a mail's end; of one that was superseded the end of the new one tells.
 fn settled(mail: &MailEffect) -> Option<SettledOutcome> {
     let why = || mail.last_reply.clone().unwrap_or_default();
     match &mail.state {
@@ -209,12 +225,18 @@ fn settled(mail: &MailEffect) -> Option<SettledOutcome> {
         MailState::Drafted => Some(SettledOutcome::Drafted),
         MailState::Rejected => Some(SettledOutcome::Rejected(why())),
         MailState::Cancelled { why, .. } => Some(SettledOutcome::Cancelled(why.clone())),
-        MailState::Superseded | MailState::Expired => Some(SettledOutcome::Cancelled(why())),
+        MailState::Expired => Some(SettledOutcome::Cancelled(why())),
         MailState::Failed | MailState::Resolved { sent: false } => {
             Some(SettledOutcome::Failed(why()))
         }
         _ => None,
     }
+}
+
+/// From now on it is looked after that somebody decides.
+fn stage_held(writes: &mut Batch, mail: &MailEffect) {
+    let entry = keys::effect_due(mail.since, DueKind::Approval, &mail.id);
+    writes.put(entry, Vec::new());
 }
 
 /// Stages a new mail with its index entries.
@@ -224,6 +246,9 @@ fn settled(mail: &MailEffect) -> Option<SettledOutcome> {
 pub fn stage_new_mail(writes: &mut Batch, mail: &MailEffect) -> Result<(), BooksError> {
     if let Some(at) = due_of(mail) {
         writes.put(keys::effect_due(at, DueKind::Mail, &mail.id), Vec::new());
+    }
+    if mail.state == MailState::Held {
+        stage_held(writes, mail);
     }
     for key in mail_keys(mail) {
         writes.put(key, Vec::new());

@@ -532,6 +532,73 @@ fn panic_stops_what_would_leave_and_off_lets_it_go() {
 }
 
 #[test]
+fn an_edited_mail_leaves_once_with_the_words_of_the_person_and_what_was_attached() {
+    let (firm, mail, outgoing, daemon) = desk("approve");
+    mail.deliver(&cast::nda_request(1).build());
+    let held = daemon.row(&["outbox", "list"], "the answer waits for a yes", |mail| {
+        mail["state"] == "held"
+    });
+    let id = text_at(&held, "/id");
+    let shown = daemon.cli_json(["outbox", "show", id]);
+    let attached = shown["content"]["attachments"].clone();
+    let (subject, text) = (
+        text_at(&shown, "/edit/subject"),
+        text_at(&shown, "/edit/text"),
+    );
+    let file = firm.dir().join("words.txt");
+    let path = file.display().to_string();
+    let edit = |subject: &str, text: &str, more: &[&str]| {
+        fs::write(&file, format!("Subject: {subject}\n\n{text}")).unwrap();
+        daemon.cli([&["outbox", "edit", id, "--file", &path], more].concat())
+    };
+    let same = edit(subject, text, &[]);
+    assert!(
+        said(&same).contains("Nothing was changed"),
+        "{}",
+        said(&same)
+    );
+    let unfinished = edit(subject, "Dear {{name}},\n", &["--yes"]);
+    assert_eq!(unfinished.status.code(), Some(2), "{}", said(&unfinished));
+    // Nobody is there to be asked.
+    let unasked = edit(subject, "Dear Olga,\n", &[]);
+    assert_eq!(unasked.status.code(), Some(2), "{}", said(&unasked));
+    let words = format!("Dear Olga,\n\n{text}");
+    let done = edit(
+        &format!("{subject}, today"),
+        &words,
+        &["--yes", "--why", "warmer"],
+    );
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    assert!(said(&done).contains("+Dear Olga,"), "{}", said(&done));
+    let late = daemon.cli(["outbox", "approve", id]);
+    assert_eq!(late.status.code(), Some(1), "{}", said(&late));
+
+    let yes = ["outbox", "approve", "--plugin", "nda-desk"];
+    let unasked = daemon.cli(yes);
+    assert_eq!(unasked.status.code(), Some(2), "{}", said(&unasked));
+    let looked = daemon.cli([&yes[..], &["--dry-run"]].concat());
+    assert!(said(&looked).contains("To approve: 1"), "{}", said(&looked));
+    let done = daemon.cli([&yes[..], &["--yes"]].concat());
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    daemon.row(&["outbox", "list"], "it is sent", |mail| {
+        mail["state"] == "sent"
+    });
+    let left = outgoing.list("");
+    assert_eq!(left.len(), 1);
+    let subject = left[0].header("Subject").unwrap_or_default();
+    assert!(subject.ends_with(", today"), "{subject}");
+    let sent = daemon.row(&["outbox", "list"], "it is sent", |mail| {
+        mail["state"] == "sent"
+    });
+    let shown = daemon.cli_json(["outbox", "show", text_at(&sent, "/id")]);
+    assert_eq!(shown["content"]["attachments"], attached);
+    assert!(
+        text_at(&shown, "/content/text").starts_with("Dear Olga,"),
+        "{shown:#}"
+    );
+}
+
+#[test]
 fn a_held_mail_leaves_after_one_yes_and_never_after_a_no() {
     let (_firm, mail, outgoing, mut daemon) = desk("approve");
     for n in 1..=3 {

@@ -152,6 +152,15 @@ pub fn effect_id(plugin: &PluginName, cause: &str, label: &str, recipient: &str)
     ))
 }
 
+/// The key of the mail that takes the place of `effect` once a person changed its words.
+///
+/// A mail is replaced once, so the number of edits lies in how often this was applied: the same
+/// edit twice makes no second mail.
+#[must_use]
+pub fn edited_effect_id(effect: &EffectId) -> EffectId {
+    EffectId(derive("liaison edited 1", &[effect.0.as_bytes()]))
+}
+
 /// The Message-ID (without brackets) of the mail that carries out `effect`.
 #[must_use]
 pub fn outgoing_message_id(effect: &EffectId, sending_domain: &str) -> String {

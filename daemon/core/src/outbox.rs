@@ -26,12 +26,18 @@
 //! | final, and not sent | found in Sent after all | sent |
 //! | any that is not final | restored from a backup | uncertain |
 //! | any before leased, drafted | overtaken | cancelled |
+//! | held, approved, scheduled, deferred | a person changed its words | superseded |
 //!
 //! `sent`, `failed`, `resolved`, `rejected`, `cancelled`, `superseded` and `expired` are final: of
 //! themselves nothing more happens. Only a person takes a mail out of `failed`, and only a copy in
-//! Sent proves that a mail went out all the same. Nothing leads to
-//! `superseded` yet: the same wish again has the same effect key and is a repeat, and a mail is not
-//! edited. It is the state of the old mail once `liaison outbox edit` makes a new one of it.
+//! Sent proves that a mail went out all the same.
+//!
+//! The bytes of a mail never change: `liaison outbox edit` makes a new mail, in the state that the
+//! old one had, and the old one is `superseded`. The same wish of a plugin again has the key of the
+//! old one and is a repeat.
+
+pub mod approval;
+pub mod words;
 
 mod edited;
 mod refusal;
@@ -92,7 +98,7 @@ pub enum MailState {
         /// Why.
         why: String,
     },
-    /// Another mail took its place. Reserved: no step leads here before `liaison outbox edit`.
+    /// Another mail took its place: a person changed its words.
     Superseded,
     /// Nobody approved it in time.
     Expired,
@@ -148,6 +154,13 @@ impl MailState {
                 | MailState::Deferred
                 | MailState::Drafted
         )
+    }
+
+    /// Whether a person may still give it another time, or other words: it is decided, waits, and
+    /// nothing of it is with a server.
+    #[must_use]
+    pub fn can_be_moved(&self) -> bool {
+        *self == MailState::Held || self.is_due_work()
     }
 
     /// Whether the delivery worker has something to do, once its time has come.
@@ -230,6 +243,7 @@ impl MailState {
                 S::Resolved { sent: *sent }
             }
             (S::Failed, I::TryAgain) => S::Approved,
+            (state, I::Supersede) if state.can_be_moved() => S::Superseded,
             (state, I::Restored) if !state.is_final() => S::Uncertain,
             (state, I::Cancel { by, why }) if state.can_be_cancelled() => S::Cancelled {
                 by: by.clone(),
@@ -300,6 +314,8 @@ pub enum Input {
     NotFound,
     /// A person wants another try of what was refused for good.
     TryAgain,
+    /// A person changed its words: another mail takes its place.
+    Supersede,
     /// A person knows.
     Resolve {
         /// It was sent.
@@ -426,6 +442,7 @@ mod tests {
             I::FoundInSent,
             I::NotFound,
             I::TryAgain,
+            I::Supersede,
             I::Resolve { sent: false },
             I::Restored,
             I::Cancel {
@@ -477,6 +494,15 @@ mod tests {
             MailState::Held
         );
         assert!(!MailState::Held.is_due_work());
+    }
+
+    #[test]
+    fn only_a_mail_of_which_nothing_is_with_a_server_is_replaced_by_an_edited_one() {
+        for state in all_states() {
+            let replaced = state.step(Input::Supersede).is_ok();
+            let words = ["held", "approved", "scheduled", "deferred"];
+            assert_eq!(replaced, words.contains(&state.as_str()), "{state}");
+        }
     }
 
     #[test]

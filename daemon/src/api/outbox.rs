@@ -1,11 +1,20 @@
 //! `outbox` and `holds`: looking, and the steps that only a person takes.
 
+mod edit;
+mod many;
+mod moving;
 mod ways_out;
 
+#[cfg(test)]
+mod tests;
+
+pub(super) use edit::edit;
+pub(super) use many::{decide_many, select};
+pub(super) use moving::reschedule;
 pub(super) use ways_out::{cancel, resolve, retry};
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
-use liaison_core::ids::EffectId;
+use liaison_core::ids::{EffectId, edited_effect_id};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::outbox::{Input, MailState};
 use serde::Deserialize;
@@ -137,6 +146,10 @@ pub(super) async fn show(
 ) -> Result<Value, ApiError> {
     let mail = mail_by(context, &arguments.id).await?.record;
     let audit = context.books.audit_of(mail.id.as_str()).await?;
+    let editable = match edit::editable(context, &mail).await {
+        Ok(words) => edit::words_json(&mail, &words),
+        Err(error) => json!({ "refused": error.to_string() }),
+    };
     let content = match context.books.bytes(&mail.content).await? {
         Some(bytes) => {
             let size = bytes.len();
@@ -153,6 +166,7 @@ pub(super) async fn show(
     Ok(json!({
         "mail": mail_json(&mail),
         "content": content,
+        "edit": editable,
         "content_gone": liaison_core::message::gone_why(&mail.content),
         "audit": audit,
     }))
@@ -183,9 +197,10 @@ pub(super) async fn approve(
     let mail = decide(context, caller, &arguments, Input::Approve).await?;
     context.wake(Wake::Mail);
     let when = match (context.books.panic().await?, &context.live) {
-        (Some(_), _) => "after `liaison panic off`",
-        (None, Some(_)) => "now",
-        (None, None) => "when `liaison run` runs",
+        (Some(_), _) => "after `liaison panic off`".to_owned(),
+        _ if mail.not_before > context.now() => format!("at {}", mail.not_before),
+        (None, Some(_)) => "now".to_owned(),
+        (None, None) => "when `liaison run` runs".to_owned(),
     };
     Ok(json!({
         "mail": mail_json(&mail),
@@ -253,11 +268,16 @@ async fn decide_once(
         Some(why) => format!("{word} by {}: {why}", caller.who),
         None => format!("{word} by {}", caller.who),
     };
+    // A yes does not undo the time that a plugin or a person gave it.
+    let not_before = match &input {
+        Input::Approve => now.max(mail.record.not_before),
+        _ => now,
+    };
     let step = Step {
         input,
         who: &caller.who,
         why,
-        not_before: Some(now),
+        not_before: Some(not_before),
     };
     let mut batch = context.books.batch();
     let after = stage_mail(&context.books, &mut batch, mail, step, now).await?;
@@ -279,6 +299,13 @@ async fn not_held(context: &ApiContext, mail: &MailEffect) -> Result<ApiError, A
         .rev()
         .find(|row| row.what.starts_with("held -> "));
     let text = match left {
+        Some(row) if mail.state == MailState::Superseded => format!(
+            "this mail is `{}`: {} edited it at {}, the mail {} took its place",
+            mail.state,
+            row.who,
+            row.at,
+            edited_effect_id(&mail.id)
+        ),
         Some(row) => format!(
             "this mail is `{}`: {} decided on it at {} ({})",
             mail.state, row.who, row.at, row.what

@@ -26,7 +26,7 @@ use crate::store::content::ContentStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{Fence, ShardId};
 
-const NOW: Timestamp = Timestamp(1_772_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_772_000_000_000);
 
 #[derive(Debug)]
 struct Woken(Mutex<Vec<Wake>>, Result<Vec<String>, String>);
@@ -57,7 +57,7 @@ impl Live for Woken {
 
 pub(crate) struct Desk {
     pub(crate) context: ApiContext,
-    clock: ManualClock,
+    pub(super) clock: ManualClock,
     woken: Arc<Woken>,
     _dir: tempfile::TempDir,
 }
@@ -87,6 +87,7 @@ pub(crate) fn office() -> Office {
         mailboxes: Default::default(),
         staff_route: None,
         signature: None,
+        approval: Default::default(),
     }
 }
 
@@ -150,7 +151,7 @@ pub(crate) fn desk() -> Desk {
     }
 }
 
-fn caller(who: &str, role: Role) -> Caller {
+pub(super) fn caller(who: &str, role: Role) -> Caller {
     Caller {
         who: who.to_owned(),
         role,
@@ -168,13 +169,13 @@ impl Desk {
         .await
     }
 
-    async fn commit(&self, fill: impl FnOnce(&mut crate::store::Batch)) {
+    pub(super) async fn commit(&self, fill: impl FnOnce(&mut crate::store::Batch)) {
         let mut batch = self.context.books.batch();
         fill(&mut batch);
         self.context.books.commit(batch).await.unwrap();
     }
 
-    async fn mail(&self, state: MailState) -> MailEffect {
+    pub(super) async fn mail(&self, state: MailState) -> MailEffect {
         let mut mail = mail(state);
         let tried = matches!(
             mail.state,
@@ -187,15 +188,21 @@ impl Desk {
     }
 
     async fn due(&self) -> Vec<EffectId> {
+        let due = self.due_at().await;
+        due.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Mails and holds by when they are looked at.
+    pub(super) async fn due_at(&self) -> Vec<(Timestamp, EffectId)> {
         let rows = self
             .context
             .books
             .keys_under(keys::effects_due(NOW.plus_millis(1 << 40)), 10)
             .await
             .unwrap();
-        rows.iter()
-            .map(|key| keys::due_effect(key).unwrap().2)
-            .collect()
+        let due = rows.iter().map(|key| keys::due_effect(key).unwrap());
+        let due = due.filter(|(_, kind, _)| *kind != keys::DueKind::Approval);
+        due.map(|(at, _, id)| (at, id)).collect()
     }
 }
 

@@ -22,7 +22,7 @@
 //! change, and `case_index` tells which fields all cases of a kind have there (`cases/fill.rs`).
 //!
 //! Entries of `effect_due` beyond those of the records are work that is still to be done (a copy
-//! for Sent, a follow-up) or are dropped when their time comes; they must only name an effect.
+//! for Sent, a follow-up, a reminder) or are dropped when their time comes; they must only name an effect.
 
 pub mod crm;
 pub mod walk;
@@ -402,7 +402,9 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
         Ns::EffectDue => one(keys::due_effect(&key.k).map(|(_, kind, id)| match kind {
             DueKind::Hold => keys::hold(&id),
             DueKind::Mailbox => keys::mailbox_effect(&id),
-            DueKind::Mail | DueKind::SentCopy | DueKind::StaleDraft => keys::mail(&id),
+            DueKind::Mail | DueKind::SentCopy | DueKind::StaleDraft | DueKind::Approval => {
+                keys::mail(&id)
+            }
         })),
         Ns::EffectByMessage => {
             let id = keys::indexed_effect(&key.k)?;

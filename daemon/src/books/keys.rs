@@ -475,6 +475,8 @@ pub enum DueKind {
     StaleDraft,
     /// A change of a message in its mailbox.
     Mailbox,
+    /// A held mail about which somebody is to be told.
+    Approval,
 }
 
 /// When an effect is to be looked at next.
@@ -486,6 +488,7 @@ pub fn effect_due(at: Timestamp, kind: DueKind, effect: &EffectId) -> Key {
         DueKind::SentCopy => 2,
         DueKind::StaleDraft => 3,
         DueKind::Mailbox => 4,
+        DueKind::Approval => 5,
     };
     Tuple::new()
         .time(at)
@@ -515,6 +518,7 @@ pub fn due_effect(key: &[u8]) -> Option<(Timestamp, DueKind, EffectId)> {
         2 => DueKind::SentCopy,
         3 => DueKind::StaleDraft,
         4 => DueKind::Mailbox,
+        5 => DueKind::Approval,
         _ => return None,
     };
     Some((at, kind, EffectId(parts.text().ok()?)))
@@ -725,7 +729,12 @@ mod tests {
         let range = effects_due(Timestamp(100));
         let end = range.end.unwrap();
         assert!(due(100) < end && due(101) >= end);
-        for kind in [DueKind::Mail, DueKind::SentCopy, DueKind::Mailbox] {
+        for kind in [
+            DueKind::Mail,
+            DueKind::SentCopy,
+            DueKind::Mailbox,
+            DueKind::Approval,
+        ] {
             let key = effect_due(Timestamp(100), kind, &EffectId::from("e")).k;
             let read = Some((Timestamp(100), kind, EffectId::from("e")));
             assert_eq!(due_effect(&key), read);

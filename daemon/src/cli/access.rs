@@ -383,6 +383,7 @@ fn nobody() -> Result<Office, Failure> {
         mailboxes: Default::default(),
         staff_route: None,
         signature: None,
+        approval: Default::default(),
     })
 }
 

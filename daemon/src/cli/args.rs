@@ -1,11 +1,13 @@
 //! What people type.
 
+mod outbox;
 mod work;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use outbox::{Decision, Edit, Outbox, Was};
 pub use work::{Added, Cases, Set, Tasks};
 
 /// Watches inboxes and calendars, knows whose mail it is, and prepares what is to be done.
@@ -654,57 +656,6 @@ pub struct Decide {
     /// Why, for the audit
     #[arg(long)]
     pub why: Option<String>,
-}
-
-/// `outbox`.
-#[derive(Debug, Subcommand)]
-pub enum Outbox {
-    /// What waits for a person first, then the newest
-    List {
-        /// Only those in this state, such as `held`
-        #[arg(long)]
-        state: Option<String>,
-    },
-    /// Flags, keywords, folders and labels of messages that plugins change, what is to be done
-    /// first
-    Changes {
-        /// Only those in this state, such as `refused`
-        #[arg(long)]
-        state: Option<String>,
-    },
-    /// One mail with its text
-    Show {
-        /// Its id
-        id: String,
-    },
-    /// Let a held mail go out
-    Approve(Decide),
-    /// Never send a held mail
-    Reject(Decide),
-    /// Say what became of a mail in doubt: it went out, or it did not
-    Resolve {
-        /// Its id (the first 6 characters are enough)
-        id: String,
-        /// What you found out
-        #[arg(value_enum, value_name = "sent|not-sent")]
-        was: Was,
-        /// How you know, for the audit
-        #[arg(long)]
-        why: Option<String>,
-    },
-    /// Try at once what waits, again what failed, and with your yes what is in doubt
-    Retry(Decide),
-    /// Call off a mail that is not handed over yet
-    Cancel(Decide),
-}
-
-/// What became of a mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Was {
-    /// It reached the server.
-    Sent,
-    /// It did not.
-    NotSent,
 }
 
 /// `holds`.

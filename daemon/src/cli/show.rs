@@ -484,7 +484,7 @@ fn mail(value: &Value, wording: &Wording) -> String {
     }
     out.push_str(&audit(value));
     let ways: &[&str] = match value.pointer("/mail/state").and_then(Value::as_str) {
-        Some("held") => &["approve", "reject"],
+        Some("held") => &["approve", "edit", "reject"],
         Some("uncertain") => &["resolve ID sent", "resolve ID not-sent", "retry"],
         Some("failed") => &["retry", "resolve ID not-sent"],
         _ => &[],

@@ -37,6 +37,7 @@ impl Config {
             ("store", words(&self.store), words(&new.store)),
             ("disk", words(&self.disk), words(&new.disk)),
             ("alarm", words(&self.alarm), words(&new.alarm)),
+            ("approval", words(&self.approval), words(&new.approval)),
             (
                 "authenticity",
                 words(&self.authenticity),

@@ -9,10 +9,11 @@ use crate::oauth::{Flow, Preset};
 use crate::secret::SecretRef;
 
 /// Names of the sections, for the nearest name of an unknown key at the top.
-pub(super) const SECTIONS: [&str; 15] = [
+pub(super) const SECTIONS: [&str; 16] = [
     "firm",
     "authenticity",
     "alarm",
+    "approval",
     "user",
     "oauth",
     "transport",
@@ -111,6 +112,15 @@ pub(super) struct RawAlarm {
     pub webhook_address: Option<SecretRef>,
     pub webhook_token: Option<SecretRef>,
     pub tls: RawOauthTls,
+}
+
+/// What is left out is as `Patience` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawApproval {
+    pub remind_after: Option<String>,
+    pub escalate_after: Option<String>,
+    pub escalate_to: Option<String>,
 }
 
 /// A weekday that is left out is closed.

@@ -240,6 +240,13 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[approval]\nremind_after = \"soon\"\nescalate_to = \"eve@example.net\"",
+        &[
+            "approval.remind_after: ",
+            "approval.escalate_to: `eve@example.net` is nobody of ours",
+        ],
+    ),
+    (
         "[alarm]\nwebhok = \"https://hooks.example.com\"",
         &["alarm.webhok: [alarm] has no key `webhok`; did you mean `webhook`?"],
     ),

@@ -1,6 +1,7 @@
 //! From raw tables to [`Config`]: types, ranges, names that refer to one another.
 
 mod alarm;
+mod approval;
 mod firm;
 mod plugins;
 mod sizes;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use liaison_core::ids::TransportId;
 use liaison_core::mail::address::{Address, Domain};
+use liaison_core::outbox::approval::Patience;
 use liaison_core::policy::Limits;
 use liaison_core::zones::zone;
 use tracing_subscriber::EnvFilter;
@@ -66,6 +68,7 @@ struct Tables<'i> {
     disk: Option<Section<'i>>,
     authenticity: Option<Section<'i>>,
     alarm: Option<Section<'i>>,
+    approval: Option<Section<'i>>,
 }
 
 impl<'i> Tables<'i> {
@@ -90,6 +93,7 @@ impl<'i> Tables<'i> {
             disk: top.take_table("disk", problems),
             authenticity: top.take_table("authenticity", problems),
             alarm: top.take_table("alarm", problems),
+            approval: top.take_table("approval", problems),
         }
     }
 
@@ -113,6 +117,7 @@ impl<'i> Tables<'i> {
             &self.disk,
             &self.authenticity,
             &self.alarm,
+            &self.approval,
         ];
         let all = lists
             .into_iter()
@@ -175,6 +180,9 @@ pub(super) fn validate(
     let alarm = tables
         .alarm
         .map_or(Some(AlarmSettings::default()), |section| v.alarm(&section));
+    let approval = tables
+        .approval
+        .map_or(Some(Patience::default()), |section| v.approval(&section));
     let staff_mail = match tables.staff_mail {
         Some(section) => Some(v.staff_mail(&section)?),
         None => None,
@@ -202,6 +210,7 @@ pub(super) fn validate(
         disk: disk?,
         authenticity: authenticity?,
         alarm: alarm?,
+        approval: approval?,
         places,
     })
 }

@@ -19,7 +19,7 @@ use super::filing::Work;
 use super::{Delivery, Due, Turn, WHO, is_draft};
 use crate::books::rows::AuditRow;
 use crate::books::{BooksError, chain, keys, replace};
-use crate::outbox::{StepError, due_of, stage_audit, stage_mail_record};
+use crate::outbox::{RESCHEDULED, StepError, due_of, stage_audit, stage_mail_record};
 use crate::sink::{MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome};
 use crate::store::{Batch, Stored};
 
@@ -341,11 +341,15 @@ impl Delivery {
         })
     }
 
-    /// Steps of the present round of tries: a person's yes begins a new one.
+    /// Steps of the present round of tries: a person's yes, or another time that they gave it,
+    /// begins a new one.
     async fn round(&self, id: &EffectId) -> Result<Vec<AuditRow>, BooksError> {
         let rows = self.parts.books.audit_of(id.as_str()).await?;
-        let begun =
-            |row: &AuditRow| row.what.ends_with("-> held") || row.what.ends_with("approved");
+        let begun = |row: &AuditRow| {
+            row.what.ends_with("-> held")
+                || row.what.ends_with("approved")
+                || row.what.starts_with(RESCHEDULED)
+        };
         let skip = rows.iter().rposition(begun).map_or(0, |last| last + 1);
         Ok(rows.into_iter().skip(skip).collect())
     }

@@ -1,3 +1,4 @@
+mod approval;
 mod ends;
 mod fakes;
 mod holds;

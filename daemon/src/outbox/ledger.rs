@@ -137,6 +137,53 @@ pub async fn stage_ledgers(
     mail: &MailEffect,
     (at, free_mail): (Timestamp, &FreeMail),
 ) -> Result<(), BooksError> {
+    for name in ledgers_of(books, mail, free_mail).await? {
+        stage_entry(writes, &name, mail, at)?;
+    }
+    Ok(())
+}
+
+/// Moves a mail in its ledgers to the time at which it may go out now: there it counts once.
+///
+/// # Errors
+/// When the records cannot be read or a row cannot be encoded.
+pub async fn stage_moved_ledgers(
+    books: &Books,
+    writes: &mut Batch,
+    mail: &MailEffect,
+    (at, free_mail): (Timestamp, &FreeMail),
+) -> Result<(), BooksError> {
+    for name in ledgers_of(books, mail, free_mail).await? {
+        for row in books.ledger(&name, mail.created).await? {
+            if row.effect == mail.id && row.at != at {
+                writes.del(keys::ledger(&name, row.at, &mail.id));
+            }
+        }
+        stage_entry(writes, &name, mail, at)?;
+    }
+    Ok(())
+}
+
+fn stage_entry(
+    writes: &mut Batch,
+    ledger: &str,
+    mail: &MailEffect,
+    at: Timestamp,
+) -> Result<(), BooksError> {
+    let row = LedgerRow {
+        at,
+        effect: mail.id.clone(),
+    };
+    writes.put_record(keys::ledger(ledger, at, &mail.id), &row)?;
+    Ok(())
+}
+
+/// Where a mail is counted.
+async fn ledgers_of(
+    books: &Books,
+    mail: &MailEffect,
+    free_mail: &FreeMail,
+) -> Result<BTreeSet<String>, BooksError> {
     let mut names = BTreeSet::new();
     match mail.audience {
         Audience::Staff => {
@@ -150,12 +197,5 @@ pub async fn stage_ledgers(
             names.insert(EVERYBODY.to_owned());
         }
     }
-    let row = LedgerRow {
-        at,
-        effect: mail.id.clone(),
-    };
-    for name in names {
-        writes.put_record(keys::ledger(&name, at, &mail.id), &row)?;
-    }
-    Ok(())
+    Ok(names)
 }

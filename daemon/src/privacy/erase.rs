@@ -201,6 +201,8 @@ async fn under_way(books: &Books, traces: &Traces) -> Result<Vec<String>, BooksE
             DueKind::SentCopy => format!("the copy of the mail {id} is filed into Sent"),
             DueKind::Mailbox => format!("the change {id} of a message is worked on"),
             DueKind::Mail => format!("the mail {id} is worked on"),
+            // Nothing that is anywhere else: it goes with the rows.
+            DueKind::Approval => continue,
         });
     }
     Ok(words)

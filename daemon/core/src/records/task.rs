@@ -166,6 +166,13 @@ impl TaskRecord {
         }
     }
 
+    /// Closes it: what it asks for is done, or need not be done any more.
+    pub fn close(&mut self, by: TaskChange<'_>) {
+        self.done = Some((by.now, by.who.to_owned()));
+        self.revision = self.revision.saturating_add(1);
+        self.updated = by.now;
+    }
+
     /// All values by the names of [`Sheet::of_tasks`].
     #[must_use]
     pub fn values(&self) -> Fields {

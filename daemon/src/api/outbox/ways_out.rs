@@ -2,6 +2,7 @@
 //! that it does not leave by itself.
 
 use liaison_core::effect::MailEffect;
+use liaison_core::ids::edited_effect_id;
 use liaison_core::outbox::{Input, MailState};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Decide, changed_meanwhile, decide_once, mail_by, mail_json};
 use crate::api::{ApiContext, ApiError, Caller, TRIES_MAX, Wake};
 use crate::books::rows::AuditRow;
+use crate::outbox::ledger::stage_moved_ledgers;
 use crate::outbox::{stage_audit, stage_mail_record};
 use crate::store::Stored;
 
@@ -154,6 +156,10 @@ async fn due_now(
         why: arguments.why.clone().unwrap_or_default(),
     };
     stage_audit(&mut batch, after.id.as_str(), now, row)?;
+    if seen.record.not_before > now {
+        let free_mail = &context.office.free_mail;
+        stage_moved_ledgers(&context.books, &mut batch, &after, (now, free_mail)).await?;
+    }
     context.books.commit(batch).await?;
     Ok(after)
 }
@@ -180,20 +186,24 @@ async fn step(
 }
 
 /// Why a mail does not take the step, and which it does take.
-fn no_way(mail: &MailEffect) -> ApiError {
+pub(super) fn no_way(mail: &MailEffect) -> ApiError {
     let id = &mail.id;
     let instead = match &mail.state {
         MailState::Held => format!(
-            "`liaison outbox approve {id}`, `reject {id}`, `cancel {id}` or `resolve {id} \
-             sent|not-sent`"
+            "`liaison outbox approve {id}`, `edit {id}`, `reschedule {id}`, `reject {id}`, \
+             `cancel {id}` or `resolve {id} sent|not-sent`"
         ),
         MailState::Uncertain => {
             format!("`liaison outbox resolve {id} sent|not-sent`, or `retry {id}`")
         }
         MailState::Failed => format!("`liaison outbox retry {id}`, or `resolve {id} not-sent`"),
+        MailState::Superseded => {
+            let new = edited_effect_id(id);
+            format!("nothing; it was edited, and `liaison outbox show {new}` took its place")
+        }
         MailState::Leased(_) => "it is being handed over: look again in a minute".to_owned(),
         state if state.is_due_work() => {
-            format!("`liaison outbox cancel {id}`, or `retry {id}`")
+            format!("`liaison outbox edit {id}`, `reschedule {id}`, `retry {id}` or `cancel {id}`")
         }
         state if state.can_be_cancelled() => format!("`liaison outbox cancel {id}`"),
         _ => "nothing more happens to it".to_owned(),

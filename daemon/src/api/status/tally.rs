@@ -8,6 +8,7 @@ use liaison_core::effect::{HoldEffect, MailEffect};
 use liaison_core::ids::PluginName;
 use liaison_core::mailbox::{MailboxEffect, MailboxState};
 use liaison_core::outbox::MailState;
+use liaison_core::outbox::approval::Nudge;
 use liaison_core::records::TaskRecord;
 use liaison_core::time::{DAY_MS, Timestamp};
 use serde_json::{Value, json};
@@ -84,7 +85,7 @@ impl Tally {
         let each = |mail: MailEffect| {
             count(&mut tally.mails, mail.state.as_str());
             if outbox::needs_person(&mail.state) {
-                tally.mail_attention.push(mail_item(&mail));
+                tally.mail_attention.push(mail_item(context, &mail));
             }
         };
         books.each(Range::all(Ns::Effect), each).await?;
@@ -130,15 +131,24 @@ fn change_item(effect: &MailboxEffect) -> Value {
     item("failed", id.as_str(), text)
 }
 
-fn mail_item(mail: &MailEffect) -> Value {
+fn mail_item(context: &ApiContext, mail: &MailEffect) -> Value {
     let id = &mail.id;
+    let approval = &context.office.approval;
+    let business = &context.office.firm.business;
+    let remind = approval.time_of(Nudge::Remind, mail.since, business);
+    let late = match remind.is_some_and(|at| at <= context.clock.now()) {
+        true if mail.state == MailState::Held => {
+            format!(", longer than {} without a decision", approval.remind_after)
+        }
+        _ => String::new(),
+    };
     let ways = match &mail.state {
         MailState::Held => format!("`liaison outbox approve {id}` or `reject {id}`"),
         MailState::Uncertain => format!("`liaison outbox resolve {id} sent|not-sent`"),
         _ => format!("`liaison outbox retry {id}` or `resolve {id} not-sent`"),
     };
     let text = format!(
-        "mail to {} ({}) is {} since {}: {ways}",
+        "mail to {} ({}) is {} since {}{late}: {ways}",
         mail.recipient, mail.subject_line, mail.state, mail.since
     );
     item(mail.state.as_str(), mail.id.as_str(), text)

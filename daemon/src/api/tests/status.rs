@@ -101,3 +101,16 @@ fn a_list_shows_the_first_rows_of_its_order_and_says_how_many_there_are() {
         (&json!(2_500), &json!(true))
     );
 }
+
+#[tokio::test]
+async fn status_says_of_a_held_mail_when_it_waits_for_too_long() {
+    let desk = desk();
+    desk.mail(MailState::Held).await;
+    for (hours, late) in [(1, false), (3 * 24, true)] {
+        desk.clock.set(NOW.plus_millis(hours * 3_600_000));
+        let status = desk.ask("status", Value::Null).await.unwrap();
+        let text = status["needs_person"][0]["text"].as_str().unwrap();
+        let says = text.contains("longer than 1 business day without a decision");
+        assert_eq!(says, late, "{text}");
+    }
+}

@@ -13,6 +13,7 @@ use liaison_core::ids::{
 use liaison_core::mailbox::{MailboxChange, MailboxEffect, MailboxGrants, MailboxState};
 use liaison_core::message::ThreadRecord;
 use liaison_core::outbox::MailState;
+use liaison_core::outbox::approval::Patience;
 use liaison_core::policy::{Firm, Limits, Route};
 use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp, Window};
 use tokio::sync::Notify;
@@ -93,6 +94,10 @@ fn office() -> Office {
         .into(),
         staff_route: None,
         signature: None,
+        approval: Patience {
+            escalate_to: Some("boss@example.com".to_owned()),
+            ..Patience::default()
+        },
     }
 }
 

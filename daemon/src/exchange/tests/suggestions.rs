@@ -33,6 +33,7 @@ fn office() -> Office {
         mailboxes: BTreeMap::new(),
         staff_route: None,
         signature: None,
+        approval: Default::default(),
     }
 }
 

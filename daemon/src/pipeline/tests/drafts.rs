@@ -40,6 +40,7 @@ async fn a_draft_that_its_owner_changed_and_sent_is_known_whatever_ids_it_got() 
         if kept == "id" {
             sent = sent.replace("s1@example.com", &draft.message_id);
         }
+        house.advance(1);
         house.sent(&sent).await;
         house.settle(&BUNDLED).await;
         let id = if kept == "id" {

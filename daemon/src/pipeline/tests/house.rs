@@ -488,5 +488,6 @@ fn office() -> Office {
         mailboxes: ["sam", "kim"].map(route).into(),
         staff_route: None,
         signature: None,
+        approval: Default::default(),
     }
 }
