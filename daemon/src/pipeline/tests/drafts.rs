@@ -28,7 +28,7 @@ async fn a_draft_that_its_owner_changed_and_sent_is_known_whatever_ids_it_got() 
         let bytes = house.books.bytes(&draft.content).await.unwrap().unwrap();
         let ours = parse_message(&bytes, &ParseLimits::default()).body.reply;
         let text = match words {
-            "changed" => format!("{}\nBy the way, we moved.\n", ours.trim_end()),
+            "changed" => format!("{}\n\nBy the way, we moved.\n", ours.trim_end()),
             "as it was" => ours.replace('\n', " \n"),
             _ => "Dear Ann,\n\nlet me call you tomorrow.\n".to_owned(),
         };
