@@ -8,17 +8,21 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Span, ToSpan};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::time::{HOUR_MS, MINUTE_MS, Timestamp, Window};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp, Window};
 use crate::zones::zone;
 
 /// Minutes of a civil day.
 const DAY_MINUTES: u16 = 24 * 60;
 /// Days searched for an open hour: ten years, longer than any list of holidays.
 const MAX_SEARCH_DAYS: usize = 3660;
+/// More than any zone is away from UTC, in milliseconds.
+const OFFSET_MS_MAX: i64 = 26 * HOUR_MS;
+/// Changes of the clock looked at around one day: no zone had more than one.
+const CHANGES_MAX: usize = 8;
 /// The largest number in a [`BusinessDuration`]; whoever waits longer means "never".
 pub const MAX_DURATION_COUNT: u32 = 100_000;
 
@@ -164,7 +168,17 @@ impl BusinessCalendar {
     /// The first instant of a civil date.
     #[must_use]
     pub fn start_of(&self, date: Date) -> Timestamp {
-        self.edge(date.to_datetime(Time::midnight()), false)
+        let ambiguous = self
+            .zone
+            .to_ambiguous_timestamp(date.to_datetime(Time::midnight()));
+        let found = match ambiguous.offset() {
+            AmbiguousOffset::Gap { .. } => ambiguous.earlier().map(|before| {
+                let change = self.zone.following(before).next();
+                change.map_or(before, |change| change.timestamp())
+            }),
+            _ => ambiguous.compatible(),
+        };
+        found.map_or(Timestamp(i64::MAX), Timestamp::from_jiff)
     }
 
     /// The name of the holiday on a date.
@@ -187,33 +201,53 @@ impl BusinessCalendar {
         self.hours.get(day).map_or(&[], Vec::as_slice)
     }
 
-    /// The working intervals of a date with the instants they cover; an hour that the clock skips
-    /// shortens them, a repeated one lengthens them.
+    /// The working intervals of a date with the instants they cover: those at which the wall clock
+    /// shows a time inside the interval. An hour that the clock skips shortens them; one that it
+    /// repeats lengthens them, or makes two of one where only a part of it is repeated.
     #[must_use]
     pub fn open_on(&self, date: Date) -> Vec<(WorkInterval, Window)> {
-        let windows = self.intervals(date).iter().map(|interval| {
-            let start = self.edge(wall(date, interval.from), false);
-            let end = self.edge(wall(date, interval.to), true);
-            (*interval, Window { start, end })
-        });
-        windows
-            .filter(|(_, window)| window.start < window.end)
-            .collect()
+        let intervals = self.intervals(date);
+        if intervals.is_empty() {
+            return Vec::new();
+        }
+        let stretches = self.stretches(date);
+        let mut out: Vec<(WorkInterval, Window)> = Vec::with_capacity(intervals.len());
+        for interval in intervals {
+            let from = utc(wall(date, interval.from));
+            let to = utc(wall(date, interval.to));
+            for (stretch, offset_ms) in &stretches {
+                let start = from.minus_millis(*offset_ms).max(stretch.start);
+                let end = to.minus_millis(*offset_ms).min(stretch.end);
+                match out.last_mut() {
+                    _ if start >= end => {}
+                    Some((last, window)) if last == interval && window.end == start => {
+                        window.end = end;
+                    }
+                    _ => out.push((*interval, Window { start, end })),
+                }
+            }
+        }
+        out
     }
 
-    /// The instant of a wall clock as an edge: in a gap the moment of the change, in a repeated
-    /// hour its first pass, or its second where the edge is an end.
-    fn edge(&self, wall: DateTime, is_end: bool) -> Timestamp {
-        let ambiguous = self.zone.to_ambiguous_timestamp(wall);
-        let found = match ambiguous.offset() {
-            AmbiguousOffset::Gap { .. } => ambiguous.earlier().map(|before| {
-                let change = self.zone.following(before).next();
-                change.map_or(before, |change| change.timestamp())
-            }),
-            AmbiguousOffset::Fold { .. } if is_end => ambiguous.later(),
-            _ => ambiguous.compatible(),
-        };
-        found.map_or(Timestamp(i64::MAX), Timestamp::from_jiff)
+    /// The instants around a date, cut where the clock changes, each part with its offset in
+    /// milliseconds.
+    fn stretches(&self, date: Date) -> Vec<(Window, i64)> {
+        let midnight = utc(date.to_datetime(Time::midnight()));
+        let mut start = midnight.minus_millis(OFFSET_MS_MAX);
+        let last = midnight.plus_millis(DAY_MS + OFFSET_MS_MAX);
+        let mut offset = self.zone.to_offset(start.to_jiff());
+        let mut out = Vec::new();
+        for change in self.zone.following(start.to_jiff()).take(CHANGES_MAX) {
+            let at = Timestamp::from_jiff(change.timestamp());
+            if at >= last {
+                break;
+            }
+            out.push((Window { start, end: at }, offset_ms(offset)));
+            (start, offset) = (at, change.offset());
+        }
+        out.push((Window { start, end: last }, offset_ms(offset)));
+        out
     }
 
     /// The instant of a minute of a date; `None` when the clock skips it. Of a repeated hour the
@@ -388,6 +422,16 @@ fn wall(date: Date, minute: u16) -> DateTime {
         .saturating_add(Span::new().minutes(i64::from(minute)))
 }
 
+/// A wall clock as if it stood in UTC.
+fn utc(wall: DateTime) -> Timestamp {
+    let instant = TimeZone::UTC.to_timestamp(wall);
+    instant.map_or(Timestamp(i64::MAX), Timestamp::from_jiff)
+}
+
+fn offset_ms(offset: Offset) -> i64 {
+    i64::from(offset.seconds()).saturating_mul(1000)
+}
+
 fn weekday_name(day: Weekday) -> &'static str {
     match day {
         Weekday::Monday => "Monday",
@@ -522,5 +566,7 @@ impl<'de> Deserialize<'de> for BusinessDuration {
     }
 }
 
+#[cfg(test)]
+mod every_zone;
 #[cfg(test)]
 mod tests;
