@@ -3,6 +3,7 @@
 
 pub mod ledger;
 pub mod mailbox;
+pub mod whereabouts;
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::SettledOutcome;

@@ -3,6 +3,8 @@
 //! Everything is reckoned by civil date in the zone of the office; no offset is carried from one
 //! day to another, so a clock change moves nothing.
 
+mod slot;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +16,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp, Window};
 use crate::zones::zone;
+
+pub use slot::{Night, QuietHours, Slot, next_slot};
 
 /// Minutes of a civil day.
 const DAY_MINUTES: u16 = 24 * 60;
@@ -85,6 +89,12 @@ pub enum BusinessTimeError {
     Zone {
         /// What was given.
         name: String,
+    },
+    /// Not a stretch of the night.
+    #[error("`{text}` is no night: write it like 20:00-08:00, at least a minute of the day left")]
+    Night {
+        /// What was given.
+        text: String,
     },
     /// Never open.
     #[error("no weekday has working hours: give at least one, like 09:00-17:00")]
@@ -179,6 +189,16 @@ impl BusinessCalendar {
             _ => ambiguous.compatible(),
         };
         found.map_or(Timestamp(i64::MAX), Timestamp::from_jiff)
+    }
+
+    /// The same office with more holidays; a day that has a name keeps it.
+    #[must_use]
+    pub fn with_holidays(mut self, more: &BTreeMap<Date, String>) -> BusinessCalendar {
+        for (date, name) in more {
+            let known = self.holidays.entry(*date);
+            known.or_insert_with(|| name.clone());
+        }
+        self
     }
 
     /// The name of the holiday on a date.
@@ -345,15 +365,9 @@ impl BusinessCalendar {
     }
 
     /// `2026-03-02 09:00 Europe/Berlin (+01:00)`.
-    fn shown(&self, t: Timestamp) -> String {
-        let instant = t.to_jiff();
-        let local = self
-            .zone
-            .to_datetime(instant)
-            .strftime("%Y-%m-%d %H:%M")
-            .to_string();
-        let zoned = instant.to_zoned(self.zone.clone());
-        format!("{local} {} ({})", self.zone_name, zoned.strftime("%:z"))
+    #[must_use]
+    pub fn shown(&self, t: Timestamp) -> String {
+        shown_in(&self.zone, &self.zone_name, t)
     }
 
     /// The same wall-clock time `days` working days later, moved into working hours.
@@ -420,6 +434,16 @@ fn joined(mut day: Vec<WorkInterval>) -> Vec<WorkInterval> {
 fn wall(date: Date, minute: u16) -> DateTime {
     date.to_datetime(Time::midnight())
         .saturating_add(Span::new().minutes(i64::from(minute)))
+}
+
+/// `2026-03-02 09:00 Europe/Berlin (+01:00)`: nobody has to guess whose clock is meant.
+pub(crate) fn shown_in(zone: &TimeZone, name: &str, t: Timestamp) -> String {
+    let zoned = t.to_jiff().to_zoned(zone.clone());
+    format!(
+        "{} {name} ({})",
+        zoned.strftime("%Y-%m-%d %H:%M"),
+        zoned.strftime("%:z")
+    )
 }
 
 /// A wall clock as if it stood in UTC.

@@ -4,4 +4,5 @@ mod holds;
 mod mailboxes;
 mod mails;
 mod never_twice;
+mod times;
 mod world;

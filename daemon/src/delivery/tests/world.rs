@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use liaison_core::business_time::{BusinessCalendar, WorkInterval};
+use liaison_core::business_time::{BusinessCalendar, QuietHours, WorkInterval};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::{Subject, UserView};
 use liaison_core::ids::{
@@ -72,6 +72,7 @@ fn office() -> Office {
             own_addresses: [].into(),
             sending_domain: "example.com".to_owned(),
             business: BusinessCalendar::new("UTC", hours, BTreeMap::new()).unwrap(),
+            quiet: QuietHours::none(),
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),
@@ -97,6 +98,13 @@ fn office() -> Office {
 
 impl World {
     pub fn new() -> World {
+        World::with(|_| {})
+    }
+
+    /// A world in which something about ourselves is different.
+    pub fn with(change: impl FnOnce(&mut Office)) -> World {
+        let mut office = office();
+        change(&mut office);
         let dir = tempfile::tempdir().unwrap();
         let memory = MemoryStore::new();
         let fence = Fence {
@@ -127,7 +135,7 @@ impl World {
         let delivery = Delivery::new(Parts {
             books: books.clone(),
             clock: Arc::new(clock.clone()),
-            office: Arc::new(office()),
+            office: Arc::new(office),
             transports: [(TransportId::from("smtp"), transport.clone() as _)].into(),
             folders: [(mailbox.clone(), folders.clone() as _)].into(),
             mailboxes: [(mailbox.clone(), mailboxes.clone() as _)].into(),
