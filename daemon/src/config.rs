@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use liaison_core::account::matching::FreeMail;
 use liaison_core::account::matching::sender::FormSenders;
-use liaison_core::business_time::BusinessCalendar;
+use liaison_core::business_time::{BusinessCalendar, QuietHours};
 use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
@@ -66,6 +66,8 @@ pub struct Config {
     pub log: String,
     /// Ourselves.
     pub firm: FirmConfig,
+    /// When recipients are left in peace.
+    pub quiet: QuietHours,
     /// Our people.
     pub users: Vec<User>,
     /// The `[[oauth]]`: where access tokens come from. Shared by all clones.
@@ -331,6 +333,7 @@ impl Config {
             own_addresses: own.chain(mailboxes).chain(staff).cloned().collect(),
             sending_domain: self.firm.sending_domain.clone(),
             business: self.firm.business.clone(),
+            quiet: self.quiet.clone(),
         }
     }
 

@@ -5,6 +5,7 @@ pub mod edited;
 pub mod ledger;
 pub mod mailbox;
 mod told;
+pub mod whereabouts;
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::SettledOutcome;

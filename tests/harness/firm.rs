@@ -71,6 +71,9 @@ free_mail = ["example.com", "example.net", "example.org"]
 signature = "Example Consulting"
 [firm.working_hours]
 {}
+[quiet_hours]
+night = "none"
+weekends = false
 [[user]]
 name = "Alice Ames"
 address = "{ALICE}""#,

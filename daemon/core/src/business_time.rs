@@ -3,22 +3,30 @@
 //! Everything is reckoned by civil date in the zone of the office; no offset is carried from one
 //! day to another, so a clock change moves nothing.
 
+mod slot;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Span, ToSpan};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::time::{HOUR_MS, MINUTE_MS, Timestamp, Window};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp, Window};
 use crate::zones::zone;
+
+pub use slot::{Night, QuietHours, Slot, next_slot};
 
 /// Minutes of a civil day.
 const DAY_MINUTES: u16 = 24 * 60;
 /// Days searched for an open hour: ten years, longer than any list of holidays.
 const MAX_SEARCH_DAYS: usize = 3660;
+/// More than any zone is away from UTC, in milliseconds.
+const OFFSET_MS_MAX: i64 = 26 * HOUR_MS;
+/// Changes of the clock looked at around one day: no zone had more than one.
+const CHANGES_MAX: usize = 8;
 /// The largest number in a [`BusinessDuration`]; whoever waits longer means "never".
 pub const MAX_DURATION_COUNT: u32 = 100_000;
 
@@ -81,6 +89,12 @@ pub enum BusinessTimeError {
     Zone {
         /// What was given.
         name: String,
+    },
+    /// Not a stretch of the night.
+    #[error("`{text}` is no night: write it like 20:00-08:00, at least a minute of the day left")]
+    Night {
+        /// What was given.
+        text: String,
     },
     /// Never open.
     #[error("no weekday has working hours: give at least one, like 09:00-17:00")]
@@ -164,7 +178,27 @@ impl BusinessCalendar {
     /// The first instant of a civil date.
     #[must_use]
     pub fn start_of(&self, date: Date) -> Timestamp {
-        self.edge(date.to_datetime(Time::midnight()), false)
+        let ambiguous = self
+            .zone
+            .to_ambiguous_timestamp(date.to_datetime(Time::midnight()));
+        let found = match ambiguous.offset() {
+            AmbiguousOffset::Gap { .. } => ambiguous.earlier().map(|before| {
+                let change = self.zone.following(before).next();
+                change.map_or(before, |change| change.timestamp())
+            }),
+            _ => ambiguous.compatible(),
+        };
+        found.map_or(Timestamp(i64::MAX), Timestamp::from_jiff)
+    }
+
+    /// The same office with more holidays; a day that has a name keeps it.
+    #[must_use]
+    pub fn with_holidays(mut self, more: &BTreeMap<Date, String>) -> BusinessCalendar {
+        for (date, name) in more {
+            let known = self.holidays.entry(*date);
+            known.or_insert_with(|| name.clone());
+        }
+        self
     }
 
     /// The name of the holiday on a date.
@@ -187,33 +221,53 @@ impl BusinessCalendar {
         self.hours.get(day).map_or(&[], Vec::as_slice)
     }
 
-    /// The working intervals of a date with the instants they cover; an hour that the clock skips
-    /// shortens them, a repeated one lengthens them.
+    /// The working intervals of a date with the instants they cover: those at which the wall clock
+    /// shows a time inside the interval. An hour that the clock skips shortens them; one that it
+    /// repeats lengthens them, or makes two of one where only a part of it is repeated.
     #[must_use]
     pub fn open_on(&self, date: Date) -> Vec<(WorkInterval, Window)> {
-        let windows = self.intervals(date).iter().map(|interval| {
-            let start = self.edge(wall(date, interval.from), false);
-            let end = self.edge(wall(date, interval.to), true);
-            (*interval, Window { start, end })
-        });
-        windows
-            .filter(|(_, window)| window.start < window.end)
-            .collect()
+        let intervals = self.intervals(date);
+        if intervals.is_empty() {
+            return Vec::new();
+        }
+        let stretches = self.stretches(date);
+        let mut out: Vec<(WorkInterval, Window)> = Vec::with_capacity(intervals.len());
+        for interval in intervals {
+            let from = utc(wall(date, interval.from));
+            let to = utc(wall(date, interval.to));
+            for (stretch, offset_ms) in &stretches {
+                let start = from.minus_millis(*offset_ms).max(stretch.start);
+                let end = to.minus_millis(*offset_ms).min(stretch.end);
+                match out.last_mut() {
+                    _ if start >= end => {}
+                    Some((last, window)) if last == interval && window.end == start => {
+                        window.end = end;
+                    }
+                    _ => out.push((*interval, Window { start, end })),
+                }
+            }
+        }
+        out
     }
 
-    /// The instant of a wall clock as an edge: in a gap the moment of the change, in a repeated
-    /// hour its first pass, or its second where the edge is an end.
-    fn edge(&self, wall: DateTime, is_end: bool) -> Timestamp {
-        let ambiguous = self.zone.to_ambiguous_timestamp(wall);
-        let found = match ambiguous.offset() {
-            AmbiguousOffset::Gap { .. } => ambiguous.earlier().map(|before| {
-                let change = self.zone.following(before).next();
-                change.map_or(before, |change| change.timestamp())
-            }),
-            AmbiguousOffset::Fold { .. } if is_end => ambiguous.later(),
-            _ => ambiguous.compatible(),
-        };
-        found.map_or(Timestamp(i64::MAX), Timestamp::from_jiff)
+    /// The instants around a date, cut where the clock changes, each part with its offset in
+    /// milliseconds.
+    fn stretches(&self, date: Date) -> Vec<(Window, i64)> {
+        let midnight = utc(date.to_datetime(Time::midnight()));
+        let mut start = midnight.minus_millis(OFFSET_MS_MAX);
+        let last = midnight.plus_millis(DAY_MS + OFFSET_MS_MAX);
+        let mut offset = self.zone.to_offset(start.to_jiff());
+        let mut out = Vec::new();
+        for change in self.zone.following(start.to_jiff()).take(CHANGES_MAX) {
+            let at = Timestamp::from_jiff(change.timestamp());
+            if at >= last {
+                break;
+            }
+            out.push((Window { start, end: at }, offset_ms(offset)));
+            (start, offset) = (at, change.offset());
+        }
+        out.push((Window { start, end: last }, offset_ms(offset)));
+        out
     }
 
     /// The instant of a minute of a date; `None` when the clock skips it. Of a repeated hour the
@@ -311,15 +365,9 @@ impl BusinessCalendar {
     }
 
     /// `2026-03-02 09:00 Europe/Berlin (+01:00)`.
-    fn shown(&self, t: Timestamp) -> String {
-        let instant = t.to_jiff();
-        let local = self
-            .zone
-            .to_datetime(instant)
-            .strftime("%Y-%m-%d %H:%M")
-            .to_string();
-        let zoned = instant.to_zoned(self.zone.clone());
-        format!("{local} {} ({})", self.zone_name, zoned.strftime("%:z"))
+    #[must_use]
+    pub fn shown(&self, t: Timestamp) -> String {
+        shown_in(&self.zone, &self.zone_name, t)
     }
 
     /// The same wall-clock time `days` working days later, moved into working hours.
@@ -386,6 +434,26 @@ fn joined(mut day: Vec<WorkInterval>) -> Vec<WorkInterval> {
 fn wall(date: Date, minute: u16) -> DateTime {
     date.to_datetime(Time::midnight())
         .saturating_add(Span::new().minutes(i64::from(minute)))
+}
+
+/// `2026-03-02 09:00 Europe/Berlin (+01:00)`: nobody has to guess whose clock is meant.
+pub(crate) fn shown_in(zone: &TimeZone, name: &str, t: Timestamp) -> String {
+    let zoned = t.to_jiff().to_zoned(zone.clone());
+    format!(
+        "{} {name} ({})",
+        zoned.strftime("%Y-%m-%d %H:%M"),
+        zoned.strftime("%:z")
+    )
+}
+
+/// A wall clock as if it stood in UTC.
+fn utc(wall: DateTime) -> Timestamp {
+    let instant = TimeZone::UTC.to_timestamp(wall);
+    instant.map_or(Timestamp(i64::MAX), Timestamp::from_jiff)
+}
+
+fn offset_ms(offset: Offset) -> i64 {
+    i64::from(offset.seconds()).saturating_mul(1000)
 }
 
 fn weekday_name(day: Weekday) -> &'static str {
@@ -522,5 +590,7 @@ impl<'de> Deserialize<'de> for BusinessDuration {
     }
 }
 
+#[cfg(test)]
+mod every_zone;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ pub mod event;
 pub mod free_busy;
 pub mod gate;
 pub mod hold;
+pub mod holidays;
 pub mod inspect;
 pub mod property;
 pub mod read;

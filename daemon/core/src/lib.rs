@@ -31,4 +31,5 @@ pub mod records;
 pub mod report;
 pub mod time;
 pub mod touch;
+pub mod whereabouts;
 pub mod zones;

@@ -325,6 +325,17 @@ fn body_hash(body: &[u8]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
+/// Bytes of a message in which the Date field is looked for: behind the stamps of the servers.
+const DATE_BYTES_MAX: usize = 16 * 1024;
+
+/// What the Date field of a message says, without reading anything else: instant and offset in
+/// minutes.
+pub(crate) fn date_of_header(bytes: &[u8]) -> Option<(Timestamp, i32)> {
+    let bytes = bytes.get(..DATE_BYTES_MAX).unwrap_or(bytes);
+    let header = fields::scan(bytes, 0, &ParseLimits::default(), |_| false);
+    header.first("Date").and_then(parse_date)
+}
+
 fn header_view(header: &HeaderSection, problems: &mut Vec<Problem>) -> MessageView {
     let mut list = |name: &str| {
         let mut out = Vec::new();

@@ -4,7 +4,7 @@ mod work;
 
 use std::sync::Mutex;
 
-use liaison_core::business_time::{BusinessCalendar, WorkInterval};
+use liaison_core::business_time::{BusinessCalendar, QuietHours, WorkInterval};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::Subject;
 use liaison_core::ids::{EffectId, PluginName};
@@ -75,6 +75,7 @@ pub(crate) fn office() -> Office {
             own_addresses: Default::default(),
             sending_domain: "ourfirm.example".to_owned(),
             business: BusinessCalendar::new("UTC", week, Default::default()).unwrap(),
+            quiet: QuietHours::none(),
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),

@@ -40,6 +40,23 @@ impl Books {
         }
     }
 
+    /// The newest contacts with an account, a contact or one of us, the newest first.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn newest_touches(
+        &self,
+        by: keys::TouchBy,
+        id: &str,
+        newest: usize,
+    ) -> Result<Vec<Touch>, BooksError> {
+        let range = keys::touches_by(by, id);
+        let limit = newest.min(PAGE_ROWS_MAX);
+        let rows = self.store.scan_range(range, Dir::Reverse, limit).await?;
+        let touches = rows.iter().filter_map(|(key, _)| keys::touch_at(key));
+        Ok(touches.collect())
+    }
+
     /// All contacts with an account, a contact or one of us, oldest first.
     ///
     /// # Errors

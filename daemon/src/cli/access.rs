@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use liaison_core::business_time::{BusinessCalendar, WorkInterval};
+use liaison_core::business_time::{BusinessCalendar, QuietHours, WorkInterval};
 use liaison_core::policy::{Firm, Limits};
 use serde_json::{Value, json};
 
@@ -371,6 +371,7 @@ fn nobody() -> Result<Office, Failure> {
             own_addresses: Default::default(),
             sending_domain: String::new(),
             business,
+            quiet: QuietHours::default(),
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),

@@ -9,8 +9,10 @@ use crate::oauth::{Flow, Preset};
 use crate::secret::SecretRef;
 
 /// Names of the sections, for the nearest name of an unknown key at the top.
-pub(super) const SECTIONS: [&str; 16] = [
+pub(super) const SECTIONS: [&str; 18] = [
     "firm",
+    "quiet_hours",
+    "holiday_file",
     "authenticity",
     "alarm",
     "approval",
@@ -91,6 +93,24 @@ pub(super) struct RawFirm {
 /// How long the suggestions of a question whose an address is live (H-MATCH).
 fn default_review_days() -> u32 {
     3
+}
+
+/// What is left out is as `QuietHours::default` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawQuietHours {
+    pub night: Option<String>,
+    pub weekends: Option<bool>,
+    pub approved: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHolidayFile {
+    pub file: PathBuf,
+    #[serde(default)]
+    pub zones: Vec<String>,
+    pub ours: Option<bool>,
 }
 
 /// What is left out is as `AuthenticityConfig` says.

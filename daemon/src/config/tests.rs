@@ -1,3 +1,5 @@
+mod quiet;
+
 use std::path::Path;
 
 use liaison_core::effect::{MailMode, RecordMode};

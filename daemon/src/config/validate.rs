@@ -4,6 +4,7 @@ mod alarm;
 mod approval;
 mod firm;
 mod plugins;
+mod quiet;
 mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,7 +60,9 @@ struct Tables<'i> {
     mailboxes: Vec<Section<'i>>,
     calendars: Vec<Section<'i>>,
     plugins: Vec<Section<'i>>,
+    holiday_files: Vec<Section<'i>>,
     firm: Option<Section<'i>>,
+    quiet_hours: Option<Section<'i>>,
     limits: Option<Section<'i>>,
     retention: Option<Section<'i>>,
     control: Option<Section<'i>>,
@@ -84,7 +87,9 @@ impl<'i> Tables<'i> {
             mailboxes: top.take_tables("mailbox", problems),
             calendars: top.take_tables("calendar", problems),
             plugins: top.take_tables("plugin", problems),
+            holiday_files: top.take_tables("holiday_file", problems),
             firm: top.take_table("firm", problems),
+            quiet_hours: top.take_table("quiet_hours", problems),
             limits: top.take_table("limits", problems),
             retention: top.take_table("retention", problems),
             control: top.take_table("control", problems),
@@ -106,9 +111,11 @@ impl<'i> Tables<'i> {
             &self.mailboxes,
             &self.calendars,
             &self.plugins,
+            &self.holiday_files,
         ];
         let single = [
             &self.firm,
+            &self.quiet_hours,
             &self.limits,
             &self.retention,
             &self.control,
@@ -155,7 +162,15 @@ pub(super) fn validate(
     };
     let v = &mut validation;
     let paths = v.paths(&top);
-    let firm = tables.firm.and_then(|section| v.firm(&section));
+    let mut firm = tables.firm.and_then(|section| v.firm(&section));
+    let mut quiet = v.quiet_hours(tables.quiet_hours.as_ref());
+    let holidays = v.holiday_files(&tables.holiday_files);
+    if let Some(firm) = &mut firm {
+        firm.business = firm.business.clone().with_holidays(&holidays.ours);
+    }
+    if let Some(quiet) = &mut quiet {
+        quiet.holidays = holidays.by_zone;
+    }
     let zone = firm.as_ref().map_or("UTC", |firm| &firm.zone);
     let users = v.users(&tables.users, zone);
     let state_dir = paths.as_ref().map(|paths| paths.state_dir.as_path());
@@ -196,6 +211,7 @@ pub(super) fn validate(
         template_dir: paths.template_dir,
         log: paths.log,
         firm,
+        quiet: quiet?,
         users,
         credentials,
         transports,

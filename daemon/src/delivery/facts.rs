@@ -12,8 +12,10 @@ use liaison_core::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use super::Delivery;
 use crate::books::rows::LedgerRow;
-use crate::books::{BooksError, keys};
+use crate::books::{Books, BooksError, keys};
+use crate::office::Office;
 use crate::outbox::ledger::{EVERYBODY, Recipient};
+use crate::outbox::whereabouts::whereabouts;
 
 /// How far back ledgers are read: a mail goes out up to some weeks after it was decided, and the
 /// ledger knows when it was decided.
@@ -47,16 +49,23 @@ struct Touches {
     automatic: Vec<Timestamp>,
 }
 
-impl Delivery {
+/// The records that the second look reads; `liaison explain-schedule` takes the same look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SecondLook<'a> {
+    pub(crate) books: &'a Books,
+    pub(crate) office: &'a Office,
+}
+
+impl<'a> SecondLook<'a> {
     /// Reads everything that [`liaison_core::policy::recheck`] looks at. The panic switch
     /// is asked before.
-    pub(super) async fn facts<'a>(
-        &'a self,
+    pub(crate) async fn facts(
+        self,
         mail: &MailEffect,
-        breaker: &mut Breaker,
+        sent_last_hour: u32,
         now: Timestamp,
     ) -> Result<RecheckFacts<'a>, BooksError> {
-        let books = &self.parts.books;
+        let (books, office) = (self.books, self.office);
         let subject = &mail.cause.subject;
         let thread = match &subject.thread {
             Some(id) => books.thread(id).await?,
@@ -66,18 +75,23 @@ impl Delivery {
             Some(key) => books.message(key).await?,
             None => None,
         };
-        let free_mail = &self.parts.office.free_mail;
         let supposed = subject.account.as_ref();
-        let recipient = Recipient::of(books, &mail.recipient, supposed, free_mail).await?;
-        let recipient = self.recipient_facts(mail, &recipient, now).await?;
-        let sent_last_hour = match mail.mode {
-            MailMode::Send => self.sent_last_hour(breaker, now).await?,
-            _ => 0,
+        let to = Recipient::of(books, &mail.recipient, supposed, &office.free_mail).await?;
+        let mut recipient = self.recipient_facts(mail, &to, now).await?;
+        let heeds_quiet_hours = match mail.mode {
+            MailMode::Send => true,
+            MailMode::Approve => office.firm.quiet.approved,
+            _ => false,
         };
+        if heeds_quiet_hours && mail.audience == Audience::Counterpart {
+            let person = (mail.recipient.as_str(), subject.thread.as_ref());
+            let found = whereabouts(books, &to, person, &office.firm, now).await?;
+            recipient.whereabouts = Some(found);
+        }
         Ok(RecheckFacts {
             now,
-            firm: &self.parts.office.firm,
-            limits: &self.parts.office.limits,
+            firm: &office.firm,
+            limits: &office.limits,
             recipient,
             thread,
             answered,
@@ -86,12 +100,12 @@ impl Delivery {
     }
 
     async fn recipient_facts(
-        &self,
+        self,
         mail: &MailEffect,
         recipient: &Recipient,
         now: Timestamp,
     ) -> Result<RecipientFacts, BooksError> {
-        let books = &self.parts.books;
+        let books = self.books;
         let subject = &mail.cause.subject;
         let mut facts = RecipientFacts {
             same_as: recipient.same_as(),
@@ -131,7 +145,7 @@ impl Delivery {
     /// Mails to a counterpart in these ledgers without `mail` itself. Of those that have not begun
     /// to go out only the ones decided before it count: else two would wait for each other.
     async fn touches(
-        &self,
+        self,
         ledgers: &BTreeSet<String>,
         mail: &MailEffect,
         now: Timestamp,
@@ -143,7 +157,7 @@ impl Delivery {
                 if !seen.insert(row.effect.clone()) {
                     continue;
                 }
-                let Some(other) = self.parts.books.mail(&row.effect).await? else {
+                let Some(other) = self.books.mail(&row.effect).await? else {
                     continue;
                 };
                 if other.audience != Audience::Counterpart || !other.state.counts_as_contact() {
@@ -167,31 +181,57 @@ impl Delivery {
         Ok(touches)
     }
 
-    async fn ledger_of(&self, who: &str, now: Timestamp) -> Result<Vec<LedgerRow>, BooksError> {
+    async fn ledger_of(self, who: &str, now: Timestamp) -> Result<Vec<LedgerRow>, BooksError> {
         let range = keys::ledger_since(who, now.minus_millis(LEDGER_MS));
-        let books = &self.parts.books;
-        books.every(range).await
+        self.books.every(range).await
     }
 
-    async fn sent_last_hour(
-        &self,
+    /// When automatic mails went out to anybody.
+    pub(crate) async fn automatic_times(
+        self,
+        now: Timestamp,
+    ) -> Result<Vec<Timestamp>, BooksError> {
+        let mut times = Vec::new();
+        for row in self.ledger_of(EVERYBODY, now).await? {
+            let mail = self.books.mail(&row.effect).await?;
+            let automatic = mail.filter(is_counted);
+            times.extend(automatic.as_ref().and_then(went_out));
+        }
+        Ok(times)
+    }
+}
+
+/// How many of these lie within the last hour.
+pub(crate) fn within_hour(times: &[Timestamp], now: Timestamp) -> u32 {
+    let count = times.iter().filter(|at| now.since(**at) < HOUR_MS).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+impl Delivery {
+    pub(super) async fn facts<'a>(
+        &'a self,
+        mail: &MailEffect,
         breaker: &mut Breaker,
         now: Timestamp,
-    ) -> Result<u32, BooksError> {
-        if breaker.went_out.is_none() {
-            let mut times = Vec::new();
-            for row in self.ledger_of(EVERYBODY, now).await? {
-                let mail = self.parts.books.mail(&row.effect).await?;
-                let automatic = mail.filter(is_counted);
-                times.extend(automatic.as_ref().and_then(went_out));
+    ) -> Result<RecheckFacts<'a>, BooksError> {
+        let look = SecondLook {
+            books: &self.parts.books,
+            office: &self.parts.office,
+        };
+        let sent_last_hour = match mail.mode {
+            MailMode::Send => {
+                if breaker.went_out.is_none() {
+                    breaker.went_out = Some(look.automatic_times(now).await?);
+                }
+                let on_the_way = breaker.on_the_way();
+                let times = breaker.went_out.get_or_insert_default();
+                times.retain(|at| now.since(*at) < HOUR_MS);
+                let on_the_way = u32::try_from(on_the_way).unwrap_or(u32::MAX);
+                within_hour(times, now).saturating_add(on_the_way)
             }
-            breaker.went_out = Some(times);
-        }
-        let on_the_way = breaker.on_the_way();
-        let times = breaker.went_out.get_or_insert_default();
-        times.retain(|at| now.since(*at) < HOUR_MS);
-        let count = times.len().saturating_add(on_the_way);
-        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+            _ => 0,
+        };
+        look.facts(mail, sent_last_hour, now).await
     }
 
     /// Counts a mail that went out, or may have.

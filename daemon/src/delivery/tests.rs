@@ -6,4 +6,5 @@ mod mailboxes;
 mod mails;
 mod never_twice;
 mod smtp;
+mod times;
 mod world;

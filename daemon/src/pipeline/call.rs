@@ -303,7 +303,8 @@ impl Pipeline {
             answered.historical = false;
         }
         let resolved = resolve(proposals, &cause, &self.office.firm, &answered);
-        let facts = self.facts(now, cause, told, answered, &resolved).await?;
+        let mails = (resolved.as_slice(), plugin.modes.mail);
+        let facts = self.facts(now, cause, told, answered, mails).await?;
         let rules = Rules {
             manifest: plugin.plugin.manifest(),
             modes: rehearsal::modes(plugin.modes, told.context.rehearsal),

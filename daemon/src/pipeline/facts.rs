@@ -20,6 +20,7 @@ use super::{ActivePlugin, Pipeline};
 use crate::books::BooksError;
 use crate::books::rows::{EventBody, EventRow};
 use crate::outbox::ledger::{Recipient, staff_ledger};
+use crate::outbox::whereabouts::whereabouts;
 use crate::privacy::Tombstones;
 
 /// An event as plugins are told it, with what the decision needs besides.
@@ -310,13 +311,13 @@ impl Pipeline {
         cause: Cause,
         told: &'a Told,
         answered: BTreeMap<MessageKey, MessageRecord>,
-        resolved: &[Resolved],
+        (resolved, mode): (&[Resolved], MailMode),
     ) -> Result<Facts<'a>, BooksError> {
         let mut recipients = BTreeMap::new();
         let mut participants = BTreeSet::new();
         for to in resolved.iter().filter_map(|item| item.recipient.as_ref()) {
             let email = &to.person.email;
-            let facts = self.recipient_facts(email, told, now).await?;
+            let facts = self.recipient_facts(email, told, mode, now).await?;
             recipients.insert(email.clone(), facts);
             if self.takes_part(email, told).await? {
                 participants.insert(email.clone());
@@ -409,6 +410,7 @@ impl Pipeline {
         &self,
         email: &str,
         told: &Told,
+        mode: MailMode,
         now: Timestamp,
     ) -> Result<RecipientFacts, BooksError> {
         let account = told.matched.account.as_ref();
@@ -433,6 +435,12 @@ impl Pipeline {
         (facts.mails, facts.automatic) = self.mails_since(&facts.same_as, now).await?;
         let ledgers = recipient.account_ledgers();
         (facts.account_mails, _) = self.mails_since(&ledgers, now).await?;
+        if mode == MailMode::Send {
+            let person = (email, told.subject.thread.as_ref());
+            let firm = &self.office.firm;
+            let found = whereabouts(&self.books, &recipient, person, firm, now).await?;
+            facts.whereabouts = Some(found);
+        }
         facts.accounts = recipient.accounts;
         Ok(facts)
     }

@@ -4,6 +4,7 @@
 //! ([`recheck`]), because the world moves in between.
 
 use super::{CAP_WINDOW_MS, Facts, Firm, Limits, RecipientFacts};
+use crate::business_time::Slot;
 use crate::effect::{Audience, MailEffect, MailMode};
 use crate::mail::address::Address;
 use crate::message::{MessageRecord, ThreadRecord};
@@ -185,7 +186,8 @@ pub enum Recheck {
 /// Whether a mail that is due may be carried out now.
 ///
 /// Drafts and mails that a person approved are checked for consent, for being overtaken and against
-/// the frequency cap; hour and loop are the person's to judge. The panic switch is the caller's: it
+/// the frequency cap; hour (unless `[quiet_hours]` says otherwise) and loop are the person's to
+/// judge. The panic switch is the caller's: it
 /// stops everything, before anything is looked at here.
 #[must_use]
 pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
@@ -210,6 +212,10 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
     {
         return Recheck::Wait(at, why);
     }
+    let whereabouts = facts.recipient.whereabouts.as_ref();
+    if mail.mode == MailMode::Approve {
+        return when(facts.firm.approved_slot(whereabouts, facts.now), facts.now);
+    }
     if mail.mode != MailMode::Send {
         return Recheck::Go;
     }
@@ -233,11 +239,15 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
             facts.sent_last_hour
         ));
     }
-    let slot = facts.firm.business.next_slot(facts.now);
-    if slot > facts.now {
-        return Recheck::Wait(slot, "outside business hours".to_owned());
+    when(facts.firm.automatic_slot(whereabouts, facts.now), facts.now)
+}
+
+fn when(slot: Slot, now: Timestamp) -> Recheck {
+    if slot.at > now {
+        Recheck::Wait(slot.at, slot.brief)
+    } else {
+        Recheck::Go
     }
-    Recheck::Go
 }
 
 #[cfg(test)]

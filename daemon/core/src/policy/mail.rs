@@ -400,6 +400,7 @@ impl Desk<'_> {
             .get(address)
             .cloned()
             .unwrap_or_default();
+        let whereabouts = known.whereabouts;
         let mut mails = known.mails;
         let mut account_mails = known.account_mails;
         // What this very answer already writes counts as well.
@@ -424,10 +425,12 @@ impl Desk<'_> {
         }
         if mode == MailMode::Send {
             let wanted = due.unwrap_or(self.facts.now);
-            let slot = self.rules.firm.business.next_slot(wanted);
-            if slot > wanted {
-                reasons.push(format!("waits for business hours: {slot}"));
-                due = Some(slot);
+            let firm = self.rules.firm;
+            let slot = firm.automatic_slot(whereabouts.as_ref(), wanted);
+            if slot.at > wanted {
+                let (at, why) = (slot.at, slot.brief);
+                reasons.push(format!("waits for business hours: {at} ({why})"));
+                due = Some(at);
             }
         }
         (due, capped)

@@ -243,6 +243,7 @@ fn firm() -> Firm {
         sending_domain: "firm.example".to_owned(),
         business: BusinessCalendar::weekdays("Europe/Berlin", "09:00-17:00".parse().unwrap())
             .unwrap(),
+        quiet: QuietHours::default(),
     }
 }
 

@@ -32,7 +32,7 @@ impl Stage {
         settings.route = Route::through(server.clone());
         let transport = Arc::new(SmtpTransport::new(settings));
         let stage = Stage {
-            world: World::sending_through(Some(transport.clone())),
+            world: World::sending_through(transport.clone()),
             server: server.clone(),
             transport,
             mails: 0,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use liaison_core::business_time::{BusinessCalendar, WorkInterval};
+use liaison_core::business_time::{BusinessCalendar, QuietHours, WorkInterval};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::{Subject, UserView};
 use liaison_core::ids::{
@@ -74,6 +74,7 @@ fn office() -> Office {
             own_addresses: [].into(),
             sending_domain: "example.com".to_owned(),
             business: BusinessCalendar::new("UTC", hours, BTreeMap::new()).unwrap(),
+            quiet: QuietHours::none(),
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),
@@ -103,11 +104,22 @@ fn office() -> Office {
 
 impl World {
     pub fn new() -> World {
-        World::sending_through(None)
+        World::made(|_| {}, None)
     }
 
     /// With another transport than the fake one.
-    pub fn sending_through(other: Option<Arc<dyn MailTransport>>) -> World {
+    pub fn sending_through(other: Arc<dyn MailTransport>) -> World {
+        World::made(|_| {}, Some(other))
+    }
+
+    /// A world in which something about ourselves is different.
+    pub fn with(change: impl FnOnce(&mut Office)) -> World {
+        World::made(change, None)
+    }
+
+    fn made(change: impl FnOnce(&mut Office), other: Option<Arc<dyn MailTransport>>) -> World {
+        let mut office = office();
+        change(&mut office);
         let dir = tempfile::tempdir().unwrap();
         let memory = MemoryStore::new();
         let fence = Fence {
@@ -138,7 +150,7 @@ impl World {
         let delivery = Delivery::new(Parts {
             books: books.clone(),
             clock: Arc::new(clock.clone()),
-            office: Arc::new(office()),
+            office: Arc::new(office),
             transports: [(
                 TransportId::from("smtp"),
                 other.unwrap_or_else(|| transport.clone()),

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use liaison_core::business_time::{BusinessCalendar, WorkInterval};
+use liaison_core::business_time::{BusinessCalendar, QuietHours, WorkInterval};
 use liaison_core::message::{MessageRecord, Person};
 use liaison_core::policy::{Firm, Limits};
 
@@ -21,6 +21,7 @@ fn office() -> Office {
             own_addresses: Default::default(),
             sending_domain: "ourfirm.example".to_owned(),
             business: BusinessCalendar::weekdays("UTC", hours).unwrap(),
+            quiet: QuietHours::default(),
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use liaison_core::business_time::BusinessCalendar;
+use liaison_core::business_time::{BusinessCalendar, QuietHours};
 use liaison_core::effect::{HoldEffect, MailEffect, MailMode, RecordMode};
 use liaison_core::happening::UserView;
 use liaison_core::mailbox::MailboxGrants;
@@ -476,6 +476,7 @@ fn office() -> Office {
             sending_domain: "example.net".to_owned(),
             business: BusinessCalendar::weekdays("Europe/Berlin", "09:00-17:00".parse().unwrap())
                 .unwrap(),
+            quiet: QuietHours::default(),
         },
         limits: Limits::default(),
         authserv_ids: vec!["mx.example.net".to_owned()],

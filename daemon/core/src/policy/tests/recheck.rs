@@ -1,4 +1,5 @@
 use super::*;
+use crate::whereabouts::{Confidence, Place, Whereabouts};
 
 fn mail(mode: MailMode) -> MailEffect {
     let mut scene = Scene::new();
@@ -156,5 +157,44 @@ fn a_person_decides_about_hour_and_number_but_not_about_consent() {
         at_night.recipient.do_not_contact = true;
         let (got, _) = said(&recheck(&mail(mode), &at_night));
         assert_eq!(got, "cancel", "{mode:?}");
+    }
+}
+
+fn in_new_york() -> Option<Whereabouts> {
+    Some(Whereabouts {
+        places: vec![Place::Zone("America/New_York".to_owned())],
+        confidence: Confidence::Recorded,
+        how: "the time zone of the contact in the records".to_owned(),
+    })
+}
+
+/// NOW is ten in the morning in Berlin.
+#[test]
+fn no_machine_writes_to_somebody_for_whom_it_is_four_in_the_morning() {
+    let firm = firm();
+    let mut facts = facts(&firm);
+    facts.recipient.whereabouts = in_new_york();
+    let (got, why) = said(&recheck(&mail(MailMode::Send), &facts));
+    assert_eq!(got, "wait", "{why}");
+    assert!(why.starts_with("2026-03-02T13:00:00Z: night"), "{why}");
+    assert!(why.contains("America/New_York"), "{why}");
+    facts.now = at("2026-03-02T13:00:00Z");
+    assert_eq!(recheck(&mail(MailMode::Send), &facts), Recheck::Go);
+}
+
+#[test]
+fn what_a_person_approved_waits_for_the_recipients_day_only_where_that_is_configured() {
+    let mut firm = firm();
+    for (configured, result) in [(false, "go"), (true, "wait")] {
+        firm.quiet.approved = configured;
+        let mut facts = facts(&firm);
+        facts.recipient.whereabouts = in_new_york();
+        let (got, why) = said(&recheck(&mail(MailMode::Approve), &facts));
+        assert_eq!(got, result, "{why}");
+        // Our own hours never hold back what one of us released, and a draft disturbs nobody.
+        facts.now = at("2026-03-02T22:00:00Z");
+        assert_eq!(recheck(&mail(MailMode::Approve), &facts), Recheck::Go);
+        facts.now = at("2026-03-02T09:00:00Z");
+        assert_eq!(recheck(&mail(MailMode::Draft), &facts), Recheck::Go);
     }
 }
