@@ -135,6 +135,8 @@ pub struct FirmConfig {
     pub review_days: u32,
     /// Whether subject and people tell which thread a message without links may belong to.
     pub threads_by_subject: bool,
+    /// Seconds between a decision that a mail leaves and its leaving.
+    pub send_delay_secs: u32,
     /// Working hours, holidays and zone.
     pub business: BusinessCalendar,
     /// Text below mails of people without a signature of their own.
@@ -334,6 +336,7 @@ impl Config {
             sending_domain: self.firm.sending_domain.clone(),
             business: self.firm.business.clone(),
             quiet: self.quiet.clone(),
+            send_delay_ms: i64::from(self.firm.send_delay_secs).saturating_mul(1_000),
         }
     }
 

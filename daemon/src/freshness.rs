@@ -113,6 +113,8 @@ struct State {
     trouble: Option<(String, bool)>,
     /// It worked since the start, and was in no trouble afterwards.
     worked: bool,
+    /// Of a mailbox as a whole: when its inbox was proven up to date since the start.
+    inbox: Option<Timestamp>,
 }
 
 impl State {
@@ -164,7 +166,10 @@ impl Freshness {
         self.folder_proven(&folder.mailbox, &folder.folder, (at, proof));
         if folder.role == FolderRole::Inbox {
             let mailbox = (SourceKind::Mail, folder.mailbox.as_str());
-            self.change(mailbox, "", |state| state.trouble = None);
+            self.change(mailbox, "", |state| {
+                state.trouble = None;
+                state.inbox = Some(at);
+            });
         }
     }
 
@@ -294,6 +299,7 @@ impl Freshness {
         for state in self.lock().values_mut() {
             state.named = state.named.map(|at| at.min(now));
             state.fresh = state.fresh.map(|(at, proof)| (at.min(now), proof));
+            state.inbox = state.inbox.map(|at| at.min(now));
         }
         self.lock_overdue().set_back(now, not_before);
     }
@@ -341,6 +347,19 @@ impl Freshness {
             faults.extend(overdue.faults(&states, now));
         }
         faults
+    }
+
+    /// Whether an answer may lie in a watched mailbox that nobody has seen yet: its inbox was not
+    /// proven up to date since the start, or not within the time it has for that.
+    #[must_use]
+    pub fn may_hide_an_answer(&self, mailbox: &MailboxId, now: Timestamp) -> bool {
+        let states = self.lock();
+        let of_mailbox = (SourceKind::Mail, mailbox.0.clone(), String::new());
+        let proven = states.get(&of_mailbox).and_then(|state| state.inbox);
+        let limit = self
+            .lock_overdue()
+            .limit(SourceKind::Mail, mailbox.as_str());
+        limit.is_some_and(|limit| proven.is_none_or(|at| now.since(at) > limit))
     }
 
     /// How a mailbox stands now, if it or a folder of it is in trouble.

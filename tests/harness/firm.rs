@@ -69,6 +69,7 @@ domains = ["example.test"]
 authserv_ids = ["{}"]
 free_mail = ["example.com", "example.net", "example.org"]
 signature = "Example Consulting"
+send_delay_secs = 0
 [firm.working_hours]
 {}
 [quiet_hours]

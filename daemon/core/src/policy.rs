@@ -103,6 +103,9 @@ pub struct Firm {
     pub business: BusinessCalendar,
     /// When recipients are left in peace.
     pub quiet: QuietHours,
+    /// Milliseconds between the decision that a mail leaves and its leaving, in which a person can
+    /// call it off.
+    pub send_delay_ms: i64,
 }
 
 impl Firm {

@@ -205,8 +205,10 @@ pub(super) async fn approve(
     Ok(json!({
         "mail": mail_json(&mail),
         "changed": format!("the mail to {} is approved and goes out {when}", mail.recipient),
-        "undo": "`liaison panic on` stops it while it is not handed to the server yet; after \
-                 that it cannot be undone",
+        "undo": format!(
+            "`liaison outbox cancel {}` until then; what was handed to the server cannot be undone",
+            mail.id
+        ),
     }))
 }
 
@@ -268,9 +270,11 @@ async fn decide_once(
         Some(why) => format!("{word} by {}: {why}", caller.who),
         None => format!("{word} by {}", caller.who),
     };
-    // A yes does not undo the time that a plugin or a person gave it.
+    // A yes does not undo the time that a plugin or a person gave it, and can be taken back for a
+    // while.
+    let soonest = now.plus_millis(context.office.firm.send_delay_ms);
     let not_before = match &input {
-        Input::Approve => now.max(mail.record.not_before),
+        Input::Approve => soonest.max(mail.record.not_before),
         _ => now,
     };
     let step = Step {

@@ -76,6 +76,7 @@ pub(crate) fn office() -> Office {
             sending_domain: "ourfirm.example".to_owned(),
             business: BusinessCalendar::new("UTC", week, Default::default()).unwrap(),
             quiet: QuietHours::none(),
+            send_delay_ms: 0,
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),

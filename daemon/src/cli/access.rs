@@ -372,6 +372,7 @@ fn nobody() -> Result<Office, Failure> {
             sending_domain: String::new(),
             business,
             quiet: QuietHours::default(),
+            send_delay_ms: 0,
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),

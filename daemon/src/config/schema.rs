@@ -83,11 +83,18 @@ pub(super) struct RawFirm {
     pub review_days: u32,
     #[serde(default = "default_enabled")]
     pub threads_by_subject: bool,
+    #[serde(default = "default_send_delay")]
+    pub send_delay_secs: u32,
     #[serde(default = "default_hours")]
     pub working_hours: RawHours,
     #[serde(default)]
     pub holidays: Vec<RawHoliday>,
     pub signature: Option<String>,
+}
+
+/// Long enough to see that something is wrong, and no customer notices it.
+fn default_send_delay() -> u32 {
+    120
 }
 
 /// How long the suggestions of a question whose an address is live (H-MATCH).

@@ -27,6 +27,8 @@ use crate::store::{Batch, Stored};
 /// timeout of SMTP after the dot (RFC 5321 section 4.5.3.2.6: 10 minutes), so that a slow server
 /// has filed its copy by then.
 const LOOK_MINUTES: [i64; 5] = [1, 3, 5, 10, 15];
+/// How long a mail waits for its mailbox to be up to date before that is looked at again.
+const LOOK_AT_MAILBOX_MS: i64 = MINUTE_MS / 2;
 /// How an attempt begins its reason when it ended without a word of the server about the mail.
 /// These are counted, because the mail itself may be what breaks it.
 const NO_ANSWER: &str = "no answer: ";
@@ -107,6 +109,10 @@ impl Delivery {
             return self.due_step(mail, cancelled(why)).await;
         }
         let now = self.parts.clock.now();
+        if let Some(why) = self.unseen_answer(mail, now) {
+            let at = now.plus_millis(LOOK_AT_MAILBOX_MS);
+            return self.wait(stored, at, &why).await;
+        }
         let facts = self.facts(mail, &mut breaker, now).await?;
         let judged = self.judged(mail);
         match recheck(&judged, &facts) {
@@ -197,6 +203,23 @@ impl Delivery {
             }
         }
         Ok(None)
+    }
+
+    /// Why nobody can say whether the mail was answered: its mailbox is not up to date. What leaves
+    /// by itself must not cross an answer that lies there unread.
+    fn unseen_answer(&self, mail: &MailEffect, now: Timestamp) -> Option<String> {
+        let by_itself = mail.mode == MailMode::Send && mail.state != MailState::Approved;
+        if !by_itself || !mail.cancel_on_reply || mail.audience != Audience::Counterpart {
+            return None;
+        }
+        let mailbox = self.mailbox_of(mail)?;
+        let hidden = self.parts.freshness.may_hide_an_answer(&mailbox, now);
+        hidden.then(|| {
+            format!(
+                "the mailbox {mailbox} is not proven up to date, so an answer may lie there; see \
+                 `liaison status`"
+            )
+        })
     }
 
     /// A step of a mail that is due and not leased.

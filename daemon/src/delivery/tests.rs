@@ -6,5 +6,6 @@ mod mailboxes;
 mod mails;
 mod never_twice;
 mod smtp;
+mod stops;
 mod times;
 mod world;

@@ -36,6 +36,13 @@ impl Overdue {
         self.not_before.is_none_or(|at| now >= at)
     }
 
+    /// How old the last proof of a source may be, in milliseconds; `None` when it is not watched.
+    pub(super) fn limit(&self, kind: SourceKind, source: &str) -> Option<i64> {
+        let mut watched = self.watched.iter();
+        let found = watched.find(|one| one.kind == kind && one.source == source)?;
+        Some(found.stale_after_ms)
+    }
+
     /// One for each source that is overdue.
     pub(super) fn faults(&self, states: &States, now: Timestamp) -> Vec<Fault> {
         let overdue = self.watched.iter().filter_map(|watched| {

@@ -187,7 +187,11 @@ impl Desk<'_> {
         let mut effect = self.mail_effect(&item, email, (&to, answered), &route);
         effect.mode = mode;
         effect.requires = requires;
-        effect.not_before = due.unwrap_or(self.facts.now);
+        let soonest = match mode {
+            MailMode::Send => self.facts.now.plus_millis(self.rules.firm.send_delay_ms),
+            _ => self.facts.now,
+        };
+        effect.not_before = due.map_or(soonest, |due| due.max(soonest));
         effect.state = match (effect.requires.is_empty(), mode) {
             (false, _) => MailState::Proposed,
             (true, MailMode::Approve) => MailState::Held,

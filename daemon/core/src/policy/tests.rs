@@ -244,6 +244,7 @@ fn firm() -> Firm {
         business: BusinessCalendar::weekdays("Europe/Berlin", "09:00-17:00".parse().unwrap())
             .unwrap(),
         quiet: QuietHours::default(),
+        send_delay_ms: 0,
     }
 }
 

@@ -54,6 +54,7 @@ impl Validation<'_, '_> {
             forms,
             review_days: raw.review_days,
             threads_by_subject: raw.threads_by_subject,
+            send_delay_secs: raw.send_delay_secs,
             business: business?,
             signature: raw.signature,
         })

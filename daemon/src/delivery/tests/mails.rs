@@ -9,7 +9,7 @@ use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
 use super::fakes::Server;
 use super::world::{START, World};
-use crate::books::rows::{AuditRow, ByAddrRow};
+use crate::books::rows::ByAddrRow;
 use crate::books::{keys, replace};
 use crate::freshness::SourceKind;
 use crate::outbox::{Step, stage_mail};
@@ -401,33 +401,6 @@ async fn what_stands_against_a_mail_is_laid_before_a_person() {
         assert!(mail.last_reply.unwrap().contains(words), "{words}");
         assert_eq!(world.transport.calls.load(Ordering::SeqCst), 0, "{words}");
     }
-}
-
-#[tokio::test]
-async fn panic_keeps_everything_where_it_is() {
-    let world = World::new();
-    let mail = world.add_mail("one", |_| {}).await;
-    let hold = world.add_hold("hold", START.plus_millis(DAY_MS)).await;
-    let mut writes = world.books.batch();
-    let row = AuditRow {
-        at: START,
-        who: "alice@example.com".to_owned(),
-        what: "panic on".to_owned(),
-        why: String::new(),
-    };
-    replace(&mut writes, keys::setting("panic"), None, &row).unwrap();
-    world.books.commit(writes).await.unwrap();
-    assert_eq!(world.settle().await, 0);
-    assert_eq!(world.mail(&mail).await.state, MailState::Scheduled);
-    assert_eq!(world.hold(&hold).await.state.as_str(), "planned");
-    assert_eq!(world.transport.calls.load(Ordering::SeqCst), 0);
-    assert!(world.calendar.hrefs().is_empty());
-    let mut writes = world.books.batch();
-    writes.del(keys::setting("panic"));
-    world.books.commit(writes).await.unwrap();
-    world.settle().await;
-    assert_eq!(world.mail(&mail).await.state, MailState::Sent);
-    assert_eq!(world.hold(&hold).await.state.as_str(), "placed");
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use super::fakes::{FakeCalendar, FakeFolders, FakeTransport, Mortal, MortalStore};
 use super::mailboxes::FakeMailbox;
+use crate::books::rows::AuditRow;
 use crate::books::{Books, keys, replace};
 use crate::calendars::{CalendarMirror, Calendars};
 use crate::clock::{Clock, ManualClock};
@@ -75,6 +76,7 @@ fn office() -> Office {
             sending_domain: "example.com".to_owned(),
             business: BusinessCalendar::new("UTC", hours, BTreeMap::new()).unwrap(),
             quiet: QuietHours::none(),
+            send_delay_ms: 0,
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),
@@ -233,6 +235,25 @@ impl World {
         let seen = self.books.get::<ThreadRecord>(key.clone()).await.unwrap();
         let version = seen.map(|row| row.version);
         replace(&mut writes, key, version, &thread).unwrap();
+        self.books.commit(writes).await.unwrap();
+    }
+
+    /// Turns the panic switch.
+    pub async fn panic(&self, on: bool) {
+        let mut writes = self.books.batch();
+        let row = AuditRow {
+            at: self.clock.now(),
+            who: "alice@example.com".to_owned(),
+            what: "panic on".to_owned(),
+            why: String::new(),
+        };
+        let key = keys::setting("panic");
+        match on {
+            true => replace(&mut writes, key, None, &row).unwrap(),
+            false => {
+                writes.del(key);
+            }
+        }
         self.books.commit(writes).await.unwrap();
     }
 

@@ -22,6 +22,7 @@ fn office() -> Office {
             sending_domain: "ourfirm.example".to_owned(),
             business: BusinessCalendar::weekdays("UTC", hours).unwrap(),
             quiet: QuietHours::default(),
+            send_delay_ms: 0,
         },
         limits: Limits::default(),
         authserv_ids: Vec::new(),

@@ -46,7 +46,7 @@ async fn a_draft_that_its_owner_changed_and_sent_is_known_whatever_ids_it_got() 
         let id = if kept == "id" {
             &draft.message_id
         } else {
-            "s1"
+            "s1@example.com"
         };
         let mail = house.mails().await.remove(0);
         let audit = house.books.audit_of(mail.id.as_str()).await.unwrap();

@@ -477,6 +477,7 @@ fn office() -> Office {
             business: BusinessCalendar::weekdays("Europe/Berlin", "09:00-17:00".parse().unwrap())
                 .unwrap(),
             quiet: QuietHours::default(),
+            send_delay_ms: 0,
         },
         limits: Limits::default(),
         authserv_ids: vec!["mx.example.net".to_owned()],
