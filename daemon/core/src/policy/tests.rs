@@ -110,6 +110,7 @@ struct Scene {
     modes: Modes,
     mailbox: Vec<String>,
     limits: Limits,
+    send_delay_ms: i64,
     now: Timestamp,
     trigger: Option<MessageRecord>,
     origin: Option<MessageRecord>,
@@ -152,6 +153,7 @@ impl Scene {
                 .map(str::to_owned)
                 .into(),
             limits: Limits::default(),
+            send_delay_ms: 0,
             now: at(NOW),
             trigger: Some(message("m1")),
             origin: None,
@@ -196,7 +198,10 @@ impl Scene {
 
     fn decide(&self, proposals: Vec<Proposal>) -> Decision {
         let manifest: Manifest = serde_json::from_value(self.manifest.clone()).unwrap();
-        let firm = firm();
+        let firm = Firm {
+            send_delay_ms: self.send_delay_ms,
+            ..firm()
+        };
         let mailbox = MailboxGrants::parse(&self.mailbox).unwrap();
         let rules = Rules {
             manifest: &manifest,

@@ -220,3 +220,33 @@ fn only_what_is_sent_waits_for_business_hours() {
     assert_eq!(effect.not_before, at("2026-03-05T08:00:00Z"));
     assert_eq!(effect.state, MailState::Scheduled);
 }
+
+#[test]
+fn what_leaves_by_itself_can_be_called_off_for_a_while_and_a_later_time_stays() {
+    let mut scene = Scene::new();
+    scene.send_delay_ms = 120_000;
+    for (mode, wanted, due) in [
+        (MailMode::Send, None, at(NOW).plus_millis(120_000)),
+        (MailMode::Draft, None, at(NOW)),
+        (
+            MailMode::Send,
+            Some(at(NOW).plus_millis(60_000)),
+            at(NOW).plus_millis(120_000),
+        ),
+        (
+            MailMode::Send,
+            Some(at(NOW).plus_millis(600_000)),
+            at(NOW).plus_millis(600_000),
+        ),
+    ] {
+        scene.modes.mail = mode;
+        let mut mail = email();
+        mail.not_before = wanted;
+        let decision = scene.decide(vec![proposal("a", Action::Email(mail))]);
+        assert_eq!(
+            mails(&decision)[0].effect.not_before,
+            due,
+            "{mode:?} {wanted:?}"
+        );
+    }
+}

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::time::{DAY_MS, HOUR_MS};
 use serde_json::json;
 
-use crate::api::tests::{NOW, desk};
+use crate::api::tests::{NOW, desk, office};
 use crate::outbox::ledger::EVERYBODY;
 
 /// mautic/mautic#8802: rescheduling made a new mail each time.
@@ -141,4 +143,27 @@ async fn an_approved_mail_is_put_off_by_a_person_without_another_yes() {
     let ledger = desk.context.books.ledger(EVERYBODY, Default::default());
     let ledger = ledger.await.unwrap();
     assert_eq!((ledger.len(), ledger[0].at), (1, at));
+}
+
+#[tokio::test]
+async fn a_yes_can_be_taken_back_within_the_delay_and_then_nothing_leaves() {
+    let mut desk = desk();
+    let mut slower = office();
+    slower.firm.send_delay_ms = 120_000;
+    desk.context.office = Arc::new(slower);
+    let mail = desk.mail(MailState::Held).await;
+    let answer = desk.ask("outbox-approve", json!({ "id": "aaaaaa" })).await;
+    let answer = answer.unwrap();
+    let at = NOW.plus_millis(120_000);
+    assert_eq!(answer["mail"]["not_before"], at.to_string());
+    let undo = answer["undo"].as_str().unwrap();
+    assert!(
+        undo.contains(&format!("`liaison outbox cancel {}`", mail.id)),
+        "{undo}"
+    );
+    assert_eq!(desk.due_at().await, [(at, mail.id.clone())]);
+    desk.clock.set(NOW.plus_millis(119_000));
+    let answer = desk.ask("outbox-cancel", json!({ "id": "aaaaaa" })).await;
+    assert_eq!(answer.unwrap()["mail"]["state"], "cancelled");
+    assert_eq!(desk.due_at().await, []);
 }
