@@ -47,6 +47,7 @@ use crate::sink::{MailTransport, OwnFolders};
 use crate::store::{Key, Ns, Range, Stored};
 use crate::supervisor::Stop;
 use facts::Breaker;
+pub(crate) use facts::SecondLook;
 
 /// Name under which steps of the worker stand in the audit.
 const WHO: &str = "liaison";
