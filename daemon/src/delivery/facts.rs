@@ -68,6 +68,7 @@ impl<'a> SecondLook<'a> {
             MailMode::Approve => office.firm.quiet.approved,
             _ => false,
         };
+        let heeds_quiet_hours = heeds_quiet_hours && !office.firm.quiet.is_none();
         if heeds_quiet_hours && mail.audience == Audience::Counterpart {
             recipient.whereabouts = Some(self.whereabouts_of(&to, mail, now).await?);
         }
