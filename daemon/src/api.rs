@@ -20,6 +20,7 @@ mod proposals;
 mod records;
 mod report;
 mod review;
+mod schedule;
 mod service;
 mod status;
 mod tasks;
@@ -376,6 +377,7 @@ commands! {
     "plugin-resume" Admin plugins::resume;
     "plugin-accept" Admin plugins::accept;
     "why" Observe why::of;
+    "explain-schedule" Observe schedule::explain;
     "status" Observe status::status;
     "metrics" Observe metrics::metrics;
     "panic" Admin status::panic;

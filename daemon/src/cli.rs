@@ -16,6 +16,7 @@ mod plugin;
 mod privacy;
 mod records;
 mod report;
+mod schedule;
 mod show;
 mod why;
 pub(crate) mod wording;
@@ -291,6 +292,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Backfill { .. } => asks("backfill-list", json!({})),
         Command::Match { target } => asks("match", match_arguments(&target)?),
         Command::Why { id } => asks("why", json!({ "id": id })),
+        Command::ExplainSchedule { id } => asks("explain-schedule", json!({ "id": id })),
         Command::Accounts(command) => accounts(command),
         Command::Review(command) => review(command),
         Command::Cases { kind, action } => work::cases(&kind, action),

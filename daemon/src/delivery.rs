@@ -50,6 +50,7 @@ use crate::sink::{MailTransport, OwnFolders};
 use crate::store::{Key, Ns, Range, Stored};
 use crate::supervisor::{Stop, Waited};
 use facts::Breaker;
+pub(crate) use facts::SecondLook;
 use lanes::{AtWork, LaneName, Worker};
 
 /// Name under which steps of the worker stand in the audit.

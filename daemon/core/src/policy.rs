@@ -10,6 +10,7 @@ mod gates;
 mod mail;
 mod mailbox;
 mod other;
+mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,9 @@ use crate::time::Timestamp;
 use crate::whereabouts::{Place, Whereabouts};
 
 pub use gates::{Recheck, RecheckFacts, recheck};
+pub use schedule::{
+    Leaves, OfferedHold, Schedule, ScheduleFacts, Wait, as_judged, explain_schedule,
+};
 
 /// What the operator granted to a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

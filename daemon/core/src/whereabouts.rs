@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::business_time::shown_in;
 use crate::time::{DAY_MS, MINUTE_MS, Timestamp};
-use crate::zones::zone;
+use crate::zones::{written_name, zone};
 
 /// Of so many of somebody's newest mails the clock is looked at.
 pub const SEEN_MAX: usize = 6;
@@ -214,7 +214,8 @@ pub fn whereabouts(clues: &Clues, our_zone: &str, now: Timestamp) -> Whereabouts
     let of_country = countries
         .iter()
         .flat_map(|(_, zones)| zones.iter().copied());
-    let near: Vec<&str> = of_country.clone().chain([our_zone]).collect();
+    let our_zone = &written_name(our_zone).unwrap_or_else(|| our_zone.to_owned());
+    let near: Vec<&str> = of_country.clone().chain([our_zone.as_str()]).collect();
     if let Some(found) = by_offsets(&clues.offsets, &near, now) {
         return found;
     }
@@ -230,7 +231,7 @@ pub fn whereabouts(clues: &Clues, our_zone: &str, now: Timestamp) -> Whereabouts
         };
     }
     Whereabouts {
-        places: vec![Place::Zone(our_zone.to_owned())],
+        places: vec![Place::Zone(our_zone.clone())],
         confidence: Confidence::Assumed,
         how: "nothing tells where they are: our own zone".to_owned(),
     }
@@ -239,9 +240,8 @@ pub fn whereabouts(clues: &Clues, our_zone: &str, now: Timestamp) -> Whereabouts
 /// Zones that there are, each once.
 fn places<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Place> {
     let mut places = Vec::new();
-    for name in names.map(str::trim) {
-        let place = Place::Zone(name.to_owned());
-        if places.len() < PLACES_MAX && !places.contains(&place) && zone(name).is_some() {
+    for place in names.filter_map(written_name).map(Place::Zone) {
+        if places.len() < PLACES_MAX && !places.contains(&place) {
             places.push(place);
         }
     }

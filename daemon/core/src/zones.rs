@@ -23,6 +23,12 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     database().get(name).ok()
 }
 
+/// The name of a zone as the database writes it, whatever the case that was given.
+#[must_use]
+pub fn written_name(name: &str) -> Option<String> {
+    zone(name)?.iana_name().map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::zone;
@@ -31,6 +37,10 @@ mod tests {
     fn known_names_resolve_and_others_do_not() {
         assert!(zone("Europe/Berlin").is_some());
         assert!(zone(" utc ").is_some());
+        assert_eq!(
+            super::written_name("europe/BERLIN").unwrap(),
+            "Europe/Berlin"
+        );
         assert!(zone("W. Europe Standard Time").is_none());
     }
 }

@@ -172,7 +172,10 @@ pub(super) async fn show(
     }))
 }
 
-async fn mail_by(context: &ApiContext, id: &str) -> Result<Stored<MailEffect>, ApiError> {
+pub(super) async fn mail_by(
+    context: &ApiContext,
+    id: &str,
+) -> Result<Stored<MailEffect>, ApiError> {
     let id = why::resolve(context, Ns::Effect, id, OUTBOX_LIST).await?;
     let key = keys::mail(&EffectId::from(id.as_str()));
     let mail = context.books.get(key).await?;

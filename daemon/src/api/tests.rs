@@ -1,5 +1,6 @@
 mod backfill;
 mod recovery;
+mod schedule;
 mod work;
 
 use std::sync::Mutex;

@@ -79,6 +79,12 @@ pub enum Command {
         #[arg(value_name = "MESSAGE-ID|EFFECT|HOLD|...")]
         id: String,
     },
+    /// Why a mail leaves when it does: hours, holidays, the recipient's zone, caps, holds
+    ExplainSchedule {
+        /// Id of the mail (its first 6 characters are enough)
+        #[arg(value_name = "EFFECT")]
+        id: String,
+    },
     /// The customer accounts
     #[command(subcommand)]
     Accounts(Accounts),

@@ -9,6 +9,7 @@ use liaison_core::ids::EffectId;
 use liaison_core::outbox::MailState;
 use liaison_core::policy::{CAP_WINDOW_MS, RecheckFacts, RecipientFacts};
 use liaison_core::time::{DAY_MS, HOUR_MS, Timestamp};
+use liaison_core::whereabouts::Whereabouts;
 
 use super::Delivery;
 use crate::books::rows::LedgerRow;
@@ -83,10 +84,9 @@ impl<'a> SecondLook<'a> {
             MailMode::Approve => office.firm.quiet.approved,
             _ => false,
         };
+        let heeds_quiet_hours = heeds_quiet_hours && !office.firm.quiet.is_none();
         if heeds_quiet_hours && mail.audience == Audience::Counterpart {
-            let person = (mail.recipient.as_str(), subject.thread.as_ref());
-            let found = whereabouts(books, &to, person, &office.firm, now).await?;
-            recipient.whereabouts = Some(found);
+            recipient.whereabouts = Some(self.whereabouts_of(&to, mail, now).await?);
         }
         Ok(RecheckFacts {
             now,
@@ -97,6 +97,28 @@ impl<'a> SecondLook<'a> {
             answered,
             sent_last_hour,
         })
+    }
+
+    /// Where the recipient of a mail is.
+    pub(crate) async fn whereabouts(
+        self,
+        mail: &MailEffect,
+        now: Timestamp,
+    ) -> Result<Whereabouts, BooksError> {
+        let supposed = mail.cause.subject.account.as_ref();
+        let free_mail = &self.office.free_mail;
+        let to = Recipient::of(self.books, &mail.recipient, supposed, free_mail).await?;
+        self.whereabouts_of(&to, mail, now).await
+    }
+
+    async fn whereabouts_of(
+        self,
+        to: &Recipient,
+        mail: &MailEffect,
+        now: Timestamp,
+    ) -> Result<Whereabouts, BooksError> {
+        let person = (mail.recipient.as_str(), mail.cause.subject.thread.as_ref());
+        whereabouts(self.books, to, person, &self.office.firm, now).await
     }
 
     async fn recipient_facts(

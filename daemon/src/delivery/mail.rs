@@ -12,7 +12,7 @@ use liaison_core::message::ThreadRecord;
 use liaison_core::outbox::{
     APPROVAL_MS, CRASHED_ATTEMPTS_MAX, Input, MailState, Phase, Refusal, next_attempt,
 };
-use liaison_core::policy::{Recheck, recheck};
+use liaison_core::policy::{Recheck, as_judged, recheck};
 use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 use super::filing::Work;
@@ -114,8 +114,7 @@ impl Delivery {
             return self.wait(stored, at, &why).await;
         }
         let facts = self.facts(mail, &mut breaker, now).await?;
-        let judged = self.judged(mail);
-        match recheck(&judged, &facts) {
+        match recheck(&as_judged(mail), &facts) {
             Recheck::Go => {}
             Recheck::Wait(at, why) => return self.wait(stored, at, &why).await,
             Recheck::Hold(why) => return self.due_step(mail, held_back(why)).await,
@@ -145,15 +144,6 @@ impl Delivery {
         let days = APPROVAL_MS / DAY_MS;
         let why = format!("nobody approved or rejected it within {days} days");
         self.due_step(mail, Turn::new(Input::Expire, why)).await
-    }
-
-    /// The mail as the gates see it: what a person approved is not automatic.
-    fn judged(&self, mail: &MailEffect) -> MailEffect {
-        let mut judged = mail.clone();
-        if mail.state == MailState::Approved && mail.mode == MailMode::Send {
-            judged.mode = MailMode::Approve;
-        }
-        judged
     }
 
     /// What is needed to carry it out, or why a person must see to it first.

@@ -435,7 +435,7 @@ impl Pipeline {
         (facts.mails, facts.automatic) = self.mails_since(&facts.same_as, now).await?;
         let ledgers = recipient.account_ledgers();
         (facts.account_mails, _) = self.mails_since(&ledgers, now).await?;
-        if mode == MailMode::Send {
+        if mode == MailMode::Send && !self.office.firm.quiet.is_none() {
             let person = (email, told.subject.thread.as_ref());
             let firm = &self.office.firm;
             let found = whereabouts(&self.books, &recipient, person, firm, now).await?;

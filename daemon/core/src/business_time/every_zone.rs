@@ -19,8 +19,13 @@ impl Draws {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % end
+        let drawn = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        drawn.checked_rem(end).unwrap()
     }
+}
+
+fn minutes(count: u64) -> i64 {
+    i64::try_from(count).unwrap().saturating_mul(MINUTE_MS)
 }
 
 fn at(text: &str) -> Timestamp {
@@ -48,8 +53,8 @@ fn moments(zone: &TimeZone, draws: &mut Draws) -> Vec<Timestamp> {
         .collect();
     let mut out = Vec::new();
     for change in changes {
-        let far = i64::try_from(draws.below(3 * 24 * 60)).unwrap() * MINUTE_MS;
-        let near = i64::try_from(draws.below(180)).unwrap() * MINUTE_MS;
+        let far = minutes(draws.below(3 * 24 * 60));
+        let near = minutes(draws.below(180));
         out.extend([
             change,
             change.minus_millis(1),
@@ -69,7 +74,10 @@ fn moments(zone: &TimeZone, draws: &mut Draws) -> Vec<Timestamp> {
 fn wall_says_open(zone: &TimeZone, week: &[Vec<WorkInterval>; 7], t: Timestamp) -> bool {
     let local = zone.to_datetime(t.to_jiff());
     let day = usize::try_from(local.weekday().to_monday_zero_offset()).unwrap();
-    let minute = u16::try_from(i32::from(local.hour()) * 60 + i32::from(local.minute())).unwrap();
+    let hour = u16::try_from(local.hour()).unwrap();
+    let minute = hour
+        .saturating_mul(60)
+        .saturating_add(u16::try_from(local.minute()).unwrap());
     week[day]
         .iter()
         .any(|interval| interval.from <= minute && minute < interval.to)

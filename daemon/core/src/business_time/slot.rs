@@ -16,7 +16,7 @@ use crate::whereabouts::Place;
 const MEET_MS_MAX: i64 = 400 * DAY_MS;
 /// Working hours and days are said by the week; a day more for a change of the clock in it.
 const WEEK_MS: i64 = 8 * DAY_MS;
-/// How much longer than by the recipient's day a mail waits for our hours: over a weekend.
+/// How much longer than it has to a mail waits until our hours meet their day: over a weekend.
 const PATIENCE_MS: i64 = 4 * DAY_MS;
 /// The same with holidays in between.
 const HOLIDAYS_MS_MAX: i64 = 31 * DAY_MS;
@@ -127,6 +127,12 @@ impl QuietHours {
         }
     }
 
+    /// Whether nobody is ever left in peace, so that nobody has to ask where they are.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.night.is_none() && !self.weekends && self.holidays.is_empty()
+    }
+
     /// When somebody at a place may be written to; `None` when that is always.
     #[must_use]
     pub fn calendar(&self, place: &Place) -> Option<BusinessCalendar> {
@@ -235,8 +241,8 @@ fn all<'a>(
 /// When our hours meet their day; `None` where they do so by chance only, such as in the weeks when
 /// one of two clocks has changed already.
 ///
-/// `days` are our working days without their hours: what these say is how long the wait has to be
-/// anyway, for weekends and holidays.
+/// `days` are our working days without their hours: how long it takes until one of them meets their
+/// day, and until we work again, is how long the wait has to be anyway.
 fn meet_usually(
     ours: &BusinessCalendar,
     days: &BusinessCalendar,
@@ -245,11 +251,11 @@ fn meet_usually(
 ) -> Option<Timestamp> {
     let weekly: Vec<BusinessCalendar> = theirs.iter().map(|one| one.without_holidays()).collect();
     let (our_week, our_days) = (ours.without_holidays(), days.without_holidays());
-    let at_best = all_open(&all(Some(&our_days), &weekly), t, t.plus_millis(WEEK_MS))?;
-    let until = at_best.plus_millis(PATIENCE_MS);
+    let by_day = all_open(&all(Some(&our_days), &weekly), t, t.plus_millis(WEEK_MS))?;
+    let until = by_day.max(our_week.next_slot(t)).plus_millis(PATIENCE_MS);
     all_open(&all(Some(&our_week), &weekly), t, until)?;
-    let at_best = all_open(&all(Some(days), theirs), t, t.plus_millis(MEET_MS_MAX))?;
-    let until = at_best.plus_millis(HOLIDAYS_MS_MAX);
+    let by_day = all_open(&all(Some(days), theirs), t, t.plus_millis(MEET_MS_MAX))?;
+    let until = by_day.max(ours.next_slot(t)).plus_millis(HOLIDAYS_MS_MAX);
     all_open(&all(Some(ours), theirs), t, until)
 }
 

@@ -6,6 +6,7 @@ mod mailbox;
 mod other;
 mod random;
 mod recheck;
+mod schedule;
 mod times;
 
 use serde_json::json;

@@ -25,7 +25,7 @@ fn found(clues: &Clues) -> (String, Confidence) {
 #[test]
 fn the_records_come_first_then_their_mails_then_the_country_then_our_zone() {
     let mut clues = Clues {
-        contact_zones: vec!["America/Denver".to_owned()],
+        contact_zones: vec![" america/denver".to_owned()],
         account_zones: vec!["America/Chicago".to_owned()],
         offsets: offsets(&[
             ("2026-11-20T10:00:00Z", -300),

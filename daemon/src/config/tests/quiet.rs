@@ -51,6 +51,20 @@ fn holidays_of_a_region_are_for_recipients_there_and_ours_only_where_said() {
     }
 }
 
+/// So that `liaison reload` begins anew, and says so.
+#[test]
+fn other_holidays_in_the_same_file_are_a_change() {
+    let section = "[[holiday_file]]\nfile = \"de.ics\"\nzones = [\"europe/vienna\"]\nours = true\n";
+    let before = load(section, &[("de.ics", ICS.as_bytes())]).unwrap();
+    assert!(before.quiet.holidays.contains_key("Europe/Vienna"));
+    let other = ICS.replace("20200501", "20200502");
+    let after = load(section, &[("de.ics", other.as_bytes())]).unwrap();
+    let said = before.differences(&after);
+    for part in ["firm: changed", "quiet_hours: changed"] {
+        assert!(said.contains(&part.to_owned()), "{said:?}");
+    }
+}
+
 #[test]
 fn a_name_in_the_configuration_stays_and_a_holiday_may_stand_in_both() {
     let base = BASE.replace(

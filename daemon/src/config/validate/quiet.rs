@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use liaison_core::business_time::QuietHours;
 use liaison_core::calendar::gate::MAX_BYTES;
 use liaison_core::calendar::holidays::{HOLIDAYS_MAX, read_holidays};
-use liaison_core::zones::zone;
+use liaison_core::zones::written_name;
 
 use super::super::read::Section;
 use super::super::schema::{RawHolidayFile, RawQuietHours};
@@ -59,7 +59,7 @@ impl Validation<'_, '_> {
                 continue;
             };
             for (index, name) in raw.zones.iter().enumerate() {
-                if zone(name).is_none() {
+                if written_name(name).is_none() {
                     let what = format!("`{name}` is no IANA time zone");
                     let key = format!("zones[{index}]");
                     let remedy = "write it like Europe/Berlin";
@@ -78,8 +78,8 @@ impl Validation<'_, '_> {
             if raw.ours.unwrap_or(raw.zones.is_empty()) {
                 add(&mut files.ours, &days);
             }
-            for name in raw.zones {
-                let of_zone = files.by_zone.entry(name.trim().to_owned());
+            for name in raw.zones.iter().filter_map(|name| written_name(name)) {
+                let of_zone = files.by_zone.entry(name);
                 add(of_zone.or_default(), &days);
             }
         }

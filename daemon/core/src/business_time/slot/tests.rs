@@ -115,6 +115,24 @@ fn a_recipient_whose_day_never_meets_our_hours_still_gets_the_mail_and_by_day() 
     );
 }
 
+/// Such an office is closed for longer than anybody waits for hours to meet.
+#[test]
+fn an_office_that_works_on_mondays_only_sends_on_mondays_only() {
+    let mut week: [Vec<WorkInterval>; 7] = std::array::from_fn(|_| Vec::new());
+    week[0] = vec!["09:00-12:00".parse().unwrap()];
+    let office = BusinessCalendar::new("Europe/Berlin", week, BTreeMap::new()).unwrap();
+    for (theirs, slot) in [
+        (vec![], "2026-03-09T08:00:00Z"),
+        (people(&["Europe/Lisbon"]), "2026-03-09T08:00:00Z"),
+        (people(&["Europe/London"]), "2026-03-09T08:00:00Z"),
+        (people(&["Atlantic/Azores"]), "2026-03-09T09:00:00Z"),
+    ] {
+        // Monday, two hours after it has closed.
+        let got = next_slot(Some(&office), &theirs, at("2026-03-02T13:00:00Z"));
+        assert_eq!(got.at, at(slot), "{:?}", got.reasons);
+    }
+}
+
 #[test]
 fn every_wait_says_why_with_zone_and_offset() {
     let mut berlin = office("Europe/Berlin");
