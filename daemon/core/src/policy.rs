@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::account::matching::Match;
-use crate::business_time::{BusinessCalendar, QuietHours, Slot, next_slot};
+use crate::business_time::{BusinessCalendar, QuietHours};
 use crate::effect::{Audience, Cause, HoldEffect, MailEffect, MailMode, RecordMode};
 use crate::happening::UserView;
 use crate::ids::{AccountId, CalendarId, EffectId, MessageKey, TransportId, effect_id};
@@ -27,7 +27,7 @@ use crate::message::{MessageRecord, Person, ThreadRecord};
 use crate::proposal::{Action, Content, Proposal};
 use crate::records::{CaseRecord, TaskRecord, TimerRecord};
 use crate::time::Timestamp;
-use crate::whereabouts::{Place, Whereabouts};
+use crate::whereabouts::Whereabouts;
 
 pub use gates::{Recheck, RecheckFacts, recheck};
 pub use schedule::{
@@ -118,33 +118,6 @@ impl Firm {
     pub fn owns(&self, address: &str) -> bool {
         let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
         self.own_addresses.contains(address) || self.own_domains.contains(domain)
-    }
-
-    /// When a mail that leaves by itself may leave: while we work, and not in the night of its
-    /// recipient.
-    #[must_use]
-    pub fn automatic_slot(&self, to: Option<&Whereabouts>, t: Timestamp) -> Slot {
-        next_slot(Some(&self.business), &self.awake(to), t)
-    }
-
-    /// When a mail that a person approved may leave: at once, unless `[quiet_hours]` says that it
-    /// waits for the recipient's day, too.
-    #[must_use]
-    pub fn approved_slot(&self, to: Option<&Whereabouts>, t: Timestamp) -> Slot {
-        let awake = match self.quiet.approved {
-            true => self.awake(to),
-            false => Vec::new(),
-        };
-        next_slot(None, &awake, t)
-    }
-
-    /// When a recipient may be written to, by each place where they may be; our zone stands in for
-    /// one that nobody looked for.
-    fn awake(&self, to: Option<&Whereabouts>) -> Vec<BusinessCalendar> {
-        let ours = || vec![Place::Zone(self.business.zone_name().to_owned())];
-        let places = to.map_or_else(ours, |to| to.places.clone());
-        let calendars = places.iter().filter_map(|place| self.quiet.calendar(place));
-        calendars.collect()
     }
 }
 

@@ -279,11 +279,7 @@ fn by_offsets(seen: &[SeenOffset], near: &[&str], now: Timestamp) -> Option<Wher
         .copied()
         .collect();
     let newest = *elsewhere.first()?;
-    let last = format!(
-        "the last of {} with {}",
-        newest.at,
-        offset_text(newest.minutes)
-    );
+    let last = format!("{} on {}", offset_text(newest.minutes), newest.at);
     let confidence = |seen: &[SeenOffset]| match seen.len() {
         0 | 1 => Confidence::Weak,
         _ => Confidence::Likely,
@@ -292,7 +288,10 @@ fn by_offsets(seen: &[SeenOffset], near: &[&str], now: Timestamp) -> Option<Wher
     for seen in [&seen, &elsewhere] {
         if let Some(name) = one_zone(seen, near, now) {
             return Some(Whereabouts {
-                how: format!("the clock of {} of their mails, {last}", seen.len()),
+                how: format!(
+                    "the clock of {} mail(s) of theirs, the last {last}",
+                    seen.len()
+                ),
                 confidence: confidence(seen),
                 places: vec![Place::Zone(name.to_owned())],
             });
@@ -300,7 +299,7 @@ fn by_offsets(seen: &[SeenOffset], near: &[&str], now: Timestamp) -> Option<Wher
     }
     Some(Whereabouts {
         how: format!(
-            "the clock of their mails fits no zone or several: that of the newest, {last}"
+            "the clock of their mails fits no zone, or several: that of the newest, {last}"
         ),
         confidence: Confidence::Weak,
         places: vec![Place::Offset(newest.minutes)],

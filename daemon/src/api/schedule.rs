@@ -59,7 +59,7 @@ pub(super) async fn explain(
         "recipient_zone": {
             "places": places,
             "confidence": found.confidence.as_str(),
-            "how": found.how,
+            "why": found.how,
         },
     }))
 }

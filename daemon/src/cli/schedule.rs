@@ -1,7 +1,5 @@
 //! `explain-schedule` as people read it.
 
-use std::fmt::Write;
-
 use serde_json::Value;
 
 use super::display::{at, facts, items, safe, wrapped};
@@ -23,7 +21,7 @@ pub(super) fn text(value: &Value) -> String {
             ("For us", "/times/ours"),
             ("For them", "/times/theirs"),
             ("Their zone", "/recipient_zone/places"),
-            ("Because", "/recipient_zone/how"),
+            ("Because", "/recipient_zone/why"),
             ("How sure", "/recipient_zone/confidence"),
         ],
     );
@@ -39,8 +37,11 @@ pub(super) fn text(value: &Value) -> String {
             out.push_str(&wrapped(&safe(reason), INDENT + 2));
         }
     }
-    let _ = writeln!(out, "\nIt depends on");
-    for one in items(value, "/depends") {
+    let depends = items(value, "/depends");
+    if !depends.is_empty() {
+        out.push_str("\nIt depends on\n");
+    }
+    for one in depends {
         let line = format!("{}: {}", at(one, "/name"), at(one, "/text"));
         out.push_str(&wrapped(&line, INDENT));
     }

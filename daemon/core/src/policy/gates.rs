@@ -4,11 +4,12 @@
 //! ([`recheck`]), because the world moves in between.
 
 use super::{CAP_WINDOW_MS, Facts, Firm, Limits, RecipientFacts};
-use crate::business_time::Slot;
+use crate::business_time::{BusinessCalendar, Slot, next_slot};
 use crate::effect::{Audience, MailEffect, MailMode};
 use crate::mail::address::Address;
 use crate::message::{MessageRecord, ThreadRecord};
 use crate::time::{DAY_MS, Timestamp};
+use crate::whereabouts::{Place, Whereabouts};
 
 /// Refuses what must never be answered by a machine (H-LOOP, RFC 3834 section 2): because of the
 /// message of the event, the one that a timer or a settled effect stems from, or the one answered.
@@ -149,6 +150,35 @@ fn free_at(times: &[Timestamp], max: u32, window_ms: i64, now: Timestamp) -> Opt
     let index = recent.len().saturating_sub(max.max(1));
     let until = recent.get(index).copied().unwrap_or(now);
     Some(until.plus_millis(window_ms))
+}
+
+impl Firm {
+    /// When a mail that leaves by itself may leave: while we work, and not in the night of its
+    /// recipient.
+    #[must_use]
+    pub fn automatic_slot(&self, to: Option<&Whereabouts>, t: Timestamp) -> Slot {
+        next_slot(Some(&self.business), &self.awake(to), t)
+    }
+
+    /// When a mail that a person approved may leave: at once, unless `[quiet_hours]` says that it
+    /// waits for the recipient's day, too.
+    #[must_use]
+    pub fn approved_slot(&self, to: Option<&Whereabouts>, t: Timestamp) -> Slot {
+        let awake = match self.quiet.approved {
+            true => self.awake(to),
+            false => Vec::new(),
+        };
+        next_slot(None, &awake, t)
+    }
+
+    /// When a recipient may be written to, by each place where they may be; our zone stands in for
+    /// one that nobody looked for.
+    fn awake(&self, to: Option<&Whereabouts>) -> Vec<BusinessCalendar> {
+        let ours = || vec![Place::Zone(self.business.zone_name().to_owned())];
+        let places = to.map_or_else(ours, |to| to.places.clone());
+        let calendars = places.iter().filter_map(|place| self.quiet.calendar(place));
+        calendars.collect()
+    }
 }
 
 /// What is looked at again under the lease.

@@ -85,7 +85,7 @@ pub struct Schedule {
     pub text: String,
     /// The waits from now on, in order.
     pub waits: Vec<Wait>,
-    /// What it depends on: (name, sentence).
+    /// What it depends on: (name, sentence). Empty when it is over.
     pub depends: Vec<(String, String)>,
 }
 
@@ -96,7 +96,10 @@ pub fn explain_schedule(mail: &MailEffect, facts: &ScheduleFacts<'_>) -> Schedul
         leaves: Leaves::Never,
         text: String::new(),
         waits: Vec::new(),
-        depends: depends(mail, facts),
+        depends: match mail.state.is_final() && mail.state != MailState::Failed {
+            true => Vec::new(),
+            false => depends(mail, facts),
+        },
     };
     let id = &mail.id;
     let (leaves, text) = match &mail.state {

@@ -210,6 +210,8 @@ fn every_state_says_what_is_to_come() {
         let got = explain_schedule(&mail, &facts);
         assert_eq!(got.leaves, leaves, "{state}: {got:?}");
         assert!(got.text.contains(part), "{state}: {}", got.text);
+        let over = matches!(state, MailState::Sent | MailState::Rejected);
+        assert_eq!(got.depends.is_empty(), over, "{state}: {:?}", got.depends);
     }
     let mut facts = facts(&firm, &limits);
     facts.panic = Some("on since 2026-03-02, by uid 7".to_owned());
