@@ -41,12 +41,14 @@ torture: torture-store torture-mail setup servers plugins test-plugins
 	LIAISON_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(if $(SEED),LIAISON_SEED=$(SEED)) \
 		$(CARGO) test --workspace --locked --test restart -- --nocapture
 
-# 10,000 messages to five mailboxes while links, servers and the daemon break.
+# 10,000 messages to five mailboxes while links, servers and the daemon break, and 1,000 mails that
+# leave meanwhile.
 torture-mail: setup servers plugins test-plugins
 	$(BUILD)
 	LIAISON_TORTURE_ROUNDS=$(or $(ROUNDS),10) LIAISON_TORTURE_MESSAGES=$(or $(MESSAGES),10000) \
 		$(if $(SEED),LIAISON_SEED=$(SEED)) \
-		$(CARGO) test --workspace --locked --test watching -- --nocapture --test-threads=1
+		$(CARGO) test --workspace --locked --test watching --test sending -- \
+		--nocapture --test-threads=1
 
 # Kills, power cuts, full disks, failing syncs and flipped bits against the store alone. Needs root
 # for loop mounts, and strace. A second build has bugs planted, which must be found.

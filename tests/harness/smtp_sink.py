@@ -6,9 +6,9 @@ Writes its port to FOLDER/port. For each mail: FOLDER/mail-N.eml, then one line 
 disk before the 250 goes out, so that the log is the truth about what was accepted.
 
 By recipient: bounce* 550, later* 451. FOLDER/behaviour.json, read at each mail, holds
-    {"mode": "normal|drop|lose-reply|reject", "times": N or null, "delay_ms": N}
+    {"mode": "normal|drop|lose-reply|reject|twice", "times": N or null, "delay_ms": N}
 drop: the connection is cut after the data and nothing is kept. lose-reply: kept and logged, then
-cut instead of the 250. reject: 554 after the data. `times` counts down; null is for ever.
+cut instead of the 250. reject: 554 after the data. twice: kept, and 250 said twice. `times` counts down; null is for ever.
 """
 
 import asyncio
@@ -85,7 +85,8 @@ class Sink:
         if mode in ("drop", "lose-reply"):
             server.transport.abort()
             return "421 4.4.2 cut"
-        return f"250 2.0.0 kept as {self.count}"
+        answer = f"250 2.0.0 kept as {self.count}"
+        return f"{answer}\r\n{answer}" if mode == "twice" else answer
 
     def keep(self, session, envelope, arrived):
         path = os.path.join(folder, f"mail-{self.count + 1}.eml")

@@ -48,6 +48,8 @@ pub enum SinkMode {
     LoseReply,
     /// Says 554.
     Reject,
+    /// Keeps it and says 250 twice.
+    Twice,
 }
 
 /// The sink's behaviour from the next mail on.

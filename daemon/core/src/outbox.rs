@@ -350,6 +350,9 @@ pub const CRASHED_ATTEMPTS_MAX: u32 = 6;
 pub const APPROVAL_MS: i64 = 14 * DAY_MS;
 /// How long transient refusals are tried again.
 pub const RETRY_AGE_MAX_MS: i64 = 48 * HOUR_MS;
+/// Least tries before that is the end: nights and weekends in which nothing leaves must not be all
+/// that a mail was given.
+const TRIES_MIN: u32 = 8;
 /// Delays between tries, the last one repeated.
 const RETRY_DELAYS_MS: [i64; 5] = [
     MINUTE_MS,
@@ -359,7 +362,8 @@ const RETRY_DELAYS_MS: [i64; 5] = [
     HOUR_MS,
 ];
 
-/// When a mail is tried again; `None` once [`RETRY_AGE_MAX_MS`] has passed since `created`.
+/// When a mail is tried again; `None` once [`RETRY_AGE_MAX_MS`] has passed since `created` and it
+/// was tried often enough.
 ///
 /// `attempt` counts finished tries and starts at 1. The delay is spread by up to 20 % using
 /// `seed`, so that mails which failed together do not come back together.
@@ -370,7 +374,7 @@ pub fn next_attempt(
     now: Timestamp,
     seed: u64,
 ) -> Option<Timestamp> {
-    if now.since(created) > RETRY_AGE_MAX_MS {
+    if now.since(created) > RETRY_AGE_MAX_MS && attempt >= TRIES_MIN {
         return None;
     }
     Some(now.plus_millis(retry_delay_ms(attempt, seed)))
@@ -513,7 +517,10 @@ mod tests {
             [delay(1), delay(2), delay(3), delay(4), delay(5), delay(50)],
             [60_000, 300_000, 900_000, 1_800_000, 3_600_000, 3_600_000]
         );
-        assert!(next_attempt(3, start, Timestamp(RETRY_AGE_MAX_MS + 1), 0).is_none());
+        let late = Timestamp(RETRY_AGE_MAX_MS + 1);
+        assert!(next_attempt(TRIES_MIN, start, late, 0).is_none());
+        // Greylisted on a Friday evening, looked at again on Monday.
+        assert!(next_attempt(2, start, late, 0).is_some());
         assert!(next_attempt(1, start, start, 199).unwrap().0 <= 72_000);
     }
 }

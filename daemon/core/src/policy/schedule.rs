@@ -267,10 +267,17 @@ fn depends(mail: &MailEffect, facts: &ScheduleFacts<'_>) -> Vec<(String, String)
     say("not before", business.shown(mail.not_before));
     say(
         "undo delay",
-        format!(
-            "none: `liaison outbox cancel {}` stops it until it is handed over",
-            mail.id
-        ),
+        match firm.send_delay_ms / 1_000 {
+            0 => format!(
+                "none: `liaison outbox cancel {}` stops it until it is handed over",
+                mail.id
+            ),
+            secs => format!(
+                "{secs} s after the decision, within the time above: `liaison outbox cancel {}` \
+                 stops it until it is handed over",
+                mail.id
+            ),
+        },
     );
     if mail.audience == Audience::Staff {
         say(

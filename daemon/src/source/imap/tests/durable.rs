@@ -35,6 +35,8 @@ use crate::supervisor::{Stop, Supervisor};
 
 /// Runs that share a store: each after the first finds one in use.
 const SHELF_RUNS: usize = 20;
+/// How often a run that took too long is made again by itself.
+const RUNS_AGAIN_MAX: usize = 3;
 /// What a lost connection costs besides: polls and ends of IDLE of the watch, and then turns of the
 /// work beside it.
 const DETOURS: Duration = Duration::from_secs(4 * DETOUR.as_secs());
@@ -252,8 +254,20 @@ async fn check(shelf: &Shelf, runs: &[(usize, Option<Fault>)]) {
     assert_eq!(events.len(), new * runs.len(), "events of nobody's");
 }
 
-/// Runs all faults, on all cores, [`SHELF_RUNS`] in each store.
-fn run_all(kind: Kind, faults: &[Fault], bound: impl Fn(Fault, Told) + Sync) {
+/// Whether a run kept its times, or what it did not keep.
+type Bound = Result<(), String>;
+
+fn within(most: Duration, took: Duration, what: &str) -> Bound {
+    match took <= most {
+        true => Ok(()),
+        false => Err(format!("{what} {took:?}, at most {most:?}")),
+    }
+}
+
+/// Runs all faults, on all cores, [`SHELF_RUNS`] in each store. On a busy machine the paused clock
+/// may run on while a thread outside of the runtime writes: what was too long is run again by
+/// itself, and only a time that is never kept is one.
+fn run_all(kind: Kind, faults: &[Fault], bound: impl Fn(Fault, &Told) -> Bound + Sync) {
     let groups: Vec<&[Fault]> = faults.chunks(SHELF_RUNS).collect();
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -263,7 +277,15 @@ fn run_all(kind: Kind, faults: &[Fault], bound: impl Fn(Fault, Told) + Sync) {
                 while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let (shelf, mut runs) = (Shelf::new(kind), Vec::new());
                     for (number, fault) in group.iter().enumerate() {
-                        bound(*fault, run(&shelf, number, Some(*fault)));
+                        let mut kept = bound(*fault, &run(&shelf, number, Some(*fault)));
+                        for _ in 0..RUNS_AGAIN_MAX {
+                            if kept.is_ok() {
+                                break;
+                            }
+                            let alone = Shelf::new(kind);
+                            kept = bound(*fault, &run(&alone, 0, Some(*fault)));
+                        }
+                        assert_eq!(kept, Ok(()), "{fault:?}");
                         runs.push((number, Some(*fault)));
                     }
                     play(|| async { check(&shelf, &runs).await });
@@ -275,7 +297,9 @@ fn run_all(kind: Kind, faults: &[Fault], bound: impl Fn(Fault, Told) + Sync) {
 
 /// A store of files has threads of its own, for which the paused clock does not wait: there only
 /// what came of it counts.
-fn untimed(_: Fault, _: Told) {}
+fn untimed(_: Fault, _: &Told) -> Bound {
+    Ok(())
+}
 
 /// The session without a fault.
 fn whole() -> Told {
@@ -291,13 +315,12 @@ fn a_cut_at_every_byte_leaves_each_message_once_in_the_store() {
     assert_eq!(whole.connections.len(), 2, "one watches, one works");
     let faults = cuts(&whole.connections);
     assert!(faults.len() > 1_500, "only {} bytes", faults.len());
-    let bound = |fault: Fault, told: Told| {
+    let bound = |fault: Fault, told: &Told| {
         let most = whole.took + BACKOFF + DETOURS + LOOK_EVERY;
-        assert!(told.took <= most, "{fault:?} took {:?}", told.took);
-        let noticed = told.noticed.unwrap_or_default();
+        within(most, told.took, "took")?;
         // Nobody listens to a work connection that is not used.
         let most = BACKOFF + [Duration::ZERO, UNUSED][fault.connection.min(1)];
-        assert!(noticed <= most, "{fault:?} noticed after {noticed:?}");
+        within(most, told.noticed.unwrap_or_default(), "noticed after")
     };
     run_all(Kind::Memory, &faults, bound);
     let some: Vec<Fault> = faults.into_iter().step_by(SLED_EVERY).collect();
@@ -324,12 +347,11 @@ fn silence_behind_every_answer_leaves_each_message_once_in_the_store() {
     run_all(Kind::Sled, &faults, untimed);
     run_all(Kind::Memory, &faults, |fault, told| {
         let most = FETCH_LIMIT + BACKOFF;
-        let noticed = told.noticed.unwrap_or_default();
         let heard = most + [Duration::ZERO, UNUSED][fault.connection.min(1)];
-        assert!(noticed <= heard, "{fault:?} noticed after {noticed:?}");
+        within(heard, told.noticed.unwrap_or_default(), "noticed after")?;
         // Only what is old waits for the work connection, through the deadlines of another login.
         let again = [Duration::ZERO, 3 * FETCH_LIMIT][fault.connection.min(1)];
         let most = whole.took + most + again + DETOURS + LOOK_EVERY;
-        assert!(told.took <= most, "{fault:?} took {:?}", told.took);
+        within(most, told.took, "took")
     });
 }
