@@ -1,4 +1,5 @@
 mod approval;
+mod dates;
 mod ends;
 mod fakes;
 mod holds;
@@ -6,4 +7,4 @@ mod mailboxes;
 mod mails;
 mod never_twice;
 mod smtp;
-mod world;
+pub(crate) mod world;
