@@ -10,11 +10,16 @@
 //! Every string from outside was cleaned of controls before it comes here, and header values are typed, so no
 //! line break can reach a header.
 
+#[cfg(test)]
+mod any_string;
+pub mod dated;
 pub mod edited;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::tz::TimeZone;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue, Subject};
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use liaison_core::effect::{Audience, MailMode};
@@ -30,8 +35,15 @@ use crate::templates::{TemplateError, Templates};
 
 /// Longest line of flowed text, in characters (RFC 3676 section 4.2).
 const LINE_CHARS: usize = 72;
+/// How an encoded word begins.
+const ENCODED_WORD: &str = "=?";
 /// Most quoted lines of the answered message.
 const QUOTED_LINES_MAX: usize = 60;
+/// Longest id of a message that we write into a header, in bytes: a longer one cannot be folded
+/// (RFC 5322 section 2.1.1 allows lines of 998).
+const ID_BYTES_MAX: usize = 250;
+/// Bytes of text in one encoded word, which has 75 characters at most (RFC 2047 section 2).
+const ENCODED_BYTES_MAX: usize = 45;
 /// Longest rendered mail, in bytes.
 const MAIL_BYTES_MAX: usize = 20 * 1024 * 1024;
 
@@ -100,8 +112,9 @@ pub async fn compose(
             let file = templates.attachment(name)?;
             let kind = ContentType::parse(file.media_type)
                 .map_err(|error| ComposeError::Build(error.to_string()))?;
-            parts =
-                parts.singlepart(Attachment::new(file.filename).body(file.bytes.to_vec(), kind));
+            parts = parts.singlepart(
+                Attachment::new(clean_text(&file.filename)).body(file.bytes.to_vec(), kind),
+            );
         }
         headers.multipart(parts)
     }
@@ -128,9 +141,9 @@ fn headers(
     let mut builder = Message::builder()
         .from(mailbox(from_name.as_deref(), &effect.from)?)
         .to(mailbox(plan.recipient_name.as_deref(), &effect.recipient)?)
-        .subject(clean_text(&effect.subject_line))
         .date(date)
         .message_id(Some(format!("<{}>", effect.message_id)))
+        .raw_header(subject(&clean_text(&effect.subject_line)))
         .raw_header(raw("X-Liaison-Id", effect.id.as_str())?);
     if let Some(answered) = &plan.answers
         && let Some(id) = answered.message_id.as_deref().filter(|id| is_safe_id(id))
@@ -161,7 +174,7 @@ fn headers(
 
 /// An id from outside may stand in our header only if it cannot break it.
 fn is_safe_id(id: &str) -> bool {
-    !id.is_empty()
+    (1..=ID_BYTES_MAX).contains(&id.len())
         && id
             .chars()
             .all(|c| c.is_ascii_graphic() && c != '<' && c != '>')
@@ -173,7 +186,33 @@ fn raw(name: &str, value: &str) -> Result<HeaderValue, ComposeError> {
     Ok(HeaderValue::new(name, value.to_owned()))
 }
 
+/// A subject that is read as it was meant: one that holds what looks like an encoded word (RFC
+/// 2047) would be decoded by the reader, so it is encoded whole.
+fn subject(text: &str) -> HeaderValue {
+    if !text.contains(ENCODED_WORD) {
+        return Subject::from(text.to_owned()).display();
+    }
+    let mut words = vec![String::new()];
+    for c in text.chars() {
+        match words.last_mut() {
+            Some(word) if word.len() + c.len_utf8() <= ENCODED_BYTES_MAX => word.push(c),
+            _ => words.push(c.to_string()),
+        }
+    }
+    let encoded: Vec<String> = words
+        .iter()
+        .map(|word| format!("=?utf-8?b?{}?=", STANDARD.encode(word)))
+        .collect();
+    HeaderValue::dangerous_new_pre_encoded(Subject::name(), text.to_owned(), encoded.join("\r\n "))
+}
+
 fn mailbox(name: Option<&str>, address: &str) -> Result<Mailbox, ComposeError> {
+    if address.contains(['\\', '"']) {
+        return Err(ComposeError::Address {
+            address: address.to_owned(),
+            why: "its part before the @ is quoted".to_owned(),
+        });
+    }
     let parsed: Address =
         address.parse().map_err(
             |error: lettre::address::AddressError| ComposeError::Address {
@@ -181,8 +220,10 @@ fn mailbox(name: Option<&str>, address: &str) -> Result<Mailbox, ComposeError> {
                 why: error.to_string(),
             },
         )?;
-    // lettre panics on a line break in a display name.
-    let name = name.map(clean_text).filter(|name| !name.is_empty());
+    // lettre panics on a line break in a display name. What looks like an encoded word would be
+    // decoded by many readers even within quotes.
+    let clean = |name: &str| clean_text(&clean_text(name).replace(ENCODED_WORD, "= ?"));
+    let name = name.map(clean).filter(|name| !name.is_empty());
     Ok(Mailbox::new(name, parsed))
 }
 
@@ -247,10 +288,13 @@ async fn quoted(plan: &MailPlan, books: &Books, zone: &str) -> Result<String, Co
 
 /// Wraps long lines the flowed way: a space before the break says that the line goes on.
 ///
-/// Quoted lines and the signature separator stay as they are; lines that begin with a space,
+/// A carriage return alone ends a line too, other controls go: a mail may hold neither. Quoted lines
+/// and the signature separator stay as they are; lines that begin with a space,
 /// `From ` or `>` are stuffed (RFC 3676 section 4.4).
 #[must_use]
 pub fn flow(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "");
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         if line == "-- " || line.starts_with('>') {

@@ -21,7 +21,7 @@ mod mail;
 mod mailbox;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -165,6 +165,8 @@ struct Turn {
     /// The verdict of a transport that has no doubtful moment (a file) or did not say when it
     /// began: counts as given after the body.
     after_body: bool,
+    /// The mail's bytes from this step on.
+    content: Option<String>,
 }
 
 impl Turn {
@@ -174,11 +176,17 @@ impl Turn {
             why: why.into(),
             not_before: None,
             after_body: false,
+            content: None,
         }
     }
 
     fn at(mut self, at: Timestamp) -> Turn {
         self.not_before = Some(at);
+        self
+    }
+
+    fn with_content(mut self, content: Option<String>) -> Turn {
+        self.content = content;
         self
     }
 
@@ -554,6 +562,9 @@ fn before_step(stored: &mut Stored<MailEffect>, turn: &Turn) {
     }
     if turn.input == Input::NoVerdict {
         mail.looks = 0;
+    }
+    if let Some(content) = &turn.content {
+        mail.content.clone_from(content);
     }
 }
 

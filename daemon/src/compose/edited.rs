@@ -5,8 +5,6 @@
 //! the marks of automatic mail go: a person wrote this one. Recipients, threading and attachments
 //! are those of the mail that it replaces.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use bytes::Bytes;
 use lettre::message::SinglePart;
 use lettre::message::header::{self, Headers};
@@ -91,12 +89,12 @@ pub fn with_words(bytes: &[u8], words: &Words, known: &Known<'_>) -> Result<Byte
     for (name, field) in &pieces.fields {
         let of_text = name.starts_with("content-") && pieces.part.is_none();
         match name.as_str() {
-            "subject" => out.extend(fresh(header::Subject::from(words.subject.clone()))),
-            "date" => {
-                let millis = u64::try_from(known.now.0).unwrap_or_default();
-                let date = UNIX_EPOCH + Duration::from_millis(millis);
-                out.extend(fresh(header::Date::new(date)));
+            "subject" => {
+                let mut headers = Headers::new();
+                headers.insert_raw(super::subject(&words.subject));
+                out.extend(headers.to_string().into_bytes());
             }
+            "date" => out.extend(fresh(super::dated::of(known.now))),
             "message-id" => out.extend(format!("Message-ID: <{}>\r\n", known.message_id).bytes()),
             "x-liaison-id" => out.extend(format!("X-Liaison-Id: {}\r\n", known.id).bytes()),
             name if of_text || AUTOMATIC.contains(&name) => {}
@@ -118,7 +116,7 @@ pub fn with_words(bytes: &[u8], words: &Words, known: &Known<'_>) -> Result<Byte
 }
 
 /// A field as it is written.
-fn fresh(field: impl header::Header) -> Vec<u8> {
+pub(super) fn fresh(field: impl header::Header) -> Vec<u8> {
     let mut headers = Headers::new();
     headers.set(field);
     headers.to_string().into_bytes()
@@ -161,7 +159,7 @@ impl Pieces<'_> {
 }
 
 /// The fields of a header, each with the lines that continue it, and its name in lower case.
-fn fields(head: &str) -> Option<Vec<(String, &str)>> {
+pub(super) fn fields(head: &str) -> Option<Vec<(String, &str)>> {
     let mut found = Vec::new();
     let mut rest = head;
     while !rest.is_empty() {
@@ -198,6 +196,8 @@ fn mixed_boundary(content_type: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use lettre::Message;
     use lettre::message::header::ContentType;
     use lettre::message::{Attachment, MultiPart};

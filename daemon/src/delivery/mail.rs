@@ -19,6 +19,7 @@ use super::filing::Work;
 use super::{Delivery, Due, Turn, WHO, is_draft};
 use crate::books::rows::AuditRow;
 use crate::books::{BooksError, chain, keys, replace};
+use crate::compose::dated::with_date;
 use crate::outbox::{RESCHEDULED, StepError, due_of, stage_audit, stage_mail_record};
 use crate::sink::{MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome};
 use crate::store::{Batch, Stored};
@@ -101,7 +102,7 @@ impl Delivery {
             return Ok(false);
         }
         let held_back = |why: String| Turn::new(Input::NeedsPerson, why);
-        let ready = match self.ready(mail).await? {
+        let mut ready = match self.ready(mail).await? {
             Ok(ready) => ready,
             Err(why) => return self.due_step(mail, held_back(why)).await,
         };
@@ -120,7 +121,8 @@ impl Delivery {
             Recheck::Hold(why) => return self.due_step(mail, held_back(why)).await,
             Recheck::Cancel(why) => return self.due_step(mail, cancelled(why)).await,
         }
-        let lease = Turn::new(Input::Lease, "");
+        let content = self.dated(mail, &mut ready, now).await?;
+        let lease = Turn::new(Input::Lease, "").with_content(content);
         let leased = self
             .advance(&mail.id, |state| *state == mail.state, lease)
             .await?;
@@ -134,6 +136,25 @@ impl Delivery {
             Way::Send(transport) => self.send(&leased, &*transport, ready.bytes).await?,
         }
         Ok(true)
+    }
+
+    /// Gives a mail that waited the Date of its first try; the name of its new bytes. They belong to
+    /// the commit of the lease, so that every later try hands over the same. After a crash before
+    /// it nothing names them, and they go with the next sweep, as the old ones do after it.
+    async fn dated(
+        &self,
+        mail: &MailEffect,
+        ready: &mut Ready,
+        now: Timestamp,
+    ) -> Result<Option<String>, BooksError> {
+        if mail.attempts > 0 {
+            return Ok(None);
+        }
+        let Some(bytes) = with_date(&ready.bytes, now) else {
+            return Ok(None);
+        };
+        ready.bytes = bytes.clone();
+        Ok(Some(self.parts.books.keep(bytes).await?))
     }
 
     /// Nobody decided about it in time.

@@ -1,4 +1,5 @@
 mod approval;
+mod dates;
 mod ends;
 mod fakes;
 mod holds;
@@ -8,4 +9,4 @@ mod never_twice;
 mod smtp;
 mod stops;
 mod times;
-mod world;
+pub(crate) mod world;

@@ -47,6 +47,8 @@ pub struct FakeTransport {
     pub script: Mutex<VecDeque<Server>>,
     /// Message-IDs that the server took.
     pub took: Mutex<Vec<String>>,
+    /// The bytes of each attempt.
+    pub offered: Mutex<Vec<Bytes>>,
     /// Attempts.
     pub calls: AtomicI64,
     /// Told when the process is to die in the middle of an attempt.
@@ -101,6 +103,7 @@ impl MailTransport for FakeTransport {
     ) -> BoxFuture<'a, SendOutcome> {
         async move {
             self.calls.fetch_add(1, Ordering::SeqCst);
+            self.offered.lock().unwrap().push(mail.bytes.clone());
             let next = self.script.lock().unwrap().pop_front();
             let server = next.unwrap_or(Server::Accepts);
             let accepted = || SendOutcome::Accepted {

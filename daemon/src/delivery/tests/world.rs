@@ -50,7 +50,7 @@ pub struct World {
     _dir: tempfile::TempDir,
 }
 
-fn office() -> Office {
+pub fn office() -> Office {
     let always = || vec![WorkInterval { from: 0, to: 1440 }];
     let hours = std::array::from_fn(|_| always());
     let alice = "alice@example.com".to_owned();
@@ -325,7 +325,7 @@ pub fn mailbox_effect(id: &str, change: MailboxChange, message: &MessageKey) -> 
     }
 }
 
-fn mail(id: &str, content: &str, now: Timestamp) -> MailEffect {
+pub fn mail(id: &str, content: &str, now: Timestamp) -> MailEffect {
     MailEffect {
         id: EffectId::from(id),
         cause: cause(id),
