@@ -30,12 +30,13 @@ pub(super) const SECTIONS: [&str; 16] = [
 /// Our keys of a `[[transport]]`; the others are the edge's.
 pub(super) const TRANSPORT_KEYS: [&str; 2] = ["name", "kind"];
 /// Our keys of a `[[mailbox]]`.
-pub(super) const MAILBOX_KEYS: [&str; 7] = [
+pub(super) const MAILBOX_KEYS: [&str; 8] = [
     "name",
     "kind",
     "owner",
     "transport",
     "address",
+    "reply_to",
     "file_sent_copy",
     "stale_after_secs",
 ];
@@ -86,6 +87,8 @@ pub(super) struct RawFirm {
     #[serde(default)]
     pub holidays: Vec<RawHoliday>,
     pub signature: Option<String>,
+    #[serde(default)]
+    pub html: bool,
 }
 
 /// How long the suggestions of a question whose an address is live (H-MATCH).
@@ -214,6 +217,7 @@ pub(super) struct RawMailbox {
     pub owner: String,
     pub transport: Option<String>,
     pub address: Option<String>,
+    pub reply_to: Option<String>,
     pub file_sent_copy: Option<bool>,
     pub stale_after_secs: Option<u64>,
 }

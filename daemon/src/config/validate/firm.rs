@@ -56,6 +56,7 @@ impl Validation<'_, '_> {
             threads_by_subject: raw.threads_by_subject,
             business: business?,
             signature: raw.signature,
+            html: raw.html,
         })
     }
 
