@@ -266,6 +266,7 @@ pub fn office(config: &Config) -> Office {
             drafts: false,
         }),
         signature: config.firm.signature.clone(),
+        html: config.firm.html,
         approval: config.approval.clone(),
     }
 }
@@ -289,6 +290,7 @@ fn route(config: &Config, mailbox: &Mailbox) -> MailboxRoute {
             from: mailbox.address.clone(),
             drafts,
         }),
+        reply_to: mailbox.reply_to.clone(),
         file_sent_copy: mailbox.file_sent_copy,
     }
 }

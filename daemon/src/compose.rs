@@ -1,6 +1,8 @@
-//! From a decided mail to the bytes that go out. Rendered once, kept, never rebuilt.
+//! From a decided mail to the bytes that go out. Rendered once, kept, never rebuilt; only the Date of
+//! one that waited is made new before its first try (`compose/dated.rs`).
 //!
-//! Plain text, format=flowed (RFC 3676), threaded by the answered message (RFC 5322 section
+//! Plain text, format=flowed (RFC 3676), where `firm.html` asks for it with an HTML form of the same
+//! text beside it, threaded by the answered message (RFC 5322 section
 //! 3.6.4). Mode `send` is marked as automatic from the start (RFC 3834 section 5: `auto-replied`
 //! when it answers at once, else `auto-generated`). What a person sends from Drafts or releases one
 //! by one after reading it (mode `approve`) is not: the RFC forbids the mark on mail that a person
@@ -14,6 +16,7 @@
 mod any_string;
 pub mod dated;
 pub mod edited;
+pub mod html;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +26,7 @@ use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue, Subj
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use liaison_core::effect::{Audience, MailMode};
+use liaison_core::ids::MailboxId;
 use liaison_core::mail::clean_text;
 use liaison_core::policy::MailPlan;
 use liaison_core::proposal::Content;
@@ -31,7 +35,7 @@ use liaison_core::zones;
 
 use crate::books::{Books, BooksError};
 use crate::office::Office;
-use crate::templates::{TemplateError, Templates};
+use crate::templates::{TemplateError, Templates, zone_name};
 
 /// Longest line of flowed text, in characters (RFC 3676 section 4.2).
 const LINE_CHARS: usize = 72;
@@ -100,14 +104,28 @@ pub async fn compose(
         text = with_signature(&text, signature(plan, office));
         text.push_str(&quoted(plan, books, &zone).await?);
     }
+    let text = without_controls(&text);
     let headers = headers(plan, office, now)?;
     let body = SinglePart::builder()
         .header(flowed_type()?)
         .body(flow(&text));
+    // Mail among ourselves needs no second form.
+    let both = (office.html && plan.effect.audience == Audience::Counterpart).then(|| {
+        let page = SinglePart::html(html::html(&text));
+        MultiPart::alternative()
+            .singlepart(body.clone())
+            .singlepart(page)
+    });
     let message = if plan.attach.is_empty() {
-        headers.singlepart(body)
+        match both {
+            Some(both) => headers.multipart(both),
+            None => headers.singlepart(body),
+        }
     } else {
-        let mut parts = MultiPart::mixed().singlepart(body);
+        let mut parts = match both {
+            Some(both) => MultiPart::mixed().multipart(both),
+            None => MultiPart::mixed().singlepart(body),
+        };
         for name in &plan.attach {
             let file = templates.attachment(name)?;
             let kind = ContentType::parse(file.media_type)
@@ -145,6 +163,9 @@ fn headers(
         .message_id(Some(format!("<{}>", effect.message_id)))
         .raw_header(subject(&clean_text(&effect.subject_line)))
         .raw_header(raw("X-Liaison-Id", effect.id.as_str())?);
+    if let Some(reply_to) = reply_to(plan, office) {
+        builder = builder.reply_to(mailbox(None, reply_to)?);
+    }
     if let Some(answered) = &plan.answers
         && let Some(id) = answered.message_id.as_deref().filter(|id| is_safe_id(id))
     {
@@ -170,6 +191,15 @@ fn headers(
             .raw_header(raw("X-Auto-Response-Suppress", "OOF, AutoReply")?);
     }
     Ok(builder)
+}
+
+/// Where answers shall go, if elsewhere than to From: the configuration alone says so.
+fn reply_to<'a>(plan: &MailPlan, office: &'a Office) -> Option<&'a str> {
+    let effect = &plan.effect;
+    let mailbox = effect.cause.subject.mailbox.as_deref();
+    let mailbox = mailbox.filter(|_| effect.audience == Audience::Counterpart)?;
+    let route = office.mailboxes.get(&MailboxId::from(mailbox))?;
+    route.reply_to.as_deref()
 }
 
 /// An id from outside may stand in our header only if it cannot break it.
@@ -269,11 +299,8 @@ async fn quoted(plan: &MailPlan, books: &Books, zone: &str) -> Result<String, Co
         person.name.clone().unwrap_or_else(|| person.email.clone())
     });
     let zone = zones::zone(zone).unwrap_or(TimeZone::UTC);
-    let date = answered
-        .date
-        .to_jiff()
-        .to_zoned(zone)
-        .strftime("%-d %B %Y, %H:%M %Z");
+    let date = answered.date.to_jiff().to_zoned(zone);
+    let date = format!("{} {}", date.strftime("%-d %B %Y, %H:%M"), zone_name(&date));
     let mut text = format!("\nOn {date}, {who} wrote:\n");
     for line in written.lines().take(QUOTED_LINES_MAX) {
         // Without trailing space, so that a flowed reader does not join quoted lines.
@@ -286,6 +313,11 @@ async fn quoted(plan: &MailPlan, books: &Books, zone: &str) -> Result<String, Co
     Ok(text)
 }
 
+fn without_controls(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "")
+}
+
 /// Wraps long lines the flowed way: a space before the break says that the line goes on.
 ///
 /// A carriage return alone ends a line too, other controls go: a mail may hold neither. Quoted lines
@@ -293,8 +325,7 @@ async fn quoted(plan: &MailPlan, books: &Books, zone: &str) -> Result<String, Co
 /// `From ` or `>` are stuffed (RFC 3676 section 4.4).
 #[must_use]
 pub fn flow(text: &str) -> String {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let text = text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "");
+    let text = without_controls(text);
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         if line == "-- " || line.starts_with('>') {
@@ -355,6 +386,44 @@ mod tests {
         assert_eq!(flow("-- \nAlice"), "-- \r\nAlice\r\n");
         assert_eq!(flow("> said this"), "> said this\r\n");
         assert_eq!(flow(" indented"), "  indented\r\n");
+    }
+
+    #[tokio::test]
+    async fn an_answer_quotes_with_zone_and_offset_in_both_forms() {
+        let world = crate::delivery::tests::world::World::new();
+        let mut office = crate::delivery::tests::world::office();
+        office.html = true;
+        let theirs = Bytes::from_static(
+            b"From: bob@example.net\r\nMessage-ID: <b@example.net>\r\n\r\n2 < 3?\r\n",
+        );
+        let mut answered = crate::api::tests::message("answered", "human");
+        answered.content = world.books.keep(theirs).await.unwrap();
+        answered.date = Timestamp(1_772_445_600_000);
+        answered.from = Some(liaison_core::message::Person {
+            name: Some("Bob".to_owned()),
+            email: "bob@example.net".to_owned(),
+        });
+        let plan = MailPlan {
+            effect: crate::delivery::tests::world::mail("one", "", answered.date),
+            recipient_name: None,
+            content: Content::Text("Hello Bob,\n\nyes.".to_owned()),
+            attach: Vec::new(),
+            answers: Some(answered),
+            is_reply: true,
+        };
+        let templates = Templates::new(None, None);
+        let now = plan.effect.created;
+        let bytes = compose(&plan, &world.books, &office, &templates, now).await;
+        let text = String::from_utf8(bytes.unwrap().to_vec()).unwrap();
+        let line = "On 2 March 2026, 11:00 CET (UTC+1), Bob wrote:";
+        assert!(text.contains(&format!("{line}\r\n> 2 < 3?\r\n")), "{text}");
+        let page = format!("<p>{line}</p>\r\n<blockquote type=\"cite\">\r\n<p>2 &lt; 3?</p>");
+        assert!(
+            text.replace("=\r\n", "")
+                .replace("=3D", "=")
+                .contains(&page),
+            "{text}"
+        );
     }
 
     #[test]

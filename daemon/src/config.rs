@@ -141,6 +141,8 @@ pub struct FirmConfig {
     pub business: BusinessCalendar,
     /// Text below mails of people without a signature of their own.
     pub signature: Option<String>,
+    /// Mails to customers have an HTML form beside the plain one.
+    pub html: bool,
 }
 
 /// `[[user]]`: one of our people.
@@ -199,6 +201,8 @@ pub struct Mailbox {
     pub transport: Option<TransportId>,
     /// From of those mails, in lookup form.
     pub address: String,
+    /// Where answers to those mails shall go, if elsewhere.
+    pub reply_to: Option<String>,
     /// After sending, a copy is put into Sent unless the provider did.
     pub file_sent_copy: bool,
     /// How old the last proof that it is up to date may be; `None`: as `[alarm]` says.

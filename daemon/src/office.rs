@@ -22,6 +22,8 @@ pub struct MailboxRoute {
     pub owner: Option<String>,
     /// Transport and From.
     pub route: Option<Route>,
+    /// Where answers to these mails shall go, if not to From.
+    pub reply_to: Option<String>,
     /// A copy of what was sent is filed into Sent by us.
     pub file_sent_copy: bool,
 }
@@ -66,6 +68,8 @@ pub struct Office {
     pub staff_route: Option<Route>,
     /// Text below mails of people without their own.
     pub signature: Option<String>,
+    /// Mails have an HTML form beside the plain one.
+    pub html: bool,
     /// How long a held mail waits before somebody is told.
     pub approval: Patience,
 }

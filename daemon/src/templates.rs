@@ -14,6 +14,7 @@ mod attachments;
 mod instants;
 
 pub use attachments::Attachment;
+pub(crate) use instants::name as zone_name;
 
 /// Budget of one rendering, in minijinja's instructions.
 const FUEL: u64 = 100_000;

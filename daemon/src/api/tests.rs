@@ -86,6 +86,7 @@ pub(crate) fn office() -> Office {
         forms: Default::default(),
         review_days: 3,
         threads_by_subject: true,
+        html: false,
         people: Default::default(),
         mailboxes: Default::default(),
         staff_route: None,

@@ -381,6 +381,7 @@ fn nobody() -> Result<Office, Failure> {
         forms: Default::default(),
         review_days: 3,
         threads_by_subject: true,
+        html: false,
         people: Default::default(),
         mailboxes: Default::default(),
         staff_route: None,

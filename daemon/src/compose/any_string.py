@@ -7,6 +7,7 @@ import json
 import sys
 from email.header import decode_header, make_header
 from email.utils import getaddresses
+from html.parser import HTMLParser
 
 
 def people(message, name):
@@ -23,6 +24,37 @@ def people(message, name):
         return found
     assert newer == [address for _, address in found], (raw, newer)
     return found
+
+
+class Shown(HTMLParser):
+    """What is shown of a page that has no markup but what we write."""
+
+    OURS = {
+        "html": [], "head": [], "body": [], "p": [], "br": [], "a": ["href"],
+        "meta": ["charset"], "blockquote": ["type"],
+    }
+
+    def __init__(self):
+        super().__init__()
+        self.text = []
+
+    def handle_starttag(self, tag, attrs):
+        assert [name for name, _ in attrs] == self.OURS[tag], (tag, attrs)
+        if tag == "a":
+            assert attrs[0][1].startswith(("http://", "https://")), attrs
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def handle_comment(self, data):
+        raise AssertionError(data)
+
+
+def shown(page):
+    parser = Shown()
+    parser.feed(page)
+    parser.close()
+    return "".join(parser.text)
 
 
 def ids(message, name):
@@ -44,7 +76,7 @@ def seen(raw):
         "references": ids(message, "References"),
         "date": message["Date"].datetime.timestamp(),
         "text": body.get_content().replace("\r\n", "\n"),
-        "html": html and html.get_content().replace("\r\n", "\n"),
+        "html": html and shown(html.get_content()),
         "files": [part.get_filename() for part in message.iter_attachments()],
     }
 

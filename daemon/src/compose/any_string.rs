@@ -144,6 +144,12 @@ fn case(chance: &mut Chance) -> Case {
         person.signature = chance.maybe();
     }
     office.signature = chance.maybe();
+    office.html = chance.below(2) == 0;
+    if chance.below(2) == 0 {
+        for mailbox in office.mailboxes.values_mut() {
+            mailbox.reply_to = Some("team@example.com".to_owned());
+        }
+    }
     let mut effect = world::mail("one", "", NOW);
     effect.recipient = chance.address();
     effect.subject_line = cut_text(&chance.string(), SUBJECT_CHARS_MAX);
@@ -230,7 +236,8 @@ const ALWAYS: [&str; 8] = [
     "mime-version",
     "content-type",
 ];
-const SOMETIMES: [&str; 5] = [
+const SOMETIMES: [&str; 6] = [
+    "reply-to",
     "content-transfer-encoding",
     "in-reply-to",
     "references",
@@ -331,7 +338,10 @@ fn agree(case: &Case, bytes: &Bytes, (seen, ours): (&Seen, &MessageView), templa
         named(plan.recipient_name.as_deref(), &plan.effect.recipient),
         "{raw}"
     );
-    assert!(seen.reply_to.is_empty() && seen.html.is_none(), "{raw}");
+    let configured = case.office.mailboxes.values().next().unwrap();
+    let configured = configured.reply_to.iter();
+    let configured: Vec<_> = configured.map(|to| (String::new(), to.clone())).collect();
+    assert_eq!(seen.reply_to, configured, "{raw}");
     assert_eq!(seen.subject, subject, "{raw}");
     assert_eq!(seen.message_id, format!("<{}>", plan.effect.message_id));
     assert_eq!(seen.in_reply_to, bracketed(&in_reply_to), "{raw}");
@@ -344,6 +354,18 @@ fn agree(case: &Case, bytes: &Bytes, (seen, ours): (&Seen, &MessageView), templa
     let whole = with_signature(&text, signature(plan, &case.office));
     let meant = flow(&whole).replace("\r\n", "\n");
     assert_eq!(seen.text.trim_end(), meant.trim_end(), "{raw}");
+    // The HTML form says the same, and has no markup but ours.
+    let letters = |text: &str| -> String {
+        text.chars()
+            .filter(|c| !c.is_whitespace() && *c != '>')
+            .collect()
+    };
+    let html = seen.html.as_deref().map(letters);
+    assert_eq!(
+        html,
+        case.office.html.then(|| letters(&without_controls(&whole))),
+        "{raw}"
+    );
     let files: &[&str] = match plan.attach.is_empty() {
         true => &[],
         false => &["plain.pdf", "odd.t\u{fc}r\" X-Evil: yes"],
@@ -362,10 +384,8 @@ fn agree(case: &Case, bytes: &Bytes, (seen, ours): (&Seen, &MessageView), templa
     };
     assert_eq!(people(&ours.from), seen.from, "{raw}");
     assert_eq!(people(&ours.to), seen.to, "{raw}");
-    assert!(
-        ours.cc.is_empty() && ours.bcc.is_empty() && ours.reply_to.is_empty(),
-        "{raw}"
-    );
+    assert_eq!(people(&ours.reply_to), seen.reply_to, "{raw}");
+    assert!(ours.cc.is_empty() && ours.bcc.is_empty(), "{raw}");
     assert_eq!(ours.subject, subject, "{raw}");
     assert_eq!(
         ours.message_id.as_deref(),

@@ -132,6 +132,8 @@ impl Validation<'_, '_> {
             Some(address) => self.address(&halves.own, "address", address),
             None => owner.clone(),
         };
+        let reply_to = raw.reply_to.as_ref();
+        let reply_to = reply_to.and_then(|address| self.address(&halves.own, "reply_to", address));
         let no_sent =
             matches!(&kind, Some(MailboxKind::Maildir(maildir)) if maildir.sent.is_empty());
         if no_sent && raw.file_sent_copy == Some(true) {
@@ -155,6 +157,7 @@ impl Validation<'_, '_> {
             owner: owner?,
             transport,
             address: address?,
+            reply_to,
             file_sent_copy: raw.file_sent_copy.unwrap_or(!no_sent && !files_itself),
             stale_after: self.stale_after(&halves.own, raw.stale_after_secs),
             kind: kind?,

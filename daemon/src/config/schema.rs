@@ -32,12 +32,13 @@ pub(super) const SECTIONS: [&str; 18] = [
 /// Our keys of a `[[transport]]`; the others are the edge's.
 pub(super) const TRANSPORT_KEYS: [&str; 2] = ["name", "kind"];
 /// Our keys of a `[[mailbox]]`.
-pub(super) const MAILBOX_KEYS: [&str; 7] = [
+pub(super) const MAILBOX_KEYS: [&str; 8] = [
     "name",
     "kind",
     "owner",
     "transport",
     "address",
+    "reply_to",
     "file_sent_copy",
     "stale_after_secs",
 ];
@@ -90,6 +91,8 @@ pub(super) struct RawFirm {
     #[serde(default)]
     pub holidays: Vec<RawHoliday>,
     pub signature: Option<String>,
+    #[serde(default)]
+    pub html: bool,
 }
 
 /// Long enough to see that something is wrong, and no customer notices it.
@@ -241,6 +244,7 @@ pub(super) struct RawMailbox {
     pub owner: String,
     pub transport: Option<String>,
     pub address: Option<String>,
+    pub reply_to: Option<String>,
     pub file_sent_copy: Option<bool>,
     pub stale_after_secs: Option<u64>,
 }

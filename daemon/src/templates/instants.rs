@@ -70,7 +70,7 @@ fn clock(zoned: &Zoned) -> String {
 }
 
 /// The zone's abbreviation, where it has letters, and the offset: `CET (UTC+1)`, `UTC+5:30`.
-fn name(zoned: &Zoned) -> String {
+pub(crate) fn name(zoned: &Zoned) -> String {
     let offset = offset(zoned.offset().seconds());
     let abbreviation = zoned.strftime("%Z").to_string();
     if abbreviation.chars().all(|c| c.is_ascii_alphabetic()) && abbreviation != offset {

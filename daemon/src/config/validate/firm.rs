@@ -57,6 +57,7 @@ impl Validation<'_, '_> {
             send_delay_secs: raw.send_delay_secs,
             business: business?,
             signature: raw.signature,
+            html: raw.html,
         })
     }
 

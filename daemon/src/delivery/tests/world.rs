@@ -85,12 +85,14 @@ pub fn office() -> Office {
         forms: Default::default(),
         review_days: 3,
         threads_by_subject: true,
+        html: false,
         people: [(alice.clone(), person)].into(),
         mailboxes: [(
             MailboxId::from("alice"),
             MailboxRoute {
                 owner: Some(alice),
                 route: Some(route),
+                reply_to: None,
                 file_sent_copy: true,
             },
         )]

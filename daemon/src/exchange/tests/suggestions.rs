@@ -31,6 +31,7 @@ fn office() -> Office {
         forms: Default::default(),
         review_days: 3,
         threads_by_subject: true,
+        html: false,
         people: BTreeMap::new(),
         mailboxes: BTreeMap::new(),
         staff_route: None,

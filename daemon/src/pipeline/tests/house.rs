@@ -465,6 +465,7 @@ fn office() -> Office {
             MailboxRoute {
                 owner,
                 route: Some(route),
+                reply_to: None,
                 file_sent_copy: true,
             },
         )
@@ -486,6 +487,7 @@ fn office() -> Office {
         forms: Default::default(),
         review_days: 3,
         threads_by_subject: true,
+        html: false,
         people: [("sam@example.net".to_owned(), sam)].into(),
         mailboxes: ["sam", "kim"].map(route).into(),
         staff_route: None,

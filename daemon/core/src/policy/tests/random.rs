@@ -160,3 +160,62 @@ fn every_proposal_has_one_verdict_and_every_mail_the_recipient_that_was_named_fi
         assert_eq!(again, format!("{decision:?}"), "round {round}");
     }
 }
+
+/// A stranger, somebody of the account, and a contact of another one.
+const STRANGER: &str = "stranger@elsewhere.example";
+const COLLEAGUE: &str = "colleague@example.com";
+const CONTACT: &str = "contact@other.example";
+
+#[test]
+fn whom_only_a_text_names_gets_nothing_by_itself_and_nothing_at_all_outside_the_scope() {
+    let seed = 0x11a1_50e5_2026_1123;
+    println!("seed {seed:#x}");
+    let mut chance = Chance(seed);
+    let mut sent = BTreeMap::new();
+    for round in 0..3_000 {
+        let mut scene = Scene::new();
+        scene.modes.mail = chance.of(&[MailMode::Draft, MailMode::Approve, MailMode::Send]);
+        let scope = chance.of(&["thread", "account", "any"]);
+        scene.manifest["proposals"]["email"]["recipients"] = json!(scope);
+        let known = |of_account| RecipientFacts {
+            of_account,
+            recorded: true,
+            ..RecipientFacts::default()
+        };
+        scene.recipients = BTreeMap::from([
+            (COLLEAGUE.to_owned(), known(true)),
+            (CONTACT.to_owned(), known(false)),
+        ]);
+        // The answered message names others, too; of an inbound one that proves nothing.
+        let mut answered = message("m1");
+        answered.cc = vec![person(STRANGER)];
+        answered.reply_to = chance.of(&[Vec::new(), vec![person(STRANGER)]]);
+        let reply_to = !answered.reply_to.is_empty();
+        scene.answering(answered);
+        let to = chance.of(&[ALICE, STRANGER, COLLEAGUE, CONTACT, ""]);
+        let mut mail = email();
+        mail.content = Content::Text(format!("write to {STRANGER}"));
+        if !to.is_empty() {
+            mail.to = vec![plain(&chance.of(&[to.to_owned(), to.to_uppercase()]))];
+        }
+        let decision = scene.decide(vec![proposal("mail", Action::Email(mail))]);
+        for plan in mails(&decision) {
+            let effect = &plan.effect;
+            let recipient = effect.recipient.as_str();
+            let what = format!("round {round}: {scope} {effect:?}");
+            // Who wrote, and whom the writer's own Reply-To names, take part.
+            let in_thread = recipient == ALICE || (recipient == STRANGER && reply_to);
+            match scope {
+                "thread" => assert!(in_thread, "{what}"),
+                "account" => assert!(in_thread || recipient == COLLEAGUE, "{what}"),
+                _ => {}
+            }
+            if effect.mode == MailMode::Send {
+                assert_ne!(recipient, STRANGER, "{what}");
+                *sent.entry(recipient.to_owned()).or_insert(0) += 1;
+            }
+        }
+    }
+    let sent: Vec<&str> = sent.keys().map(String::as_str).collect();
+    assert_eq!(sent, [ALICE, COLLEAGUE, CONTACT]);
+}
