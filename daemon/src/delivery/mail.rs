@@ -542,7 +542,8 @@ fn not_found(mail: &MailEffect, what: &str) -> Turn {
     let id = &mail.id;
     let why = format!(
         "it may or may not have been sent: {what}; see `liaison outbox show {id}`, then \
-         `liaison outbox reject` if it arrived, or `outbox approve` to send it (again)"
+         `liaison outbox resolve {id} sent` if it arrived, or `outbox approve {id}` to send it \
+         (again)"
     );
     Turn::new(Input::NotFound, why)
 }

@@ -39,6 +39,8 @@ const WEAK: &str = "only its subject and the people tell that it belongs there";
 enum Meaning {
     /// Nothing.
     None,
+    /// It answers the mail itself, of which nobody knew whether it went out.
+    Arrived,
     /// Its answer: the mail is called off.
     Answer,
     /// Somebody who took no part in the thread wrote into it.
@@ -295,6 +297,10 @@ impl Pipeline {
         };
         match meaning {
             Meaning::None => Ok(()),
+            Meaning::Arrived => {
+                let why = format!("{who} answered it on {when}: it arrived");
+                self.step_mail(&mail, Input::FoundInSent, why).await
+            }
             Meaning::Answer => {
                 let why = format!("{who} answered in the thread on {when}");
                 let by = "a reply".to_owned();
@@ -346,12 +352,16 @@ impl Pipeline {
         message: &MessageRecord,
         standing: Standing,
     ) -> Result<Meaning, BooksError> {
+        let is_answered = message.references.contains(&mail.message_id);
+        // Nobody else knows the id of a mail of ours than those who got it.
+        if is_answered && !message.outbound && is_in_doubt(mail) {
+            return Ok(Meaning::Arrived);
+        }
         let waits = mail.state.can_be_cancelled();
         if !waits || !mail.cancel_on_reply || mail.answers.as_ref() == Some(&message.key) {
             return Ok(Meaning::None);
         }
         // Who answers the draft itself has got it; its copy in Sent will say so.
-        let is_answered = message.references.contains(&mail.message_id);
         let is_draft = mail.state == MailState::Drafted;
         if is_draft && (is_answered || self.owner_wrote(mail, message).await?) {
             return Ok(Meaning::None);
@@ -499,6 +509,16 @@ impl Pipeline {
         replace(&mut writes, key, version, &CounterRow { next: seq })?;
         self.books.commit(writes).await
     }
+}
+
+/// Whether the mail may have gone out without our knowing: a try of it ended in doubt, or a person
+/// or another try was waited for after one.
+fn is_in_doubt(mail: &MailEffect) -> bool {
+    let waits_after_a_try = matches!(
+        mail.state,
+        MailState::Held | MailState::Approved | MailState::Scheduled | MailState::Deferred
+    );
+    mail.state == MailState::Uncertain || (waits_after_a_try && mail.attempts > 0)
 }
 
 /// Whether two addresses are one but for their `+tag`.

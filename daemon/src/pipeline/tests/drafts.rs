@@ -1,10 +1,11 @@
-//! Drafts that their owner sends from a program of theirs.
+//! Mails of which somebody else tells what became of them: drafts that their owner sends from a
+//! program of theirs, and mails in doubt that are answered.
 
 use liaison_core::effect::MailMode;
 use liaison_core::mail::{ParseLimits, parse_message};
 use liaison_core::outbox::{Input, MailState};
 
-use super::house::{BUNDLED, from_sam};
+use super::house::{BUNDLED, from_ann, from_sam};
 use super::in_reply_to;
 use super::trust::{step, waiting};
 
@@ -69,5 +70,35 @@ async fn a_draft_that_its_owner_changed_and_sent_is_known_whatever_ids_it_got() 
         // A person sent it, and what follows is counted from there.
         let thread = house.books.thread(&message.thread).await.unwrap().unwrap();
         assert_eq!(thread.last_human_outbound, Some(message.received), "{case}");
+    }
+}
+
+/// It was called off by the very answer that proves that it arrived.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_to_a_mail_in_doubt_proves_that_it_arrived() {
+    let doubt = [Input::Lease, Input::EnterBody, Input::NoVerdict];
+    for (further, names_it, state) in [
+        (None, true, "sent"),
+        (Some(Input::NotFound), true, "sent"),
+        (Some(Input::NotFound), false, "cancelled"),
+    ] {
+        let (mut house, mail) = waiting(MailMode::Send).await;
+        for input in doubt.iter().cloned().chain(further) {
+            step(&house, &mail, input).await;
+        }
+        let links = match names_it {
+            true => format!("In-Reply-To: <{}>", mail.message_id),
+            false => in_reply_to("q1@example.com"),
+        };
+        house.advance(1);
+        house
+            .receive(&from_ann("r1", "Re: Contract", "The first.", &links))
+            .await;
+        house.settle(&BUNDLED).await;
+        let after = house.mails().await.remove(0);
+        assert_eq!(after.state.as_str(), state, "{}", after.state);
+        let audit = house.books.audit_of(mail.id.as_str()).await.unwrap();
+        let last = audit.last().unwrap();
+        assert_eq!(last.why.contains("it arrived"), names_it, "{}", last.why);
     }
 }
