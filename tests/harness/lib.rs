@@ -13,7 +13,8 @@
 //! - [`mail`]: messages, and the cast of the sample inbox.
 //! - [`reading`]: what reading a message finds, beside what a person wrote down.
 //! - [`beside`]: what figures stand beside. [`report`]: how they are printed.
-//! - [`days`]: days of many mailboxes in minutes, in this process.
+//! - [`days`]: days of many mailboxes in minutes, in this process. [`houses`]: a day of firms that
+//!   write to each other.
 //! - [`daemon`]: the `liaison` binary; [`firm`] writes its configuration, [`ask`] puts questions
 //!   to it. [`story`]: the whole way once, whatever the servers are.
 //!
@@ -42,6 +43,7 @@ pub mod daemon;
 pub mod days;
 pub mod dovecot;
 pub mod firm;
+pub mod houses;
 pub mod imap_client;
 pub mod mail;
 pub mod maildir;

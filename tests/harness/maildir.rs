@@ -1,10 +1,11 @@
 //! A Maildir++ from outside: mail put in as a delivery agent does, and looked at.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 static DELIVERED: AtomicU32 = AtomicU32::new(0);
 
@@ -63,10 +64,18 @@ impl Maildir {
     /// # Panics
     /// If it cannot be written.
     pub fn deliver(&self, message: &[u8]) -> String {
+        self.deliver_at(message, SystemTime::now())
+    }
+
+    /// The same at another time than now, which the file tells.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn deliver_at(&self, message: &[u8], at: SystemTime) -> String {
         let count = DELIVERED.fetch_add(1, Ordering::Relaxed);
         let seconds = jiff::Timestamp::now().as_second();
         let name = format!("{seconds}.P{}Q{count}.mx.example.test", process::id());
-        self.place("", &name, message);
+        self.place("", &name, message, at);
         name
     }
 
@@ -75,10 +84,18 @@ impl Maildir {
     /// # Panics
     /// If it cannot be written.
     pub fn save(&self, folder: &str, message: &[u8]) -> PathBuf {
+        self.save_at(folder, message, SystemTime::now())
+    }
+
+    /// The same at another time than now, which the file tells.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn save_at(&self, folder: &str, message: &[u8], at: SystemTime) -> PathBuf {
         let count = DELIVERED.fetch_add(1, Ordering::Relaxed);
         let seconds = jiff::Timestamp::now().as_second();
         let name = format!("{seconds}.P{}Q{count}.desk.example.test", process::id());
-        let from = self.place(folder, &name, message);
+        let from = self.place(folder, &name, message, at);
         let to = self.folder(folder).join("cur").join(format!("{name}:2,S"));
         fs::rename(from, &to).expect("move into cur");
         to
@@ -112,11 +129,13 @@ impl Maildir {
         messages
     }
 
-    fn place(&self, folder: &str, name: &str, message: &[u8]) -> PathBuf {
+    fn place(&self, folder: &str, name: &str, message: &[u8], at: SystemTime) -> PathBuf {
         let folder = self.folder(folder);
         let tmp = folder.join("tmp").join(name);
         let mut file = File::create_new(&tmp).expect("make the message's file");
         file.write_all(message).expect("write the message");
+        file.set_times(FileTimes::new().set_modified(at))
+            .expect("date the message");
         file.sync_all().expect("sync the message");
         let new = folder.join("new").join(name);
         fs::rename(&tmp, &new).expect("move into new");

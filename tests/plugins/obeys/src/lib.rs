@@ -21,7 +21,7 @@ impl Plugin for Guest {
 
     fn on_message(cx: &mut Cx<'_, Settings>, received: &MessageReceived) -> Result {
         let message = &received.message;
-        let mut words = message.subject.split(' ');
+        let mut words = message.subject.trim_start_matches("Re: ").split(' ');
         let command = words.next().unwrap_or_default();
         let number: u32 = words.next().and_then(|word| word.parse().ok()).unwrap_or(1);
         match command {
