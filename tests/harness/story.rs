@@ -123,7 +123,8 @@ pub fn an_enquiry_is_answered_and_followed_up(daemon: &Daemon, around: &dyn Surr
     assert_eq!(around.touched(), 0, "the inbox is only read");
 }
 
-fn waits_for_an_answer(timer: &Value) -> bool {
+/// Whether a timer of `timers list` stands for a question of ours.
+pub fn waits_for_an_answer(timer: &Value) -> bool {
     timer["plugin"] == "follow-up"
 }
 

@@ -5,13 +5,19 @@
     reason = "test code, also outside of test functions"
 )]
 
+use std::path::Path;
+use std::process::Command;
+
+use liaison_tests::ask::text_at;
 use liaison_tests::daemon::Daemon;
 use liaison_tests::dovecot::{Dovecot, ServerOptions};
 use liaison_tests::firm::{ALICE, Firm, SALES};
 use liaison_tests::mail::{Mail, body_of, cast};
+use liaison_tests::password_of;
 use liaison_tests::radicale::{Radicale, USERS};
-use liaison_tests::smtp_sink::{SinkTls, SmtpSink};
+use liaison_tests::smtp_sink::{PYTHON, SinkTls, SmtpSink};
 use liaison_tests::story::{self, Surroundings};
+use serde_json::{Value, json};
 
 const PLUGINS: [&str; 3] = ["lead-triage", "nda-desk", "follow-up"];
 
@@ -109,6 +115,71 @@ fn an_enquiry_is_answered_in_its_thread_and_the_reply_ends_the_wait() {
     assert_eq!(out[0].envelope_from, ALICE);
     assert_eq!(out[0].user, ALICE, "it left with a login");
     daemon.terminate();
+}
+
+/// What a mail program keeps of the fields of a draft, as `second_client.py` does it.
+fn sent_from_another_program(servers: &Servers, ids: &str, words: &str) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("harness/second_client.py");
+    let output = Command::new(PYTHON)
+        .arg(script)
+        .arg(servers.dovecot.ports.imaps.to_string())
+        .arg(&servers.dovecot.ca.ca_file)
+        .arg(servers.sink.port.to_string())
+        .arg(&servers.sink.ca.ca_file)
+        .args([ALICE, &password_of(ALICE), ids, words])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the mail program: {errors}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_draft_that_its_owner_edits_and_sends_from_another_mail_program_is_theirs() {
+    for ids in ["keeps", "new"] {
+        let (servers, daemon) = Servers::start("draft");
+        servers.deliver(&cast::enquiry(1).build());
+        let draft = daemon.row(&["outbox", "list"], "the mail is drafted", |mail| {
+            mail["state"] == "drafted"
+        });
+        daemon.eventually("the draft", || servers.drafts().pop());
+        let timers = daemon.rows(&["timers", "list"]);
+        assert!(
+            !timers.iter().any(story::waits_for_an_answer),
+            "{timers:#?}"
+        );
+        let words = "May I ask you for the number of orders a day?";
+        let theirs = sent_from_another_program(&servers, ids, words);
+
+        let id = text_at(&draft, "/id");
+        daemon.row(&["outbox", "list"], "it is sent", |mail| {
+            mail["id"] == id && mail["state"] == "sent"
+        });
+        let audit = daemon
+            .call("why", &json!({ "id": id }))
+            .unwrap()
+            .to_string();
+        assert!(audit.contains(&format!("+{words}")), "{ids}: {audit}");
+        daemon.settled(&theirs);
+        let timer = daemon.row(
+            &["timers", "list"],
+            "the answer is waited for",
+            story::waits_for_an_answer,
+        );
+        // Three working days from when they sent it; the firm works every day.
+        let sent = daemon.why(&theirs).unwrap();
+        let at = |value: &Value, pointer: &str| -> jiff::Timestamp {
+            text_at(value, pointer).parse().unwrap()
+        };
+        let waits = at(&timer, "/due").duration_since(at(&sent, "/message/received"));
+        assert!((71..=73).contains(&waits.as_hours()), "{ids}: {waits}");
+        assert!(text_at(&timer, "/reason").contains(words), "{timer:#}");
+
+        // Neither the draft nor a second mail is left of it.
+        assert_eq!(servers.drafts().len(), 0, "{ids}");
+        assert_eq!(servers.gone_out().len(), 1, "{ids}");
+        assert_eq!(servers.sent().len(), 1, "{ids}");
+    }
 }
 
 #[test]
