@@ -8,5 +8,6 @@ mod mails;
 mod never_twice;
 mod smtp;
 mod stops;
+mod symptoms;
 mod times;
 pub(crate) mod world;

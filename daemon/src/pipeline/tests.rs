@@ -6,6 +6,7 @@ mod hostile;
 pub(crate) mod house;
 mod once;
 mod senders;
+mod symptoms;
 mod theirs;
 mod threads;
 mod told;

@@ -42,11 +42,11 @@ use crate::templates::Templates;
 pub(crate) const MONDAY: &str = "2026-03-02T09:00:00Z";
 pub(crate) const BUNDLED: [&str; 3] = ["follow-up", "lead-triage", "nda-desk"];
 
-/// Plugins are compiled once for all tests.
-fn plugin(name: &str) -> Arc<Plugin> {
+/// Plugins are compiled once for all tests; with another version than theirs if one is named.
+fn plugin(name: &str, version: Option<&str>) -> Arc<Plugin> {
     static ENGINE: OnceLock<(Engine, tempfile::TempDir)> = OnceLock::new();
     static LOADED: OnceLock<std::sync::Mutex<BTreeMap<String, Arc<Plugin>>>> = OnceLock::new();
-    let (engine, _) = ENGINE.get_or_init(|| {
+    let (engine, dir) = ENGINE.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         (Engine::start(&dir.path().join("code")).unwrap(), dir)
     });
@@ -57,10 +57,21 @@ fn plugin(name: &str) -> Arc<Plugin> {
     let load = || {
         let file = format!("{}.wasm", name.replace('-', "_"));
         let component = crate::plugin::tests::components().join(file);
-        let manifest = folder(name).join("plugin.toml");
+        let mut manifest = folder(name).join("plugin.toml");
+        if let Some(version) = version {
+            let text = std::fs::read_to_string(&manifest).unwrap();
+            let text = text.replacen(
+                "version = \"0.1.0\"",
+                &format!("version = \"{version}\""),
+                1,
+            );
+            manifest = dir.path().join(format!("{name}-{version}.toml"));
+            std::fs::write(&manifest, text).unwrap();
+        }
         Arc::new(Plugin::load(engine, &manifest, &component).unwrap())
     };
-    loaded.entry(name.to_owned()).or_insert_with(load).clone()
+    let key = format!("{name} {}", version.unwrap_or_default());
+    loaded.entry(key).or_insert_with(load).clone()
 }
 
 fn folder(name: &str) -> std::path::PathBuf {
@@ -80,6 +91,8 @@ pub(crate) struct House {
     pub ingest: Ingest,
     calendars: Calendars,
     next_uid: u32,
+    /// The version that all plugins have instead of their own.
+    pub plugin_version: Option<&'static str>,
     /// Where templates are looked for instead of with the plugin.
     pub templates: Option<std::path::PathBuf>,
     _dir: Option<tempfile::TempDir>,
@@ -168,6 +181,7 @@ impl House {
                 mirrors: [("sam".into(), Arc::new(mirror))].into(),
             },
             next_uid: 1,
+            plugin_version: None,
             templates: None,
             _dir: None,
         }
@@ -175,7 +189,7 @@ impl House {
 
     pub fn pipeline(&self, plugins: &[&str]) -> Pipeline {
         let active = |name: &&str| {
-            let plugin = plugin(name);
+            let plugin = plugin(name, self.plugin_version);
             let settings = plugin.settings(&serde_json::Map::new()).unwrap();
             let own = folder(name).join("templates");
             let templates = Templates::new(None, Some(self.templates.as_ref().unwrap_or(&own)));

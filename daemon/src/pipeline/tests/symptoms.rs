@@ -1,0 +1,64 @@
+//! What users of other programs suffered from when something was decided, each as a test of its
+//! own.
+
+use liaison_core::effect::MailMode;
+
+use super::house::{BUNDLED, ENQUIRY, House, from_ann, mail};
+use crate::books::keys;
+
+/// mautic/mautic#7881.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_upgrade_no_step_that_was_done_is_done_again() {
+    let mut house = House::new().await;
+    house
+        .receive(&from_ann("e1", "Booking system", ENQUIRY, ""))
+        .await;
+    house.settle(&BUNDLED).await;
+    let (mails, holds, tasks) = (
+        house.mails().await,
+        house.holds().await,
+        house.tasks().await,
+    );
+    assert!(!mails.is_empty());
+    // Everything is looked at again by newer plugins, and what they answered before is forgotten.
+    let answered = house.results("e1").await;
+    let seq = house.outcome("e1").await.seq.unwrap();
+    let mut writes = house.books.batch();
+    writes.del(keys::setting("pipeline-next"));
+    for row in &answered {
+        writes.del(keys::plugin_result(seq, &row.plugin));
+    }
+    house.plugin_version = Some("0.2.0");
+    house.books.commit(writes).await.unwrap();
+    house.advance(1);
+    house.settle(&BUNDLED).await;
+    let again = house.results("e1").await;
+    assert_eq!(again.len(), answered.len());
+    assert!(again.iter().all(|row| row.version == "0.2.0"), "{again:?}");
+    assert_eq!(house.mails().await, mails);
+    assert_eq!(house.holds().await, holds);
+    assert_eq!(house.tasks().await, tasks);
+}
+
+/// frappe/frappe#29197.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stands_in_from_to_and_cc_gets_one_copy_and_nobody_else_any() {
+    let mut house = House::new().await;
+    house.modes.mail = MailMode::Approve;
+    let ann = "Ann Archer <ann@clinic.example.com>";
+    let extra = "Cc: ANN@clinic.example.com, sam@example.net, ann@clinic.example.com, \
+                 Bob <bob@clinic.example.com>\nReply-To: ann@clinic.example.com, \
+                 Ann@Clinic.example.com";
+    let both = format!("sam@example.net, {ann}, bob@clinic.example.com");
+    house
+        .receive(&mail(&[ann, &both], "c1", "answer me", "Please.", extra))
+        .await;
+    house.settle(&["obeys"]).await;
+    let recipients: Vec<String> = house
+        .mails()
+        .await
+        .into_iter()
+        .map(|mail| mail.recipient)
+        .collect();
+    assert_eq!(recipients, ["ann@clinic.example.com"]);
+}
