@@ -16,6 +16,7 @@
 //! What a plugin does to itself (a trap, an endless loop, too much output) is recorded against
 //! that event and plugin; three strikes in a row suspend it, and everything else goes on.
 
+mod absent;
 mod apply;
 mod call;
 mod facts;

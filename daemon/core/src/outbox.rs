@@ -36,6 +36,7 @@
 //! old one had, and the old one is `superseded`. The same wish of a plugin again has the key of the
 //! old one and is a repeat.
 
+pub mod absence;
 pub mod approval;
 pub mod words;
 

@@ -30,7 +30,7 @@ const TIMERS_PER_PASS: usize = 32;
 /// Second tries made in one pass, for the same reason.
 const WAITS_PER_PASS: usize = 32;
 /// Tries of one commit that meets others; every event of the log meets the same counter.
-const CONFLICTS_MAX: u32 = 100;
+pub(super) const CONFLICTS_MAX: u32 = 100;
 
 /// Why a message that names no mail of a thread is not taken for an answer in it.
 const WEAK: &str = "only its subject and the people tell that it belongs there";
@@ -106,6 +106,7 @@ impl Pipeline {
         let rehearsal = is_rehearsal(message.as_ref());
         if let Some(message) = message.as_ref().filter(|_| !rehearsal) {
             self.close_the_loop(message, event.seq).await?;
+            self.heed_absence(message, event.seq).await?;
         }
         let told = self.told(event, message.as_ref()).await?;
         let mut waits = false;
@@ -118,6 +119,9 @@ impl Pipeline {
                 let result = self.ask(plugin, event, told, None).await?;
                 waits |= matches!(result, CallEnd::Waiting(..));
             }
+        }
+        if let Some(message) = message.as_ref().filter(|_| !rehearsal) {
+            self.ask_for_successor(message, event.seq).await?;
         }
         let untold = told.as_ref().err().map(String::as_str);
         self.finish(event, (untold, rehearsal), waits).await
@@ -399,7 +403,7 @@ impl Pipeline {
         Ok(wrote.is_some_and(|at| at >= draft.created))
     }
 
-    async fn step_mail(
+    pub(super) async fn step_mail(
         &self,
         mail: &Stored<MailEffect>,
         input: Input,
@@ -522,7 +526,7 @@ fn is_in_doubt(mail: &MailEffect) -> bool {
 }
 
 /// Whether two addresses are one but for their `+tag`.
-fn same_person(one: &str, other: &str) -> bool {
+pub(super) fn same_person(one: &str, other: &str) -> bool {
     let bare =
         |email: &str| Some(standing_names(&Address::parse(email).ok()?, &FreeMail::default()).0);
     one == other || (bare(one).is_some() && bare(one) == bare(other))

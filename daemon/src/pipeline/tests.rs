@@ -1,5 +1,6 @@
 //! Mail in, decisions out, with the real ingest and the real plugins over a store in memory.
 
+mod away;
 mod backfill;
 mod drafts;
 mod hostile;

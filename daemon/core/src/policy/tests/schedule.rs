@@ -1,5 +1,7 @@
 use super::*;
 use crate::outbox::MailState;
+use crate::outbox::absence::{AWAY_MS_MAX, Away, heed};
+use crate::time::DAY_MS;
 use crate::whereabouts::{Confidence, Place, Whereabouts};
 
 fn mail(mode: MailMode, state: MailState) -> MailEffect {
@@ -218,4 +220,40 @@ fn every_state_says_what_is_to_come() {
     let got = explain_schedule(&mail(send, MailState::Scheduled), &facts);
     assert_eq!(got.leaves, Leaves::NotBefore(at("2026-03-02T13:00:00Z")));
     assert!(got.text.contains("liaison panic off"), "{}", got.text);
+}
+
+/// H-OOO.
+#[test]
+fn what_asks_again_waits_until_the_day_after_the_return() {
+    let firm = firm();
+    let now = at(NOW);
+    // The sixteenth is a Monday, and so is today.
+    let returns = at("2026-03-15T23:00:00Z");
+    let plain = || {
+        let mut mail = mail(MailMode::Send, MailState::Scheduled);
+        mail.cancel_on_reply = true;
+        mail.requires.clear();
+        mail.not_before = now;
+        mail
+    };
+    let heeded = heed(&plain(), returns, now, &firm.business);
+    let tuesday = firm.business.next_slot(at("2026-03-17T00:00:00Z"));
+    assert_eq!(heeded, Away::Until(tuesday));
+    type Change = fn(&mut MailEffect);
+    let changes: [Change; 7] = [
+        |mail| mail.mode = MailMode::Approve,
+        |mail| mail.cancel_on_reply = false,
+        |mail| mail.requires = vec!["hold".into()],
+        |mail| mail.state = MailState::Approved,
+        |mail| mail.audience = Audience::Staff,
+        |mail| mail.attempts = 1,
+        |mail| mail.not_before = mail.not_before.plus_millis(30 * DAY_MS),
+    ];
+    for change in changes {
+        let mut mail = plain();
+        change(&mut mail);
+        assert_eq!(heed(&mail, returns, now, &firm.business), Away::Nothing);
+    }
+    let far = now.plus_millis(AWAY_MS_MAX + 1);
+    assert_eq!(heed(&plain(), far, now, &firm.business), Away::TooLong);
 }
