@@ -337,7 +337,8 @@ pub fn stage_audit(
     // Several steps of one thing at one instant keep their order by the place in their batch, and
     // across batches by the state before.
     let nth = writes.rows() as u64;
-    let order = liaison_core::ids::derive("order", &[row.what.as_bytes()]);
+    let said = [row.what.as_bytes(), row.why.as_bytes(), row.who.as_bytes()];
+    let order = liaison_core::ids::derive("order", &said);
     let tail = u64::from_str_radix(order.get(..8).unwrap_or("0"), 16).unwrap_or(0);
     writes.put_record(keys::audit(subject, now, (nth << 32) | tail), &row)?;
     Ok(())
