@@ -66,6 +66,9 @@ const LANE_CHANGES_MAX: usize = 200;
 const DUE_LOOKS_MAX: usize = 20_000;
 /// Longest wait for the next look: a missed wake costs no more than this.
 const LOOK_AGAIN_MAX: Duration = Duration::from_secs(30);
+/// Of the time, looks that only a wake asked for take at most one part in so many: with thousands of
+/// mails due, each wake would otherwise read all of their entries again.
+const LOOKING_PART: u32 = 20;
 /// How often transports close what they kept open for a next mail that did not come.
 const CLOSE_UNUSED_EVERY: Duration = Duration::from_secs(20);
 /// Most passes of [`Delivery::settle_due`].
@@ -276,6 +279,7 @@ impl Delivery {
     async fn run(&self, work: Work, stop: &Stop) {
         let mut active: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
         let mut look = true;
+        let mut rested = Duration::ZERO;
         let mut compare = work == Work::Holds;
         let mut known = KnownLanes::new();
         let comparing = LaneName::single("compare holds".to_owned());
@@ -293,9 +297,13 @@ impl Delivery {
                 active.push(compared.boxed());
             }
             if look {
+                let began = self.parts.clock.monotonic();
                 for worker in self.workers_due(work, &mut known).await {
                     active.push(self.drive(worker, stop).boxed());
                 }
+                let ended = self.parts.clock.monotonic();
+                let took = ended.saturating_sub(began);
+                rested = ended.saturating_add(took.saturating_mul(LOOKING_PART));
             }
             look = true;
             let own = match work {
@@ -307,11 +315,7 @@ impl Delivery {
                 () = stop.stopped() => {}
                 // A lane that could do nothing would be looked at again without end.
                 Some(handled) = active.next(), if !active.is_empty() => look = handled > 0,
-                () = self.parts.wake.notified() => match work {
-                    Work::Mails => self.hold_wake.notify_one(),
-                    Work::Holds => self.mail_wake.notify_one(),
-                },
-                () = own.notified() => {}
+                () = self.woken(own, work, (rested, stop)) => {}
                 () = self.parts.calendar_changed.notified(), if work == Work::Holds => {
                     compare = true;
                 }
@@ -322,6 +326,24 @@ impl Delivery {
         if work == Work::Mails {
             join_all(self.parts.transports.values().map(|one| one.close())).await;
         }
+    }
+
+    /// Waits for a wake, passes it on to the worker of the other kind, and rests after the last
+    /// look. What was waited for is not lost when this is dropped: the wake is given back.
+    async fn woken(&self, own: &Notify, work: Work, (rested, stop): (Duration, &Stop)) {
+        tokio::select! {
+            () = self.parts.wake.notified() => match work {
+                Work::Mails => self.hold_wake.notify_one(),
+                Work::Holds => self.mail_wake.notify_one(),
+            },
+            () = own.notified() => {}
+        }
+        own.notify_one();
+        let rest = rested.saturating_sub(self.parts.clock.monotonic());
+        if !rest.is_zero() {
+            stop.sleep(rest).await;
+        }
+        own.notified().await;
     }
 
     async fn close_unused(&self, stop: &Stop) -> usize {

@@ -73,7 +73,7 @@ impl Day {
             manner,
             gateway,
             more: format!("{}[limits]\n{limits}\n", plugin("obeys", &path)),
-            subject: "answer me",
+            subject: "always answer",
         }
     }
 }

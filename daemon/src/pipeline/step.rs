@@ -108,9 +108,12 @@ impl Pipeline {
             self.close_the_loop(message, event.seq).await?;
             self.heed_absence(message, event.seq).await?;
         }
-        let told = self.told(event, message.as_ref()).await?;
         let mut waits = false;
-        if let Ok(told) = &told {
+        let told = match self.is_for_nobody(event, message.as_ref()) {
+            true => None,
+            false => Some(self.told(event, message.as_ref()).await?),
+        };
+        if let Some(Ok(told)) = &told {
             for plugin in &self.plugins {
                 if let Some(skip) = self.not_for(plugin, event, told) {
                     tracing::debug!(plugin = %plugin.name(), seq = event.seq, skip, "not asked");
@@ -123,7 +126,8 @@ impl Pipeline {
         if let Some(message) = message.as_ref().filter(|_| !rehearsal) {
             self.ask_for_successor(message, event.seq).await?;
         }
-        let untold = told.as_ref().err().map(String::as_str);
+        let untold = told.as_ref().and_then(|told| told.as_ref().err());
+        let untold = untold.map(String::as_str);
         self.finish(event, (untold, rehearsal), waits).await
     }
 
@@ -423,6 +427,21 @@ impl Pipeline {
             Err(StepError::Illegal(_)) => Ok(()),
             Err(StepError::Books(error)) => Err(error),
         }
+    }
+
+    /// Whether no plugin is to hear of it, so that nobody need put it into words. Mail from outside
+    /// always is put: that it is from one of us is an answer of its own.
+    fn is_for_nobody(&self, event: &EventRow, message: Option<&MessageRecord>) -> bool {
+        let (kind, owner) = match (&event.body, message) {
+            (EventBody::Message(_), Some(message)) if message.outbound => ("message-sent", None),
+            (EventBody::Settled { plugin, .. }, _) => ("effect-settled", Some(plugin)),
+            _ => return false,
+        };
+        let hears = |plugin: &Arc<ActivePlugin>| {
+            owner.is_none_or(|owner| *owner == plugin.name())
+                && plugin.plugin.manifest().subscribes(kind, None)
+        };
+        !self.plugins.iter().any(hears)
     }
 
     /// Why a plugin is not asked at all; `None` when it is.

@@ -42,6 +42,9 @@ pub const MESSAGE_BYTES_MAX: u64 = 50 * 1024 * 1024;
 const NAMES_ASKED_MAX: usize = 1000;
 /// Wait after a look that failed, and shortest wait for a file that is to be read again.
 const RETRY: Duration = Duration::from_secs(5);
+/// Of the time, listing takes at most one part in so many: a folder of a hundred thousand files is not listed
+/// again for each of the mails that are just being filed there.
+const LOOKING_PART: u32 = 20;
 /// Portions of history recorded in one look, so that new mail is never far behind.
 const HISTORY_PORTIONS_PER_LOOK: usize = 10;
 /// A delivery may have begun this long before the line was drawn and still be new mail.
@@ -89,6 +92,8 @@ struct Watched {
     seen: HashSet<[u8; 16]>,
     /// History to be recorded, oldest first.
     history: VecDeque<Fresh>,
+    /// How long listing it took at the last look.
+    listing_took: Duration,
 }
 
 impl Watched {
@@ -231,7 +236,10 @@ impl MaildirSource {
                 interval = self.backfill_after(&mut folders, interval).await;
             }
             if !interval.is_zero() {
-                self.hints.wait(interval, &stop).await;
+                let took: Duration = folders.iter().map(|folder| folder.listing_took).sum();
+                let rest = took.saturating_mul(LOOKING_PART).min(interval);
+                stop.sleep(rest).await;
+                self.hints.wait(interval.saturating_sub(rest), &stop).await;
             }
         }
     }
@@ -267,6 +275,7 @@ impl MaildirSource {
             line: None,
             seen: HashSet::new(),
             history: VecDeque::new(),
+            listing_took: Duration::ZERO,
         };
         let mut folders = vec![watched(
             "INBOX",
@@ -297,7 +306,9 @@ impl MaildirSource {
             (Some(Cursor::Maildir { drawn_at }), None) => drawn_at.min(now),
             _ => now,
         };
+        let began = self.clock.monotonic();
         let listed = self.list(watched).await?;
+        watched.listing_took = self.clock.monotonic().saturating_sub(began);
         if first_visit {
             self.hand_in(watched, BatchMode::History, Vec::new(), line)
                 .await?;

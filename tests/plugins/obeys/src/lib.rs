@@ -21,7 +21,13 @@ impl Plugin for Guest {
 
     fn on_message(cx: &mut Cx<'_, Settings>, received: &MessageReceived) -> Result {
         let message = &received.message;
-        let mut words = message.subject.trim_start_matches("Re: ").split(' ');
+        // Whatever it is an answer to: what makes loops.
+        let always = message.subject.trim_start_matches("Re: ");
+        let subject = match always.starts_with("always ") {
+            true => always,
+            false => &message.subject,
+        };
+        let mut words = subject.split(' ');
         let command = words.next().unwrap_or_default();
         let number: u32 = words.next().and_then(|word| word.parse().ok()).unwrap_or(1);
         match command {
@@ -33,7 +39,7 @@ impl Plugin for Guest {
             "log" => log(cx, message)?,
             "hold" => hold(cx, number),
             "change" => change(cx, &message.subject),
-            "answer" => {
+            "answer" | "always" => {
                 let email = Email::reply_to(message, Content::Text("Thank you.".to_owned()));
                 cx.email(email.cancel_on_reply(), "it was asked for");
             }

@@ -1,5 +1,8 @@
 //! Days written in prose, in the ways of several countries.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use jiff::civil::{Date, Weekday};
 
 /// Words kept on either side of a date.
@@ -169,17 +172,26 @@ fn ends_range(before: &[Token]) -> bool {
 }
 
 fn month(word: &str) -> Option<i8> {
-    let at = MONTHS
-        .iter()
-        .position(|names| names.split('|').any(|name| name == word))?;
-    i8::try_from(at).ok()?.checked_add(1)
+    /// Of a name of two months the first counts.
+    static BY_NAME: LazyLock<HashMap<&str, i8>> = LazyLock::new(|| {
+        let mut by_name = HashMap::new();
+        for (month, names) in (1..).zip(MONTHS) {
+            for name in names.split('|') {
+                by_name.entry(name).or_insert(month);
+            }
+        }
+        by_name
+    });
+    BY_NAME.get(word).copied()
 }
 
 fn weekday(word: &str) -> Option<Weekday> {
-    WEEKDAYS
-        .iter()
-        .find(|(_, names)| names.split('|').any(|name| name == word))
-        .map(|(day, _)| *day)
+    static BY_NAME: LazyLock<HashMap<&str, Weekday>> = LazyLock::new(|| {
+        let all = WEEKDAYS.iter();
+        let each = all.flat_map(|(day, names)| names.split('|').map(move |name| (name, *day)));
+        each.collect()
+    });
+    BY_NAME.get(word).copied()
 }
 
 fn date(year: i32, month: i32, day: i32) -> Option<Date> {
