@@ -24,6 +24,7 @@ mod schedule;
 mod service;
 mod status;
 mod tasks;
+mod threads;
 mod timers;
 mod touches;
 mod why;
@@ -377,6 +378,8 @@ commands! {
     "plugin-resume" Admin plugins::resume;
     "plugin-accept" Admin plugins::accept;
     "why" Observe why::of;
+    "thread-close" Approve threads::close;
+    "thread-reopen" Approve threads::reopen;
     "explain-schedule" Observe schedule::explain;
     "status" Observe status::status;
     "metrics" Observe metrics::metrics;

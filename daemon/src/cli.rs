@@ -33,8 +33,8 @@ use serde_json::{Value, json};
 
 pub use args::Cli;
 use args::{
-    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Review, StoreCommand,
-    Switch, Timers, Was,
+    Accounts, Command, Contacts, Decide, Holds, OfThread, Outbox, Plugin, RecordChange, Review,
+    StoreCommand, Switch, Thread, Timers, Was,
 };
 use wording::Wording;
 
@@ -295,6 +295,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::ExplainSchedule { id } => asks("explain-schedule", json!({ "id": id })),
         Command::Accounts(command) => accounts(command),
         Command::Review(command) => review(command),
+        Command::Thread(command) => thread(command),
         Command::Cases { kind, action } => work::cases(&kind, action),
         Command::Tasks(command) => work::tasks(command),
         Command::Proposals(command) => records::proposals_of(command),
@@ -362,6 +363,14 @@ fn review(command: Review) -> Result<Asked, Failure> {
         Review::Dismiss(decide) => say("review-dismiss", decide),
         Review::Reopen(decide) => say("review-reopen", decide),
         Review::Rules => asks("review-rules", json!({})),
+    }
+}
+
+fn thread(command: Thread) -> Result<Asked, Failure> {
+    let say = |command, of: OfThread| asks(command, json!({ "id": of.id, "why": of.why }));
+    match command {
+        Thread::Close(of) => say("thread-close", of),
+        Thread::Reopen(of) => say("thread-reopen", of),
     }
 }
 

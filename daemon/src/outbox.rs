@@ -7,6 +7,8 @@ pub mod mailbox;
 mod told;
 pub mod whereabouts;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::SettledOutcome;
 use liaison_core::ids::EffectId;
@@ -334,13 +336,11 @@ pub fn stage_audit(
     now: Timestamp,
     row: AuditRow,
 ) -> Result<(), BooksError> {
-    // Several steps of one thing at one instant keep their order by the place in their batch, and
-    // across batches by the state before.
-    let nth = writes.rows() as u64;
-    let said = [row.what.as_bytes(), row.why.as_bytes(), row.who.as_bytes()];
-    let order = liaison_core::ids::derive("order", &said);
-    let tail = u64::from_str_radix(order.get(..8).unwrap_or("0"), 16).unwrap_or(0);
-    writes.put_record(keys::audit(subject, now, (nth << 32) | tail), &row)?;
+    // Steps of one thing in one millisecond keep their order, and none takes another's place.
+    static ORDER: AtomicU32 = AtomicU32::new(0);
+    // The low bits are left to rows that are numbered after what is there.
+    let nth = u64::from(ORDER.fetch_add(1, Ordering::Relaxed)) << 16;
+    writes.put_record(keys::audit(subject, now, nth), &row)?;
     Ok(())
 }
 

@@ -112,6 +112,7 @@ pub fn of_message(number: u64) -> Vec<(Key, Vec<u8>)> {
         last_human_outbound: None,
         automatic_since_human: 0,
         last: at(number),
+        closed: None,
     };
     let line = TimelineRow {
         at: at(number),

@@ -168,6 +168,30 @@ pub struct ThreadRecord {
     pub automatic_since_human: u32,
     /// Latest message.
     pub last: Timestamp,
+    /// A person of ours said that nothing more is to be written into it.
+    pub closed: Option<ThreadClosed>,
+}
+
+/// That a conversation was closed: no mail of ours but a person's own goes into it until a person
+/// outside writes again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadClosed {
+    /// When.
+    pub at: Timestamp,
+    /// Who said so.
+    pub who: String,
+    /// Why; empty where nobody said.
+    pub why: String,
+}
+
+impl std::fmt::Display for ThreadClosed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "closed by {} on {}", self.who, self.at)?;
+        match self.why.is_empty() {
+            true => Ok(()),
+            false => write!(f, " ({})", self.why),
+        }
+    }
 }
 
 /// Cuts a list of addresses.

@@ -189,7 +189,21 @@ pub(super) struct Decide {
     id: String,
     /// Why, for the audit.
     #[serde(default)]
-    why: Option<String>,
+    pub(super) why: Option<String>,
+}
+
+impl Decide {
+    /// The same as a person would ask for it.
+    pub(super) fn of(id: &str, why: &str) -> Decide {
+        Decide {
+            id: id.to_owned(),
+            why: Some(why.to_owned()),
+        }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 pub(super) async fn approve(

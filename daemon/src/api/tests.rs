@@ -346,6 +346,7 @@ pub(crate) async fn story(desk: &Desk) {
         last_human_outbound: None,
         automatic_since_human: 0,
         last: NOW,
+        closed: None,
     };
     let result = PluginResultRow {
         plugin: PluginName::from("lead-triage"),

@@ -1,7 +1,7 @@
 //! `why`: the whole chain from a message to what came of it, or to why nothing did.
 
 mod chain;
-mod find;
+pub(in crate::api) mod find;
 
 use serde_json::{Value, json};
 

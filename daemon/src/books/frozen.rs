@@ -8,7 +8,7 @@ use liaison_core::happening::Subject;
 use liaison_core::ids::{
     AccountId, CaseId, ContactId, EffectId, MailboxId, MessageKey, PluginName, TaskId, ThreadId,
 };
-use liaison_core::message::{MessageRecord, Person, Threading};
+use liaison_core::message::{MessageRecord, Person, ThreadRecord, Threading};
 use liaison_core::proposal::{Fields, Value};
 use liaison_core::records::{CaseRecord, TaskRecord};
 use liaison_core::time::Timestamp;
@@ -44,6 +44,35 @@ impl From<AccountV1> for Account {
             created: old.created,
             updated: old.updated,
             details: Details::default(),
+        }
+    }
+}
+
+/// [`ThreadRecord`] before one could be closed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ThreadRecordV1 {
+    id: ThreadId,
+    subject: String,
+    account: Option<(AccountId, String)>,
+    messages: u32,
+    last_human_inbound: Option<Timestamp>,
+    last_human_outbound: Option<Timestamp>,
+    automatic_since_human: u32,
+    last: Timestamp,
+}
+
+impl From<ThreadRecordV1> for ThreadRecord {
+    fn from(old: ThreadRecordV1) -> ThreadRecord {
+        ThreadRecord {
+            id: old.id,
+            subject: old.subject,
+            account: old.account,
+            messages: old.messages,
+            last_human_inbound: old.last_human_inbound,
+            last_human_outbound: old.last_human_outbound,
+            automatic_since_human: old.automatic_since_human,
+            last: old.last,
+            closed: None,
         }
     }
 }

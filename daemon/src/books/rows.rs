@@ -563,7 +563,7 @@ pub struct MatchRuleRow {
 records! {
     3 VersionsRow = 1;
     10 MessageRecord = 2 from { 1 => frozen::MessageRecordV1 };
-    11 ThreadRecord = 1;
+    11 ThreadRecord = 2 from { 1 => frozen::ThreadRecordV1 };
     12 DeliveryRow = 1;
     13 CursorRow = 2 from { 1 => frozen::CursorRowV1 };
     14 EventRow = 1;

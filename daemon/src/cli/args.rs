@@ -136,6 +136,9 @@ pub enum Command {
     /// Senders who may belong to several accounts
     #[command(subcommand)]
     Review(Review),
+    /// Conversations into which nothing more is to be written
+    #[command(subcommand)]
+    Thread(Thread),
     /// The records that plugins keep
     Cases {
         /// Kind of case, such as `lead`; `all` for every kind
@@ -560,6 +563,25 @@ pub enum Review {
     Reopen(Decide),
     /// What the answers taught: whose mail from an address or domain is, since when and by whom
     Rules,
+}
+
+/// `thread`.
+#[derive(Debug, Subcommand)]
+pub enum Thread {
+    /// Nothing more is written into it, and what waits is called off, until they write again
+    Close(OfThread),
+    /// Mail may go into it again
+    Reopen(OfThread),
+}
+
+/// Which conversation, and why.
+#[derive(Debug, Args)]
+pub struct OfThread {
+    /// Its id, or a Message-ID or any id of what belongs to it
+    pub id: String,
+    /// Why, for the audit
+    #[arg(long)]
+    pub why: Option<String>,
 }
 
 /// `accounts add`.

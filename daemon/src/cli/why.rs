@@ -239,7 +239,21 @@ fn thread(why: &Value, out: &mut String) {
     if messages.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\nConversation ({} messages)", messages.len());
+    let closed = at(why, "/thread/closed");
+    let closed = match closed.as_str() {
+        "" | "-" => String::new(),
+        closed => format!(", {closed}"),
+    };
+    let _ = writeln!(out, "\nConversation ({} messages{closed})", messages.len());
+    for row in items(why, "/thread/audit") {
+        let (when, who, what) = (at(row, "/at"), at(row, "/who"), at(row, "/what"));
+        let because = at(row, "/why");
+        let because = match because.is_empty() {
+            true => because,
+            false => format!(": {because}"),
+        };
+        out.push_str(&wrapped(&format!("{when}  {who}: {what}{because}"), 2));
+    }
     for message in messages {
         let way = match message.get("outbound") == Some(&Value::Bool(true)) {
             true => "sent by",

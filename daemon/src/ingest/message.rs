@@ -363,6 +363,7 @@ pub(super) fn joined(
         last_human_outbound: None,
         automatic_since_human: 0,
         last: message.received,
+        closed: None,
     });
     thread.messages = thread.messages.saturating_add(1);
     thread.last = thread.last.max(message.received);
@@ -378,6 +379,8 @@ pub(super) fn joined(
     {
         thread.last_human_inbound = later(thread.last_human_inbound);
         thread.automatic_since_human = 0;
+        // They go on with it.
+        thread.closed = None;
     }
     if thread.account.is_none()
         && standing.may_answer()

@@ -239,6 +239,7 @@ impl Taking<'_> {
         let version = seen.as_ref().map(|row| row.version);
         let before = seen.map(|row| row.record);
         let fresh = before.is_none();
+        let was_closed = before.as_ref().and_then(|thread| thread.closed.clone());
         let standing = self.standing(message, before.as_ref(), matched).await?;
         // A draft of ours that a person sent is a person's message, also when it was overtaken.
         let by_person = match ours {
@@ -256,6 +257,17 @@ impl Taking<'_> {
             thread.messages = thread.messages.saturating_sub(1).max(1);
         }
         replace(writes, key, version, &thread)?;
+        if let Some(closed) = was_closed.filter(|_| thread.closed.is_none()) {
+            let who = message.from.as_ref().map_or("somebody", |from| &from.email);
+            let now = self.ingest.clock.now();
+            let row = AuditRow {
+                at: now,
+                who: "liaison".to_owned(),
+                what: "reopened".to_owned(),
+                why: format!("{who} wrote again; it was {closed}"),
+            };
+            stage_audit(writes, thread.id.as_str(), now, row)?;
+        }
         let member = keys::thread_member(&message.thread, message.received, &message.key);
         writes.put(member, Vec::new());
         Ok(())

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use liaison_core::account::matching::FreeMail;
 use liaison_core::effect::{MailEffect, MailMode};
 use liaison_core::happening::Happening;
-use liaison_core::ids::EffectId;
+use liaison_core::ids::{EffectId, ThreadId};
 use liaison_core::mail::{Address, Standing, standing_names};
-use liaison_core::message::MessageRecord;
+use liaison_core::message::{MessageRecord, cut_text};
 use liaison_core::outbox::{Input, MailState};
+use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::records::TimerRecord;
 use liaison_core::time::Timestamp;
 
@@ -203,7 +204,7 @@ impl Pipeline {
         let key = keys::plugin_result(wait.seq, &wait.plugin);
         if let Some(result) = self.books.get::<PluginResultRow>(key.clone()).await? {
             let mut row = result.record;
-            row.end = CallEnd::Parked(liaison_core::message::cut_text(why, SUMMARY_CHARS_MAX));
+            row.end = CallEnd::Parked(cut_text(why, SUMMARY_CHARS_MAX));
             writes.put(keys::parked(wait.seq, &wait.plugin), Vec::new());
             replace(&mut writes, key, Some(result.version), &row)?;
         }
@@ -475,7 +476,7 @@ impl Pipeline {
         if let Ok(Some(outcome)) = self.books.get::<OutcomeRow>(key.clone()).await {
             let mut row = outcome.record;
             let why = format!("set aside, it cannot be worked on: {why}");
-            row.summary = liaison_core::message::cut_text(&why, SUMMARY_CHARS_MAX);
+            row.summary = cut_text(&why, SUMMARY_CHARS_MAX);
             row.closed = Some(self.clock.now());
             replace(&mut writes, key, Some(outcome.version), &row)?;
         }
@@ -520,7 +521,41 @@ impl Pipeline {
         row.closed = (!waits).then(|| self.clock.now());
         let mut writes = self.books.batch();
         replace(&mut writes, key, Some(outcome.version), &row)?;
+        if let Some((thread, row)) = self.silence(event, &results) {
+            stage_audit(&mut writes, thread.as_str(), row.at, row)?;
+        }
         self.books.commit(writes).await
+    }
+
+    /// What is to be told of a timer's event that came to nothing: no effect leads back to it, so
+    /// that its conversation remembers it.
+    fn silence(
+        &self,
+        event: &EventRow,
+        results: &[PluginResultRow],
+    ) -> Option<(ThreadId, AuditRow)> {
+        let EventBody::Timer { name, subject, .. } = &event.body else {
+            return None;
+        };
+        let thread = subject.thread.clone()?;
+        let said = results.iter().flat_map(|row| {
+            let refused = |verdict: &&Verdict| verdict.result == VerdictResult::Refused;
+            let verdicts = row.verdicts.iter().filter(refused);
+            verdicts.map(|verdict| {
+                let why = verdict.reasons.last().map_or("", String::as_str);
+                format!("{}: {} refused: {why}", row.plugin, verdict.kind)
+            })
+        });
+        let why: Vec<String> = said.collect();
+        (!why.is_empty()).then(|| {
+            let row = AuditRow {
+                at: self.clock.now(),
+                who: "liaison".to_owned(),
+                what: format!("the timer `{name}` came to nothing"),
+                why: cut_text(&why.join("; "), SUMMARY_CHARS_MAX),
+            };
+            (thread, row)
+        })
     }
 
     /// Everything before event `seq` is done.
@@ -582,7 +617,7 @@ fn summary(results: &[PluginResultRow], untold: Option<&str>) -> String {
                 let refused = row
                     .verdicts
                     .iter()
-                    .filter(|v| v.result == liaison_core::policy::VerdictResult::Refused)
+                    .filter(|v| v.result == VerdictResult::Refused)
                     .count();
                 let accepted = row.verdicts.len().saturating_sub(refused);
                 match refused {
@@ -596,7 +631,7 @@ fn summary(results: &[PluginResultRow], untold: Option<&str>) -> String {
         };
         format!("{}: {said}", row.plugin)
     });
-    liaison_core::message::cut_text(&told.collect::<Vec<_>>().join("; "), SUMMARY_CHARS_MAX)
+    cut_text(&told.collect::<Vec<_>>().join("; "), SUMMARY_CHARS_MAX)
 }
 
 /// Longest summary kept, in characters.

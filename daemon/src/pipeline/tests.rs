@@ -2,6 +2,7 @@
 
 mod away;
 mod backfill;
+mod closed;
 mod drafts;
 mod hostile;
 pub(crate) mod house;

@@ -95,6 +95,14 @@ pub(super) fn taken_up(
     Ok(())
 }
 
+/// Refuses what would go into a conversation that a person closed.
+pub(super) fn still_open(thread: Option<&ThreadRecord>) -> Result<(), String> {
+    match thread.and_then(|thread| thread.closed.as_ref()) {
+        Some(closed) => Err(format!("the conversation was {closed}")),
+        None => Ok(()),
+    }
+}
+
 /// Consent: asked when decided and again when sent.
 pub(super) fn consent(recipient: &str, known: Option<&RecipientFacts>) -> Result<(), String> {
     match known {
@@ -225,6 +233,12 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
         return Recheck::Go;
     }
     if let Err(why) = consent(&mail.recipient, Some(&facts.recipient)) {
+        return Recheck::Cancel(why);
+    }
+    // What a person approves after it was closed is theirs to judge.
+    if mail.mode != MailMode::Approve
+        && let Err(why) = still_open(facts.thread.as_ref())
+    {
         return Recheck::Cancel(why);
     }
     if mail.cancel_on_reply

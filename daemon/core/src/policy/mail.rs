@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::gates::{consent, frequency_cap, loop_guard, taken_up, worse};
+use super::gates::{consent, frequency_cap, loop_guard, still_open, taken_up, worse};
 use super::other::task_id;
 use super::{Accepted, Desk, Firm, MailPlan, Plan, Recipient, Resolved, Route, VerdictResult};
 use crate::account::free_mail::FreeMail;
@@ -153,6 +153,7 @@ impl Desk<'_> {
         self.within_scope(address, answered)?;
         loop_guard(self.facts, answered, address, self.rules.firm)?;
         consent(address, self.facts.recipients.get(address))?;
+        still_open(self.facts.thread)?;
         taken_up(answered, self.facts.thread)?;
         if self.authenticity(answered) == "fail" {
             return Err(

@@ -285,6 +285,14 @@ fn cause() -> Cause {
     }
 }
 
+fn closed() -> crate::message::ThreadClosed {
+    crate::message::ThreadClosed {
+        at: hours(-1),
+        who: "alice".to_owned(),
+        why: "they chose another".to_owned(),
+    }
+}
+
 fn thread() -> ThreadRecord {
     ThreadRecord {
         id: "thread-1".into(),
@@ -295,6 +303,7 @@ fn thread() -> ThreadRecord {
         last_human_outbound: None,
         automatic_since_human: 0,
         last: hours(-1),
+        closed: None,
     }
 }
 

@@ -229,6 +229,8 @@ impl Chain {
             "subject": thread.subject,
             "account": thread.account.as_ref().map(|(id, _)| id),
             "automatic_since_human": thread.automatic_since_human,
+            "closed": thread.closed.as_ref().map(ToString::to_string),
+            "audit": audit_json(context, id.as_str()).await?,
             "last_human_inbound": thread.last_human_inbound,
             "last_human_outbound": thread.last_human_outbound,
             "messages": messages,

@@ -1,7 +1,7 @@
 //! What people mean by an id.
 
 use liaison_core::effect::{HoldEffect, MailEffect};
-use liaison_core::ids::EffectId;
+use liaison_core::ids::{EffectId, ThreadId};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::MessageRecord;
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
@@ -16,7 +16,7 @@ const PREFIX_CHARS_MIN: usize = 6;
 const CANDIDATES_MAX: usize = 5;
 
 /// Something with a chain of reasons.
-pub(super) enum Found {
+pub(in crate::api) enum Found {
     /// A message.
     Message(Box<MessageRecord>),
     /// A mail of the outbox.
@@ -46,6 +46,19 @@ impl Found {
         }
     }
 
+    /// The conversation that it belongs to.
+    pub(in crate::api) fn thread(&self) -> Option<&ThreadId> {
+        match self {
+            Found::Message(message) => Some(&message.thread),
+            Found::Mail(mail) => mail.cause.subject.thread.as_ref(),
+            Found::Hold(hold) => hold.cause.subject.thread.as_ref(),
+            Found::Change(effect) => effect.cause.subject.thread.as_ref(),
+            Found::Case(case) => case.subject.thread.as_ref(),
+            Found::Task(task) => task.cause.subject.thread.as_ref(),
+            Found::Timer(timer) => timer.subject.thread.as_ref(),
+        }
+    }
+
     pub(super) fn id(&self) -> &str {
         match self {
             Found::Message(message) => message.key.as_str(),
@@ -71,7 +84,7 @@ const FAMILIES: [Ns; 7] = [
 
 /// Finds what has this id: Message-ID, UID of a hold, any id of ours, or the unique beginning of
 /// one.
-pub(super) async fn find(context: &ApiContext, given: &str) -> Result<Found, ApiError> {
+pub(in crate::api) async fn find(context: &ApiContext, given: &str) -> Result<Found, ApiError> {
     let id = bare(given);
     if id.contains('@')
         && let Some(found) = by_message_id(context, id).await?

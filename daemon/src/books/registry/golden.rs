@@ -12,7 +12,7 @@ use liaison_core::crm::{CrmRecord, FieldChange, Kind, Source};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::mailbox::{MailFlag, MailboxChange, MailboxEffect, MailboxState};
-use liaison_core::message::{MessageRecord, Person, ThreadRecord, Threading};
+use liaison_core::message::{MessageRecord, Person, ThreadClosed, ThreadRecord, Threading};
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::proposal::Value;
@@ -185,6 +185,7 @@ pub(in crate::books) fn threads() -> Vec<Case<ThreadRecord>> {
         last_human_outbound: Some(at(-5)),
         automatic_since_human: 1,
         last: at(2),
+        closed: None,
     };
     let bare = ThreadRecord {
         account: None,
@@ -192,7 +193,19 @@ pub(in crate::books) fn threads() -> Vec<Case<ThreadRecord>> {
         last_human_outbound: None,
         ..full.clone()
     };
-    vec![case("full", full), case("bare", bare)]
+    let closed = ThreadRecord {
+        closed: Some(ThreadClosed {
+            at: at(3),
+            who: "alice@example.com".to_owned(),
+            why: "they chose another".to_owned(),
+        }),
+        ..full.clone()
+    };
+    vec![
+        case("full", full),
+        case("bare", bare),
+        case("closed", closed),
+    ]
 }
 
 pub(in crate::books) fn deliveries() -> Vec<Case<DeliveryRow>> {

@@ -230,6 +230,7 @@ impl World {
             last_human_outbound: None,
             automatic_since_human: 0,
             last: START,
+            closed: None,
         };
         change(&mut thread);
         let mut writes = self.books.batch();

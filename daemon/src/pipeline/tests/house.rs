@@ -16,6 +16,7 @@ use liaison_core::time::{HOUR_MS, Timestamp};
 use tokio::sync::Notify;
 
 use crate::accounts::{AccountBook, AccountDraft, By, ContactDraft, DomainRules};
+use crate::api::{ApiContext, Caller, Role, call};
 use crate::books::Books;
 use crate::books::rows::{OutcomeRow, PluginResultRow, PluginStateRow, WaitRow};
 use crate::calendars::{CalendarMirror, Calendars};
@@ -211,6 +212,26 @@ impl House {
             events: Arc::new(Notify::new()),
             delivery: Arc::new(Notify::new()),
         })
+    }
+
+    /// A command of sam's.
+    pub async fn ask(&self, command: &str, arguments: serde_json::Value) -> serde_json::Value {
+        let context = ApiContext {
+            accounts: AccountBook::new(self.books.clone(), DomainRules::of(&self.office)),
+            books: self.books.clone(),
+            clock: Arc::new(self.clock.clone()),
+            office: self.office.clone(),
+            case_kinds: Arc::default(),
+            dry_runs: Arc::default(),
+            credentials: Default::default(),
+            tallies: Arc::default(),
+            live: None,
+        };
+        let sam = Caller {
+            who: "sam".to_owned(),
+            role: Role::Admin,
+        };
+        call(&context, &sam, command, arguments).await.unwrap()
     }
 
     /// A new pipeline works until nothing is left to do now, as after a restart.

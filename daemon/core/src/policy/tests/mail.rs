@@ -308,6 +308,17 @@ fn consent_and_what_people_did_meanwhile_come_before_every_mode() {
             "has left the company",
         ),
         (
+            "closed",
+            |s, _| {
+                s.thread = Some(ThreadRecord {
+                    closed: Some(closed()),
+                    ..thread()
+                });
+            },
+            "refused",
+            "the conversation was closed by alice on 2026-03-02T08:00:00Z (they chose another)",
+        ),
+        (
             "we answered",
             |s, _| {
                 s.thread = Some(ThreadRecord {

@@ -38,7 +38,7 @@ fn the_world_is_looked_at_again_before_a_mail_goes_out() {
         &'static str,
         &'static str,
     );
-    let rows: [Row; 15] = [
+    let rows: [Row; 17] = [
         ("all is well", |_, _| {}, "go", ""),
         (
             "staff mail goes at night",
@@ -54,6 +54,21 @@ fn the_world_is_looked_at_again_before_a_mail_goes_out() {
             |f, _| f.recipient.do_not_contact = true,
             "cancel",
             "do-not-contact",
+        ),
+        (
+            "closed",
+            |f, _| f.thread.as_mut().unwrap().closed = Some(closed()),
+            "cancel",
+            "closed by alice",
+        ),
+        (
+            "closed, and a person says yes all the same",
+            |f, m| {
+                f.thread.as_mut().unwrap().closed = Some(closed());
+                m.mode = MailMode::Approve;
+            },
+            "go",
+            "",
         ),
         (
             "left",
