@@ -33,8 +33,8 @@ use serde_json::{Value, json};
 
 pub use args::Cli;
 use args::{
-    Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Review, StoreCommand,
-    Switch, Timers, Was,
+    Accounts, Addresses, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Review,
+    StoreCommand, Switch, Timers, Was,
 };
 use wording::Wording;
 
@@ -295,6 +295,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::ExplainSchedule { id } => asks("explain-schedule", json!({ "id": id })),
         Command::Accounts(command) => accounts(command),
         Command::Review(command) => review(command),
+        Command::Addresses(command) => addresses(command),
         Command::Cases { kind, action } => work::cases(&kind, action),
         Command::Tasks(command) => work::tasks(command),
         Command::Proposals(command) => records::proposals_of(command),
@@ -362,6 +363,16 @@ fn review(command: Review) -> Result<Asked, Failure> {
         Review::Dismiss(decide) => say("review-dismiss", decide),
         Review::Reopen(decide) => say("review-reopen", decide),
         Review::Rules => asks("review-rules", json!({})),
+    }
+}
+
+fn addresses(command: Addresses) -> Result<Asked, Failure> {
+    match command {
+        Addresses::List { all } => asks("addresses-list", json!({ "all": all })),
+        Addresses::Show { address } => asks("addresses-show", json!({ "address": address })),
+        Addresses::Allow { address, why } => {
+            asks("addresses-allow", json!({ "address": address, "why": why }))
+        }
     }
 }
 

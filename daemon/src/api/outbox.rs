@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cases::gone;
-use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, no_such, why};
+use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, addresses, no_such, why};
 use crate::books::keys;
 use crate::outbox::{Step, stage_hold, stage_mail};
 use crate::reader;
@@ -168,6 +168,7 @@ pub(super) async fn show(
         "content": content,
         "edit": editable,
         "content_gone": liaison_core::message::gone_why(&mail.content),
+        "returned": addresses::returned(context, mail.id.as_str()).await?,
         "audit": audit,
     }))
 }

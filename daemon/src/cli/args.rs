@@ -1,5 +1,6 @@
 //! What people type.
 
+mod addresses;
 mod outbox;
 mod work;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use addresses::Addresses;
 pub use outbox::{Decision, Edit, Outbox, Was};
 pub use work::{Added, Cases, Set, Tasks};
 
@@ -136,6 +138,9 @@ pub enum Command {
     /// Senders who may belong to several accounts
     #[command(subcommand)]
     Review(Review),
+    /// Where mail does not arrive, as delivery reports tell
+    #[command(subcommand)]
+    Addresses(Addresses),
     /// The records that plugins keep
     Cases {
         /// Kind of case, such as `lead`; `all` for every kind

@@ -30,7 +30,7 @@ const TIMERS_PER_PASS: usize = 32;
 /// Second tries made in one pass, for the same reason.
 const WAITS_PER_PASS: usize = 32;
 /// Tries of one commit that meets others; every event of the log meets the same counter.
-const CONFLICTS_MAX: u32 = 100;
+pub(super) const CONFLICTS_MAX: u32 = 100;
 
 /// Why a message that names no mail of a thread is not taken for an answer in it.
 const WEAK: &str = "only its subject and the people tell that it belongs there";
@@ -106,6 +106,7 @@ impl Pipeline {
         let rehearsal = is_rehearsal(message.as_ref());
         if let Some(message) = message.as_ref().filter(|_| !rehearsal) {
             self.close_the_loop(message, event.seq).await?;
+            self.heed_report(message).await?;
         }
         let told = self.told(event, message.as_ref()).await?;
         let mut waits = false;
@@ -399,7 +400,7 @@ impl Pipeline {
         Ok(wrote.is_some_and(|at| at >= draft.created))
     }
 
-    async fn step_mail(
+    pub(super) async fn step_mail(
         &self,
         mail: &Stored<MailEffect>,
         input: Input,
@@ -513,7 +514,7 @@ impl Pipeline {
 
 /// Whether the mail may have gone out without our knowing: a try of it ended in doubt, or a person
 /// or another try was waited for after one.
-fn is_in_doubt(mail: &MailEffect) -> bool {
+pub(super) fn is_in_doubt(mail: &MailEffect) -> bool {
     let waits_after_a_try = matches!(
         mail.state,
         MailState::Held | MailState::Approved | MailState::Scheduled | MailState::Deferred

@@ -5,6 +5,7 @@ mod drafts;
 mod hostile;
 pub(crate) mod house;
 mod once;
+mod reports;
 mod senders;
 mod theirs;
 mod threads;

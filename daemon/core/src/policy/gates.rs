@@ -1,4 +1,5 @@
-//! The gates of automatic mail: loop guard, frequency cap, business hours, consent.
+//! The gates of automatic mail: loop guard, frequency cap, business hours, consent, and whether mail
+//! arrives at all.
 //!
 //! Asked twice: when a mail is decided, and again under the lease just before it goes out
 //! ([`recheck`]), because the world moves in between.
@@ -102,6 +103,13 @@ pub(super) fn consent(recipient: &str, known: Option<&RecipientFacts>) -> Result
         Some(known) if known.left => Err(format!("{recipient} has left the company")),
         _ => Ok(()),
     }
+}
+
+/// Whether mail arrives there, as far as delivery reports tell: asked when decided and again when
+/// sent.
+pub(super) fn deliverable(known: Option<&RecipientFacts>) -> Result<(), String> {
+    let why = known.and_then(|known| known.undeliverable.clone());
+    why.map_or(Ok(()), Err)
 }
 
 /// From when on the frequency cap lets another mail through, with the reason; `None`: now.
@@ -215,8 +223,8 @@ pub enum Recheck {
 
 /// Whether a mail that is due may be carried out now.
 ///
-/// Drafts and mails that a person approved are checked for consent, for being overtaken and against
-/// the frequency cap; hour (unless `[quiet_hours]` says otherwise) and loop are the person's to
+/// Drafts and mails that a person approved are checked for consent, for whether mail arrives there,
+/// for being overtaken and against the frequency cap; hour (unless `[quiet_hours]` says otherwise) and loop are the person's to
 /// judge. The panic switch is the caller's: it
 /// stops everything, before anything is looked at here.
 #[must_use]
@@ -225,6 +233,9 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
         return Recheck::Go;
     }
     if let Err(why) = consent(&mail.recipient, Some(&facts.recipient)) {
+        return Recheck::Cancel(why);
+    }
+    if let Err(why) = deliverable(Some(&facts.recipient)) {
         return Recheck::Cancel(why);
     }
     if mail.cancel_on_reply
@@ -248,6 +259,9 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
     }
     if mail.mode != MailMode::Send {
         return Recheck::Go;
+    }
+    if let Some(why) = &facts.recipient.domain_stopped {
+        return Recheck::Hold(why.clone());
     }
     let per_day = facts.limits.contact_automatic_per_day;
     if let Some(at) = free_at(&facts.recipient.automatic, per_day, DAY_MS, facts.now) {
