@@ -8,7 +8,7 @@ use liaison_core::effect::{Audience, Cause, MailEffect};
 use liaison_core::happening::Subject;
 use liaison_core::ids::EffectId;
 use liaison_core::mail::address::Address;
-use liaison_core::mail::{BounceReport, MessageView};
+use liaison_core::mail::{BounceReport, BouncedRecipient, MessageView};
 use liaison_core::message::{MessageRecord, Person, cut_text};
 use liaison_core::reach::{
     COPIES_MAX, DOMAIN_RETURNS_MAX, FREE_MAIL_RETURNS_MAX, Meaning, NamedMail, News, Reach,
@@ -111,7 +111,19 @@ impl Taking<'_> {
             None => {}
         }
         let mut heeded = Vec::new();
-        for said in report.recipients.iter().take(COPIES_MAX) {
+        // A report that lists nobody has its outcome, too.
+        let nobody = BouncedRecipient {
+            recipient: None,
+            kind: report.kind,
+            action: None,
+            status: None,
+            diagnostic: None,
+        };
+        let said = match report.recipients.as_slice() {
+            [] => std::slice::from_ref(&nobody),
+            said => said,
+        };
+        for said in said.iter().take(COPIES_MAX) {
             let (recipient, meaning) = judge(said, &facts);
             if let (Some(recipient), true) = (&recipient, meaning.proves_sent()) {
                 let what = (recipient.as_str(), meaning);

@@ -15,7 +15,7 @@ use super::{QUESTION, asked, in_reply_to};
 use crate::books::keys;
 use crate::clock::Clock;
 use crate::outbox::ledger::stage_ledgers;
-use crate::outbox::stage_new_mail;
+use crate::outbox::{Step, stage_mail, stage_new_mail};
 use crate::source::{BatchMode, FolderRole};
 use crate::store::Ns;
 
@@ -459,4 +459,63 @@ async fn a_report_that_knows_only_our_stamp_finds_its_mail() {
     assert_eq!(stopped(&house).await, [ANN]);
     let row = house.books.get::<Reach>(keys::reach(ANN)).await.unwrap();
     assert_eq!(row.unwrap().record.returned, 1);
+}
+
+/// SES gives a mail an id of its own and tells it in its answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_about_the_id_that_the_provider_gave_finds_its_mail() {
+    let (mut house, mail) = waiting(MailMode::Send).await;
+    for input in [Input::Lease, Input::EnterBody] {
+        step(&house, &mail, input).await;
+    }
+    let stored = house.books.get::<MailEffect>(keys::mail(&mail.id)).await;
+    let mut writes = house.books.batch();
+    let accepted = Step {
+        input: Input::Accepted,
+        who: "test",
+        why: "250 Ok 0102018e0a1b2c3d-11111111-2222-3333-4444-555555555555-000000".to_owned(),
+        not_before: None,
+    };
+    let (stored, now) = (stored.unwrap().unwrap(), house.clock.now());
+    stage_mail(&house.books, &mut writes, &stored, accepted, now)
+        .await
+        .unwrap();
+    house.books.commit(writes).await.unwrap();
+    bounced(&mut house, "ses-bounce", &mail).await;
+    assert_eq!(stopped(&house).await, [ANN]);
+    let row = house.books.returned(mail.id.as_str()).await.unwrap();
+    assert_eq!(row.unwrap().count, 1);
+}
+
+/// After a night without connection all of them come at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reports_that_come_in_one_batch_count_together() {
+    let (mut house, like) = sent().await;
+    let mut texts = Vec::new();
+    for (nth, who) in ["one", "two", "three"].iter().enumerate() {
+        let to = format!("{who}@clinic.example.com");
+        let mail = further(&house, &like, &format!("a{nth}"), &to).await;
+        hand_over(&house, &mail, Input::Accepted).await;
+        let id = format!("d{nth}@mx.example.net");
+        let text = report("qmail", &mail.message_id, &to).replace("qmail@mx.example.net", &id);
+        texts.push(super::house::bytes(&text));
+    }
+    let place = ("sam", FolderRole::Inbox, BatchMode::Live);
+    house.hand_in(place, texts).await;
+    let expected = ["@", "one@", "three@", "two@"].map(|who| format!("{who}clinic.example.com"));
+    assert_eq!(stopped(&house).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_that_lists_nobody_has_its_outcome_too() {
+    let (mut house, mail) = sent().await;
+    let text = report("postfix-unknown-user", &mail.message_id, ANN)
+        .replace("Final-Recipient", "X-Final")
+        .replace("Original-Recipient", "X-Original")
+        .replace("Action: failed\nStatus: 5.1.1\n", "");
+    house.receive(&text).await;
+    house.settle(&BUNDLED).await;
+    let why = meaning(&house, "postfix-unknown-user").await;
+    assert_eq!(why, Meaning::Nothing(WhyNot::NoRecipient));
+    assert_eq!(stopped(&house).await, [""; 0]);
 }
