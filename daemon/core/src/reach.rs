@@ -8,7 +8,7 @@
 //! | report | the address | its domain |
 //! |---|---|---|
 //! | failed for good | stopped: no mail goes there until a person allows it | counted |
-//! | failed for good because of what the mail is, or who sends it | told only | not counted |
+//! | failed for good because of what the mail is, or who sends it | told only | counted |
 //! | failed for now | counted: [`SOFT_REPORTS_MAX`] within [`SOFT_WINDOW_MS`] are told | not counted |
 //! | delayed, delivered, relayed | untouched | untouched |
 //! | names no mail of ours, somebody else, a mail that nobody has | untouched | untouched |
@@ -470,7 +470,7 @@ impl Reach {
         }
     }
 
-    /// Takes in that an address of this domain was stopped; so many within a day stop the domain.
+    /// Takes in that a mail to an address of this domain came back; so many within a day stop it.
     pub fn heed_domain(&mut self, reported: &Reported, most: usize) -> Option<News> {
         self.last = reported.clone();
         self.returned = self.returned.saturating_add(1);

@@ -271,8 +271,8 @@ impl Taking<'_> {
             if let Some(news) = news {
                 self.tell(writes, named, (news, &after, reported)).await?;
             }
-            let stopped = news == Some(News::Undeliverable);
-            let Some(domain) = domain_subject(&reported.recipient).filter(|_| stopped) else {
+            let back = matches!(news, Some(News::Undeliverable | News::Returned));
+            let Some(domain) = domain_subject(&reported.recipient).filter(|_| back) else {
                 continue;
             };
             let most = match office.free_mail.has(domain.trim_start_matches('@')) {

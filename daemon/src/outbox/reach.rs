@@ -1,6 +1,7 @@
 //! Whether mail to an address arrives, as delivery reports told, and a person's word that it may go
 //! there again.
 
+use liaison_core::ids::EffectId;
 use liaison_core::mail::Address;
 use liaison_core::reach::{News, Reach, domain_subject};
 use liaison_core::records::{TaskChange, TaskRecord};
@@ -51,6 +52,15 @@ pub fn names(email: &str) -> Vec<String> {
     };
     let bare = address.without_tag().map(|bare| bare.key());
     std::iter::once(address.key()).chain(bare).collect()
+}
+
+/// Whether a mail came back for good: nobody was reached by it.
+///
+/// # Errors
+/// As the store.
+pub async fn came_back(books: &Books, mail: &EffectId) -> Result<bool, BooksError> {
+    let row = books.returned(mail.as_str()).await?;
+    Ok(row.is_some_and(|row| row.reports.iter().any(|one| one.meaning.came_back())))
 }
 
 /// Stages that a person lets mail go there again; the task that told of it is done by it.

@@ -20,7 +20,7 @@ use super::{ActivePlugin, Pipeline};
 use crate::books::BooksError;
 use crate::books::rows::{EventBody, EventRow};
 use crate::outbox::ledger::{Recipient, staff_ledger};
-use crate::outbox::reach::Stopped;
+use crate::outbox::reach::{Stopped, came_back};
 use crate::outbox::whereabouts::whereabouts;
 use crate::privacy::Tombstones;
 
@@ -470,7 +470,9 @@ impl Pipeline {
                 if mail.audience != Audience::Counterpart || !mail.state.counts_as_contact() {
                     continue;
                 }
-                all.push(row.at);
+                if !came_back(&self.books, &mail.id).await? {
+                    all.push(row.at);
+                }
                 if mail.mode == MailMode::Send && now.since(row.at) < DAY_MS {
                     automatic.push(row.at);
                 }

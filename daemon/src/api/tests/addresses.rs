@@ -159,3 +159,27 @@ async fn a_mail_that_came_back_is_shown_with_the_report() {
     assert_eq!(report["report"], "report1");
     assert_eq!(report["came_back"], true);
 }
+
+#[tokio::test]
+async fn a_yes_to_a_mail_for_a_dead_address_is_refused_with_what_to_do() {
+    for (state, command) in [
+        (MailState::Held, "outbox-approve"),
+        (MailState::Failed, "outbox-retry"),
+    ] {
+        let desk = stopped().await;
+        let mail = desk.mail(state).await;
+        assert_eq!(mail.recipient, BOB);
+        let id = json!({ "id": mail.id });
+        let error = desk.ask(command, id.clone()).await.unwrap_err();
+        assert_eq!(error.code(), "not_now");
+        let told = error.to_string();
+        assert!(
+            told.contains("liaison addresses allow bob@example.net"),
+            "{told}"
+        );
+        desk.ask("addresses-allow", json!({ "address": BOB }))
+            .await
+            .unwrap();
+        desk.ask(command, id).await.unwrap();
+    }
+}

@@ -114,3 +114,30 @@ async fn a_mail_in_doubt_that_a_report_names_already_is_looked_for_nowhere() {
     world.settle_after(MINUTE_MS).await;
     assert_eq!(world.mail(&id).await.state, MailState::Sent);
 }
+
+/// The contact has another address now, and was not written to this week.
+#[tokio::test]
+async fn a_mail_that_came_back_does_not_use_up_what_a_person_may_get() {
+    for came_back in [false, true] {
+        let world = World::new();
+        let first = world
+            .add_mail("one", |mail| mail.mode = MailMode::Approve)
+            .await;
+        world.settle().await;
+        assert_eq!(world.mail(&first).await.state, MailState::Sent);
+        if came_back {
+            let mut row = ReturnRecord::new(first.as_str());
+            row.add(&reported(Meaning::Returned));
+            let mut writes = world.books.batch();
+            replace(&mut writes, keys::returned(first.as_str()), None, &row).unwrap();
+            world.books.commit(writes).await.unwrap();
+        }
+        world.clock.set(START.plus_millis(MINUTE_MS));
+        let second = world
+            .add_mail("two", |mail| mail.mode = MailMode::Approve)
+            .await;
+        world.settle().await;
+        let left = world.mail(&second).await.state == MailState::Sent;
+        assert_eq!(left, came_back);
+    }
+}

@@ -498,11 +498,16 @@ async fn reports_that_come_in_one_batch_count_together() {
         hand_over(&house, &mail, Input::Accepted).await;
         let id = format!("d{nth}@mx.example.net");
         let text = report("qmail", &mail.message_id, &to).replace("qmail@mx.example.net", &id);
+        // One is too large for them.
+        let text = match *who {
+            "three" => text.replace("(#5.1.1)", "(#5.3.4)"),
+            _ => text,
+        };
         texts.push(super::house::bytes(&text));
     }
     let place = ("sam", FolderRole::Inbox, BatchMode::Live);
     house.hand_in(place, texts).await;
-    let expected = ["@", "one@", "three@", "two@"].map(|who| format!("{who}clinic.example.com"));
+    let expected = ["@", "one@", "two@"].map(|who| format!("{who}clinic.example.com"));
     assert_eq!(stopped(&house).await, expected);
 }
 
