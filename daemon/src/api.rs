@@ -6,6 +6,7 @@
 //! or that nobody can).
 
 mod accounts;
+mod addresses;
 mod auth;
 mod backfill;
 mod cases;
@@ -344,6 +345,9 @@ commands! {
     "review-resolve" Approve review::resolve;
     "review-dismiss" Approve review::dismiss;
     "review-reopen" Approve review::reopen;
+    "addresses-list" Observe addresses::list;
+    "addresses-show" Observe addresses::show;
+    "addresses-allow" Approve addresses::allow;
     "cases-list" Observe cases::list;
     "cases-show" Observe cases::show;
     "cases-put" Approve cases::put;

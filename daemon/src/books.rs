@@ -29,6 +29,7 @@ use liaison_core::ids::{
 use liaison_core::mail::{Address, Standing, standing_names};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
+use liaison_core::reach::{Reach, ReportRecord, ReturnRecord};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 
@@ -391,6 +392,12 @@ getters! {
     outcome(event_key: str) -> OutcomeRow = keys::outcome;
     /// An event, by its place in the log.
     event(seq: u64) -> EventRow = keys::event;
+    /// How mail to an address in lookup form, or to `@` and a domain, fares.
+    reach(subject: str) -> Reach = keys::reach;
+    /// What became of a delivery report.
+    report(message: MessageKey) -> ReportRecord = keys::report;
+    /// The delivery reports about a mail, or about a message of ours.
+    returned(id: str) -> ReturnRecord = keys::returned;
     /// How a plugin stands.
     plugin_state(name: PluginName) -> PluginStateRow = keys::plugin_state;
 }

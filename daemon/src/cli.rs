@@ -33,8 +33,8 @@ use serde_json::{Value, json};
 
 pub use args::Cli;
 use args::{
-    Accounts, Command, Contacts, Decide, Holds, OfThread, Outbox, Plugin, RecordChange, Review,
-    StoreCommand, Switch, Thread, Timers, Was,
+    Accounts, Addresses, Command, Contacts, Decide, Holds, OfThread, Outbox, Plugin, RecordChange,
+    Review, StoreCommand, Switch, Thread, Timers, Was,
 };
 use wording::Wording;
 
@@ -296,6 +296,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Accounts(command) => accounts(command),
         Command::Review(command) => review(command),
         Command::Thread(command) => thread(command),
+        Command::Addresses(command) => addresses(command),
         Command::Cases { kind, action } => work::cases(&kind, action),
         Command::Tasks(command) => work::tasks(command),
         Command::Proposals(command) => records::proposals_of(command),
@@ -371,6 +372,16 @@ fn thread(command: Thread) -> Result<Asked, Failure> {
     match command {
         Thread::Close(of) => say("thread-close", of),
         Thread::Reopen(of) => say("thread-reopen", of),
+    }
+}
+
+fn addresses(command: Addresses) -> Result<Asked, Failure> {
+    match command {
+        Addresses::List { all } => asks("addresses-list", json!({ "all": all })),
+        Addresses::Show { address } => asks("addresses-show", json!({ "address": address })),
+        Addresses::Allow { address, why } => {
+            asks("addresses-allow", json!({ "address": address, "why": why }))
+        }
     }
 }
 

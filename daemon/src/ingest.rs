@@ -15,6 +15,7 @@ mod listed;
 mod message;
 mod moved;
 mod ours;
+mod reports;
 mod senders;
 mod taking;
 mod thread;

@@ -4,6 +4,7 @@
 pub mod edited;
 pub mod ledger;
 pub mod mailbox;
+pub mod reach;
 mod told;
 pub mod whereabouts;
 

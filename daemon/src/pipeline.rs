@@ -23,6 +23,7 @@ mod facts;
 mod lanes;
 mod mailbox;
 mod rehearsal;
+mod reports;
 mod step;
 mod world;
 

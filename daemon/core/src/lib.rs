@@ -27,6 +27,7 @@ pub mod message;
 pub mod outbox;
 pub mod policy;
 pub mod proposal;
+pub mod reach;
 pub mod records;
 pub mod report;
 pub mod time;

@@ -35,7 +35,9 @@ mod words;
 pub use address::{Address, AddressError, Domain, NamedAddress, clean_text};
 pub use attachment::{AttachmentView, CalendarPart, attachment_bytes};
 pub use authenticity::{Authenticity, DkimCheck, DkimDoubt, Verdict, authenticity, judged};
-pub use automatic::{BounceKind, Classification, MessageClass, OutOfOffice};
+pub use automatic::{
+    BounceKind, BounceReport, BouncedRecipient, Classification, MessageClass, OutOfOffice,
+};
 pub use forward::ForwardedOriginal;
 pub use inspect::inspect_json;
 pub use problem::{ParseLimits, Problem, ProblemKind};

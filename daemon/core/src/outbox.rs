@@ -17,7 +17,7 @@
 //! | leased | not sent, and tried for two days | held |
 //! | leased(after-dot) | accepted / refused for now / no verdict | sent / deferred / uncertain |
 //! | leased(after-dot) | crash | uncertain |
-//! | uncertain, or waiting for a person or another try after it | found in Sent | sent |
+//! | uncertain, or waiting for a person or another try after it | found in Sent, or proven so | sent |
 //! | uncertain | not found | held |
 //! | uncertain, held | a person knows | resolved(sent or not) |
 //! | failed | a person has seen it | resolved(sent or not) |
@@ -30,7 +30,7 @@
 //!
 //! `sent`, `failed`, `resolved`, `rejected`, `cancelled`, `superseded` and `expired` are final: of
 //! themselves nothing more happens. Only a person takes a mail out of `failed`, and only a copy in
-//! Sent proves that a mail went out all the same.
+//! Sent, an answer or a delivery report proves that a mail in doubt went out all the same.
 //!
 //! The bytes of a mail never change: `liaison outbox edit` makes a new mail, in the state that the
 //! old one had, and the old one is `superseded`. The same wish of a plugin again has the key of the
@@ -309,7 +309,7 @@ pub enum Input {
     Accepted,
     /// The dot may have been sent, and no verdict came (or we crashed).
     NoVerdict,
-    /// A copy was found in Sent.
+    /// A copy was found in Sent, or somebody outside has it: they answered, or a server reported.
     FoundInSent,
     /// Looked for and not found.
     NotFound,

@@ -154,6 +154,10 @@ pub struct RecipientFacts {
     pub do_not_contact: bool,
     /// Left the company.
     pub left: bool,
+    /// Why mail to the address does not arrive, as delivery reports tell.
+    pub undeliverable: Option<String>,
+    /// Why nothing leaves for the domain of the address by itself.
+    pub domain_stopped: Option<String>,
     /// A contact of the matched account.
     pub of_account: bool,
     /// A contact of any account.

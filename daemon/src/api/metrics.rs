@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{ApiContext, ApiError, Caller, Nothing, status};
 
 /// Name, kind, meaning, and where `status` has the figure.
-const SINGLE: [(&str, &str, &str, &str); 22] = [
+const SINGLE: [(&str, &str, &str, &str); 24] = [
     (
         "running",
         "gauge",
@@ -49,6 +49,18 @@ const SINGLE: [(&str, &str, &str, &str); 22] = [
         "gauge",
         "Timers that are set.",
         "/timers/waiting",
+    ),
+    (
+        "addresses_undeliverable",
+        "gauge",
+        "Addresses to which no mail arrives, as delivery reports tell.",
+        "/addresses/undeliverable",
+    ),
+    (
+        "domains_stopped",
+        "gauge",
+        "Domains for which nothing leaves by itself, because mails came back.",
+        "/addresses/domains",
     ),
     (
         "needs_person",

@@ -13,7 +13,7 @@ pub(super) use many::{decide_many, select};
 pub(super) use moving::reschedule;
 pub(super) use ways_out::{cancel, resolve, retry};
 
-use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
+use liaison_core::effect::{Audience, HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::{EffectId, edited_effect_id};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::outbox::{Input, MailState};
@@ -21,8 +21,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cases::gone;
-use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, no_such, why};
+use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, addresses, no_such, why};
 use crate::books::keys;
+use crate::outbox::reach::Stopped;
 use crate::outbox::{Step, stage_hold, stage_mail};
 use crate::reader;
 use crate::store::{Ns, Range, Stored};
@@ -168,6 +169,7 @@ pub(super) async fn show(
         "content": content,
         "edit": editable,
         "content_gone": liaison_core::message::gone_why(&mail.content),
+        "returned": addresses::returned(context, mail.id.as_str()).await?,
         "audit": audit,
     }))
 }
@@ -275,6 +277,9 @@ async fn decide_once(
     input: Input,
 ) -> Result<MailEffect, ApiError> {
     let now = context.now();
+    if matches!(input, Input::Approve | Input::TryAgain) {
+        not_to_the_dead(context, &mail.record).await?;
+    }
     let word = match &input {
         Input::Approve => "approved",
         Input::Reject => "rejected",
@@ -304,6 +309,17 @@ async fn decide_once(
     let after = stage_mail(&context.books, &mut batch, mail, step, now).await?;
     context.books.commit(batch).await?;
     Ok(after)
+}
+
+/// A yes to a mail that would be called off at the last look: the person hears of it now.
+async fn not_to_the_dead(context: &ApiContext, mail: &MailEffect) -> Result<(), ApiError> {
+    if mail.audience == Audience::Staff {
+        return Ok(());
+    }
+    let stopped = Stopped::of(&context.books, &mail.recipient).await?;
+    stopped
+        .address
+        .map_or(Ok(()), |why| Err(ApiError::NotNow(why)))
 }
 
 fn changed_meanwhile(what: &str) -> ApiError {

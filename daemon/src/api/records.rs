@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::filter::{Condition, Sort, conditions, name_links, plain_value};
 use super::proposals::waiting_json;
-use super::{ApiContext, ApiError, Caller, Shown, no_such, with};
+use super::{ApiContext, ApiError, Caller, Shown, addresses, no_such, with};
 use crate::books::rows::MergeRow;
 use crate::records::{Put, RecordBook, RecordBy, RecordsError, Saved};
 
@@ -234,6 +234,7 @@ pub(super) async fn show(
         "linked_from": linking,
         "merged": merged.get(1..).unwrap_or_default(),
         "proposals": waiting,
+        "stopped": addresses::of_contact(context, &record).await?,
         "history": book.history(&record.id).await?,
     }))
 }

@@ -6,6 +6,7 @@ use liaison_core::time::{HOUR_MS, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::addresses::Reaches;
 use super::review::Reviews;
 use super::service::compacted;
 use super::{ApiContext, ApiError, Caller, Nothing, TRIES_MAX, Wake, plugins};
@@ -52,6 +53,8 @@ pub(super) async fn status(
         );
         attention.extend("reviews", [item("review", "", text)]);
     }
+    let reaches = Reaches::read(context).await?;
+    attention.extend("domains", reaches.attention);
     let oauth: Vec<Standing> = context
         .credentials
         .iter()
@@ -117,6 +120,7 @@ pub(super) async fn status(
         "changes": tally.changes,
         "tasks": { "open": tally.tasks_open, "urgent": tally.tasks_urgent },
         "timers": { "waiting": tally.timers, "next": tally.next_timer },
+        "addresses": { "undeliverable": reaches.addresses, "domains": reaches.domains },
         "reviews": { "open": reviews.open, "stale": reviews.stale },
         "plugins": states,
         "records": { "newer": records.newer, "newer_in": records.newer_in },
@@ -175,7 +179,7 @@ fn journal(local: &SledStore) -> Value {
     })
 }
 
-fn item(kind: &str, id: &str, text: String) -> Value {
+pub(super) fn item(kind: &str, id: &str, text: String) -> Value {
     json!({ "kind": kind, "id": id, "text": text })
 }
 

@@ -1,3 +1,4 @@
+mod addresses;
 mod backfill;
 mod recovery;
 mod schedule;

@@ -12,7 +12,7 @@ use find::{Found, find};
 
 /// The chain of whatever has this id.
 ///
-/// `subject` (`kind`, `id`), `message`, `match`, `deliveries[]`, `thread`, `events[]` (each with
+/// `subject` (`kind`, `id`), `message`, `report` (what became of a delivery report), `match`, `deliveries[]`, `thread`, `events[]` (each with
 /// `what`, `outcome` and `plugins[]`: result, verdicts with reasons, log), `mails[]`, `holds[]`,
 /// `changes[]`, `records[]` (each with `audit[]`), `timers[]` and `nothing` (why nothing happened, else null).
 pub(super) async fn of(

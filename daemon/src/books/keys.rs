@@ -45,6 +45,19 @@ by_id! {
     task(TaskId) = Task;
     timer(TimerId) = Timer;
     plugin_state(PluginName) = PluginState;
+    report(MessageKey) = Report;
+}
+
+/// How mail to an address in lookup form, or to `@` and a domain, fares.
+#[must_use]
+pub fn reach(subject: &str) -> Key {
+    one(Ns::Reach, subject)
+}
+
+/// The delivery reports about a mail, or about a message of ours.
+#[must_use]
+pub fn returned(id: &str) -> Key {
+    one(Ns::Returned, id)
 }
 
 /// A core record: accounts and contacts have families of their own.

@@ -12,6 +12,7 @@ use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::policy::Verdict;
 use liaison_core::proposal;
+use liaison_core::reach::{Reach, ReportRecord, ReturnRecord};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -598,6 +599,9 @@ records! {
     47 BackfillRow = 1;
     48 ListedRow = 1;
     49 MailboxEffect = 1;
+    60 Reach = 1;
+    61 ReportRecord = 1;
+    62 ReturnRecord = 1;
 }
 
 /// A stored record in a readable form; `None` when it is none of ours.

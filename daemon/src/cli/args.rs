@@ -1,5 +1,6 @@
 //! What people type.
 
+mod addresses;
 mod outbox;
 mod work;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use addresses::Addresses;
 pub use outbox::{Decision, Edit, Outbox, Was};
 pub use work::{Added, Cases, Set, Tasks};
 
@@ -139,6 +141,9 @@ pub enum Command {
     /// Conversations into which nothing more is to be written
     #[command(subcommand)]
     Thread(Thread),
+    /// Where mail does not arrive, as delivery reports tell
+    #[command(subcommand)]
+    Addresses(Addresses),
     /// The records that plugins keep
     Cases {
         /// Kind of case, such as `lead`; `all` for every kind

@@ -294,6 +294,9 @@ pub(super) fn one(value: &Value) -> String {
         let line = format!("{:<18} {text}", format!("{}:", name.replace('_', " ")));
         out.push_str(&wrapped(&line, 2));
     }
+    for stopped in items(value, "/stopped") {
+        out.push_str(&wrapped(&at(stopped, "/why"), 2));
+    }
     for merged in items(value, "/merged") {
         let _ = writeln!(out, "  took the place of {}", cell(Some(merged)));
     }

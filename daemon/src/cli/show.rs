@@ -26,6 +26,7 @@ pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String 
         "match" => matched(value),
         "review-show" => review(value, wording),
         "review-rules" => rules(value, wording),
+        "addresses-show" => address(value),
         "import" | "accounts-import" => imported(value),
         "accounts-show" => account(value),
         "outbox-show" => mail(value, wording),
@@ -123,6 +124,17 @@ fn list_of(command: &str) -> Option<(&'static str, Columns)> {
                 ("ADDRESS", "/address"),
                 ("IT MAY BE", "/candidates/0/name"),
                 ("OR", "/candidates/1/name"),
+            ],
+        ),
+        "addresses-list" => (
+            "addresses",
+            &[
+                ("ADDRESS", "/address"),
+                ("STATE", "/state"),
+                ("SINCE", "/since"),
+                ("CAME BACK", "/returned"),
+                ("LAST REPORT", "/last/at"),
+                ("IT SAID", "/last/said"),
             ],
         ),
         "outbox-list" => (
@@ -260,6 +272,39 @@ fn matched(value: &Value) -> String {
     }
     if value.get("note").is_some() {
         out.push_str(&wrapped(&at(value, "/note"), 0));
+    }
+    out
+}
+
+fn address(value: &Value) -> String {
+    let mut out = facts(
+        value,
+        &[
+            ("Address", "/address/address"),
+            ("State", "/address/state"),
+            ("Why", "/address/why"),
+            ("Came back", "/address/returned"),
+            ("Last report", "/address/last/at"),
+            ("About mail to", "/address/last/recipient"),
+            ("It means", "/address/last/what"),
+            ("It said", "/address/last/said"),
+            ("Report", "/address/last/report"),
+            ("Allowed at", "/address/allowed/at"),
+            ("By", "/address/allowed/who"),
+        ],
+    );
+    out.push_str(&audit(value));
+    out
+}
+
+/// What delivery reports said of a mail; `at_depth` spaces before each line.
+pub(super) fn returned(value: &Value, at_depth: usize) -> String {
+    let mut out = String::new();
+    for report in items(value, "/returned/reports") {
+        let (when, what, said) = (at(report, "/at"), at(report, "/what"), at(report, "/said"));
+        let id = at(report, "/report");
+        let line = format!("Report of {when}: {what} ({said})  [{id}]");
+        out.push_str(&wrapped(&line, at_depth));
     }
     out
 }
@@ -477,6 +522,7 @@ fn mail(value: &Value, wording: &Wording) -> String {
             ("Last answer", "/mail/last_reply"),
         ],
     );
+    out.push_str(&returned(value, 0));
     if let Some(text) = value.pointer("/content/text").and_then(Value::as_str) {
         let _ = write!(out, "\n{}", safe_lines(text, "  | "));
     }
@@ -634,6 +680,17 @@ fn status(value: &Value) -> String {
     let reviews = (at(value, "/reviews/open"), at(value, "/reviews/stale"));
     if reviews != ("0".to_owned(), "0".to_owned()) {
         let _ = writeln!(out, "Reviews: {} open, {} stale", reviews.0, reviews.1);
+    }
+    let stopped = (
+        at(value, "/addresses/undeliverable"),
+        at(value, "/addresses/domains"),
+    );
+    if stopped != ("0".to_owned(), "0".to_owned()) {
+        let (addresses, domains) = stopped;
+        let _ = writeln!(
+            out,
+            "Stopped: {addresses} undeliverable addresses, {domains} domains"
+        );
     }
     if let Some(free) = value
         .pointer("/daemon/disk/free_bytes")

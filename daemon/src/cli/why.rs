@@ -60,6 +60,17 @@ fn message(why: &Value, out: &mut String) {
         let seen = at(copy, "/seen");
         let _ = writeln!(out, "  found in {mailbox}/{folder} at {seen}{again}");
     }
+    for copy in items(why, "/report/recipients") {
+        let about = match at(why, "/report/mail").as_str() {
+            "-" => String::new(),
+            mail => format!(" of mail {mail}"),
+        };
+        let (who, what) = (at(copy, "/recipient"), at(copy, "/what"));
+        out.push_str(&wrapped(
+            &format!("reports the copy for {who}{about}: {what}"),
+            2,
+        ));
+    }
 }
 
 fn indented(text: &str, out: &mut String) {

@@ -16,6 +16,7 @@ use crate::books::rows::LedgerRow;
 use crate::books::{Books, BooksError, keys};
 use crate::office::Office;
 use crate::outbox::ledger::{EVERYBODY, Recipient};
+use crate::outbox::reach::{Stopped, came_back};
 use crate::outbox::whereabouts::whereabouts;
 
 /// How far back ledgers are read: a mail goes out up to some weeks after it was decided, and the
@@ -134,6 +135,8 @@ impl<'a> SecondLook<'a> {
             accounts: recipient.accounts.clone(),
             ..RecipientFacts::default()
         };
+        let stopped = Stopped::of(books, &mail.recipient).await?;
+        (facts.undeliverable, facts.domain_stopped) = (stopped.address, stopped.domain);
         for account in &recipient.related {
             let account = books.account(account).await?;
             facts.do_not_contact |= account.is_some_and(|account| account.do_not_contact);
@@ -191,7 +194,9 @@ impl<'a> SecondLook<'a> {
                     }
                     continue;
                 };
-                touches.mails.push(at);
+                if !came_back(self.books, &other.id).await? {
+                    touches.mails.push(at);
+                }
                 let with_server = !matches!(other.state, MailState::Drafted);
                 if other.mode == MailMode::Send && with_server && now.since(at) < DAY_MS {
                     touches.automatic.push(at);

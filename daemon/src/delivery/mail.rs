@@ -20,6 +20,7 @@ use super::{Delivery, Due, Turn, WHO, is_draft};
 use crate::books::rows::AuditRow;
 use crate::books::{BooksError, chain, keys, replace};
 use crate::compose::dated::with_date;
+use crate::outbox::reach::REPORTED;
 use crate::outbox::{RESCHEDULED, StepError, due_of, stage_audit, stage_mail_record};
 use crate::sink::{MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome};
 use crate::store::{Batch, Stored};
@@ -407,6 +408,10 @@ impl Delivery {
     /// Looks for a mail in doubt among what was sent.
     async fn look_for(&self, stored: &Stored<MailEffect>) -> Result<bool, StepError> {
         let mail = &stored.record;
+        if self.parts.books.returned(mail.id.as_str()).await?.is_some() {
+            let turn = Turn::new(Input::FoundInSent, REPORTED);
+            return self.uncertain_step(mail, turn).await;
+        }
         let mailbox = self.mailbox_of(mail);
         let folders = mailbox.as_ref().and_then(|id| self.parts.folders.get(id));
         let Some(folders) = folders else {

@@ -6,6 +6,7 @@ mod holds;
 mod mailboxes;
 mod mails;
 mod never_twice;
+mod reports;
 mod smtp;
 mod stops;
 mod symptoms;

@@ -22,9 +22,6 @@ use crate::review;
 use crate::source::{BatchMode, Content, FolderRole};
 use crate::store::{Batch as Writes, Expect, Stored};
 
-/// Longest account of a delivery report in the history of a mail.
-const BOUNCE_CHARS_MAX: usize = 500;
-
 impl Taking<'_> {
     /// Stages one message; `true` when it was not known before.
     pub(super) async fn take_one(
@@ -88,7 +85,7 @@ impl Taking<'_> {
             writes.put(hint, Vec::new());
         }
         if let Ok(view) = &item.view {
-            self.write_bounce(&mut writes, view, &message).await?;
+            self.write_report(&mut writes, view, &message).await?;
         }
         self.write_timeline(&mut writes, &message)?;
         write_touch(&mut writes, None, &message);
@@ -349,33 +346,6 @@ impl Taking<'_> {
             writes.put_record(keys::timeline(account, row.at, message.key.as_str()), &row)?;
         }
         Ok(())
-    }
-
-    /// A delivery report stands in the history of the mail of ours that it is about. Anybody can
-    /// write one, so that it changes nothing but what people see.
-    async fn write_bounce(
-        &self,
-        writes: &mut Writes,
-        view: &MessageView,
-        message: &MessageRecord,
-    ) -> Result<(), BooksError> {
-        let Some(report) = view.class.bounce.as_ref().filter(|_| !message.outbound) else {
-            return Ok(());
-        };
-        let Some(id) = &report.original_message_id else {
-            return Ok(());
-        };
-        let Some(effect) = self.books.mail_by_message_id(id).await? else {
-            return Ok(());
-        };
-        let now = self.ingest.clock.now();
-        let row = AuditRow {
-            at: now,
-            who: "liaison".to_owned(),
-            what: format!("a delivery report came: {}", report.kind.words()),
-            why: cut_text(&report.told(), BOUNCE_CHARS_MAX),
-        };
-        stage_audit(writes, effect.as_str(), now, row)
     }
 
     async fn write_event(

@@ -240,6 +240,8 @@ async fn rows_of_mail(books: &Books, mail: &MailEffect) -> Result<Vec<Key>, Book
     rows.extend([keys::mail(&mail.id), by("message-id", &mail.message_id)]);
     rows.extend(server_id_keys(mail));
     rows.extend(mail.requires.iter().map(|hold| by("hold", hold.as_str())));
+    let returned = books.returned(mail.id.as_str()).await?;
+    rows.extend(returned.map(|row| keys::returned(&row.id)));
     Ok(rows)
 }
 
@@ -277,6 +279,10 @@ async fn rows_of_message(books: &Books, message: &MessageRecord) -> Result<Vec<K
             .map(|id| keys::msgid(id, &message.key)),
     );
     rows.extend(hint_keys(message));
+    let report = books.report(&message.key).await?;
+    rows.extend(report.map(|row| keys::report(&row.report)));
+    let returned = books.returned(message.key.as_str()).await?;
+    rows.extend(returned.map(|row| keys::returned(&row.id)));
     rows.extend(all_under(books, keys::deliveries(&message.key)).await?);
     for event_key in [message.key.0.clone(), format!("sent {}", message.key)] {
         let Some(outcome) = books.outcome(&event_key).await? else {

@@ -20,6 +20,7 @@ use super::{ActivePlugin, Pipeline};
 use crate::books::BooksError;
 use crate::books::rows::{EventBody, EventRow};
 use crate::outbox::ledger::{Recipient, staff_ledger};
+use crate::outbox::reach::{Stopped, came_back};
 use crate::outbox::whereabouts::whereabouts;
 use crate::privacy::Tombstones;
 
@@ -112,7 +113,8 @@ impl Pipeline {
         }
         let thread = self.books.thread(&message.thread).await?;
         let thread_length = thread.as_ref().map_or(1, |thread| thread.messages);
-        let told = plugin_message(&self.books, message).await?;
+        let mut told = plugin_message(&self.books, message).await?;
+        told.class = self.class_told(message).await?;
         let happening = if message.outbound {
             Happening::MessageSent {
                 message: told,
@@ -422,6 +424,8 @@ impl Pipeline {
             do_not_contact: tombstones.has(&self.books, email).await?,
             ..RecipientFacts::default()
         };
+        let stopped = Stopped::of(&self.books, email).await?;
+        (facts.undeliverable, facts.domain_stopped) = (stopped.address, stopped.domain);
         for contact in &recipient.contacts {
             facts.recorded = true;
             facts.of_account |= Some(&contact.account) == account;
@@ -466,7 +470,9 @@ impl Pipeline {
                 if mail.audience != Audience::Counterpart || !mail.state.counts_as_contact() {
                     continue;
                 }
-                all.push(row.at);
+                if !came_back(&self.books, &mail.id).await? {
+                    all.push(row.at);
+                }
                 if mail.mode == MailMode::Send && now.since(row.at) < DAY_MS {
                     automatic.push(row.at);
                 }

@@ -108,6 +108,7 @@ impl Pipeline {
         if let Some(message) = message.as_ref().filter(|_| !rehearsal) {
             self.close_the_loop(message, event.seq).await?;
             self.heed_absence(message, event.seq).await?;
+            self.heed_report(message).await?;
         }
         let mut waits = false;
         let told = match self.is_for_nobody(event, message.as_ref()) {
@@ -571,7 +572,7 @@ impl Pipeline {
 
 /// Whether the mail may have gone out without our knowing: a try of it ended in doubt, or a person
 /// or another try was waited for after one.
-fn is_in_doubt(mail: &MailEffect) -> bool {
+pub(super) fn is_in_doubt(mail: &MailEffect) -> bool {
     let waits_after_a_try = matches!(
         mail.state,
         MailState::Held | MailState::Approved | MailState::Scheduled | MailState::Deferred

@@ -7,6 +7,7 @@ mod drafts;
 mod hostile;
 pub(crate) mod house;
 mod once;
+mod reports;
 mod senders;
 mod symptoms;
 mod theirs;

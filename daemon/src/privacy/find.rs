@@ -11,6 +11,7 @@ use liaison_core::happening::Subject;
 use liaison_core::mail::{Address, standing_names};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::MessageRecord;
+use liaison_core::reach::ReportRecord;
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 
@@ -33,6 +34,8 @@ pub struct Traces {
     pub message_ids: HashSet<String>,
     /// Threads in which nobody else wrote or was written to.
     pub threads: HashSet<String>,
+    /// Delivery reports about mail to them: machines wrote these, about nobody else.
+    pub reports: HashSet<String>,
     /// Places in the log of events about them.
     pub events: BTreeSet<u64>,
     /// Rows that say what they are to a thread.
@@ -56,6 +59,7 @@ impl Traces {
             ids: HashSet::new(),
             message_ids: HashSet::new(),
             threads: HashSet::new(),
+            reports: HashSet::new(),
             events: BTreeSet::new(),
             parties: HashSet::new(),
             contents: HashSet::new(),
@@ -63,6 +67,7 @@ impl Traces {
         };
         traces.contacts(books).await?;
         traces.records(books).await?;
+        traces.reports(books).await?;
         traces.messages(books).await?;
         traces.later(books).await?;
         Ok(traces)
@@ -133,7 +138,8 @@ impl Traces {
         let from = message.from.as_ref().map(|from| from.email.as_str());
         if !message.outbound {
             let contact = message.contact.as_ref();
-            return from.is_some_and(|from| self.person.has(from))
+            return self.reports.contains(message.key.as_str())
+                || from.is_some_and(|from| self.person.has(from))
                 || contact.is_some_and(|contact| self.ids.contains(contact.as_str()));
         }
         let domain = |email: &str| email.rsplit_once('@').map(|(_, domain)| domain.to_owned());
@@ -143,6 +149,22 @@ impl Traces {
             others.by_ref().partition(|one| self.person.has(&one.email));
         // A colleague of the sender who had a copy is no third party.
         !theirs.is_empty() && rest.iter().all(|one| domain(&one.email) == house)
+    }
+
+    async fn reports(&mut self, books: &Books) -> Result<(), BooksError> {
+        let (mut found, person) = (HashSet::new(), &self.person);
+        let each = |report: ReportRecord| {
+            let mut told = report
+                .copies
+                .iter()
+                .filter_map(|copy| copy.recipient.as_ref());
+            if told.any(|email| person.has(email)) {
+                found.insert(report.report.0);
+            }
+        };
+        books.each(Range::all(Ns::Report), each).await?;
+        self.reports = found;
+        Ok(())
     }
 
     async fn messages(&mut self, books: &Books) -> Result<(), BooksError> {
@@ -315,6 +337,8 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::HoldByGroup,
     Ns::Hold,
     Ns::MailboxEffect,
+    Ns::Reach,
+    Ns::Returned,
     Ns::Effect,
     Ns::Event,
     Ns::EventSeen,
@@ -338,6 +362,7 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::Thread,
     Ns::Msgid,
     Ns::Message,
+    Ns::Report,
     Ns::Review,
     Ns::MatchRule,
     Ns::ByAddr,

@@ -159,6 +159,18 @@ async fn lived_in(dir: &Path) -> Arc<SledStore> {
         ))
         .await;
     house.settle(&BUNDLED).await;
+    let report = format!(
+        "Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.example.com\r\nTo: {SAM}\r\n\
+         Subject: Undelivered Mail Returned to Sender\r\nMessage-ID: <r1@mx.example.com>\r\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
+         --b\r\n\r\nno such user {BOB}\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n\
+         Reporting-MTA: dns; mx\r\n\r\nFinal-Recipient: rfc822; {BOB}\r\nAction: failed\r\n\
+         Status: 5.1.1\r\nDiagnostic-Code: smtp; 550 <{BOB}> unknown\r\n\r\n--b\r\n\
+         Content-Type: text/rfc822-headers\r\n\r\nMessage-ID: <s1@example.com>\r\n\r\n--b--\r\n"
+    );
+    house.receive(&report).await;
+    house.settle(&BUNDLED).await;
+    assert!(house.books.reach(BOB).await.unwrap().is_some());
     let mut batch = house.books.batch();
     for (name, value) in [
         (BOB, "1"),
@@ -272,7 +284,7 @@ async fn an_erasure_that_ends_anywhere_is_finished_by_the_next_start() {
     store.close().await.unwrap();
     drop((books, store));
 
-    let cuts = [0, 1, 6, 9, 13, 18, 24, 31, 34, 35, ORDER.len()];
+    let cuts = [0, 1, 6, 9, 13, 18, 24, 31, 36, 45, 49, ORDER.len()];
     for (nth, families) in cuts.into_iter().enumerate() {
         let place = tempfile::tempdir().unwrap();
         copied(dir.path(), place.path());
@@ -325,6 +337,9 @@ async fn what_is_kept_of_a_person_is_shown_then_erased_and_does_not_come_back() 
         "hold",
         "effect",
         "plugin_kv",
+        "reach",
+        "report",
+        "returned",
     ] {
         assert!(
             shown["counts"][kind].as_u64() > Some(0),

@@ -104,6 +104,9 @@ families! {
     49 CaseBy "case_by" "Cases by the value of a field (index).";
     55 ThreadHint "thread_hint" "Messages by Thread-Index and by subject (index).";
     56 MailboxEffect "mailbox_effect" "Changes of messages in their mailboxes, and how far each is.";
+    60 Reach "reach" "Addresses and domains from which mail came back.";
+    61 Report "report" "What became of delivery reports.";
+    62 Returned "returned" "Mails of ours to the delivery reports about them.";
 }
 
 impl fmt::Display for Ns {

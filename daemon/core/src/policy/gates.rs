@@ -1,4 +1,5 @@
-//! The gates of automatic mail: loop guard, frequency cap, business hours, consent.
+//! The gates of automatic mail: loop guard, frequency cap, business hours, consent, and whether mail
+//! arrives at all.
 //!
 //! Asked twice: when a mail is decided, and again under the lease just before it goes out
 //! ([`recheck`]), because the world moves in between.
@@ -112,6 +113,13 @@ pub(super) fn consent(recipient: &str, known: Option<&RecipientFacts>) -> Result
     }
 }
 
+/// Whether mail arrives there, as far as delivery reports tell: asked when decided and again when
+/// sent.
+pub(super) fn deliverable(known: Option<&RecipientFacts>) -> Result<(), String> {
+    let why = known.and_then(|known| known.undeliverable.clone());
+    why.map_or(Ok(()), Err)
+}
+
 /// From when on the frequency cap lets another mail through, with the reason; `None`: now.
 #[must_use]
 pub(super) fn frequency_cap(
@@ -223,8 +231,8 @@ pub enum Recheck {
 
 /// Whether a mail that is due may be carried out now.
 ///
-/// Drafts and mails that a person approved are checked for consent, for being overtaken and against
-/// the frequency cap; hour (unless `[quiet_hours]` says otherwise) and loop are the person's to
+/// Drafts and mails that a person approved are checked for consent, for whether mail arrives there,
+/// for being overtaken and against the frequency cap; hour (unless `[quiet_hours]` says otherwise) and loop are the person's to
 /// judge. The panic switch is the caller's: it
 /// stops everything, before anything is looked at here.
 #[must_use]
@@ -239,6 +247,9 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
     if mail.mode != MailMode::Approve
         && let Err(why) = still_open(facts.thread.as_ref())
     {
+        return Recheck::Cancel(why);
+    }
+    if let Err(why) = deliverable(Some(&facts.recipient)) {
         return Recheck::Cancel(why);
     }
     if mail.cancel_on_reply
@@ -262,6 +273,9 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
     }
     if mail.mode != MailMode::Send {
         return Recheck::Go;
+    }
+    if let Some(why) = &facts.recipient.domain_stopped {
+        return Recheck::Hold(why.clone());
     }
     let per_day = facts.limits.contact_automatic_per_day;
     if let Some(at) = free_at(&facts.recipient.automatic, per_day, DAY_MS, facts.now) {

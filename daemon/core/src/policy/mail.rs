@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::gates::{consent, frequency_cap, loop_guard, still_open, taken_up, worse};
+use super::gates::{consent, deliverable, frequency_cap, loop_guard, still_open, taken_up, worse};
 use super::other::task_id;
 use super::{Accepted, Desk, Firm, MailPlan, Plan, Recipient, Resolved, Route, VerdictResult};
 use crate::account::free_mail::FreeMail;
@@ -154,6 +154,7 @@ impl Desk<'_> {
         loop_guard(self.facts, answered, address, self.rules.firm)?;
         consent(address, self.facts.recipients.get(address))?;
         still_open(self.facts.thread)?;
+        deliverable(self.facts.recipients.get(address))?;
         taken_up(answered, self.facts.thread)?;
         if self.authenticity(answered) == "fail" {
             return Err(
@@ -314,7 +315,7 @@ impl Desk<'_> {
             .then_some(at)
     }
 
-    /// The operator's mode, lowered to `draft` where the rules ask for a person's eye.
+    /// The operator's mode, lowered to `draft` or `approve` where the rules ask for a person's eye.
     fn mail_mode(
         &self,
         to: &Recipient,
@@ -350,6 +351,11 @@ impl Desk<'_> {
                 authenticity
             ));
             return MailMode::Draft;
+        }
+        let known = self.facts.recipients.get(&to.person.email);
+        if beyond_draft && let Some(why) = known.and_then(|known| known.domain_stopped.as_ref()) {
+            reasons.push(format!("approve instead of send: {why}"));
+            return MailMode::Approve;
         }
         mode
     }

@@ -11,6 +11,7 @@ use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use serde_json::{Value, json};
 
+use crate::api::addresses;
 use crate::api::cases::case_json;
 use crate::api::matching::match_json;
 use crate::api::outbox::{change_json, hold_json, mail_json};
@@ -26,6 +27,7 @@ use crate::store::Ns;
 pub(super) struct Chain {
     pub(super) subject: Value,
     message: Value,
+    report: Value,
     matched: Value,
     deliveries: Vec<Value>,
     thread: Value,
@@ -57,6 +59,7 @@ impl Chain {
         json!({
             "subject": self.subject,
             "message": self.message,
+            "report": self.report,
             "match": self.matched,
             "deliveries": self.deliveries,
             "thread": self.thread,
@@ -104,6 +107,7 @@ impl Chain {
         all: bool,
     ) -> Result<(), ApiError> {
         self.message = message_json(message);
+        self.report = addresses::report(context, &message.key).await?;
         let copies = context.books.deliveries(&message.key).await?;
         self.deliveries = copies.iter().map(|copy| json!(copy)).collect();
         let sent = format!("sent {}", message.key);
@@ -260,7 +264,9 @@ impl Chain {
     ) -> Result<(), ApiError> {
         if self.seen.insert(format!("mail {}", mail.id)) {
             let audit = audit_json(context, mail.id.as_str()).await?;
-            let more = json!({ "event": mail.cause.event_seq, "audit": audit });
+            let returned = addresses::returned(context, mail.id.as_str()).await?;
+            let event = mail.cause.event_seq;
+            let more = json!({ "event": event, "audit": audit, "returned": returned });
             self.mails.push(with(mail_json(mail), more));
         }
         Ok(())

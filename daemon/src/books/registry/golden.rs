@@ -16,6 +16,9 @@ use liaison_core::message::{MessageRecord, Person, ThreadClosed, ThreadRecord, T
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::proposal::Value;
+use liaison_core::reach::{
+    Allowed, Meaning, Reach, ReportRecord, Reported, ReportedCopy, ReturnRecord, Stop, WhyNot,
+};
 use liaison_core::records::{CaseRecord, TaskPriority, TaskRecord, TimerRecord};
 use liaison_core::time::{Timestamp, Window};
 
@@ -1081,4 +1084,105 @@ pub(in crate::books) fn match_rules() -> Vec<Case<MatchRuleRow>> {
         review: "0123456789abcdef".to_owned(),
     };
     vec![case("address", rule)]
+}
+
+fn reported(meaning: Meaning) -> Reported {
+    Reported {
+        at: at(3),
+        report: "m9".into(),
+        recipient: "carol@example.com".to_owned(),
+        meaning,
+        status: text("5.1.1"),
+        diagnostic: text("smtp; 550 5.1.1 no such user"),
+    }
+}
+
+pub(in crate::books) fn reaches() -> Vec<Case<Reach>> {
+    let stopped = Reach {
+        subject: "carol@example.com".to_owned(),
+        stopped: Some(Stop {
+            since: at(3),
+            by: reported(Meaning::Undeliverable),
+        }),
+        returned: 1,
+        recent: Vec::new(),
+        last: reported(Meaning::Undeliverable),
+        allowed: None,
+    };
+    let allowed = Reach {
+        subject: "@example.com".to_owned(),
+        stopped: None,
+        recent: vec![at(2), at(3)],
+        last: Reported {
+            status: None,
+            diagnostic: None,
+            ..reported(Meaning::NotNow)
+        },
+        allowed: Some(Allowed {
+            at: at(4),
+            who: "uid 1000".to_owned(),
+        }),
+        ..stopped.clone()
+    };
+    vec![case("stopped", stopped), case("allowed", allowed)]
+}
+
+pub(in crate::books) fn reports() -> Vec<Case<ReportRecord>> {
+    let copy = |meaning| ReportedCopy {
+        recipient: text("carol@example.com"),
+        status: text("5.1.1"),
+        meaning,
+    };
+    let nothing = |why| ReportedCopy {
+        recipient: None,
+        status: None,
+        meaning: Meaning::Nothing(why),
+    };
+    let mail = ReportRecord {
+        report: "m9".into(),
+        at: at(3),
+        mail: Some("e1".into()),
+        message: None,
+        copies: vec![
+            copy(Meaning::Undeliverable),
+            copy(Meaning::Returned),
+            copy(Meaning::NotNow),
+            copy(Meaning::OnItsWay),
+        ],
+        left: 2,
+    };
+    let message = ReportRecord {
+        mail: None,
+        message: Some("m1".into()),
+        copies: vec![
+            nothing(WhyNot::NoMailOfOurs),
+            nothing(WhyNot::OtherRecipient),
+            nothing(WhyNot::NoRecipient),
+            nothing(WhyNot::NeverHandedOver),
+        ],
+        ..mail.clone()
+    };
+    let ignored = ReportRecord {
+        copies: vec![
+            nothing(WhyNot::OtherMailbox),
+            nothing(WhyNot::Liar),
+            nothing(WhyNot::OneOfUs),
+            nothing(WhyNot::History),
+        ],
+        ..message.clone()
+    };
+    vec![
+        case("mail", mail),
+        case("message", message),
+        case("ignored", ignored),
+    ]
+}
+
+pub(in crate::books) fn returns() -> Vec<Case<ReturnRecord>> {
+    let row = ReturnRecord {
+        id: "e1".to_owned(),
+        reports: vec![reported(Meaning::NotNow), reported(Meaning::Undeliverable)],
+        count: 4,
+    };
+    vec![case("twice", row)]
 }

@@ -13,6 +13,7 @@ use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::VerdictResult;
 use liaison_core::proposal;
+use liaison_core::reach::{Meaning, Reach, ReportRecord, ReturnRecord, WhyNot};
 use liaison_core::records::{CaseRecord, TaskPriority, TaskRecord, TimerRecord};
 use serde_reflection::{Samples, Tracer, TracerConfig};
 
@@ -150,6 +151,9 @@ fn check_all() -> Golden {
     golden.check::<ListedRow>(golden::listings());
     golden.check::<ReviewRow>(golden::reviews());
     golden.check::<MatchRuleRow>(golden::match_rules());
+    golden.check::<Reach>(golden::reaches());
+    golden.check::<ReportRecord>(golden::reports());
+    golden.check::<ReturnRecord>(golden::returns());
     golden
 }
 
@@ -195,7 +199,10 @@ fn shapes() -> serde_reflection::Registry {
         SettledOutcome,
         VerdictResult
     );
-    trace!(proposal::Value, TaskPriority, Kind, AnyKind);
+    trace!(
+        proposal::Value,
+        TaskPriority, Kind, AnyKind, WhyNot, Meaning
+    );
     trace!(
         VersionsRow,
         MessageRecord, ThreadRecord, DeliveryRow, CursorRow, EventRow, OutcomeRow
@@ -230,7 +237,10 @@ fn shapes() -> serde_reflection::Registry {
         BackfillState,
         BackfillRow,
         ListedRow,
-        MailboxEffect
+        MailboxEffect,
+        Reach,
+        ReportRecord,
+        ReturnRecord
     );
     tracer.registry().unwrap()
 }

@@ -188,6 +188,18 @@ impl House {
         }
     }
 
+    /// As after a reload with another configuration.
+    pub fn change_office(&mut self, office: Office) {
+        self.office = Arc::new(office);
+        self.ingest = Ingest::new(
+            self.books.clone(),
+            Arc::new(self.clock.clone()),
+            self.office.clone(),
+            Arc::new(Freshness::default()),
+            Arc::new(Notify::new()),
+        );
+    }
+
     pub fn pipeline(&self, plugins: &[&str]) -> Pipeline {
         let active = |name: &&str| {
             let plugin = plugin(name, self.plugin_version);

@@ -81,6 +81,9 @@ fn has_records(ns: Ns) -> bool {
             | Ns::Record
             | Ns::Change
             | Ns::Merge
+            | Ns::Reach
+            | Ns::Report
+            | Ns::Returned
     )
 }
 

@@ -67,6 +67,8 @@ pub struct BounceReport {
     pub recipients: Vec<BouncedRecipient>,
     /// Message-ID of the mail that bounced, without brackets.
     pub original_message_id: Option<String>,
+    /// Its `X-Liaison-Id`, where the report has its header.
+    pub original_stamp: Option<String>,
 }
 
 impl BounceReport {
@@ -92,15 +94,16 @@ pub(super) fn read(facts: &Facts<'_>) -> Option<(BounceReport, String)> {
             && !in_enclosed(facts.tree, p)
     });
     let original = original_message_id(facts);
+    let stamp = original_stamp(facts);
     if let Some(part) = status {
         let blocks = part.decoded(facts.bytes);
         let original = original.or_else(|| named_in_status(&blocks));
         let recipients = delivery_status(&blocks);
         let why = "a delivery report (message/delivery-status, RFC 3464)".to_owned();
-        return Some((report(recipients, original), why));
+        return Some((report(recipients, (original, stamp)), why));
     }
     let why = unstructured(facts)?;
-    Some((report(recipients_in_text(facts), original), why))
+    Some((report(recipients_in_text(facts), (original, stamp)), why))
 }
 
 fn in_enclosed(tree: &Tree, part: &Part) -> bool {
@@ -109,7 +112,10 @@ fn in_enclosed(tree: &Tree, part: &Part) -> bool {
         .is_some_and(Part::is_enclosed_message)
 }
 
-fn report(recipients: Vec<BouncedRecipient>, original_message_id: Option<String>) -> BounceReport {
+fn report(
+    recipients: Vec<BouncedRecipient>,
+    (original_message_id, original_stamp): (Option<String>, Option<String>),
+) -> BounceReport {
     let kind = recipients
         .iter()
         .map(|r| r.kind)
@@ -119,6 +125,7 @@ fn report(recipients: Vec<BouncedRecipient>, original_message_id: Option<String>
         kind,
         recipients,
         original_message_id,
+        original_stamp,
     }
 }
 
@@ -395,32 +402,56 @@ fn recipients_in_text(facts: &Facts<'_>) -> Vec<BouncedRecipient> {
     out
 }
 
-/// From the enclosed message, its header alone, or a copy in the text.
-fn original_message_id(facts: &Facts<'_>) -> Option<String> {
-    for part in &facts.tree.parts {
-        if part.is_enclosed_message()
-            || part.is("text/rfc822-headers")
-            || part.is("message/rfc822-headers")
-        {
-            let header = scan(
-                &part.decoded(facts.bytes),
-                0,
-                &ParseLimits::default(),
-                |_| false,
-            );
-            if let Some(id) = header.first("Message-ID").and_then(own_message_id) {
-                return Some(id);
-            }
-        }
-    }
+/// Whether a part is the mail that came back, or its header alone.
+fn is_original(part: &Part) -> bool {
+    part.is_enclosed_message()
+        || part.is("text/rfc822-headers")
+        || part.is("message/rfc822-headers")
+}
+
+fn header_of(facts: &Facts<'_>, part: &Part) -> HeaderSection {
+    let bytes = part.decoded(facts.bytes);
+    scan(&bytes, 0, &ParseLimits::default(), |_| false)
+}
+
+/// A field in a copy of that header in the text.
+fn field_in_text<T>(
+    facts: &Facts<'_>,
+    wanted: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
     let searched = facts.whole_text.lines().take(MAX_SEARCHED_LINES);
-    let in_text = searched.into_iter().find_map(|line| {
+    searched.into_iter().find_map(|line| {
         let (name, value) = line.trim_start_matches(['>', ' ']).split_once(':')?;
         let name = name.trim().replace(' ', "-");
-        name.eq_ignore_ascii_case("message-id")
-            .then(|| own_message_id(value))
+        name.eq_ignore_ascii_case(wanted)
+            .then(|| read(value))
             .flatten()
-    });
+    })
+}
+
+/// From the enclosed message, its header alone, or a copy in the text.
+fn original_stamp(facts: &Facts<'_>) -> Option<String> {
+    const NAME: &str = "X-Liaison-Id";
+    let clean = |value: &str| Some(clean_text(value)).filter(|id| !id.is_empty());
+    let mut parts = facts.tree.parts.iter().filter(|part| is_original(part));
+    parts
+        .find_map(|part| header_of(facts, part).first(NAME).and_then(clean))
+        .or_else(|| field_in_text(facts, NAME, clean))
+}
+
+/// The same of the Message-ID; else what the report answers.
+fn original_message_id(facts: &Facts<'_>) -> Option<String> {
+    for part in &facts.tree.parts {
+        if is_original(part)
+            && let Some(id) = header_of(facts, part)
+                .first("Message-ID")
+                .and_then(own_message_id)
+        {
+            return Some(id);
+        }
+    }
+    let in_text = field_in_text(facts, "message-id", own_message_id);
     in_text.or_else(|| {
         let linked = facts
             .header

@@ -38,7 +38,7 @@ fn the_world_is_looked_at_again_before_a_mail_goes_out() {
         &'static str,
         &'static str,
     );
-    let rows: [Row; 17] = [
+    let rows: [Row; 20] = [
         ("all is well", |_, _| {}, "go", ""),
         (
             "staff mail goes at night",
@@ -75,6 +75,30 @@ fn the_world_is_looked_at_again_before_a_mail_goes_out() {
             |f, _| f.recipient.left = true,
             "cancel",
             "has left the company",
+        ),
+        (
+            "undeliverable, also where a person writes",
+            |f, m| {
+                f.recipient.undeliverable = Some("it is undeliverable".to_owned());
+                m.mode = MailMode::Draft;
+            },
+            "cancel",
+            "it is undeliverable",
+        ),
+        (
+            "its domain is stopped",
+            |f, _| f.recipient.domain_stopped = Some("mails came back".to_owned()),
+            "hold",
+            "mails came back",
+        ),
+        (
+            "its domain is stopped, and a person said yes",
+            |f, m| {
+                f.recipient.domain_stopped = Some("mails came back".to_owned());
+                m.mode = MailMode::Approve;
+            },
+            "go",
+            "",
         ),
         (
             "answered by us",
