@@ -26,6 +26,7 @@ mod status;
 mod tasks;
 mod timers;
 mod touches;
+mod unsubscribe;
 mod why;
 
 use std::collections::BTreeMap;
@@ -343,6 +344,9 @@ commands! {
     "review-resolve" Approve review::resolve;
     "review-dismiss" Approve review::dismiss;
     "review-reopen" Approve review::reopen;
+    "unsubscribe-take" Observe unsubscribe::take;
+    "unsubscribe-list" Observe unsubscribe::list;
+    "unsubscribe-allow" Approve unsubscribe::allow;
     "cases-list" Observe cases::list;
     "cases-show" Observe cases::show;
     "cases-put" Approve cases::put;

@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 pub use args::Cli;
 use args::{
     Accounts, Command, Contacts, Decide, Holds, Outbox, Plugin, RecordChange, Review, StoreCommand,
-    Switch, Timers, Was,
+    Switch, Timers, Unsubscribe, Was,
 };
 use wording::Wording;
 
@@ -295,6 +295,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::ExplainSchedule { id } => asks("explain-schedule", json!({ "id": id })),
         Command::Accounts(command) => accounts(command),
         Command::Review(command) => review(command),
+        Command::Unsubscribe(command) => unsubscribe(command),
         Command::Cases { kind, action } => work::cases(&kind, action),
         Command::Tasks(command) => work::tasks(command),
         Command::Proposals(command) => records::proposals_of(command),
@@ -362,6 +363,17 @@ fn review(command: Review) -> Result<Asked, Failure> {
         Review::Dismiss(decide) => say("review-dismiss", decide),
         Review::Reopen(decide) => say("review-reopen", decide),
         Review::Rules => asks("review-rules", json!({})),
+    }
+}
+
+fn unsubscribe(command: Unsubscribe) -> Result<Asked, Failure> {
+    match command {
+        Unsubscribe::Take { token } => asks("unsubscribe-take", json!({ "token": token })),
+        Unsubscribe::List { all } => asks("unsubscribe-list", json!({ "all": all })),
+        Unsubscribe::Allow { address, why } => asks(
+            "unsubscribe-allow",
+            json!({ "address": address, "why": why }),
+        ),
     }
 }
 

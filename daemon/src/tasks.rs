@@ -19,7 +19,7 @@ use crate::store::{Batch, Stored, VALUE_BYTES_MAX, codec};
 /// How often a change that lost a race is decided again.
 const TRIES_MAX: u32 = 8;
 /// The place in the log of what no event caused.
-const NO_EVENT: u64 = u64::MAX;
+pub(crate) const NO_EVENT: u64 = u64::MAX;
 /// Longest line of a timeline, in characters.
 const LINE_CHARS_MAX: usize = 300;
 

@@ -47,6 +47,12 @@ by_id! {
     plugin_state(PluginName) = PluginState;
 }
 
+/// An address, without `+tag`, whose owner asked not to get further mail.
+#[must_use]
+pub fn opt_out(address: &str) -> Key {
+    one(Ns::OptOut, address)
+}
+
 /// A core record: accounts and contacts have families of their own.
 #[must_use]
 pub fn record(kind: Kind, id: &str) -> Key {

@@ -1,6 +1,7 @@
 //! What people type.
 
 mod outbox;
+mod unsubscribe;
 mod work;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use outbox::{Decision, Edit, Outbox, Was};
+pub use unsubscribe::Unsubscribe;
 pub use work::{Added, Cases, Set, Tasks};
 
 /// Watches inboxes and calendars, knows whose mail it is, and prepares what is to be done.
@@ -136,6 +138,9 @@ pub enum Command {
     /// Senders who may belong to several accounts
     #[command(subcommand)]
     Review(Review),
+    /// Who asked not to get further mail
+    #[command(subcommand)]
+    Unsubscribe(Unsubscribe),
     /// The records that plugins keep
     Cases {
         /// Kind of case, such as `lead`; `all` for every kind

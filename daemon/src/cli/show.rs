@@ -125,6 +125,16 @@ fn list_of(command: &str) -> Option<(&'static str, Columns)> {
                 ("OR", "/candidates/1/name"),
             ],
         ),
+        "unsubscribe-list" => (
+            "unsubscribed",
+            &[
+                ("ADDRESS", "/address"),
+                ("STATE", "/state"),
+                ("SINCE", "/at"),
+                ("HOW", "/why"),
+                ("ALLOWED BY", "/allowed/who"),
+            ],
+        ),
         "outbox-list" => (
             "mails",
             &[
@@ -195,6 +205,7 @@ fn list(value: &Value, name: &str, columns: Columns) -> String {
     if rows.is_empty() {
         return match name {
             "parked" => "nothing is set aside\n".to_owned(),
+            "unsubscribed" => "nobody asked not to get further mail\n".to_owned(),
             name => format!("no {name}\n"),
         };
     }

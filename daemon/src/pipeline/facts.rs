@@ -22,6 +22,7 @@ use crate::books::rows::{EventBody, EventRow};
 use crate::outbox::ledger::{Recipient, staff_ledger};
 use crate::outbox::whereabouts::whereabouts;
 use crate::privacy::Tombstones;
+use crate::unsubscribe::opted_out;
 
 /// An event as plugins are told it, with what the decision needs besides.
 #[derive(Debug)]
@@ -420,6 +421,7 @@ impl Pipeline {
             same_as: recipient.same_as(),
             // Nobody wrote that down for them, and nobody may write to them all the same.
             do_not_contact: tombstones.has(&self.books, email).await?,
+            opted_out: opted_out(&self.books, email).await?,
             ..RecipientFacts::default()
         };
         for contact in &recipient.contacts {

@@ -6,6 +6,7 @@
 //! | message from them, or of ours to them alone | what remains: key, place, times |
 //! | mail to them or because of them, hold because of them | what remains: key, state, times |
 //! | question whose they are, what was decided of it | removed |
+//! | that they asked not to get further mail | removed: nothing goes to an erased address either |
 //! | case, task, timer, plugin result, memory of a plugin, timeline row, touch about them | removed |
 //! | outcome of an event about them | says that they were erased |
 //! | audit row of something of theirs, or that names them | states and ids only |
@@ -108,6 +109,7 @@ impl Traces {
                 let row: ReviewRow = read(key, value)?;
                 removed(self.person.has(&row.address))
             }
+            Ns::OptOut => removed(parts.text().is_ok_and(|one| self.person.has(&one))),
             Ns::AccountContact => removed(self.has(nth_text(key, 1))),
             Ns::Ledger => removed(parts.text().is_ok_and(|who| self.is_ledger(&who))),
             Ns::ThreadParty => removed(self.parties.contains(key) || self.in_thread(&mut parts)),

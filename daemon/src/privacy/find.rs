@@ -340,6 +340,7 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::Message,
     Ns::Review,
     Ns::MatchRule,
+    Ns::OptOut,
     Ns::ByAddr,
     Ns::Contact,
 ];

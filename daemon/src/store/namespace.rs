@@ -104,6 +104,7 @@ families! {
     49 CaseBy "case_by" "Cases by the value of a field (index).";
     55 ThreadHint "thread_hint" "Messages by Thread-Index and by subject (index).";
     56 MailboxEffect "mailbox_effect" "Changes of messages in their mailboxes, and how far each is.";
+    64 OptOut "opt_out" "Addresses whose owners asked not to get further mail.";
 }
 
 impl fmt::Display for Ns {

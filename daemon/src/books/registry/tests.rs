@@ -10,6 +10,7 @@ use liaison_core::effect::{Audience, HoldEffect, HoldState, MailEffect, MailMode
 use liaison_core::happening::SettledOutcome;
 use liaison_core::mailbox::{MailFlag, MailboxChange, MailboxEffect, MailboxState};
 use liaison_core::message::{MessageRecord, ThreadRecord};
+use liaison_core::optout::{AskedBy, OptOut};
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::VerdictResult;
 use liaison_core::proposal;
@@ -150,6 +151,7 @@ fn check_all() -> Golden {
     golden.check::<ListedRow>(golden::listings());
     golden.check::<ReviewRow>(golden::reviews());
     golden.check::<MatchRuleRow>(golden::match_rules());
+    golden.check::<OptOut>(golden::opt_outs());
     golden
 }
 
@@ -195,7 +197,7 @@ fn shapes() -> serde_reflection::Registry {
         SettledOutcome,
         VerdictResult
     );
-    trace!(proposal::Value, TaskPriority, Kind, AnyKind);
+    trace!(proposal::Value, TaskPriority, Kind, AnyKind, AskedBy);
     trace!(
         VersionsRow,
         MessageRecord, ThreadRecord, DeliveryRow, CursorRow, EventRow, OutcomeRow
@@ -230,7 +232,8 @@ fn shapes() -> serde_reflection::Registry {
         BackfillState,
         BackfillRow,
         ListedRow,
-        MailboxEffect
+        MailboxEffect,
+        OptOut
     );
     tracer.registry().unwrap()
 }

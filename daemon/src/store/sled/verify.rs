@@ -81,6 +81,7 @@ fn has_records(ns: Ns) -> bool {
             | Ns::Record
             | Ns::Change
             | Ns::Merge
+            | Ns::OptOut
     )
 }
 
