@@ -21,6 +21,7 @@ use crate::books::rows::ByDomainRow;
 use crate::books::{Books, BooksError, indexes, keys};
 use crate::records::{RecordBook, RecordBy, RecordsError};
 use crate::store::ReadError;
+use crate::unsubscribe::opted_out;
 
 pub(crate) use change::audit;
 
@@ -401,7 +402,10 @@ impl AccountBook {
     /// As the store.
     pub async fn address_facts(&self, address: &Address) -> Result<AddressFacts, BooksError> {
         let found = self.lookups(address).await?;
-        let mut facts = AddressFacts::default();
+        let mut facts = AddressFacts {
+            do_not_contact: opted_out(&self.books, &address.key()).await?,
+            ..AddressFacts::default()
+        };
         let hits: Vec<&AddressHit> = found.addresses.iter().flat_map(|(_, hits)| hits).collect();
         for id in hits.iter().filter_map(|hit| hit.contact.as_ref()) {
             let Some(contact) = self.books.contact(id).await? else {

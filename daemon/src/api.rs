@@ -28,6 +28,7 @@ mod tasks;
 mod threads;
 mod timers;
 mod touches;
+mod unsubscribe;
 mod why;
 
 use std::collections::BTreeMap;
@@ -348,6 +349,9 @@ commands! {
     "addresses-list" Observe addresses::list;
     "addresses-show" Observe addresses::show;
     "addresses-allow" Approve addresses::allow;
+    "unsubscribe-take" Observe unsubscribe::take;
+    "unsubscribe-list" Observe unsubscribe::list;
+    "unsubscribe-allow" Approve unsubscribe::allow;
     "cases-list" Observe cases::list;
     "cases-show" Observe cases::show;
     "cases-put" Approve cases::put;

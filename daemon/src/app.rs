@@ -52,6 +52,7 @@ use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Leases, ShardId, Store};
 use crate::supervisor::{Stop, Supervisor};
 use crate::templates::Templates;
+use crate::unsubscribe::Unsubscribe;
 
 /// Plugin threads: a handler computes for microseconds, so few are plenty.
 const PLUGIN_THREADS: usize = 2;
@@ -268,6 +269,7 @@ pub fn office(config: &Config) -> Office {
         signature: config.firm.signature.clone(),
         html: config.firm.html,
         approval: config.approval.clone(),
+        unsubscribe: Unsubscribe::new(&config.state_dir, config.firm.unsubscribe_url.as_ref()),
     }
 }
 

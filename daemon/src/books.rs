@@ -29,6 +29,7 @@ use liaison_core::ids::{
 use liaison_core::mail::{Address, Standing, standing_names};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
+use liaison_core::optout::OptOut;
 use liaison_core::reach::{Reach, ReportRecord, ReturnRecord};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::Timestamp;
@@ -398,6 +399,8 @@ getters! {
     report(message: MessageKey) -> ReportRecord = keys::report;
     /// The delivery reports about a mail, or about a message of ours.
     returned(id: str) -> ReturnRecord = keys::returned;
+    /// The wish of whoever has an address, without `+tag`, not to get further mail.
+    opt_out(address: str) -> OptOut = keys::opt_out;
     /// How a plugin stands.
     plugin_state(name: PluginName) -> PluginStateRow = keys::plugin_state;
 }

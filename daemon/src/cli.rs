@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 pub use args::Cli;
 use args::{
     Accounts, Addresses, Command, Contacts, Decide, Holds, OfThread, Outbox, Plugin, RecordChange,
-    Review, StoreCommand, Switch, Thread, Timers, Was,
+    Review, StoreCommand, Switch, Thread, Timers, Unsubscribe, Was,
 };
 use wording::Wording;
 
@@ -297,6 +297,7 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Review(command) => review(command),
         Command::Thread(command) => thread(command),
         Command::Addresses(command) => addresses(command),
+        Command::Unsubscribe(command) => unsubscribe(command),
         Command::Cases { kind, action } => work::cases(&kind, action),
         Command::Tasks(command) => work::tasks(command),
         Command::Proposals(command) => records::proposals_of(command),
@@ -382,6 +383,17 @@ fn addresses(command: Addresses) -> Result<Asked, Failure> {
         Addresses::Allow { address, why } => {
             asks("addresses-allow", json!({ "address": address, "why": why }))
         }
+    }
+}
+
+fn unsubscribe(command: Unsubscribe) -> Result<Asked, Failure> {
+    match command {
+        Unsubscribe::Take { token } => asks("unsubscribe-take", json!({ "token": token })),
+        Unsubscribe::List { all } => asks("unsubscribe-list", json!({ "all": all })),
+        Unsubscribe::Allow { address, why } => asks(
+            "unsubscribe-allow",
+            json!({ "address": address, "why": why }),
+        ),
     }
 }
 

@@ -8,7 +8,8 @@
 //! by one after reading it (mode `approve`) is not: the RFC forbids the mark on mail that a person
 //! submits. A mail of mode `send` that a gate laid before a person keeps its mark: its bytes are
 //! what the person said yes to, and at the other end a mark too many costs no more than an
-//! automatic answer; one that a person rewrote loses it (`compose/edited.rs`). `X-Liaison-Id` is in all of them, so that our own watchers know them again.
+//! automatic answer; one that a person rewrote loses it (`compose/edited.rs`). What is marked as
+//! `auto-generated` says how to ask for its end (`List-Unsubscribe`). `X-Liaison-Id` is in all of them, so that our own watchers know them again.
 //! Every string from outside was cleaned of controls before it comes here, and header values are typed, so no
 //! line break can reach a header.
 
@@ -28,6 +29,7 @@ use lettre::{Address, Message};
 use liaison_core::effect::{Audience, MailMode};
 use liaison_core::ids::MailboxId;
 use liaison_core::mail::clean_text;
+use liaison_core::optout::Claim;
 use liaison_core::policy::MailPlan;
 use liaison_core::proposal::Content;
 use liaison_core::time::Timestamp;
@@ -36,6 +38,7 @@ use liaison_core::zones;
 use crate::books::{Books, BooksError};
 use crate::office::Office;
 use crate::templates::{TemplateError, Templates, zone_name};
+use crate::unsubscribe::UnsubscribeError;
 
 /// Longest line of flowed text, in characters (RFC 3676 section 4.2).
 const LINE_CHARS: usize = 72;
@@ -71,6 +74,9 @@ pub enum ComposeError {
     /// The message could not be built.
     #[error("the message could not be built: {0}")]
     Build(String),
+    /// Its recipient could not ask for its end.
+    #[error("it cannot say how to unsubscribe")]
+    Unsubscribe(#[from] UnsubscribeError),
     /// Over [`MAIL_BYTES_MAX`].
     #[error(
         "the mail has {bytes} bytes, at most {MAIL_BYTES_MAX} are sent: use smaller attachments"
@@ -189,8 +195,35 @@ fn headers(
         builder = builder
             .raw_header(raw("Auto-Submitted", kind)?)
             .raw_header(raw("X-Auto-Response-Suppress", "OOF, AutoReply")?);
+        if !plan.is_reply && effect.audience == Audience::Counterpart {
+            for (name, value) in unsubscribe(plan, office)? {
+                builder = builder.raw_header(written(name, value)?);
+            }
+        }
     }
     Ok(builder)
+}
+
+/// How the recipient of a follow-up asks for its end. The address is where answers go, because
+/// there they are found.
+fn unsubscribe(
+    plan: &MailPlan,
+    office: &Office,
+) -> Result<Vec<(&'static str, String)>, ComposeError> {
+    let effect = &plan.effect;
+    let Some(claim) = Claim::of(&effect.id, &effect.recipient) else {
+        return Ok(Vec::new());
+    };
+    let to = reply_to(plan, office).unwrap_or(&effect.from);
+    Ok(office.unsubscribe.fields(&claim, to)?)
+}
+
+/// A field whose value is ASCII and folded already.
+fn written(name: &str, value: String) -> Result<HeaderValue, ComposeError> {
+    let name = HeaderName::new_from_ascii(name.to_owned())
+        .map_err(|error| ComposeError::Build(error.to_string()))?;
+    let plain = value.replace("\r\n ", " ");
+    Ok(HeaderValue::dangerous_new_pre_encoded(name, plain, value))
 }
 
 /// Where answers shall go, if elsewhere than to From: the configuration alone says so.

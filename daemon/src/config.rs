@@ -45,6 +45,7 @@ use crate::sink::vdir::VdirSettings;
 use crate::source::imap::ImapSettings;
 use crate::source::maildir::MaildirSettings;
 use crate::store::sled::SledOptions;
+use crate::unsubscribe::UnsubscribeUrl;
 
 pub use load::{CONFIG_FILE_DEFAULT, CONFIG_VARIABLE, config_path, default_plugin_dir};
 pub use problem::{ConfigErrors, ConfigProblem};
@@ -143,6 +144,8 @@ pub struct FirmConfig {
     pub signature: Option<String>,
     /// Mails to customers have an HTML form beside the plain one.
     pub html: bool,
+    /// Where follow-ups say that a POST asks for their end.
+    pub unsubscribe_url: Option<UnsubscribeUrl>,
 }
 
 /// `[[user]]`: one of our people.

@@ -20,6 +20,7 @@ mod senders;
 mod taking;
 mod thread;
 mod unread;
+mod unsubscribed;
 
 pub(crate) use senders::Inbound;
 pub(crate) use taking::{

@@ -51,6 +51,7 @@ pub mod supervisor;
 pub mod tasks;
 pub mod templates;
 pub mod tls;
+pub mod unsubscribe;
 
 #[cfg(test)]
 mod documents;

@@ -14,6 +14,7 @@ use liaison_core::outbox::approval::Patience;
 use liaison_core::policy::{Firm, Limits, Route};
 
 use crate::dkim::DkimVerifier;
+use crate::unsubscribe::Unsubscribe;
 
 /// How mail because of a mailbox leaves.
 #[derive(Debug, Clone)]
@@ -72,6 +73,8 @@ pub struct Office {
     pub html: bool,
     /// How long a held mail waits before somebody is told.
     pub approval: Patience,
+    /// How recipients of follow-ups ask for their end.
+    pub unsubscribe: Unsubscribe,
 }
 
 impl Office {

@@ -24,6 +24,7 @@ pub mod mail;
 pub mod mailbox;
 pub mod manifest;
 pub mod message;
+pub mod optout;
 pub mod outbox;
 pub mod policy;
 pub mod proposal;

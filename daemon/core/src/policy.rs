@@ -152,6 +152,8 @@ pub struct OwnerFacts {
 pub struct RecipientFacts {
     /// Contact or account asked not to be contacted.
     pub do_not_contact: bool,
+    /// The address asked not to get further mail: how, and what lifts it.
+    pub opted_out: Option<String>,
     /// Left the company.
     pub left: bool,
     /// Why mail to the address does not arrive, as delivery reports tell.

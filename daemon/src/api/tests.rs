@@ -93,6 +93,7 @@ pub(crate) fn office() -> Office {
         staff_route: None,
         signature: None,
         approval: Default::default(),
+        unsubscribe: Default::default(),
     }
 }
 
@@ -695,3 +696,4 @@ fn roles_allow_what_they_should() {
 }
 
 mod status;
+mod unsubscribe;

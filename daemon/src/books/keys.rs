@@ -60,6 +60,12 @@ pub fn returned(id: &str) -> Key {
     one(Ns::Returned, id)
 }
 
+/// An address, without `+tag`, whose owner asked not to get further mail.
+#[must_use]
+pub fn opt_out(address: &str) -> Key {
+    one(Ns::OptOut, address)
+}
+
 /// A core record: accounts and contacts have families of their own.
 #[must_use]
 pub fn record(kind: Kind, id: &str) -> Key {

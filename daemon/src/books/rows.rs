@@ -10,6 +10,7 @@ use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::ids::{AccountId, EffectId, MailboxId, MessageKey, PluginName, TimerId};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
+use liaison_core::optout::OptOut;
 use liaison_core::policy::Verdict;
 use liaison_core::proposal;
 use liaison_core::reach::{Reach, ReportRecord, ReturnRecord};
@@ -602,6 +603,7 @@ records! {
     60 Reach = 1;
     61 ReportRecord = 1;
     62 ReturnRecord = 1;
+    64 OptOut = 1;
 }
 
 /// A stored record in a readable form; `None` when it is none of ours.

@@ -387,6 +387,7 @@ fn nobody() -> Result<Office, Failure> {
         staff_route: None,
         signature: None,
         approval: Default::default(),
+        unsubscribe: Default::default(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod outbox;
+mod unsubscribe;
 mod work;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use addresses::Addresses;
 pub use outbox::{Decision, Edit, Outbox, Was};
+pub use unsubscribe::Unsubscribe;
 pub use work::{Added, Cases, Set, Tasks};
 
 /// Watches inboxes and calendars, knows whose mail it is, and prepares what is to be done.
@@ -144,6 +146,9 @@ pub enum Command {
     /// Where mail does not arrive, as delivery reports tell
     #[command(subcommand)]
     Addresses(Addresses),
+    /// Who asked not to get further mail
+    #[command(subcommand)]
+    Unsubscribe(Unsubscribe),
     /// The records that plugins keep
     Cases {
         /// Kind of case, such as `lead`; `all` for every kind

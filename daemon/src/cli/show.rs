@@ -137,6 +137,16 @@ fn list_of(command: &str) -> Option<(&'static str, Columns)> {
                 ("IT SAID", "/last/said"),
             ],
         ),
+        "unsubscribe-list" => (
+            "unsubscribed",
+            &[
+                ("ADDRESS", "/address"),
+                ("STATE", "/state"),
+                ("SINCE", "/at"),
+                ("HOW", "/why"),
+                ("ALLOWED BY", "/allowed/who"),
+            ],
+        ),
         "outbox-list" => (
             "mails",
             &[
@@ -207,6 +217,7 @@ fn list(value: &Value, name: &str, columns: Columns) -> String {
     if rows.is_empty() {
         return match name {
             "parked" => "nothing is set aside\n".to_owned(),
+            "unsubscribed" => "nobody asked not to get further mail\n".to_owned(),
             name => format!("no {name}\n"),
         };
     }

@@ -16,7 +16,12 @@ use super::{ComposeError, MAIL_BYTES_MAX, flow, flowed_type};
 use crate::reader::ReaderBroke;
 
 /// Marks of mail that no person wrote.
-const AUTOMATIC: [&str; 2] = ["auto-submitted", "x-auto-response-suppress"];
+const AUTOMATIC: [&str; 4] = [
+    "auto-submitted",
+    "x-auto-response-suppress",
+    "list-unsubscribe",
+    "list-unsubscribe-post",
+];
 
 /// Why a rendered mail cannot be given other words.
 #[derive(Debug, thiserror::Error)]

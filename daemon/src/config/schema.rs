@@ -93,6 +93,7 @@ pub(super) struct RawFirm {
     pub signature: Option<String>,
     #[serde(default)]
     pub html: bool,
+    pub unsubscribe_url: Option<String>,
 }
 
 /// Long enough to see that something is wrong, and no customer notices it.

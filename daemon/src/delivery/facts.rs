@@ -18,6 +18,7 @@ use crate::office::Office;
 use crate::outbox::ledger::{EVERYBODY, Recipient};
 use crate::outbox::reach::{Stopped, came_back};
 use crate::outbox::whereabouts::whereabouts;
+use crate::unsubscribe::opted_out;
 
 /// How far back ledgers are read: a mail goes out up to some weeks after it was decided, and the
 /// ledger knows when it was decided.
@@ -133,6 +134,7 @@ impl<'a> SecondLook<'a> {
         let mut facts = RecipientFacts {
             same_as: recipient.same_as(),
             accounts: recipient.accounts.clone(),
+            opted_out: opted_out(books, &mail.recipient).await?,
             ..RecipientFacts::default()
         };
         let stopped = Stopped::of(books, &mail.recipient).await?;

@@ -66,6 +66,7 @@ impl Taking<'_> {
             message.plugin = Some(ours.mail.record.cause.plugin.clone());
             self.seen_in_sent(&mut writes, ours)?;
         }
+        let asked = self.unsubscribed(item, &mut message).await?;
         if let Some(whose) = whose.as_ref().filter(|_| !message.historical) {
             let now = self.ingest.clock.now();
             review::stage(&self.books, &mut writes, whose, (&message, now)).await?;
@@ -89,7 +90,8 @@ impl Taking<'_> {
         }
         self.write_timeline(&mut writes, &message)?;
         write_touch(&mut writes, None, &message);
-        self.write_event(&mut writes, &message, matched).await?;
+        self.write_event(&mut writes, &message, matched, asked)
+            .await?;
         replace(&mut writes, keys::message(&message.key), None, &message)?;
         self.books.commit(writes).await?;
         Ok(true)
@@ -353,6 +355,7 @@ impl Taking<'_> {
         writes: &mut Writes,
         message: &MessageRecord,
         matched: Option<Match>,
+        asked: Option<String>,
     ) -> Result<(), BooksError> {
         let closed = |summary: String| OutcomeRow {
             event_key: message.key.0.clone(),
@@ -362,7 +365,9 @@ impl Taking<'_> {
             summary,
             closed: Some(self.ingest.clock.now()),
         };
-        let row = if message.historical {
+        let row = if let Some(asked) = asked {
+            closed(asked)
+        } else if message.historical {
             closed("nothing done: it is from before the first start, recorded only".to_owned())
         } else if message.from.is_none() && message.size == 0 {
             let why = message.problems.first().map_or("", String::as_str);

@@ -230,64 +230,76 @@ impl Vault {
     async fn cipher(&self) -> Result<LessSafeKey, VaultError> {
         let secret = match &self.key {
             Some(place) => place.fetch().await?,
-            None => Secret::new(self.own_key()?),
+            None => Secret::new(own_key(&self.folder, KEY_FILE, &self.name)?),
         };
         let key = blake3::derive_key(KEY_PURPOSE, secret.expose().as_bytes());
         let key = UnboundKey::new(&CHACHA20_POLY1305, &key).map_err(|_| VaultError::Random)?;
         Ok(LessSafeKey::new(key))
     }
 
-    /// The text of our own key file, made when it is not there.
-    fn own_key(&self) -> Result<String, VaultError> {
-        let path = self.folder.join(KEY_FILE);
-        let failed = |doing| {
-            let path = &path;
-            move |source| io_error(doing, path, source)
-        };
-        if !path.exists() {
-            self.make_folder()?;
-            let mut key = [0; KEY_BYTES];
-            SystemRandom::new()
-                .fill(&mut key)
-                .map_err(|_| VaultError::Random)?;
-            let new = self.folder.join(format!("{KEY_FILE}.{}", self.name));
-            write_durably(&new, BASE64.encode(key).as_bytes())?;
-            // Unlike a rename it never replaces a key that somebody made meanwhile.
-            match fs::hard_link(&new, &path) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(failed("make")(error));
-                }
-                _ => {}
-            }
-            fs::remove_file(&new).map_err(failed("make"))?;
-            self.sync_folder()?;
-        }
-        let file = File::open(&path).map_err(failed("read"))?;
-        if file.metadata().map_err(failed("read"))?.mode() & OTHERS != 0 {
-            return Err(VaultError::Open(path));
-        }
-        let mut text = String::new();
-        file.take(FILE_BYTES_MAX)
-            .read_to_string(&mut text)
-            .map_err(failed("read"))?;
-        match text.trim().is_empty() {
-            // Everything would be encrypted with a key that anybody knows.
-            true => Err(VaultError::Sealed(path)),
-            false => Ok(text),
-        }
-    }
-
     fn make_folder(&self) -> Result<(), VaultError> {
-        let mut builder = fs::DirBuilder::new();
-        let made = builder.recursive(true).mode(0o700).create(&self.folder);
-        made.map_err(|source| io_error("make", &self.folder, source))
+        make_folder(&self.folder)
     }
 
     fn sync_folder(&self) -> Result<(), VaultError> {
-        File::open(&self.folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|source| io_error("sync", &self.folder, source))
+        sync_folder(&self.folder)
     }
+}
+
+/// The text of a key file of ours, made when it is not there; `maker` tells apart those who make it
+/// at the same time.
+pub(crate) fn own_key(folder: &Path, name: &str, maker: &str) -> Result<String, VaultError> {
+    let path = folder.join(name);
+    if !path.exists() {
+        let failed = |source| io_error("make", &path, source);
+        make_folder(folder)?;
+        let mut key = [0; KEY_BYTES];
+        SystemRandom::new()
+            .fill(&mut key)
+            .map_err(|_| VaultError::Random)?;
+        let new = folder.join(format!("{name}.{maker}"));
+        write_durably(&new, BASE64.encode(key).as_bytes())?;
+        // Unlike a rename it never replaces a key that somebody made meanwhile.
+        match fs::hard_link(&new, &path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+        fs::remove_file(&new).map_err(failed)?;
+        sync_folder(folder)?;
+    }
+    read_key(&path)
+}
+
+/// The text of a key file of ours.
+pub(crate) fn read_key(path: &Path) -> Result<String, VaultError> {
+    let failed = |source| io_error("read", path, source);
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.mode() & OTHERS != 0 {
+        return Err(VaultError::Open(path.to_owned()));
+    }
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    match text.trim().is_empty() {
+        // Everything would be made with a key that anybody knows.
+        true => Err(VaultError::Sealed(path.to_owned())),
+        false => Ok(text),
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<(), VaultError> {
+    let mut builder = fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| io_error("make", folder, source))
+}
+
+fn sync_folder(folder: &Path) -> Result<(), VaultError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| io_error("sync", folder, source))
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {

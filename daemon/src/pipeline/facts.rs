@@ -23,6 +23,7 @@ use crate::outbox::ledger::{Recipient, staff_ledger};
 use crate::outbox::reach::{Stopped, came_back};
 use crate::outbox::whereabouts::whereabouts;
 use crate::privacy::Tombstones;
+use crate::unsubscribe::opted_out;
 
 /// An event as plugins are told it, with what the decision needs besides.
 #[derive(Debug)]
@@ -422,6 +423,7 @@ impl Pipeline {
             same_as: recipient.same_as(),
             // Nobody wrote that down for them, and nobody may write to them all the same.
             do_not_contact: tombstones.has(&self.books, email).await?,
+            opted_out: opted_out(&self.books, email).await?,
             ..RecipientFacts::default()
         };
         let stopped = Stopped::of(&self.books, email).await?;

@@ -14,6 +14,7 @@ mod theirs;
 mod threads;
 mod told;
 mod trust;
+mod unsubscribe;
 
 use liaison_core::effect::MailMode;
 use liaison_core::outbox::MailState;

@@ -7,6 +7,7 @@
 //! | mail to them or because of them, hold because of them | what remains: key, state, times |
 //! | question whose they are, what was decided of it | removed |
 //! | whether mail to their address arrives, reports about mail to them | removed |
+//! | that they asked not to get further mail | removed: nothing goes to an erased address either |
 //! | case, task, timer, plugin result, memory of a plugin, timeline row, touch about them | removed |
 //! | outcome of an event about them | says that they were erased |
 //! | audit row of something of theirs, or that names them | states and ids only |
@@ -112,6 +113,7 @@ impl Traces {
             // What a report said quotes servers, who quote addresses.
             Ns::Reach => removed(parts.text().is_ok_and(|one| self.person.has(&one))),
             Ns::Report | Ns::Returned => removed(self.has(parts.text().ok())),
+            Ns::OptOut => removed(parts.text().is_ok_and(|one| self.person.has(&one))),
             Ns::AccountContact => removed(self.has(nth_text(key, 1))),
             Ns::Ledger => removed(parts.text().is_ok_and(|who| self.is_ledger(&who))),
             Ns::ThreadParty => removed(self.parties.contains(key) || self.in_thread(&mut parts)),

@@ -365,6 +365,7 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::Report,
     Ns::Review,
     Ns::MatchRule,
+    Ns::OptOut,
     Ns::ByAddr,
     Ns::Contact,
 ];

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use liaison_core::effect::{HoldEffect, HoldState};
 use liaison_core::ids::AccountId;
 use liaison_core::message::gone_why;
+use liaison_core::optout::{AskedBy, Claim, OptOut};
 use liaison_core::outbox::MailState;
 use serde_json::json;
 
@@ -182,6 +183,9 @@ async fn lived_in(dir: &Path) -> Arc<SledStore> {
             value.as_bytes().to_vec(),
         );
     }
+    let claim = Claim::of(&"e1".into(), BOB).unwrap();
+    let wish = OptOut::new(&claim, AskedBy::HandedIn("x".to_owned()), house.clock.now());
+    batch.put_record(keys::opt_out(BOB), &wish).unwrap();
     house.books.commit(batch).await.unwrap();
     store
 }
@@ -340,6 +344,7 @@ async fn what_is_kept_of_a_person_is_shown_then_erased_and_does_not_come_back() 
         "reach",
         "report",
         "returned",
+        "opt_out",
     ] {
         assert!(
             shown["counts"][kind].as_u64() > Some(0),

@@ -107,6 +107,7 @@ families! {
     60 Reach "reach" "Addresses and domains from which mail came back.";
     61 Report "report" "What became of delivery reports.";
     62 Returned "returned" "Mails of ours to the delivery reports about them.";
+    64 OptOut "opt_out" "Addresses whose owners asked not to get further mail.";
 }
 
 impl fmt::Display for Ns {

@@ -107,6 +107,10 @@ pub(super) fn still_open(thread: Option<&ThreadRecord>) -> Result<(), String> {
 /// Consent: asked when decided and again when sent.
 pub(super) fn consent(recipient: &str, known: Option<&RecipientFacts>) -> Result<(), String> {
     match known {
+        Some(RecipientFacts {
+            opted_out: Some(why),
+            ..
+        }) => Err(why.clone()),
         Some(known) if known.do_not_contact => Err(format!("{recipient} is marked do-not-contact")),
         Some(known) if known.left => Err(format!("{recipient} has left the company")),
         _ => Ok(()),

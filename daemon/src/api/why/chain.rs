@@ -7,6 +7,7 @@ use liaison_core::happening::Subject;
 use liaison_core::ids::{MessageKey, ThreadId};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::MessageRecord;
+use liaison_core::optout::{AskedBy, OptOut};
 use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ use crate::api::timers::timer_json;
 use crate::api::{ApiContext, ApiError, with};
 use crate::books::rows::{CallEnd, EventBody, OutcomeRow, PluginResultRow};
 use crate::books::{BooksError, THREAD_MESSAGES_MAX};
-use crate::store::Ns;
+use crate::store::{Ns, Range};
 
 /// Everything that was found, in the order in which it is told.
 #[derive(Default)]
@@ -116,7 +117,30 @@ impl Chain {
                 self.add_outcome(context, &outcome, message, all).await?;
             }
         }
+        self.add_wish(context, message).await?;
         self.add_thread(context, &message.thread).await
+    }
+
+    /// What came of a message that asked for an end of our mails.
+    async fn add_wish(
+        &mut self,
+        context: &ApiContext,
+        message: &MessageRecord,
+    ) -> Result<(), ApiError> {
+        let mut tasks = Vec::new();
+        let by = AskedBy::Message(message.key.clone());
+        let each = |wish: OptOut| {
+            if wish.by == by {
+                tasks.push(wish.task_id());
+            }
+        };
+        context.books.each(Range::all(Ns::OptOut), each).await?;
+        for id in tasks {
+            if let Some(task) = context.books.task(&id).await? {
+                self.add_task(context, &task).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn add_outcome(

@@ -13,6 +13,7 @@ use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, M
 use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::mailbox::{MailFlag, MailboxChange, MailboxEffect, MailboxState};
 use liaison_core::message::{MessageRecord, Person, ThreadClosed, ThreadRecord, Threading};
+use liaison_core::optout::{AllowedAgain, AskedBy, OptOut};
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::proposal::Value;
@@ -1185,4 +1186,24 @@ pub(in crate::books) fn returns() -> Vec<Case<ReturnRecord>> {
         count: 4,
     };
     vec![case("twice", row)]
+}
+
+pub(in crate::books) fn opt_outs() -> Vec<Case<OptOut>> {
+    let stands = OptOut {
+        address: "carol@example.com".to_owned(),
+        at: at(3),
+        by: AskedBy::Message("m9".into()),
+        mail: "e1".into(),
+        allowed: None,
+    };
+    let allowed = OptOut {
+        by: AskedBy::HandedIn("uid 33".to_owned()),
+        allowed: Some(AllowedAgain {
+            at: at(4),
+            who: "uid 1000".to_owned(),
+            why: "she called".to_owned(),
+        }),
+        ..stands.clone()
+    };
+    vec![case("stands", stands), case("allowed", allowed)]
 }

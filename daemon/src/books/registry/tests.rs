@@ -10,6 +10,7 @@ use liaison_core::effect::{Audience, HoldEffect, HoldState, MailEffect, MailMode
 use liaison_core::happening::SettledOutcome;
 use liaison_core::mailbox::{MailFlag, MailboxChange, MailboxEffect, MailboxState};
 use liaison_core::message::{MessageRecord, ThreadRecord};
+use liaison_core::optout::{AskedBy, OptOut};
 use liaison_core::outbox::{MailState, Phase};
 use liaison_core::policy::VerdictResult;
 use liaison_core::proposal;
@@ -154,6 +155,7 @@ fn check_all() -> Golden {
     golden.check::<Reach>(golden::reaches());
     golden.check::<ReportRecord>(golden::reports());
     golden.check::<ReturnRecord>(golden::returns());
+    golden.check::<OptOut>(golden::opt_outs());
     golden
 }
 
@@ -201,7 +203,7 @@ fn shapes() -> serde_reflection::Registry {
     );
     trace!(
         proposal::Value,
-        TaskPriority, Kind, AnyKind, WhyNot, Meaning
+        TaskPriority, Kind, AnyKind, WhyNot, Meaning, AskedBy
     );
     trace!(
         VersionsRow,
@@ -240,7 +242,8 @@ fn shapes() -> serde_reflection::Registry {
         MailboxEffect,
         Reach,
         ReportRecord,
-        ReturnRecord
+        ReturnRecord,
+        OptOut
     );
     tracer.registry().unwrap()
 }

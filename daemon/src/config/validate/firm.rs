@@ -15,6 +15,7 @@ use crate::config::read::Section;
 use crate::config::schema::{RawAuthenticity, RawFirm, RawHoliday, RawHours};
 use crate::config::{AuthenticityConfig, FirmConfig};
 use crate::dkim::DkimSettings;
+use crate::unsubscribe::UnsubscribeUrl;
 
 /// RFC 1035 section 4.2.
 const DNS_PORT: u16 = 53;
@@ -42,6 +43,8 @@ impl Validation<'_, '_> {
         }
         let addresses = self.addresses(section, "addresses", &raw.addresses);
         self.authserv_ids(section, &raw.authserv_ids);
+        let unsubscribe_url = raw.unsubscribe_url.as_deref();
+        let unsubscribe_url = unsubscribe_url.and_then(|text| self.unsubscribe_url(section, text));
         let business = self.business(section, &raw.zone, &raw.working_hours, &raw.holidays);
         Some(FirmConfig {
             name: raw.name,
@@ -58,7 +61,20 @@ impl Validation<'_, '_> {
             business: business?,
             signature: raw.signature,
             html: raw.html,
+            unsubscribe_url,
         })
+    }
+
+    fn unsubscribe_url(&mut self, section: &Section<'_>, text: &str) -> Option<UnsubscribeUrl> {
+        match UnsubscribeUrl::parse(text) {
+            Ok(url) => Some(url),
+            Err(why) => {
+                let what = format!("`{text}` is no address to unsubscribe at: {why}");
+                let remedy = "write it like https://www.example.com/unsubscribe/{token}";
+                self.problems.add(section, "unsubscribe_url", what, remedy);
+                None
+            }
+        }
     }
 
     /// Without a server whose word counts, we check by ourselves.

@@ -103,6 +103,7 @@ pub fn office() -> Office {
             escalate_to: Some("boss@example.com".to_owned()),
             ..Patience::default()
         },
+        unsubscribe: Default::default(),
     }
 }
 

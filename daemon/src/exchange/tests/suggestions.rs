@@ -37,6 +37,7 @@ fn office() -> Office {
         staff_route: None,
         signature: None,
         approval: Default::default(),
+        unsubscribe: Default::default(),
     }
 }
 

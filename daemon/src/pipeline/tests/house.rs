@@ -128,6 +128,13 @@ impl House {
         .await
     }
 
+    /// One in which something about ourselves is different.
+    pub async fn changed(change: impl FnOnce(&mut Office)) -> House {
+        let mut office = office();
+        change(&mut office);
+        House::with(office).await
+    }
+
     async fn with(office: Office) -> House {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(MemoryStore::new());
@@ -540,5 +547,6 @@ fn office() -> Office {
         staff_route: None,
         signature: None,
         approval: Default::default(),
+        unsubscribe: Default::default(),
     }
 }

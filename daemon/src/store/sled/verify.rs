@@ -84,6 +84,7 @@ fn has_records(ns: Ns) -> bool {
             | Ns::Reach
             | Ns::Report
             | Ns::Returned
+            | Ns::OptOut
     )
 }
 
