@@ -21,6 +21,7 @@ mod taking;
 mod thread;
 mod unread;
 
+pub(crate) use reports::UNNAMED;
 pub(crate) use senders::Inbound;
 pub(crate) use taking::{
     EVENT_NEXT, NewEvent, RECORDED_ONLY, append_event, append_events, timeline_row,
