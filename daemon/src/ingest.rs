@@ -22,6 +22,7 @@ mod thread;
 mod unread;
 mod unsubscribed;
 
+pub(crate) use reports::UNNAMED;
 pub(crate) use senders::Inbound;
 pub(crate) use taking::{
     EVENT_NEXT, NewEvent, RECORDED_ONLY, append_event, append_events, timeline_row,

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use liaison_core::effect::{Audience, Cause, MailEffect};
 use liaison_core::happening::Subject;
-use liaison_core::ids::EffectId;
+use liaison_core::ids::{EffectId, derive};
 use liaison_core::mail::address::Address;
 use liaison_core::mail::{BounceReport, BouncedRecipient, MessageView};
 use liaison_core::message::{MessageRecord, Person, cut_text};
 use liaison_core::reach::{
     COPIES_MAX, DOMAIN_RETURNS_MAX, FREE_MAIL_RETURNS_MAX, Meaning, NamedMail, News, Reach,
-    ReportFacts, ReportRecord, Reported, ReportedCopy, ReturnRecord, domain_subject, judge,
+    ReportFacts, ReportRecord, Reported, ReportedCopy, ReturnRecord, WhyNot, domain_subject, judge,
     may_be_out,
 };
 use liaison_core::records::{BODY_CHARS_MAX, TITLE_CHARS_MAX, TaskRecord};
@@ -21,9 +21,12 @@ use super::Taking;
 use crate::books::rows::AuditRow;
 use crate::books::{BooksError, keys, replace};
 use crate::outbox::stage_audit;
-use crate::store::{Batch as Writes, Stored};
+use crate::reader;
+use crate::store::{Batch as Writes, Expect, Stored};
 use crate::tasks::NO_EVENT;
 
+/// Begins the names under which reports are kept that name a Message-ID of nobody yet.
+pub(crate) const UNNAMED: &str = "unnamed ";
 /// Longest account of a delivery report in the history of a mail.
 const REPORT_CHARS_MAX: usize = 500;
 
@@ -94,8 +97,79 @@ impl Taking<'_> {
         let Some(report) = view.class.bounce.as_ref().filter(|_| !message.outbound) else {
             return Ok(());
         };
-        let now = self.ingest.clock.now();
         let named = self.named(report).await?;
+        if named.is_none() && !message.historical {
+            self.remember_unnamed(writes, report, message).await?;
+        }
+        self.write_judged(writes, report, (message, named)).await
+    }
+
+    /// A report may be faster than the copy of what a person sent: kept under the id that it names.
+    async fn remember_unnamed(
+        &self,
+        writes: &mut Writes,
+        report: &BounceReport,
+        message: &MessageRecord,
+    ) -> Result<(), BooksError> {
+        let (Some(id), Some(said)) = (&report.original_message_id, report.recipients.first())
+        else {
+            return Ok(());
+        };
+        let key = keys::returned(&unnamed(id));
+        let before = self.books.get::<ReturnRecord>(key.clone()).await?;
+        let version = before.as_ref().map(|row| row.version);
+        let mut row = before.map_or_else(|| ReturnRecord::new(&unnamed(id)), |row| row.record);
+        let to = said
+            .recipient
+            .as_ref()
+            .map(Address::key)
+            .unwrap_or_default();
+        let what = (to.as_str(), Meaning::Nothing(WhyNot::NoMailOfOurs));
+        let now = self.ingest.clock.now();
+        row.add(&Reported::of(said, what, (&message.key, now)));
+        replace(writes, key, version, &row)
+    }
+
+    /// Judges a report that was taken in before what it is about: a message of ours in Sent.
+    pub(super) async fn judge_late(
+        &self,
+        writes: &mut Writes,
+        sent: &MessageRecord,
+    ) -> Result<(), BooksError> {
+        let Some(id) = sent.message_id.as_ref().filter(|_| sent.outbound) else {
+            return Ok(());
+        };
+        let key = keys::returned(&unnamed(id));
+        let Some(row) = self.books.get::<ReturnRecord>(key.clone()).await? else {
+            return Ok(());
+        };
+        writes.expect(key.clone(), Expect::Version(row.version));
+        writes.del(key);
+        // The newest: two would change the same rows in one commit.
+        let Some(newest) = row.record.reports.last() else {
+            return Ok(());
+        };
+        let Some(message) = self.books.message(&newest.report).await? else {
+            return Ok(());
+        };
+        let Some(bytes) = self.books.bytes(&message.content).await? else {
+            return Ok(());
+        };
+        let view = reader::read(bytes).await.ok();
+        let Some(report) = view.as_ref().and_then(|view| view.class.bounce.as_ref()) else {
+            return Ok(());
+        };
+        let named = Some(Named::Message(Box::new(sent.clone())));
+        self.write_judged(writes, report, (&message, named)).await
+    }
+
+    async fn write_judged(
+        &self,
+        writes: &mut Writes,
+        report: &BounceReport,
+        (message, named): (&MessageRecord, Option<Named>),
+    ) -> Result<(), BooksError> {
+        let now = self.ingest.clock.now();
         let facts = self.report_facts(message, named.as_ref());
         let mut record = ReportRecord {
             report: message.key.clone(),
@@ -407,4 +481,12 @@ fn heed(heeded: &mut Vec<Reported>, reported: Reported) {
         Some(one) if reported.meaning.gravity() > one.meaning.gravity() => *one = reported,
         Some(_) => {}
     }
+}
+
+/// Under which name reports are kept that name a Message-ID of nobody yet.
+fn unnamed(id: &str) -> String {
+    format!(
+        "{UNNAMED}{}",
+        derive("liaison unnamed report 1", &[id.trim().as_bytes()])
+    )
 }

@@ -88,6 +88,9 @@ impl Taking<'_> {
         if let Ok(view) = &item.view {
             self.write_report(&mut writes, view, &message).await?;
         }
+        if message.effect.is_none() && !message.historical {
+            self.judge_late(&mut writes, &message).await?;
+        }
         self.write_timeline(&mut writes, &message)?;
         write_touch(&mut writes, None, &message);
         self.write_event(&mut writes, &message, matched, asked)

@@ -11,11 +11,13 @@ use liaison_core::effect::{Cause, HoldEffect, MailEffect};
 use liaison_core::ids::{EffectId, MessageKey};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
+use liaison_core::reach::ReturnRecord;
 use liaison_core::time::Timestamp;
 
 use crate::books::indexes::{hint_keys, mailbox_effect_keys, server_id_keys};
 use crate::books::rows::{EventBody, EventRow, LedgerRow, OutcomeRow, TimelineRow};
 use crate::books::{Books, BooksError, keys};
+use crate::ingest::UNNAMED;
 use crate::store::codec::Record;
 use crate::store::{Dir, Expect, Key, Ns, PAGE_ROWS_MAX, Range};
 
@@ -198,7 +200,14 @@ impl Forgetting<'_> {
         let old = |effect: &MailboxEffect| effect.state.is_final() && effect.since < until;
         let rows: Rows<MailboxEffect> =
             |books, effect, _| rows_of_mailbox_effect(books, effect).boxed();
-        self.family(Ns::MailboxEffect, old, rows).await
+        self.family(Ns::MailboxEffect, old, rows).await?;
+        // Reports about what nobody ever sent: backscatter of forged mail.
+        let old = |row: &ReturnRecord| {
+            row.id.starts_with(UNNAMED) && row.reports.iter().all(|one| one.at < until)
+        };
+        let rows: Rows<ReturnRecord> =
+            |_, row, _| async move { Ok(vec![keys::returned(&row.id)]) }.boxed();
+        self.family(Ns::Returned, old, rows).await
     }
 }
 

@@ -9,7 +9,7 @@ use liaison_core::outbox::{Input, MailState};
 use liaison_core::policy::VerdictResult;
 use liaison_core::reach::{Meaning, Reach, WhyNot};
 
-use super::house::{BUNDLED, ENQUIRY, House, from_ann, mail};
+use super::house::{BUNDLED, ENQUIRY, House, from_ann, from_sam, mail};
 use super::trust::{step, waiting};
 use super::{QUESTION, asked, in_reply_to};
 use crate::books::keys;
@@ -523,4 +523,25 @@ async fn a_report_that_lists_nobody_has_its_outcome_too() {
     let why = meaning(&house, "postfix-unknown-user").await;
     assert_eq!(why, Meaning::Nothing(WhyNot::NoRecipient));
     assert_eq!(stopped(&house).await, [""; 0]);
+}
+
+/// The inbox is looked at before Sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_that_is_faster_than_the_copy_in_sent_still_stops_the_address() {
+    let mut house = House::new().await;
+    house.know_the_clinic().await;
+    let name = "postfix-unknown-user";
+    house.receive(&report(name, "q1@example.com", ANN)).await;
+    house.settle(&BUNDLED).await;
+    let early = Meaning::Nothing(WhyNot::NoMailOfOurs);
+    assert_eq!(meaning(&house, name).await, early);
+    assert_eq!(stopped(&house).await, [""; 0]);
+    house.sent(&from_sam("q1", "Contract", QUESTION, "")).await;
+    house.settle(&BUNDLED).await;
+    assert_eq!(meaning(&house, name).await, Meaning::Undeliverable);
+    assert_eq!(stopped(&house).await, [ANN]);
+    // Nobody is asked once more at that address.
+    house.advance(24 * 10);
+    house.settle(&BUNDLED).await;
+    assert!(house.mails().await.is_empty());
 }
