@@ -294,6 +294,7 @@ fn route(config: &Config, mailbox: &Mailbox) -> MailboxRoute {
         }),
         reply_to: mailbox.reply_to.clone(),
         file_sent_copy: mailbox.file_sent_copy,
+        if_uncertain: mailbox.if_uncertain,
     }
 }
 

@@ -26,6 +26,7 @@ use liaison_core::ids::{
     AccountId, CaseId, ContactId, EffectId, HoldGroupId, MessageKey, PluginName, TaskId, ThreadId,
     TimerId,
 };
+use liaison_core::mail::thread::server_id_part;
 use liaison_core::mail::{Address, Standing, standing_names};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
@@ -131,11 +132,6 @@ impl BooksError {
             )
         )
     }
-}
-
-/// An id before its `@`: of the ids that they give, some servers tell only that.
-pub(crate) fn local_part(id: &str) -> &str {
-    id.split('@').next().unwrap_or_default()
 }
 
 /// The causes of an error in one line, outermost first.
@@ -507,7 +503,8 @@ impl Books {
     /// As the store.
     pub async fn mail_by_message_id(&self, id: &str) -> Result<Option<EffectId>, BooksError> {
         // Some servers give a mail another id; what they answered tells it.
-        for (by, id) in [("message-id", id), ("server-id", local_part(id))] {
+        let part = server_id_part(id).map(|part| ("server-id", part));
+        for (by, id) in [("message-id", id)].into_iter().chain(part) {
             let found = self.effect_ids(keys::effects_by(by, id)).await?;
             if let Some(mail) = found.into_iter().next() {
                 return Ok(Some(mail));

@@ -28,6 +28,7 @@ use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
 use liaison_core::mailbox::MailboxGrants;
+use liaison_core::outbox::IfUncertain;
 use liaison_core::outbox::approval::Patience;
 use liaison_core::policy;
 use liaison_core::policy::{Limits, Modes};
@@ -208,6 +209,8 @@ pub struct Mailbox {
     pub reply_to: Option<String>,
     /// After sending, a copy is put into Sent unless the provider did.
     pub file_sent_copy: bool,
+    /// What becomes of a mail in doubt that is not found in Sent.
+    pub if_uncertain: IfUncertain,
     /// How old the last proof that it is up to date may be; `None`: as `[alarm]` says.
     pub stale_after: Option<Duration>,
     /// Where it is.

@@ -31,7 +31,7 @@ use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
-use liaison_core::effect::{Audience, MailEffect, MailMode};
+use liaison_core::effect::{MailEffect, MailMode};
 use liaison_core::ids::{EffectId, MailboxId, PluginName, TransportId};
 use liaison_core::mailbox::MailboxGrants;
 use liaison_core::outbox::{Input, MailState, Phase};
@@ -46,7 +46,7 @@ use crate::freshness::Freshness;
 use crate::office::Office;
 use crate::outbox::{Step, StepError, stage_mail};
 use crate::sink::mailbox::MailboxWriter;
-use crate::sink::{MailTransport, OwnFolders};
+use crate::sink::{MailTransport, OwnFolders, OwnMail, Sighting};
 use crate::store::{Key, Ns, Range, Stored};
 use crate::supervisor::{Stop, Waited};
 use facts::Breaker;
@@ -170,6 +170,8 @@ struct Turn {
     after_body: bool,
     /// The mail's bytes from this step on.
     content: Option<String>,
+    /// The Message-ID under which it was found.
+    found_as: Option<String>,
 }
 
 impl Turn {
@@ -180,6 +182,15 @@ impl Turn {
             not_before: None,
             after_body: false,
             content: None,
+            found_as: None,
+        }
+    }
+
+    /// It lies in Sent, or among all messages.
+    fn sighted(sighting: Sighting, mail: &OwnMail) -> Turn {
+        Turn {
+            found_as: Some(sighting.message_id.clone()),
+            ..Turn::new(Input::FoundInSent, sighting.words(mail))
         }
     }
 
@@ -450,7 +461,7 @@ impl Delivery {
             return Ok(LaneName::single(String::new()));
         };
         let own = due.kind != DueKind::Mail || mail.state == MailState::Uncertain;
-        if own || is_draft(&mail) {
+        if own || mail.is_draft() {
             let mailbox = self.mailbox_of(&mail);
             let name = mailbox.as_ref().map_or("", MailboxId::as_str);
             return Ok(LaneName::single(format!("folders of {name}")));
@@ -545,13 +556,10 @@ impl Delivery {
                 who: WHO,
                 why: turn.why.clone(),
                 not_before: turn.not_before,
+                found_as: turn.found_as.clone(),
             };
             let now = self.parts.clock.now();
             let after = stage_mail(books, &mut writes, &stored, step, now).await?;
-            if after.state == MailState::Sent {
-                self.stage_sent(&mut writes, &after, turn.input == Input::Accepted)
-                    .await?;
-            }
             match books.commit(writes).await {
                 Ok(()) => {
                     self.parts.events.notify_one();
@@ -588,11 +596,6 @@ fn before_step(stored: &mut Stored<MailEffect>, turn: &Turn) {
     if let Some(content) = &turn.content {
         mail.content.clone_from(content);
     }
-}
-
-/// Whether it is laid into Drafts; staff read their mail in the inbox.
-fn is_draft(mail: &MailEffect) -> bool {
-    mail.mode == MailMode::Draft && mail.audience == Audience::Counterpart
 }
 
 fn warn_effect(id: &EffectId, error: &(dyn std::error::Error + 'static)) {

@@ -10,6 +10,7 @@ use liaison_core::account::matching::sender::FormSenders;
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId};
 use liaison_core::mail::address::Address;
+use liaison_core::outbox::IfUncertain;
 use liaison_core::outbox::approval::Patience;
 use liaison_core::policy::{Firm, Limits, Route};
 
@@ -27,6 +28,8 @@ pub struct MailboxRoute {
     pub reply_to: Option<String>,
     /// A copy of what was sent is filed into Sent by us.
     pub file_sent_copy: bool,
+    /// What becomes of a mail in doubt that is not found in Sent.
+    pub if_uncertain: IfUncertain,
 }
 
 /// One of our people.

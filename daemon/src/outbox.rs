@@ -1,10 +1,12 @@
 //! Moving mails and holds from state to state: record, due index, audit and the event that tells
 //! the plugin, in one commit.
 
+pub(crate) mod drafts;
 pub mod edited;
 pub mod ledger;
 pub mod mailbox;
 pub mod reach;
+mod sent;
 mod told;
 pub mod whereabouts;
 
@@ -13,11 +15,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
 use liaison_core::happening::SettledOutcome;
 use liaison_core::ids::EffectId;
+use liaison_core::mail::thread::server_ids;
 use liaison_core::message::cut_text;
-use liaison_core::outbox::{APPROVAL_MS, IllegalStep, Input, MailState};
+use liaison_core::outbox::{APPROVAL_MS, DRAFT_LOOK_MS, IllegalStep, Input, MailState};
 use liaison_core::time::Timestamp;
 
-use crate::books::indexes::{hold_due, hold_keys, mail_keys, server_id_keys};
+use crate::books::indexes::{hold_due, hold_keys, known_as_keys, mail_keys};
 use crate::books::keys::{self, DueKind};
 use crate::books::rows::{AuditRow, EventBody};
 use crate::books::{Books, BooksError, replace};
@@ -26,6 +29,8 @@ use crate::store::{Batch, Stored};
 
 /// Longest reason kept, in characters.
 const WHY_CHARS_MAX: usize = 400;
+/// Longest account kept of what was found in Sent, with what its owner changed, in characters.
+const CHANGES_CHARS_MAX: usize = 4_500;
 
 /// How the audit begins when a person gave a mail another time.
 pub const RESCHEDULED: &str = "rescheduled";
@@ -58,6 +63,8 @@ pub struct Step<'a> {
     pub why: String,
     /// When it is looked at next; `None` keeps the present time.
     pub not_before: Option<Timestamp>,
+    /// The Message-ID under which it was found, where that is another one.
+    pub found_as: Option<String>,
 }
 
 /// Stages a step of a mail; returns the mail after it.
@@ -73,14 +80,36 @@ pub async fn stage_mail(
 ) -> Result<MailEffect, StepError> {
     let before = &mail.record;
     let mut after = before.clone();
-    after.state = before.state.step(step.input)?;
+    after.state = before.state.step(step.input.clone())?;
     after.since = now;
-    after.not_before = step.not_before.unwrap_or(before.not_before);
+    after.not_before = step.not_before.unwrap_or(match after.state {
+        MailState::Drafted => now.plus_millis(DRAFT_LOOK_MS),
+        _ => before.not_before,
+    });
+    after.missing_since = None;
+    match &step.input {
+        Input::Accepted => after.learn(server_ids(&step.why)),
+        Input::Resend => after.resends_left = before.resends_left.saturating_sub(1),
+        // What a backup knows may have happened since: nothing of it is sent again by itself.
+        Input::Restored => after.resends_left = 0,
+        _ => {}
+    }
+    if step.input == Input::FoundInSent {
+        after.learn(step.found_as.clone());
+    }
     if let MailState::Leased(liaison_core::outbox::Phase::BeforeDot) = after.state {
         after.attempts = after.attempts.saturating_add(1);
     }
-    if !step.why.is_empty() {
-        after.last_reply = Some(cut_text(&step.why, WHY_CHARS_MAX));
+    // What the owner of a draft changed in it is for the audit.
+    let (brief, audit_chars) = match &step.input {
+        Input::FoundInSent => (
+            step.why.lines().next().unwrap_or_default(),
+            CHANGES_CHARS_MAX,
+        ),
+        _ => (step.why.as_str(), WHY_CHARS_MAX),
+    };
+    if !brief.is_empty() {
+        after.last_reply = Some(cut_text(brief, WHY_CHARS_MAX));
     }
     let change = format!("{} -> {}", before.state, after.state);
     stage_mail_record(writes, mail, &after)?;
@@ -92,9 +121,12 @@ pub async fn stage_mail(
             at: now,
             who: step.who.to_owned(),
             what: change,
-            why: cut_text(&step.why, WHY_CHARS_MAX),
+            why: cut_text(&step.why, audit_chars),
         },
     )?;
+    if after.state.went_out() && !before.state.went_out() {
+        sent::stage_went_out(books, writes, (before, &after), now).await?;
+    }
     match (&before.state, &after.state) {
         (MailState::Held, MailState::Held) => {}
         (MailState::Held, _) => {
@@ -198,8 +230,8 @@ pub fn stage_mail_record(
     let due =
         |mail: &MailEffect| due_of(mail).map(|at| keys::effect_due(at, DueKind::Mail, &mail.id));
     stage_due(writes, due(&before.record), due(after));
-    let fresh: Vec<_> = server_id_keys(after).collect();
-    for gone in server_id_keys(&before.record).filter(|key| !fresh.contains(key)) {
+    let fresh: Vec<_> = known_as_keys(after).collect();
+    for gone in known_as_keys(&before.record).filter(|key| !fresh.contains(key)) {
         writes.del(gone);
     }
     for key in fresh {

@@ -7,11 +7,14 @@ pub mod caldav;
 pub(crate) mod collection;
 pub mod mailbox;
 pub mod maildir;
+pub mod own_mail;
 pub mod vdir;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use liaison_core::outbox::Refusal;
+
+pub use self::own_mail::{OwnMail, Sighting};
 
 pub mod imap_folders;
 pub mod imap_mailbox;
@@ -121,22 +124,36 @@ pub struct FolderError {
     pub no_folder: bool,
 }
 
+/// Most messages that [`OwnFolders::to_recipient`] gives.
+pub(crate) const TO_RECIPIENT_MAX: usize = 20;
+/// Most bytes of each of them: the words of a draft stand before what is quoted and attached.
+pub(crate) const TO_RECIPIENT_BYTES_MAX: usize = 64 * 1024;
+
 /// The owner's Drafts and Sent mailboxes.
 pub trait OwnFolders: std::fmt::Debug + Send + Sync + 'static {
-    /// Whether a message with this Message-ID (no brackets) lies in the folder. `Ok(false)` is a
-    /// definite no; "could not look" is an error.
-    fn contains<'a>(
+    /// Looks for the mail in the folder, by its Message-ID and by our stamp; what is not in Sent is
+    /// looked for among all messages, too, where there is such a mailbox. `Ok(None)` is a definite
+    /// no; "could not look" is an error.
+    fn find<'a>(
         &'a self,
         folder: OwnFolder,
-        message_id: &'a str,
-    ) -> BoxFuture<'a, Result<bool, FolderError>>;
+        mail: &'a OwnMail,
+    ) -> BoxFuture<'a, Result<Option<Sighting>, FolderError>>;
 
-    /// Puts a message there (`\Draft` for drafts, `\Seen` for sent), unless one with its
-    /// Message-ID lies there already. Idempotent.
+    /// The newest messages of the folder that may go to the recipient of the mail, each cut to a
+    /// bound: by their words a draft is known again of which nothing else is left.
+    fn to_recipient<'a>(
+        &'a self,
+        folder: OwnFolder,
+        mail: &'a OwnMail,
+    ) -> BoxFuture<'a, Result<Vec<Bytes>, FolderError>>;
+
+    /// Puts the mail there (`\Draft` for drafts, `\Seen` for sent), unless it lies there already,
+    /// under whatever Message-ID. Idempotent.
     fn place<'a>(
         &'a self,
         folder: OwnFolder,
-        message_id: &'a str,
+        mail: &'a OwnMail,
         bytes: &'a [u8],
     ) -> BoxFuture<'a, Result<(), FolderError>>;
 

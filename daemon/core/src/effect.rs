@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::happening::Subject;
 use crate::ids::{CalendarId, EffectId, HoldGroupId, MessageKey, PluginName, TransportId};
+use crate::mail::thread::server_id_part;
+use crate::message::MESSAGE_ID_BYTES_MAX;
 use crate::outbox::MailState;
 use crate::time::{Timestamp, Window};
 
@@ -144,6 +146,51 @@ pub struct MailEffect {
     pub last_reply: Option<String>,
     /// When it was decided.
     pub created: Timestamp,
+    /// Ids that servers and programs gave it in place of its Message-ID: answers name them. Without
+    /// brackets; some servers tell theirs without a domain.
+    pub known_as: Vec<String>,
+    /// How often it may still be sent again after a doubt, where its mailbox says so.
+    pub resends_left: u32,
+    /// Since when the draft is not in Drafts any more, and nobody knows why.
+    pub missing_since: Option<Timestamp>,
+}
+
+/// Most ids that are learnt of one mail: a server tells one or two, and so does each copy.
+pub const KNOWN_AS_MAX: usize = 8;
+/// How often a mail is sent again after a doubt, where its mailbox says so. Once: a server that loses
+/// two verdicts in a row may have taken both.
+pub const RESENDS_MAX: u32 = 1;
+
+impl MailEffect {
+    /// Whether it is laid into Drafts; staff read their mail in the inbox.
+    #[must_use]
+    pub fn is_draft(&self) -> bool {
+        self.mode == MailMode::Draft && self.audience == Audience::Counterpart
+    }
+
+    /// Learns other ids of it; what is known is passed over.
+    pub fn learn(&mut self, ids: impl IntoIterator<Item = String>) {
+        for id in ids {
+            let id = id.trim();
+            let fits = !id.is_empty() && id.len() <= MESSAGE_ID_BYTES_MAX;
+            let is_new = id != self.message_id && !self.known_as.iter().any(|known| known == id);
+            if fits && is_new && self.known_as.len() < KNOWN_AS_MAX {
+                self.known_as.push(id.to_owned());
+            }
+        }
+    }
+
+    /// Whether a message with these References and In-Reply-To names this mail.
+    #[must_use]
+    pub fn is_named_in(&self, references: &[String]) -> bool {
+        references.iter().any(|id| {
+            let by_server = server_id_part(id);
+            *id == self.message_id
+                || self.known_as.iter().any(|known| {
+                    known == id || (by_server.is_some() && server_id_part(known) == by_server)
+                })
+        })
+    }
 }
 
 /// Where a hold stands.

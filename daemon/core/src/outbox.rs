@@ -19,10 +19,14 @@
 //! | leased(after-dot) | crash | uncertain |
 //! | uncertain, or waiting for a person or another try after it | found in Sent, or proven so | sent |
 //! | uncertain | not found | held |
-//! | uncertain, held | a person knows | resolved(sent or not) |
+//! | uncertain | not found, and its mailbox says that it is sent again | deferred |
+//! | uncertain, held | a person knows that it was sent | resolved(sent) |
+//! | uncertain | a person knows that it was not sent | approved |
+//! | held | a person knows that it was not sent, and nothing of it was tried | resolved(not sent) |
 //! | failed | a person has seen it | resolved(sent or not) |
 //! | failed | a person wants another try | approved |
 //! | drafted | found in Sent | sent |
+//! | drafted | neither in Drafts nor in Sent for [`DRAFT_GONE_MS`] | cancelled |
 //! | final, and not sent | found in Sent after all | sent |
 //! | any that is not final | restored from a backup | uncertain |
 //! | any before leased, drafted | overtaken | cancelled |
@@ -40,11 +44,14 @@ pub mod absence;
 pub mod approval;
 pub mod words;
 
+pub mod drafts;
+
 mod edited;
 mod refusal;
 
 use std::fmt;
 
+pub use drafts::{DRAFT_GONE_MS, DRAFT_LOOK_MS};
 pub use edited::{difference, is_edit};
 pub use refusal::{Refusal, weigh};
 use serde::{Deserialize, Serialize};
@@ -174,10 +181,14 @@ impl MailState {
     }
 
     /// Whether the worker looks at it when its time comes: to carry it out, to find out what became
-    /// of it, or to recover it after a crash.
+    /// of it, to see whether a draft still lies where it was laid, or to recover it after a crash.
     #[must_use]
     pub fn is_watched(&self) -> bool {
-        self.is_due_work() || matches!(self, MailState::Leased(_) | MailState::Uncertain)
+        self.is_due_work()
+            || matches!(
+                self,
+                MailState::Leased(_) | MailState::Uncertain | MailState::Drafted
+            )
     }
 
     /// Whether nobody will hear of it any more, and nobody did: what was done for it alone can be
@@ -185,6 +196,12 @@ impl MailState {
     #[must_use]
     pub fn came_to_nothing(&self) -> bool {
         self.is_final() && !self.counts_as_contact()
+    }
+
+    /// Whether it is known to have gone out.
+    #[must_use]
+    pub fn went_out(&self) -> bool {
+        matches!(self, MailState::Sent | MailState::Resolved { sent: true })
     }
 
     /// Whether it reached, or may have reached, or may still reach the recipient: what the
@@ -240,6 +257,8 @@ impl MailState {
                 I::FoundInSent,
             ) => S::Sent,
             (S::Uncertain, I::NotFound) => S::Held,
+            (S::Uncertain, I::Resend) => S::Deferred,
+            (S::Uncertain, I::Resolve { sent: false }) => S::Approved,
             (S::Uncertain | S::Held | S::Failed, I::Resolve { sent }) => {
                 S::Resolved { sent: *sent }
             }
@@ -313,6 +332,8 @@ pub enum Input {
     FoundInSent,
     /// Looked for and not found.
     NotFound,
+    /// Looked for and not found, and its mailbox says that it is sent again then.
+    Resend,
     /// A person wants another try of what was refused for good.
     TryAgain,
     /// A person changed its words: another mail takes its place.
@@ -331,6 +352,18 @@ pub enum Input {
         /// Why.
         why: String,
     },
+}
+
+/// `if_uncertain` of a mailbox: what becomes of a mail of which nobody knows whether the server took
+/// it, and which is not found in Sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IfUncertain {
+    /// A person decides: it never goes out twice by itself.
+    #[default]
+    Hold,
+    /// The same bytes are sent again, once.
+    Resend,
 }
 
 /// A step that the table does not have.
@@ -446,6 +479,7 @@ mod tests {
             I::NoVerdict,
             I::FoundInSent,
             I::NotFound,
+            I::Resend,
             I::TryAgain,
             I::Supersede,
             I::Resolve { sent: false },
@@ -499,6 +533,10 @@ mod tests {
             MailState::Held
         );
         assert!(!MailState::Held.is_due_work());
+        for state in all_states() {
+            let again = state.step(Input::Resend).is_ok();
+            assert_eq!(again, state == MailState::Uncertain, "{state}");
+        }
     }
 
     #[test]

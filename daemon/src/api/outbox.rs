@@ -123,6 +123,8 @@ pub(super) fn mail_json(mail: &MailEffect) -> Value {
         "recipient": mail.recipient,
         "subject": mail.subject_line,
         "message_id": mail.message_id,
+        "known_as": mail.known_as,
+        "resends_left": mail.resends_left,
         "transport": mail.transport,
         "plugin": mail.cause.plugin,
         "plugin_version": mail.cause.plugin_version,
@@ -215,12 +217,7 @@ pub(super) async fn approve(
 ) -> Result<Value, ApiError> {
     let mail = decide(context, caller, &arguments, Input::Approve).await?;
     context.wake(Wake::Mail);
-    let when = match (context.books.panic().await?, &context.live) {
-        (Some(_), _) => "after `liaison panic off`".to_owned(),
-        _ if mail.not_before > context.now() => format!("at {}", mail.not_before),
-        (None, Some(_)) => "now".to_owned(),
-        (None, None) => "when `liaison run` runs".to_owned(),
-    };
+    let when = when(context, &mail).await?;
     Ok(json!({
         "mail": mail_json(&mail),
         "changed": format!("the mail to {} is approved and goes out {when}", mail.recipient),
@@ -229,6 +226,16 @@ pub(super) async fn approve(
             mail.id
         ),
     }))
+}
+
+/// When a mail goes out to which a person said yes, in words.
+async fn when(context: &ApiContext, mail: &MailEffect) -> Result<String, ApiError> {
+    Ok(match (context.books.panic().await?, &context.live) {
+        (Some(_), _) => "after `liaison panic off`".to_owned(),
+        _ if mail.not_before > context.now() => format!("at {}", mail.not_before),
+        (None, Some(_)) => "now".to_owned(),
+        (None, None) => "when `liaison run` runs".to_owned(),
+    })
 }
 
 pub(super) async fn reject(
@@ -277,7 +284,9 @@ async fn decide_once(
     input: Input,
 ) -> Result<MailEffect, ApiError> {
     let now = context.now();
-    if matches!(input, Input::Approve | Input::TryAgain) {
+    let resolved_again =
+        input == (Input::Resolve { sent: false }) && mail.record.state == MailState::Uncertain;
+    if resolved_again || matches!(input, Input::Approve | Input::TryAgain) {
         not_to_the_dead(context, &mail.record).await?;
     }
     let word = match &input {
@@ -297,6 +306,7 @@ async fn decide_once(
     let soonest = now.plus_millis(context.office.firm.send_delay_ms);
     let not_before = match &input {
         Input::Approve => soonest.max(mail.record.not_before),
+        _ if resolved_again => soonest,
         _ => now,
     };
     let step = Step {
@@ -304,6 +314,7 @@ async fn decide_once(
         who: &caller.who,
         why,
         not_before: Some(not_before),
+        found_as: None,
     };
     let mut batch = context.books.batch();
     let after = stage_mail(&context.books, &mut batch, mail, step, now).await?;

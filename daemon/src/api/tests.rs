@@ -256,6 +256,9 @@ pub(crate) fn mail(state: MailState) -> MailEffect {
         looks: 0,
         last_reply: None,
         created: NOW,
+        known_as: Vec::new(),
+        resends_left: 1,
+        missing_since: None,
     }
 }
 

@@ -3,12 +3,15 @@
 use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle};
 use liaison_core::crm::{Kind, Source};
-use liaison_core::effect::Cause;
+use liaison_core::effect::{Audience, Cause, MailEffect, MailMode};
 use liaison_core::happening::Subject;
 use liaison_core::ids::{
     AccountId, CaseId, ContactId, EffectId, MailboxId, MessageKey, PluginName, TaskId, ThreadId,
+    TransportId,
 };
+use liaison_core::mail::thread::server_ids;
 use liaison_core::message::{MessageRecord, Person, ThreadRecord, Threading};
+use liaison_core::outbox::MailState;
 use liaison_core::proposal::{Fields, Value};
 use liaison_core::records::{CaseRecord, TaskRecord};
 use liaison_core::time::Timestamp;
@@ -73,6 +76,66 @@ impl From<ThreadRecordV1> for ThreadRecord {
             automatic_since_human: old.automatic_since_human,
             last: old.last,
             closed: None,
+        }
+    }
+}
+
+/// [`MailEffect`] before it learnt the ids that others gave it, and before a draft could be missed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MailEffectV1 {
+    id: EffectId,
+    cause: Cause,
+    audience: Audience,
+    mode: MailMode,
+    transport: TransportId,
+    message_id: String,
+    from: String,
+    recipient: String,
+    subject_line: String,
+    content: String,
+    answers: Option<MessageKey>,
+    cancel_on_reply: bool,
+    requires: Vec<EffectId>,
+    exempt_from_cap: bool,
+    state: MailState,
+    since: Timestamp,
+    not_before: Timestamp,
+    attempts: u32,
+    looks: u32,
+    last_reply: Option<String>,
+    created: Timestamp,
+}
+
+impl From<MailEffectV1> for MailEffect {
+    fn from(old: MailEffectV1) -> MailEffect {
+        let reply = old.last_reply.as_deref();
+        let reply = reply.filter(|_| old.state == MailState::Sent);
+        MailEffect {
+            known_as: server_ids(reply.unwrap_or_default()),
+            id: old.id,
+            cause: old.cause,
+            audience: old.audience,
+            mode: old.mode,
+            transport: old.transport,
+            message_id: old.message_id,
+            from: old.from,
+            recipient: old.recipient,
+            subject_line: old.subject_line,
+            content: old.content,
+            answers: old.answers,
+            cancel_on_reply: old.cancel_on_reply,
+            requires: old.requires,
+            exempt_from_cap: old.exempt_from_cap,
+            state: old.state,
+            since: old.since,
+            not_before: old.not_before,
+            attempts: old.attempts,
+            looks: old.looks,
+            last_reply: old.last_reply,
+            created: old.created,
+            // Whatever its doubt came of, it is not sent again by itself.
+            resends_left: 0,
+            missing_since: None,
         }
     }
 }

@@ -35,17 +35,16 @@ use liaison_core::account::{Account, Contact, fold};
 use liaison_core::crm::Kind;
 use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::{AccountId, EffectId};
-use liaison_core::mail::thread::server_ids;
+use liaison_core::mail::thread::server_id_part;
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, gone_why};
-use liaison_core::outbox::MailState;
 use liaison_core::records::{CaseRecord, TimerRecord};
 use liaison_core::time::Timestamp;
 use liaison_core::touch::{Touch, touch_of_message};
 
 use super::keys::{self, DueKind};
 use super::rows::{ByAddrRow, ByDomainRow, CallEnd, EventRow, MatchRuleRow, PluginResultRow};
-use super::{Books, BooksError, local_part};
+use super::{Books, BooksError};
 use crate::outbox::due_of;
 use crate::privacy::ERASED_WHY;
 use crate::store::codec::{self, CodecError};
@@ -322,17 +321,20 @@ pub fn mail_keys(mail: &MailEffect) -> Vec<Key> {
     let own = keys::effect_by("message-id", &mail.message_id, &mail.id);
     offers
         .chain([own])
-        .chain(server_id_keys(mail))
+        .chain(known_as_keys(mail))
         .chain(cause_keys(&mail.id, &mail.cause))
         .collect()
 }
 
-/// Keys under which a mail is found by the ids that servers gave it.
-pub fn server_id_keys(mail: &MailEffect) -> impl Iterator<Item = Key> {
-    let sent = matches!(mail.state, MailState::Sent);
-    let reply = mail.last_reply.as_deref().filter(|_| sent);
-    let ids = server_ids(reply.unwrap_or_default()).into_iter();
-    ids.map(|id| keys::effect_by("server-id", local_part(&id), &mail.id))
+/// Keys under which a mail is found by the ids that servers and programs gave it.
+pub fn known_as_keys(mail: &MailEffect) -> impl Iterator<Item = Key> {
+    let ids = mail.known_as.iter();
+    ids.flat_map(|id| {
+        let whole = id.contains('@').then_some(("message-id", id.as_str()));
+        let part = server_id_part(id).map(|part| ("server-id", part));
+        let found_by = whole.into_iter().chain(part);
+        found_by.map(|(by, id)| keys::effect_by(by, id, &mail.id))
+    })
 }
 
 /// Keys under which a hold is found all its life.

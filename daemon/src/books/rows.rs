@@ -572,7 +572,7 @@ records! {
     15 OutcomeRow = 1;
     16 PluginResultRow = 1;
     17 PluginStateRow = 1;
-    18 MailEffect = 1;
+    18 MailEffect = 2 from { 1 => frozen::MailEffectV1 };
     19 HoldEffect = 1;
     20 CaseRecord = 2 from { 1 => frozen::CaseRecordV1 };
     21 TaskRecord = 2 from { 1 => frozen::TaskRecordV1 };

@@ -13,9 +13,9 @@ use liaison_core::ids::MailboxId;
 
 use super::{Finding, Findings, Level};
 use crate::alarm::AlarmWay;
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Calendar, Config, Mailbox, MailboxKind, Transport};
-use crate::sink::{CalendarStore, MailTransport, OwnFolder, OwnFolders};
+use crate::sink::{CalendarStore, MailTransport, OwnFolder, OwnFolders, OwnMail};
 use crate::source::backfill::{Backfill, Rehearsal};
 use crate::source::imap::{ImapSettings, ImapSource};
 use crate::source::listed::Listed;
@@ -66,7 +66,7 @@ pub async fn check_online(config: &Config, edges: &dyn Edges) -> Vec<Finding> {
             source(mailbox).await?;
             let folders = edges.own_folders(mailbox)?;
             for folder in own_folders(mailbox) {
-                let looked = folders.contains(folder, PROBE_MESSAGE_ID).await;
+                let looked = folders.find(folder, &probe_mail()).await;
                 looked.map_err(|error| error.to_string())?;
             }
             Ok("can be read, Drafts and Sent are there")
@@ -128,6 +128,16 @@ async fn limited<T>(probe: impl Future<Output = Result<T, String>>) -> Result<T,
     tokio::time::timeout(PROBE_LIMIT, probe)
         .await
         .unwrap_or_else(|_| Err(late()))
+}
+
+/// A mail that was never sent, looked for as any is.
+fn probe_mail() -> OwnMail {
+    OwnMail {
+        message_id: PROBE_MESSAGE_ID.to_owned(),
+        stamp: PROBE_MESSAGE_ID.to_owned(),
+        recipient: String::new(),
+        since: SystemClock.now(),
+    }
 }
 
 /// The folders of ours that the mailbox should have.

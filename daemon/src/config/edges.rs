@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use liaison_core::ids::{CalendarId, MailboxId, TransportId};
+use liaison_core::outbox::IfUncertain;
 use serde::de::DeserializeOwned;
 
 use super::read::{Section, did_you_mean};
@@ -142,6 +143,11 @@ impl Validation<'_, '_> {
             self.problems
                 .add(&halves.own, "file_sent_copy", what, remedy);
         }
+        if no_sent && raw.if_uncertain == IfUncertain::Resend {
+            let what = "there is no folder to look into for a mail in doubt: `sent` is empty";
+            let remedy = "name the folder in `sent`, or set if_uncertain = \"hold\"";
+            self.problems.add(&halves.own, "if_uncertain", what, remedy);
+        }
         let transport = match transport {
             Some(found) => Some(found?),
             None => None,
@@ -159,6 +165,7 @@ impl Validation<'_, '_> {
             address: address?,
             reply_to,
             file_sent_copy: raw.file_sent_copy.unwrap_or(!no_sent && !files_itself),
+            if_uncertain: raw.if_uncertain,
             stale_after: self.stale_after(&halves.own, raw.stale_after_secs),
             kind: kind?,
         })

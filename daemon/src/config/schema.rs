@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use liaison_core::outbox::IfUncertain;
 use serde::Deserialize;
 
 use crate::oauth::{Flow, Preset};
@@ -32,7 +33,7 @@ pub(super) const SECTIONS: [&str; 18] = [
 /// Our keys of a `[[transport]]`; the others are the edge's.
 pub(super) const TRANSPORT_KEYS: [&str; 2] = ["name", "kind"];
 /// Our keys of a `[[mailbox]]`.
-pub(super) const MAILBOX_KEYS: [&str; 8] = [
+pub(super) const MAILBOX_KEYS: [&str; 9] = [
     "name",
     "kind",
     "owner",
@@ -40,6 +41,7 @@ pub(super) const MAILBOX_KEYS: [&str; 8] = [
     "address",
     "reply_to",
     "file_sent_copy",
+    "if_uncertain",
     "stale_after_secs",
 ];
 /// Our keys of a `[[calendar]]`.
@@ -247,6 +249,8 @@ pub(super) struct RawMailbox {
     pub address: Option<String>,
     pub reply_to: Option<String>,
     pub file_sent_copy: Option<bool>,
+    #[serde(default)]
+    pub if_uncertain: IfUncertain,
     pub stale_after_secs: Option<u64>,
 }
 

@@ -108,7 +108,7 @@ impl Delivery {
     }
 
     /// Who looks after the account, else whose mailbox it is, else whose name it goes out in.
-    async fn owner_of(&self, mail: &MailEffect) -> Result<Option<String>, BooksError> {
+    pub(super) async fn owner_of(&self, mail: &MailEffect) -> Result<Option<String>, BooksError> {
         let (office, subject) = (&self.parts.office, &mail.cause.subject);
         let account = match &subject.account {
             Some(id) => {

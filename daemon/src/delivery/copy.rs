@@ -3,15 +3,14 @@
 //! The mail is sent whatever becomes of its copy.
 
 use liaison_core::effect::MailEffect;
-use liaison_core::outbox::MailState;
-use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp};
+use liaison_core::time::{HOUR_MS, MINUTE_MS};
 
 use super::filing::Work;
 use super::{Delivery, Due, WHO};
+use crate::books::BooksError;
 use crate::books::rows::AuditRow;
-use crate::books::{BooksError, keys};
 use crate::outbox::{StepError, stage_audit};
-use crate::sink::OwnFolder;
+use crate::sink::{OwnFolder, OwnMail};
 
 impl Delivery {
     /// Files one copy. The entry of the due index is the only thing that remembers it.
@@ -20,10 +19,10 @@ impl Delivery {
         let Some(mail) = books.mail(&due.id).await? else {
             return Ok(self.drop_due(due, None).await?);
         };
-        if !matches!(
-            mail.state,
-            MailState::Sent | MailState::Resolved { sent: true }
-        ) {
+        if !mail.state.went_out() {
+            return Ok(self.drop_due(due, None).await?);
+        }
+        if !self.files_copy(&mail) {
             return Ok(self.drop_due(due, None).await?);
         }
         let mailbox = self.mailbox_of(&mail);
@@ -34,8 +33,8 @@ impl Delivery {
         let Some(bytes) = books.bytes(&mail.content).await? else {
             return self.end_copy(due, "the rendered message is gone").await;
         };
-        let placed = folders.place(OwnFolder::Sent, &mail.message_id, &bytes);
-        match placed.await {
+        let own = OwnMail::of(&mail);
+        match folders.place(OwnFolder::Sent, &own, &bytes).await {
             Ok(()) => {
                 self.works_in(mailbox, Work::Copies);
                 self.drop_due(due, None).await?;
@@ -84,7 +83,7 @@ impl Delivery {
 
     /// Whether a copy of a mail of this mailbox is filed by us: only of what left by its own route,
     /// not of notes to our own people that left by another.
-    pub(super) fn files_copy(&self, mail: &MailEffect) -> bool {
+    fn files_copy(&self, mail: &MailEffect) -> bool {
         let Some(mailbox) = self.mailbox_of(mail) else {
             return false;
         };
@@ -93,10 +92,5 @@ impl Delivery {
             let own = mailbox.route.as_ref();
             mailbox.file_sent_copy && own.is_some_and(|route| route.from == mail.from)
         })
-    }
-
-    /// The entry under which a copy is remembered.
-    pub(super) fn copy_due(mail: &MailEffect, now: Timestamp) -> crate::store::Key {
-        keys::effect_due(now, keys::DueKind::SentCopy, &mail.id)
     }
 }

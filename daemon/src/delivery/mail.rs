@@ -5,25 +5,26 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use liaison_core::effect::{Audience, HoldState, MailEffect, MailMode};
+use liaison_core::effect::{Audience, HoldState, MailEffect, MailMode, RESENDS_MAX};
 use liaison_core::ids::EffectId;
 use liaison_core::mail::address::Address;
-use liaison_core::message::ThreadRecord;
 use liaison_core::outbox::{
-    APPROVAL_MS, CRASHED_ATTEMPTS_MAX, Input, MailState, Phase, Refusal, next_attempt,
+    APPROVAL_MS, CRASHED_ATTEMPTS_MAX, IfUncertain, Input, MailState, Phase, Refusal, next_attempt,
 };
 use liaison_core::policy::{Recheck, as_judged, recheck};
 use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 use super::filing::Work;
-use super::{Delivery, Due, Turn, WHO, is_draft};
+use super::{Delivery, Due, Turn, WHO};
 use crate::books::rows::AuditRow;
-use crate::books::{BooksError, chain, keys, replace};
+use crate::books::{BooksError, chain, keys};
 use crate::compose::dated::with_date;
 use crate::outbox::reach::REPORTED;
 use crate::outbox::{RESCHEDULED, StepError, due_of, stage_audit, stage_mail_record};
-use crate::sink::{MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome};
-use crate::store::{Batch, Stored};
+use crate::sink::{
+    MailTransport, OutgoingMail, OwnFolder, OwnFolders, OwnMail, PhaseLog, SendOutcome,
+};
+use crate::store::Stored;
 
 /// Looks for a mail in doubt: minutes after the doubt began. The last one is longer than any
 /// timeout of SMTP after the dot (RFC 5321 section 4.5.3.2.6: 10 minutes), so that a slow server
@@ -34,6 +35,10 @@ const LOOK_AT_MAILBOX_MS: i64 = MINUTE_MS / 2;
 /// How an attempt begins its reason when it ended without a word of the server about the mail.
 /// These are counted, because the mail itself may be what breaks it.
 const NO_ANSWER: &str = "no answer: ";
+
+/// Why a mail in doubt is sent again.
+const RESENT: &str = "it is not in the Sent mailbox, and `if_uncertain = \"resend\"`: the same bytes \
+                      are sent again, once, with the same Message-ID";
 
 /// A mail with all it needs to be carried out.
 #[derive(Debug)]
@@ -63,8 +68,36 @@ impl Delivery {
             // Nobody has it in hand but us.
             MailState::Leased(phase) => self.recover_mail(mail, phase).await.map(|()| true),
             MailState::Uncertain => self.look_for(&stored).await,
+            MailState::Drafted => self.look_at_draft(&stored).await,
             MailState::Held => self.expire(mail).await,
+            MailState::Deferred if mail.resends_left < RESENDS_MAX => {
+                match self.look_before_resend(&stored).await? {
+                    true => Ok(true),
+                    false => self.carry_out(&stored).await,
+                }
+            }
             _ => self.carry_out(&stored).await,
+        }
+    }
+
+    /// The last look before a mail is sent again after a doubt: whatever made it wait since then
+    /// gave its copy time to appear. `true` when it is not sent now.
+    async fn look_before_resend(&self, stored: &Stored<MailEffect>) -> Result<bool, StepError> {
+        let mail = &stored.record;
+        let mailbox = self.mailbox_of(mail);
+        let folders = mailbox.as_ref().and_then(|id| self.parts.folders.get(id));
+        let Some(folders) = folders.filter(|_| mail.attempts > 0) else {
+            return Ok(false);
+        };
+        let own = OwnMail::of(mail);
+        match folders.find(OwnFolder::Sent, &own).await {
+            Ok(None) => Ok(false),
+            Ok(Some(sighting)) => self.due_step(mail, Turn::sighted(sighting, &own)).await,
+            Err(error) => {
+                let at = self.parts.clock.now().plus_millis(MINUTE_MS);
+                let why = format!("nobody can say whether it went out before: {error}");
+                self.wait(stored, at, &why).await
+            }
         }
     }
 
@@ -185,7 +218,7 @@ impl Delivery {
         if !own {
             return Err(format!("{} is no address of ours to send from", mail.from));
         }
-        if is_draft(mail) {
+        if mail.is_draft() {
             let mailbox = self.mailbox_of(mail);
             let folders = mailbox.as_ref().and_then(|id| self.parts.folders.get(id));
             let none = || format!("no mailbox with Drafts is configured for {}", mail.from);
@@ -205,7 +238,7 @@ impl Delivery {
     }
 
     /// Why a time that the mail offers is not held (any more).
-    async fn lost_hold(&self, mail: &MailEffect) -> Result<Option<String>, BooksError> {
+    pub(super) async fn lost_hold(&self, mail: &MailEffect) -> Result<Option<String>, BooksError> {
         for id in &mail.requires {
             let Some(hold) = self.parts.books.hold(id).await? else {
                 return Ok(Some(format!("the hold {id} that it offers is not known")));
@@ -418,22 +451,28 @@ impl Delivery {
             let turn = not_found(mail, "no Sent folder is configured to look into");
             return self.uncertain_step(mail, turn).await;
         };
-        let found = folders.contains(OwnFolder::Sent, &mail.message_id).await;
+        let own = OwnMail::of(mail);
+        let found = folders.find(OwnFolder::Sent, &own).await;
         if let (Ok(_), Some(mailbox)) = (&found, &mailbox) {
             self.works_in(mailbox, Work::Search);
         }
         match found {
-            Ok(true) => {
-                let turn = Turn::new(Input::FoundInSent, "found in the Sent mailbox");
-                self.uncertain_step(mail, turn).await
+            Ok(Some(sighting)) => {
+                self.uncertain_step(mail, Turn::sighted(sighting, &own))
+                    .await
             }
-            Ok(false) => {
+            Ok(None) => {
                 let looks = mail.looks.saturating_add(1);
                 let next = usize::try_from(looks)
                     .ok()
                     .and_then(|looks| LOOK_MINUTES.get(looks));
                 match next {
                     Some(minutes) => self.look_again(stored, looks, Some(*minutes)).await,
+                    None if self.is_sent_again(mail) => {
+                        let turn = Turn::new(Input::Resend, RESENT);
+                        let now = self.parts.clock.now();
+                        self.uncertain_step(mail, turn.at(now)).await
+                    }
                     None => {
                         let turn = not_found(mail, "it is not in the Sent mailbox");
                         self.uncertain_step(mail, turn).await
@@ -448,6 +487,17 @@ impl Delivery {
                 self.look_again(stored, mail.looks, None).await
             }
         }
+    }
+
+    /// Whether the mailbox says that what was looked for and not found is sent again. What was to be
+    /// laid into Drafts was never handed to a server.
+    fn is_sent_again(&self, mail: &MailEffect) -> bool {
+        let mailbox = self.mailbox_of(mail);
+        let route = mailbox.and_then(|id| self.parts.office.mailboxes.get(&id));
+        mail.resends_left > 0
+            && mail.attempts > 0
+            && !mail.is_draft()
+            && route.is_some_and(|route| route.if_uncertain == IfUncertain::Resend)
     }
 
     async fn uncertain_step(&self, mail: &MailEffect, turn: Turn) -> Result<bool, StepError> {
@@ -476,31 +526,6 @@ impl Delivery {
             Err(error) if error.is_conflict() => Ok(true),
             result => Ok(result.map(|()| true)?),
         }
-    }
-
-    /// What belongs to the commit of a mail that was sent: the copy to be filed, and the thread's
-    /// count of automatic mails.
-    pub(super) async fn stage_sent(
-        &self,
-        writes: &mut Batch,
-        mail: &MailEffect,
-        by_us_now: bool,
-    ) -> Result<(), BooksError> {
-        if by_us_now && self.files_copy(mail) {
-            writes.put(Delivery::copy_due(mail, mail.since), Vec::new());
-        }
-        let Some(thread) = &mail.cause.subject.thread else {
-            return Ok(());
-        };
-        let key = keys::thread(thread);
-        if mail.mode == MailMode::Send
-            && let Some(stored) = self.parts.books.get::<ThreadRecord>(key.clone()).await?
-        {
-            let mut thread = stored.record;
-            thread.automatic_since_human = thread.automatic_since_human.saturating_add(1);
-            replace(writes, key, Some(stored.version), &thread)?;
-        }
-        Ok(())
     }
 
     fn show_trouble(&self, mail: &MailEffect, outcome: &SendOutcome) {
@@ -535,7 +560,7 @@ pub(super) fn is_leased(state: &MailState) -> bool {
     matches!(state, MailState::Leased(_))
 }
 
-fn cancelled(why: String) -> Turn {
+pub(super) fn cancelled(why: String) -> Turn {
     let input = Input::Cancel {
         by: WHO.to_owned(),
         why: why.clone(),

@@ -1,5 +1,7 @@
 mod approval;
 mod dates;
+mod doubt;
+mod drafts;
 mod ends;
 mod fakes;
 mod holds;

@@ -1,7 +1,7 @@
 //! Mail of ours that is seen in Sent: which mail of the outbox it is, and what its owner made of a
 //! draft before sending it.
 
-use liaison_core::effect::{Audience, MailEffect, MailMode};
+use liaison_core::effect::MailEffect;
 use liaison_core::ids::EffectId;
 use liaison_core::mail::{Address, MessageView};
 use liaison_core::message::MessageRecord;
@@ -9,12 +9,12 @@ use liaison_core::outbox::{Input, MailState, difference, is_edit};
 use liaison_core::time::DAY_MS;
 
 use super::Taking;
-use crate::books::rows::{AuditRow, LedgerRow};
+use crate::books::rows::LedgerRow;
 use crate::books::{BooksError, keys};
 use crate::outbox::ledger::Recipient;
-use crate::outbox::{stage_audit, stage_mail_record};
+use crate::outbox::{Step, StepError, stage_mail, stage_mail_record};
 use crate::reader;
-use crate::store::{Batch as Writes, Stored};
+use crate::store::Stored;
 
 /// Recipients of a message for whom drafts are looked up.
 const RECIPIENTS_MAX: usize = 10;
@@ -75,8 +75,16 @@ impl Taking<'_> {
             let Some(mail) = self.books.get::<MailEffect>(keys::mail(&id)).await? else {
                 continue;
             };
-            let is_waiting = mail.record.state == MailState::Drafted && is_draft(&mail.record);
-            if !is_waiting || !is_to(message, &mail.record) || compared >= DRAFTS_MAX {
+            // One that was overtaken, or seemed to be deleted, may be sent all the same.
+            let may_be_sent = matches!(
+                mail.record.state,
+                MailState::Drafted | MailState::Cancelled { .. }
+            );
+            if !may_be_sent
+                || !mail.record.is_draft()
+                || !is_to(message, &mail.record)
+                || compared >= DRAFTS_MAX
+            {
                 continue;
             }
             compared = compared.saturating_add(1);
@@ -120,7 +128,7 @@ impl Taking<'_> {
         view: Option<&MessageView>,
     ) -> Result<String, BooksError> {
         let found = "found in the Sent mailbox";
-        let (true, Some(view)) = (is_draft(mail), view) else {
+        let (true, Some(view)) = (mail.is_draft(), view) else {
             return Ok(found.to_owned());
         };
         let draft = self.rendered(mail).await?;
@@ -135,29 +143,39 @@ impl Taking<'_> {
         Ok(reader::read(bytes).await.ok())
     }
 
-    /// Stages that a mail of ours was seen in Sent.
-    pub(super) fn seen_in_sent(&self, writes: &mut Writes, ours: &Ours) -> Result<(), BooksError> {
-        let before = &ours.mail;
-        let Ok(next) = before.record.state.step(Input::FoundInSent) else {
-            return Ok(());
-        };
+    /// Stages that a mail of ours was seen in Sent, with all that follows from its having gone out, in
+    /// a commit of its own to the chunk: the message has an event, too, and each commit has one.
+    pub(super) async fn seen_in_sent(
+        &self,
+        message: &MessageRecord,
+        ours: &Ours,
+    ) -> Result<(), BooksError> {
+        let mut writes = self.books.batch();
         let now = self.ingest.clock.now();
-        let mut record = before.record.clone();
-        record.state = next;
-        record.since = now;
-        let row = AuditRow {
-            at: now,
-            who: "liaison".to_owned(),
-            what: format!("{} -> {}", before.record.state, record.state),
+        let found_as = message.message_id.clone();
+        if ours.mail.record.state.step(Input::FoundInSent).is_err() {
+            // It is known to be sent; the id under which it lies there may be news.
+            let mut record = ours.mail.record.clone();
+            record.learn(found_as);
+            if record == ours.mail.record {
+                return Ok(());
+            }
+            stage_mail_record(&mut writes, &ours.mail, &record)?;
+            return self.books.commit(writes).await;
+        }
+        let step = Step {
+            input: Input::FoundInSent,
+            who: "liaison",
             why: ours.why.clone(),
+            not_before: None,
+            found_as,
         };
-        stage_audit(writes, record.id.as_str(), now, row)?;
-        stage_mail_record(writes, before, &record)
+        match stage_mail(&self.books, &mut writes, &ours.mail, step, now).await {
+            Ok(_) => self.books.commit(writes).await,
+            Err(StepError::Illegal(_)) => Ok(()),
+            Err(StepError::Books(error)) => Err(error),
+        }
     }
-}
-
-fn is_draft(mail: &MailEffect) -> bool {
-    mail.mode == MailMode::Draft && mail.audience == Audience::Counterpart
 }
 
 /// Whether the message goes to the recipient of the mail, among others perhaps.

@@ -64,7 +64,7 @@ impl Taking<'_> {
         if let Some(ours) = &ours {
             message.effect = Some(ours.mail.record.id.clone());
             message.plugin = Some(ours.mail.record.cause.plugin.clone());
-            self.seen_in_sent(&mut writes, ours)?;
+            self.seen_in_sent(&message, ours).await?;
         }
         let asked = self.unsubscribed(item, &mut message).await?;
         if let Some(whose) = whose.as_ref().filter(|_| !message.historical) {
@@ -202,7 +202,7 @@ impl Taking<'_> {
         if let Some(ours) = &ours {
             message.effect = Some(ours.mail.record.id.clone());
             message.plugin = Some(ours.mail.record.cause.plugin.clone());
-            self.seen_in_sent(writes, ours)?;
+            self.seen_in_sent(&message, ours).await?;
         }
         let ours = ours.as_ref().map(|ours| &ours.mail);
         self.write_thread(writes, &message, ours, (matched.as_ref(), false))

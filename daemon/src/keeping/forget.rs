@@ -14,7 +14,7 @@ use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::reach::ReturnRecord;
 use liaison_core::time::Timestamp;
 
-use crate::books::indexes::{hint_keys, mailbox_effect_keys, server_id_keys};
+use crate::books::indexes::{hint_keys, known_as_keys, mailbox_effect_keys};
 use crate::books::rows::{EventBody, EventRow, LedgerRow, OutcomeRow, TimelineRow};
 use crate::books::{Books, BooksError, keys};
 use crate::ingest::UNNAMED;
@@ -247,7 +247,7 @@ async fn rows_of_mail(books: &Books, mail: &MailEffect) -> Result<Vec<Key>, Book
     let mut rows = rows_of_effect(books, &mail.id, &mail.cause).await?;
     let by = |by, what: &str| keys::effect_by(by, what, &mail.id);
     rows.extend([keys::mail(&mail.id), by("message-id", &mail.message_id)]);
-    rows.extend(server_id_keys(mail));
+    rows.extend(known_as_keys(mail));
     rows.extend(mail.requires.iter().map(|hold| by("hold", hold.as_str())));
     let returned = books.returned(mail.id.as_str()).await?;
     rows.extend(returned.map(|row| keys::returned(&row.id)));

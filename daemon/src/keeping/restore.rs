@@ -177,6 +177,7 @@ pub(super) async fn settle(
             who: "liaison restore",
             why: why.to_owned(),
             not_before: Some(now),
+            found_as: None,
         };
         stage_mail(books, &mut batch, &stored, step, now).await?;
         books.commit(batch).await?;

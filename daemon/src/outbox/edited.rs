@@ -4,7 +4,7 @@
 //! cause, thread, times and holds, so that whatever finds the one by these finds the other.
 
 use liaison_core::account::matching::FreeMail;
-use liaison_core::effect::{MailEffect, MailMode};
+use liaison_core::effect::{MailEffect, MailMode, RESENDS_MAX};
 use liaison_core::ids::{edited_effect_id, outgoing_message_id};
 use liaison_core::message::cut_text;
 use liaison_core::outbox::Input;
@@ -52,6 +52,9 @@ pub fn successor(
         // Nothing of this one was tried.
         attempts: 0,
         looks: 0,
+        known_as: Vec::new(),
+        resends_left: RESENDS_MAX,
+        missing_since: None,
         ..old.clone()
     }
 }
@@ -72,6 +75,7 @@ pub async fn stage_edited(
         who: by.who,
         why: format!("edited by {}, as the mail {}{said}", by.who, new.id),
         not_before: None,
+        found_as: None,
     };
     stage_mail(books, writes, old, step, by.now).await?;
     stage_new_mail(writes, new)?;

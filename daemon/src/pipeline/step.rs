@@ -362,7 +362,7 @@ impl Pipeline {
         message: &MessageRecord,
         standing: Standing,
     ) -> Result<Meaning, BooksError> {
-        let is_answered = message.references.contains(&mail.message_id);
+        let is_answered = mail.is_named_in(&message.references);
         // Nobody else knows the id of a mail of ours than those who got it.
         if is_answered && !message.outbound && is_in_doubt(mail) {
             return Ok(Meaning::Arrived);
@@ -422,6 +422,7 @@ impl Pipeline {
             who: "liaison",
             why,
             not_before: None,
+            found_as: None,
         };
         match stage_mail(&self.books, &mut writes, mail, step, now).await {
             Ok(_) => self.books.commit(writes).await,

@@ -139,6 +139,7 @@ async fn call_off(books: &Books, traces: &Traces, who: &str) -> Result<(), Priva
             who,
             why: why(),
             not_before: Some(traces.now),
+            found_as: None,
         };
         let mut writes = books.batch();
         stage_mail(books, &mut writes, &stored, step, traces.now).await?;

@@ -247,6 +247,7 @@ impl Traces {
             content: gone(ERASED_WHY),
             answers: None,
             last_reply: None,
+            known_as: Vec::new(),
             state,
             ..row
         })

@@ -7,18 +7,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{FolderError, OwnFolder, OwnFolders};
+use super::{
+    FolderError, OwnFolder, OwnFolders, OwnMail, Sighting, TO_RECIPIENT_BYTES_MAX, TO_RECIPIENT_MAX,
+};
 use crate::dial::in_words;
 use crate::source::imap::ImapSettings;
 use crate::source::imap::answer::{Tagged, Untagged};
 use crate::source::imap::connection::{COMMAND_LIMIT, Connection, ConnectionError};
-use crate::source::imap::folders::{Opened, examine, find, select};
+use crate::source::imap::folders::{Opened, examine, find, find_all_mail, select};
 use crate::source::imap::open::{OpenError, open};
-use crate::source::imap::wire::{Command, uid_set};
+use crate::source::imap::wire::{Command, search_date, uid_set};
 use crate::supervisor::{Stop, Waited};
 
 /// How long an unused connection is kept.
@@ -98,14 +101,45 @@ pub(super) fn refused(step: &'static str, answer: &Tagged) -> Failure {
 struct Job<'a> {
     action: Action<'a>,
     folder: OwnFolder,
-    message_id: &'a str,
+    mail: Sought<'a>,
+}
+
+/// By what it is known; what is only removed is known by its id alone.
+#[derive(Clone, Copy)]
+enum Sought<'a> {
+    Id(&'a str),
+    Mail(&'a OwnMail),
+}
+
+impl<'a> Sought<'a> {
+    fn id(self) -> &'a str {
+        match self {
+            Sought::Id(id) => id,
+            Sought::Mail(mail) => &mail.message_id,
+        }
+    }
 }
 
 enum Action<'a> {
     Look,
+    /// Gives all that go to its recipient.
+    List,
     Put(&'a [u8]),
     /// While it still has these bytes.
     TakeOut(&'a [u8]),
+}
+
+/// What came of a job.
+enum Done {
+    Looked(Option<Sighting>),
+    Listed(Vec<Bytes>),
+    Did(bool),
+}
+
+impl Done {
+    fn did(self) -> bool {
+        matches!(self, Done::Did(true))
+    }
 }
 
 impl Job<'_> {
@@ -114,9 +148,10 @@ impl Job<'_> {
             OwnFolder::Drafts => "drafts",
             OwnFolder::Sent => "sent mail",
         };
-        let id = self.message_id;
+        let id = self.mail.id();
         match self.action {
             Action::Look => format!("looking for <{id}> in the {folder}"),
+            Action::List => format!("looking for <{id}> by its words in the {folder}"),
             Action::Put(_) => format!("placing <{id}> in the {folder}"),
             Action::TakeOut(_) => format!("removing <{id}> from the {folder}"),
         }
@@ -127,6 +162,8 @@ impl Job<'_> {
 pub(super) struct Found {
     pub(super) uid: u32,
     is_draft: bool,
+    /// Without brackets.
+    message_id: String,
 }
 
 impl ImapFolders {
@@ -151,14 +188,17 @@ impl ImapFolders {
     }
 
     /// Runs `job` on the kept connection or a new one, which is kept only when it succeeded.
-    async fn run_job(&self, job: &Job<'_>) -> Result<bool, FolderError> {
+    async fn run_job(&self, job: &Job<'_>) -> Result<Done, FolderError> {
         let mut kept = self.kept.lock().await;
         let result = async {
             let mut connection = self.lease(&mut kept).await?;
             let done = match job.action {
-                Action::Look => self.look(&mut connection, job).await?,
-                Action::Put(bytes) => self.put(&mut connection, job, bytes).await?,
-                Action::TakeOut(bytes) => self.take_out(&mut connection, job, bytes).await?,
+                Action::Look => Done::Looked(self.look(&mut connection, job).await?),
+                Action::List => Done::Listed(self.list(&mut connection, job).await?),
+                Action::Put(bytes) => Done::Did(self.put(&mut connection, job, bytes).await?),
+                Action::TakeOut(bytes) => {
+                    Done::Did(self.take_out(&mut connection, job, bytes).await?)
+                }
             };
             *kept = Some(Kept {
                 connection,
@@ -196,11 +236,79 @@ impl ImapFolders {
         Ok(find(connection, folder, configured).await?)
     }
 
-    async fn look(&self, connection: &mut Connection, job: &Job<'_>) -> Result<bool, Failure> {
+    async fn look(
+        &self,
+        connection: &mut Connection,
+        job: &Job<'_>,
+    ) -> Result<Option<Sighting>, Failure> {
+        let name = self.name(connection, job.folder).await?;
+        if let Some(name) = &name {
+            opened(examine(connection, name).await?)?;
+            if let Some(found) = seek(connection, job.mail).await?.pop() {
+                return Ok(Some(Sighting {
+                    message_id: found.message_id,
+                    in_all_mail: false,
+                }));
+            }
+        }
+        let all = match job.folder {
+            OwnFolder::Sent => find_all_mail(connection).await?,
+            OwnFolder::Drafts => None,
+        };
+        let Some(all) = all else {
+            return name.map(|_| None).ok_or(Failure::NoMailbox);
+        };
+        opened(examine(connection, &all).await?)?;
+        let found = seek(connection, job.mail).await?;
+        // There lie drafts, too.
+        let out = found.into_iter().find(|found| !found.is_draft);
+        Ok(out.map(|found| Sighting {
+            message_id: found.message_id,
+            in_all_mail: true,
+        }))
+    }
+
+    /// The newest messages to the recipient, each cut.
+    async fn list(
+        &self,
+        connection: &mut Connection,
+        job: &Job<'_>,
+    ) -> Result<Vec<Bytes>, Failure> {
+        let Sought::Mail(mail) = job.mail else {
+            return Ok(Vec::new());
+        };
         let name = self.name(connection, job.folder).await?;
         let name = name.ok_or(Failure::NoMailbox)?;
         opened(examine(connection, &name).await?)?;
-        Ok(!search(connection, job.message_id).await?.is_empty())
+        let since = search_date(mail.since);
+        let command = Command::new(format!("UID SEARCH SINCE {since}"));
+        // Only ASCII can be searched for without naming a charset; whoever asked tells the others
+        // apart.
+        let command = match mail.recipient.is_ascii() {
+            true => command.text(" TO").string(&mail.recipient),
+            false => command,
+        };
+        let uids = run_search(connection, command, TO_RECIPIENT_MAX).await?;
+        let mut messages = Vec::new();
+        if uids.is_empty() {
+            return Ok(messages);
+        }
+        let (set, most) = (uid_set(&uids), TO_RECIPIENT_BYTES_MAX);
+        let command = Command::new(format!("UID FETCH {set} (UID BODY.PEEK[]<0.{most}>)"));
+        let answer = connection
+            .exec(command, COMMAND_LIMIT, |answer| {
+                if let Untagged::Fetch(row) = answer
+                    && let Some(body) = row.body
+                    && messages.len() < TO_RECIPIENT_MAX
+                {
+                    messages.push(body);
+                }
+            })
+            .await?;
+        if !answer.is_ok() {
+            return Err(refused("UID FETCH", &answer));
+        }
+        Ok(messages)
     }
 
     async fn put(
@@ -216,8 +324,14 @@ impl ImapFolders {
         let found = self.name(connection, job.folder).await?;
         let name = found.unwrap_or_else(|| usual_name.to_owned());
         match examine(connection, &name).await? {
-            Ok(_) if !search(connection, job.message_id).await?.is_empty() => return Ok(true),
-            Ok(_) => {}
+            Ok(_) => match seek(connection, job.mail).await {
+                Ok(found) if found.is_empty() => {}
+                Ok(_) => return Ok(true),
+                // A server that cannot search for our stamp said before that the id is not there:
+                // better twice in a folder of ours than never.
+                Err(Failure::Refused { step, .. }) if step == BY_STAMP => {}
+                Err(failure) => return Err(failure),
+            },
             // Only a mailbox that can be created now did not exist, and held no copy.
             Err(text) => create(connection, &name, text).await?,
         }
@@ -242,7 +356,7 @@ impl ImapFolders {
         let name = self.name(connection, job.folder).await?;
         let name = name.ok_or(Failure::NoMailbox)?;
         opened(select(connection, &name).await?)?;
-        let found = search(connection, job.message_id).await?;
+        let found = search(connection, job.mail.id()).await?;
         let uids: Vec<u32> = found
             .iter()
             .filter(|message| message.is_draft)
@@ -327,16 +441,56 @@ fn opened(result: Result<Opened, String>) -> Result<Opened, Failure> {
     })
 }
 
+/// How a refusal of the search for our stamp is called.
+const BY_STAMP: &str = "UID SEARCH HEADER X-Liaison-Id";
+
 /// Messages of the open mailbox that carry exactly this Message-ID.
 pub(super) async fn search(
     connection: &mut Connection,
     message_id: &str,
 ) -> Result<Vec<Found>, Failure> {
-    let mut uids = Vec::new();
     let command = match connection.can("X-GM-EXT-1") {
         true => Command::new("UID SEARCH X-GM-RAW").string(&format!("rfc822msgid:{message_id}")),
         false => Command::new("UID SEARCH HEADER Message-ID").string(&format!("<{message_id}>")),
     };
+    let uids = run_search(connection, command, CANDIDATES_MAX).await?;
+    let is_it = |header: &[u8]| carries(header, message_id).then(|| message_id.to_owned());
+    verify(connection, &uids, "MESSAGE-ID", is_it).await
+}
+
+/// The mail in the open mailbox: by its Message-ID, else by our stamp, since some servers and
+/// programs give it another id.
+async fn seek(connection: &mut Connection, sought: Sought<'_>) -> Result<Vec<Found>, Failure> {
+    let found = search(connection, sought.id()).await?;
+    let mail = match sought {
+        Sought::Mail(mail) if found.is_empty() => mail,
+        _ => return Ok(found),
+    };
+    // Servers index few fields: without a date all messages would be read.
+    let since = search_date(mail.since);
+    let command = Command::new(format!("UID SEARCH SINCE {since} HEADER X-Liaison-Id"));
+    let uids = run_search(connection, command.string(&mail.stamp), CANDIDATES_MAX).await;
+    let uids = uids.map_err(|failure| match failure {
+        Failure::Refused {
+            text, needs_person, ..
+        } => Failure::Refused {
+            step: BY_STAMP,
+            text,
+            needs_person,
+        },
+        other => other,
+    })?;
+    let fields = "MESSAGE-ID X-LIAISON-ID TO CC BCC";
+    verify(connection, &uids, fields, |header| mail.known_by(header)).await
+}
+
+/// The newest UIDs that a search names, at most so many: ours, if any, was put there lately.
+async fn run_search(
+    connection: &mut Connection,
+    command: Command,
+    most: usize,
+) -> Result<Vec<u32>, Failure> {
+    let mut uids = Vec::new();
     let answer = connection
         .exec(command, COMMAND_LIMIT, |answer| {
             if let Untagged::Search(found) = answer {
@@ -349,37 +503,41 @@ pub(super) async fn search(
     }
     uids.sort_unstable();
     uids.dedup();
-    // The newest: ours, if any, was put there lately.
-    let from = uids.len().saturating_sub(CANDIDATES_MAX);
-    let uids = uids.get(from..).unwrap_or_default();
-    if uids.is_empty() {
-        return Ok(Vec::new());
-    }
-    verify(connection, uids, message_id).await
+    let from = uids.len().saturating_sub(most);
+    Ok(uids.split_off(from))
 }
 
-/// SEARCH compares parts of the field (RFC 9051 section 6.4.4); this compares all of it.
+/// SEARCH compares parts of a field (RFC 9051 section 6.4.4); this compares all of it. `is_it` gives
+/// the Message-ID of one that is meant.
 async fn verify(
     connection: &mut Connection,
     uids: &[u32],
-    message_id: &str,
+    fields: &str,
+    is_it: impl Fn(&[u8]) -> Option<String> + Send + Sync,
 ) -> Result<Vec<Found>, Failure> {
     let mut found = Vec::new();
+    if uids.is_empty() {
+        return Ok(found);
+    }
     let set = uid_set(uids);
     let command = Command::new(format!(
-        "UID FETCH {set} (UID FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
+        "UID FETCH {set} (UID FLAGS BODY.PEEK[HEADER.FIELDS ({fields})])"
     ));
     let answer = connection
         .exec(command, COMMAND_LIMIT, |answer| {
             if let Untagged::Fetch(row) = answer
                 && let (Some(uid), Some(header)) = (row.uid, row.body)
-                && carries(&header, message_id)
+                && let Some(message_id) = is_it(&header)
             {
                 let flags = row.flags.unwrap_or_default();
                 let is_draft = flags
                     .iter()
                     .any(|flag| flag.eq_ignore_ascii_case("\\Draft"));
-                found.push(Found { uid, is_draft });
+                found.push(Found {
+                    uid,
+                    is_draft,
+                    message_id,
+                });
             }
         })
         .await?;
@@ -401,29 +559,52 @@ fn carries(header: &[u8], message_id: &str) -> bool {
 }
 
 impl OwnFolders for ImapFolders {
-    fn contains<'a>(
+    fn find<'a>(
         &'a self,
         folder: OwnFolder,
-        message_id: &'a str,
-    ) -> BoxFuture<'a, Result<bool, FolderError>> {
+        mail: &'a OwnMail,
+    ) -> BoxFuture<'a, Result<Option<Sighting>, FolderError>> {
         let job = Job {
             action: Action::Look,
             folder,
-            message_id,
+            mail: Sought::Mail(mail),
         };
-        Box::pin(async move { self.run_job(&job).await })
+        Box::pin(async move {
+            Ok(match self.run_job(&job).await? {
+                Done::Looked(sighting) => sighting,
+                Done::Listed(_) | Done::Did(_) => None,
+            })
+        })
+    }
+
+    fn to_recipient<'a>(
+        &'a self,
+        folder: OwnFolder,
+        mail: &'a OwnMail,
+    ) -> BoxFuture<'a, Result<Vec<Bytes>, FolderError>> {
+        let job = Job {
+            action: Action::List,
+            folder,
+            mail: Sought::Mail(mail),
+        };
+        Box::pin(async move {
+            Ok(match self.run_job(&job).await? {
+                Done::Listed(messages) => messages,
+                Done::Looked(_) | Done::Did(_) => Vec::new(),
+            })
+        })
     }
 
     fn place<'a>(
         &'a self,
         folder: OwnFolder,
-        message_id: &'a str,
+        mail: &'a OwnMail,
         bytes: &'a [u8],
     ) -> BoxFuture<'a, Result<(), FolderError>> {
         let job = Job {
             action: Action::Put(bytes),
             folder,
-            message_id,
+            mail: Sought::Mail(mail),
         };
         Box::pin(async move { self.run_job(&job).await.map(|_| ()) })
     }
@@ -436,9 +617,9 @@ impl OwnFolders for ImapFolders {
         let job = Job {
             action: Action::TakeOut(bytes),
             folder: OwnFolder::Drafts,
-            message_id,
+            mail: Sought::Id(message_id),
         };
-        Box::pin(async move { self.run_job(&job).await })
+        Box::pin(async move { self.run_job(&job).await.map(Done::did) })
     }
 }
 

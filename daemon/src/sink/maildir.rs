@@ -11,9 +11,10 @@ mod known;
 mod settings;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use liaison_core::ids::derive;
 
@@ -22,7 +23,8 @@ use self::deliver::{Filing, Subfolder};
 use self::known::KnownIds;
 pub use self::settings::MaildirTransportSettings;
 use crate::sink::{
-    FolderError, MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome,
+    FolderError, MailTransport, OutgoingMail, OwnFolder, OwnFolders, OwnMail, PhaseLog,
+    SendOutcome, Sighting,
 };
 use crate::source::maildir::MaildirSettings;
 
@@ -150,34 +152,46 @@ impl MaildirFolders {
 }
 
 impl OwnFolders for MaildirFolders {
-    fn contains<'a>(
+    fn find<'a>(
         &'a self,
         folder: OwnFolder,
-        message_id: &'a str,
-    ) -> BoxFuture<'a, Result<bool, FolderError>> {
-        let (id, known) = (message_id.to_owned(), self.known.clone());
+        mail: &'a OwnMail,
+    ) -> BoxFuture<'a, Result<Option<Sighting>, FolderError>> {
+        let (mail, known) = (mail.clone(), self.known.clone());
         Box::pin(self.act("looking into", folder, move |path| {
-            Ok(deliver::find(&path, &stem(&[id.as_bytes()]))?.is_some()
-                || deliver::has_message_id(&path, &id, &known)?)
+            let found = found_in(&path, &mail, &known)?;
+            Ok(found.map(|message_id| Sighting {
+                message_id,
+                in_all_mail: false,
+            }))
+        }))
+    }
+
+    fn to_recipient<'a>(
+        &'a self,
+        folder: OwnFolder,
+        mail: &'a OwnMail,
+    ) -> BoxFuture<'a, Result<Vec<Bytes>, FolderError>> {
+        let mail = mail.clone();
+        Box::pin(self.act("looking for a draft in", folder, move |path| {
+            deliver::to_recipient(&path, &mail)
         }))
     }
 
     fn place<'a>(
         &'a self,
         folder: OwnFolder,
-        message_id: &'a str,
+        mail: &'a OwnMail,
         bytes: &'a [u8],
     ) -> BoxFuture<'a, Result<(), FolderError>> {
-        let (id, bytes) = (message_id.to_owned(), bytes.to_vec());
+        let (mail, bytes) = (mail.clone(), bytes.to_vec());
         let known = self.known.clone();
         Box::pin(self.act("filing into", folder, move |path| {
             deliver::make_folder(&path)?;
-            let stem = stem(&[id.as_bytes()]);
-            if deliver::find(&path, &stem)?.is_some()
-                || deliver::has_message_id(&path, &id, &known)?
-            {
+            if found_in(&path, &mail, &known)?.is_some() {
                 return Ok(());
             }
+            let stem = stem(&[mail.message_id.as_bytes()]);
             let subfolder = match folder {
                 OwnFolder::Drafts => Subfolder::Cur("DS"),
                 OwnFolder::Sent => Subfolder::Cur("S"),
@@ -205,6 +219,14 @@ impl OwnFolders for MaildirFolders {
                 deliver::remove(&path, &stem(&[id.as_bytes()]), &bytes)
             }),
         )
+    }
+}
+
+/// The Message-ID under which the mail lies in the folder.
+fn found_in(folder: &Path, mail: &OwnMail, known: &KnownIds) -> io::Result<Option<String>> {
+    match deliver::find(folder, &stem(&[mail.message_id.as_bytes()]))? {
+        Some(_) => Ok(Some(mail.message_id.clone())),
+        None => deliver::find_own(folder, mail, known),
     }
 }
 

@@ -220,6 +220,14 @@ pub fn server_ids(reply: &str) -> Vec<String> {
         .collect()
 }
 
+/// The part of an id by which one of a server's own making is known, whatever domain the mail got
+/// with it; `None` for one that is too short to be told from others by it.
+#[must_use]
+pub fn server_id_part(id: &str) -> Option<&str> {
+    let part = id.rsplit_once('@').map_or(id, |(local, _)| local);
+    (part.len() >= MIN_SERVER_ID_CHARS).then_some(part)
+}
+
 /// The id of the thread that this message starts, or would have started.
 ///
 /// Derived from the root: the first of References, else In-Reply-To, else the message's own id.

@@ -7,7 +7,7 @@ use super::other::task_id;
 use super::{Accepted, Desk, Firm, MailPlan, Plan, Recipient, Resolved, Route, VerdictResult};
 use crate::account::free_mail::FreeMail;
 use crate::account::matching::{Evidence, Kind, registrable};
-use crate::effect::{Audience, MailEffect, MailMode};
+use crate::effect::{Audience, MailEffect, MailMode, RESENDS_MAX};
 use crate::ids::{MessageKey, outgoing_message_id};
 use crate::mail::address::{Address, clean_text};
 use crate::manifest::{Purpose, Recipients};
@@ -486,6 +486,9 @@ impl Desk<'_> {
             looks: 0,
             last_reply: None,
             created: self.facts.now,
+            known_as: Vec::new(),
+            resends_left: RESENDS_MAX,
+            missing_since: None,
         }
     }
 

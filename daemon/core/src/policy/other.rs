@@ -2,7 +2,9 @@
 
 use super::{Desk, MailPlan, Plan, Resolved, VerdictResult};
 use crate::crm::FieldChange;
-use crate::effect::{Audience, HoldEffect, HoldState, MailEffect, MailMode, RecordMode};
+use crate::effect::{
+    Audience, HoldEffect, HoldState, MailEffect, MailMode, RESENDS_MAX, RecordMode,
+};
 use crate::ids::{
     CaseId, EffectId, HoldGroupId, TaskId, derive, effect_id, hold_uid, outgoing_message_id,
 };
@@ -448,6 +450,9 @@ impl Desk<'_> {
             looks: 0,
             last_reply: None,
             created: now,
+            known_as: Vec::new(),
+            resends_left: RESENDS_MAX,
+            missing_since: None,
         };
         self.decision.plans.push(Plan::Mail(Box::new(MailPlan {
             effect,

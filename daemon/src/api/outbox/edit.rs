@@ -3,7 +3,7 @@
 //! The caller opens the editor; here come only texts, with a word for the mail as it was seen
 //! (`seen`): what changed since then is not overwritten.
 
-use liaison_core::effect::{Audience, MailEffect, MailMode};
+use liaison_core::effect::MailEffect;
 use liaison_core::ids::{derive, edited_effect_id};
 use liaison_core::outbox::MailState;
 use liaison_core::outbox::words::Words;
@@ -130,8 +130,7 @@ async fn replaced(
 /// The words of a mail that a person may change, else why they may not.
 pub(super) async fn editable(context: &ApiContext, mail: &MailEffect) -> Result<Words, ApiError> {
     let id = &mail.id;
-    let in_drafts = mail.mode == MailMode::Draft && mail.audience == Audience::Counterpart;
-    if mail.state == MailState::Drafted || (in_drafts && mail.state.can_be_moved()) {
+    if mail.state == MailState::Drafted || (mail.is_draft() && mail.state.can_be_moved()) {
         let from = &mail.from;
         let lies = match mail.state {
             MailState::Drafted => "lies",
@@ -151,7 +150,7 @@ pub(super) async fn editable(context: &ApiContext, mail: &MailEffect) -> Result<
         return Err(ApiError::NotNow(format!(
             "this mail was in doubt and may have been sent: an edited one could be a second one. \
              `liaison outbox approve {id}` sends it again as it is; else `liaison outbox resolve \
-             {id} sent|not-sent`, and write to them yourself"
+             {id} sent` when it arrived, or `reject {id}`, and write to them yourself"
         )));
     }
     let bytes = context.books.bytes(&mail.content).await?;

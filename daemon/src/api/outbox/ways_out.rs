@@ -7,7 +7,7 @@ use liaison_core::outbox::{Input, MailState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Decide, changed_meanwhile, decide_once, mail_by, mail_json};
+use super::{Decide, changed_meanwhile, decide_once, mail_by, mail_json, when};
 use crate::api::{ApiContext, ApiError, Caller, TRIES_MAX, Wake};
 use crate::books::rows::AuditRow;
 use crate::outbox::ledger::stage_moved_ledgers;
@@ -26,7 +26,8 @@ pub(in crate::api) struct Resolve {
     why: Option<String>,
 }
 
-/// Records what a person found out about a mail in doubt.
+/// Records what a person found out about a mail in doubt. What did not go out is sent; of what did
+/// the copy is filed where the provider does not.
 pub(in crate::api) async fn resolve(
     context: &ApiContext,
     caller: &Caller,
@@ -37,16 +38,40 @@ pub(in crate::api) async fn resolve(
         id: arguments.id,
         why: arguments.why,
     };
-    let mail = step(context, caller, &decide, |_| Some(Input::Resolve { sent })).await?;
+    let input = |mail: &MailEffect| {
+        // It waits since a try of which nobody knew the end: a yes to another one.
+        let again = !sent && mail.state == MailState::Held && mail.attempts > 0;
+        Some(match again {
+            true => Input::Approve,
+            false => Input::Resolve { sent },
+        })
+    };
+    let mail = step(context, caller, &decide, input).await?;
+    context.wake(Wake::Mail);
     context.wake(Wake::Events);
     context.wake(Wake::Holds);
-    let word = if sent { "sent" } else { "not sent" };
-    Ok(json!({
-        "mail": mail_json(&mail),
-        "changed": format!("the mail to {} is recorded as {word}; liaison leaves it alone from \
-                            here on", mail.recipient),
-        "undo": "cannot be undone: the mail itself stays under `liaison outbox show`",
-    }))
+    let (recipient, id) = (&mail.recipient, &mail.id);
+    let (changed, undo) = match &mail.state {
+        MailState::Approved => (
+            format!(
+                "the mail to {recipient} is recorded as not sent, and goes out {} with the \
+                 Message-ID that it had",
+                when(context, &mail).await?
+            ),
+            format!("`liaison outbox cancel {id}` until then"),
+        ),
+        state => {
+            let word = if state.went_out() { "sent" } else { "not sent" };
+            (
+                format!(
+                    "the mail to {recipient} is recorded as {word}; liaison leaves it alone from \
+                     here on"
+                ),
+                "cannot be undone: the mail itself stays under `liaison outbox show`".to_owned(),
+            )
+        }
+    };
+    Ok(json!({ "mail": mail_json(&mail), "changed": changed, "undo": undo }))
 }
 
 /// Calls a mail off.
@@ -57,7 +82,7 @@ pub(in crate::api) async fn cancel(
 ) -> Result<Value, ApiError> {
     let was_drafted = mail_by(context, &arguments.id).await?.record.state == MailState::Drafted;
     let why = arguments.why.clone();
-    let input = |_: &MailState| {
+    let input = |_: &MailEffect| {
         Some(Input::Cancel {
             by: caller.who.clone(),
             why: why.clone().unwrap_or_else(|| "a person said so".to_owned()),
@@ -95,7 +120,7 @@ pub(in crate::api) async fn retry(
             Ok(mail) => return Ok(retried(context, &mail)),
         }
     }
-    let mail = step(context, caller, &arguments, |state| match state {
+    let mail = step(context, caller, &arguments, |mail| match mail.state {
         MailState::Failed => Some(Input::TryAgain),
         MailState::Uncertain => Some(Input::NotFound),
         _ => None,
@@ -169,12 +194,13 @@ async fn step(
     context: &ApiContext,
     caller: &Caller,
     arguments: &Decide,
-    input: impl Fn(&MailState) -> Option<Input>,
+    input: impl Fn(&MailEffect) -> Option<Input>,
 ) -> Result<MailEffect, ApiError> {
     for _ in 0..TRIES_MAX {
         let mail = mail_by(context, &arguments.id).await?;
         let state = &mail.record.state;
-        let Some(input) = input(state).filter(|input| state.step(input.clone()).is_ok()) else {
+        let Some(input) = input(&mail.record).filter(|input| state.step(input.clone()).is_ok())
+        else {
             return Err(no_way(&mail.record));
         };
         match decide_once(context, caller, arguments, &mail, input).await {

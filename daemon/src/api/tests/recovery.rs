@@ -16,14 +16,15 @@ async fn a_person_gets_a_mail_out_of_every_state_that_waits_for_one() {
             "outbox-resolve",
             resolve(true),
             Some("resolved"),
-            false,
+            // Its copy is to be filed into Sent.
+            true,
         ),
         (
             S::Uncertain,
             "outbox-resolve",
             resolve(false),
-            Some("resolved"),
-            false,
+            Some("approved"),
+            true,
         ),
         (
             S::Held,
@@ -113,7 +114,8 @@ async fn nobody_is_told_twice_that_a_mail_failed() {
     for (state, sent, events) in [
         (MailState::Failed, false, 0),
         (MailState::Failed, true, 1),
-        (MailState::Uncertain, false, 1),
+        (MailState::Uncertain, false, 0),
+        (MailState::Uncertain, true, 1),
     ] {
         let desk = desk();
         desk.mail(state.clone()).await;

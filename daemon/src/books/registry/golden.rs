@@ -410,6 +410,9 @@ fn mail(state: MailState) -> MailEffect {
         looks: 1,
         last_reply: text("250 2.0.0 ok"),
         created: at(1),
+        known_as: Vec::new(),
+        resends_left: 0,
+        missing_since: None,
     }
 }
 
@@ -429,7 +432,14 @@ pub(in crate::books) fn mails() -> Vec<Case<MailEffect>> {
         by: "alice@example.com".to_owned(),
         why: "answered".to_owned(),
     };
+    let missed = MailEffect {
+        known_as: vec!["0102018e0a1b2c3d-000000".to_owned()],
+        resends_left: 1,
+        missing_since: Some(at(4)),
+        ..mail(MailState::Drafted)
+    };
     vec![
+        case("missed", missed),
         case("proposed", mail(MailState::Proposed)),
         case("held", mail(MailState::Held)),
         case("drafted", mail(MailState::Drafted)),

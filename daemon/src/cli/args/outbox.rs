@@ -53,7 +53,7 @@ pub enum Outbox {
         #[arg(long)]
         why: Option<String>,
     },
-    /// Say what became of a mail in doubt: it went out, or it did not
+    /// Say what became of a mail in doubt: it went out, or it did not and is sent
     Resolve {
         /// Its id (the first 6 characters are enough)
         id: String,

@@ -25,6 +25,7 @@ async fn step(world: &World, id: &EffectId, input: Input) {
         who: "alice@example.com",
         why: String::new(),
         not_before: None,
+        found_as: None,
     };
     let (books, now) = (&world.books, world.clock.now());
     let mut writes = books.batch();

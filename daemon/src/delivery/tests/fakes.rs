@@ -1,6 +1,6 @@
 //! Servers that do what they are told, and a store that fails when told.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::sink::{
     CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted, FolderError,
-    MailTransport, OutgoingMail, OwnFolder, OwnFolders, PhaseLog, SendOutcome,
+    MailTransport, OutgoingMail, OwnFolder, OwnFolders, OwnMail, PhaseLog, SendOutcome, Sighting,
 };
 use crate::store::watched::{Fate, Watched};
 use crate::store::{Batch, CommitError, CommitId, Store};
@@ -155,25 +155,67 @@ impl MailTransport for FakeTransport {
     }
 }
 
+/// A message in Drafts or Sent.
+#[derive(Debug, Clone, Default)]
+struct Lying {
+    /// `X-Liaison-Id`.
+    stamp: String,
+    bytes: Bytes,
+}
+
 /// Drafts and Sent.
 #[derive(Debug, Default)]
 pub struct FakeFolders {
-    held: Mutex<BTreeSet<(bool, String)>>,
+    held: Mutex<BTreeMap<(bool, String), Lying>>,
     /// So many further calls fail.
     pub failures: AtomicI64,
     /// Waiting does not help then.
     pub needs_person: std::sync::atomic::AtomicBool,
+    /// Looks, whatever they saw.
+    pub looks: AtomicI64,
 }
 
 impl FakeFolders {
     pub fn put(&self, folder: OwnFolder, id: &str) {
-        let sent = folder == OwnFolder::Sent;
-        self.held.lock().unwrap().insert((sent, id.to_owned()));
+        self.lay(folder, id, Lying::default());
+    }
+
+    /// Under an id of its own, with our stamp.
+    pub fn put_as(&self, folder: OwnFolder, id: &str, stamp: &str) {
+        let stamp = stamp.to_owned();
+        let bytes = Bytes::new();
+        self.lay(folder, id, Lying { stamp, bytes });
+    }
+
+    /// Under an id of its own, with nothing of ours but its words.
+    pub fn write(&self, folder: OwnFolder, id: &str, text: &str) {
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        let stamp = String::new();
+        self.lay(folder, id, Lying { stamp, bytes });
+    }
+
+    fn lay(&self, folder: OwnFolder, id: &str, lying: Lying) {
+        let key = (folder == OwnFolder::Sent, id.to_owned());
+        self.held.lock().unwrap().insert(key, lying);
     }
 
     pub fn has(&self, folder: OwnFolder, id: &str) -> bool {
         let sent = folder == OwnFolder::Sent;
-        self.held.lock().unwrap().contains(&(sent, id.to_owned()))
+        self.held
+            .lock()
+            .unwrap()
+            .contains_key(&(sent, id.to_owned()))
+    }
+
+    pub fn remove(&self, folder: OwnFolder, id: &str) {
+        let key = (folder == OwnFolder::Sent, id.to_owned());
+        self.held.lock().unwrap().remove(&key).unwrap();
+    }
+
+    pub fn count(&self, folder: OwnFolder) -> usize {
+        let held = self.held.lock().unwrap();
+        let sent = folder == OwnFolder::Sent;
+        held.keys().filter(|(is_sent, _)| *is_sent == sent).count()
     }
 
     fn check(&self) -> Result<(), FolderError> {
@@ -188,35 +230,74 @@ impl FakeFolders {
         self.failures.store(0, Ordering::SeqCst);
         Ok(())
     }
+
+    fn seen(&self, folder: OwnFolder, mail: &OwnMail) -> Option<Sighting> {
+        let held = self.held.lock().unwrap();
+        let sent = folder == OwnFolder::Sent;
+        let mut there = held.iter().filter(|((is_sent, _), _)| *is_sent == sent);
+        let is_it = |id: &str, lying: &Lying| id == mail.message_id || lying.stamp == mail.stamp;
+        let found = there.find(|((_, id), lying)| is_it(id, lying));
+        found.map(|((_, id), _)| Sighting {
+            message_id: id.clone(),
+            in_all_mail: false,
+        })
+    }
 }
 
 impl OwnFolders for FakeFolders {
-    fn contains<'a>(
+    fn find<'a>(
         &'a self,
         folder: OwnFolder,
-        message_id: &'a str,
-    ) -> BoxFuture<'a, Result<bool, FolderError>> {
-        let found = self.check().map(|()| self.has(folder, message_id));
+        mail: &'a OwnMail,
+    ) -> BoxFuture<'a, Result<Option<Sighting>, FolderError>> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        let found = self.check().map(|()| self.seen(folder, mail));
         std::future::ready(found).boxed()
+    }
+
+    fn to_recipient<'a>(
+        &'a self,
+        folder: OwnFolder,
+        _mail: &'a OwnMail,
+    ) -> BoxFuture<'a, Result<Vec<Bytes>, FolderError>> {
+        let sent = folder == OwnFolder::Sent;
+        let all = || {
+            let held = self.held.lock().unwrap();
+            let there = held.iter().filter(|((is_sent, _), _)| *is_sent == sent);
+            there.map(|(_, lying)| lying.bytes.clone()).collect()
+        };
+        std::future::ready(self.check().map(|()| all())).boxed()
     }
 
     fn place<'a>(
         &'a self,
         folder: OwnFolder,
-        message_id: &'a str,
-        _bytes: &'a [u8],
+        mail: &'a OwnMail,
+        bytes: &'a [u8],
     ) -> BoxFuture<'a, Result<(), FolderError>> {
-        let placed = self.check().map(|()| self.put(folder, message_id));
-        std::future::ready(placed).boxed()
+        let place = || {
+            if self.seen(folder, mail).is_none() {
+                let lying = Lying {
+                    stamp: mail.stamp.clone(),
+                    bytes: Bytes::copy_from_slice(bytes),
+                };
+                self.lay(folder, &mail.message_id, lying);
+            }
+        };
+        std::future::ready(self.check().map(|()| place())).boxed()
     }
 
     fn remove_draft<'a>(
         &'a self,
         message_id: &'a str,
-        _bytes: &'a [u8],
+        bytes: &'a [u8],
     ) -> BoxFuture<'a, Result<bool, FolderError>> {
         let draft = (false, message_id.to_owned());
-        let taken = || self.held.lock().unwrap().remove(&draft);
+        let taken = || {
+            let mut held = self.held.lock().unwrap();
+            let same = held.get(&draft).is_some_and(|lying| lying.bytes == bytes);
+            same && held.remove(&draft).is_some()
+        };
         std::future::ready(self.check().map(|()| taken())).boxed()
     }
 }

@@ -249,6 +249,7 @@ async fn a_mail_that_waits_for_its_hour_is_called_off_when_its_time_is_no_longer
         who: "alice@example.com",
         why: String::new(),
         not_before: None,
+        found_as: None,
     };
     crate::outbox::stage_mail(&world.books, &mut writes, &stored, step, START)
         .await

@@ -361,6 +361,7 @@ pub(super) async fn take_step(world: &World, id: &EffectId, input: Input) {
         who: "alice@example.com",
         why: String::new(),
         not_before: None,
+        found_as: None,
     };
     stage_mail(&world.books, &mut writes, &stored, step, START)
         .await

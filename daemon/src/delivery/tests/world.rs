@@ -94,6 +94,7 @@ pub fn office() -> Office {
                 route: Some(route),
                 reply_to: None,
                 file_sent_copy: true,
+                if_uncertain: Default::default(),
             },
         )]
         .into(),
@@ -352,6 +353,9 @@ pub fn mail(id: &str, content: &str, now: Timestamp) -> MailEffect {
         looks: 0,
         last_reply: None,
         created: now,
+        known_as: Vec::new(),
+        resends_left: 1,
+        missing_since: None,
     }
 }
 

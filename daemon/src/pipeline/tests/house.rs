@@ -414,6 +414,7 @@ impl House {
                 who: "test",
                 why: String::new(),
                 not_before: None,
+                found_as: None,
             };
             stage_mail(&self.books, &mut writes, &stored, step, now)
                 .await
@@ -521,6 +522,7 @@ fn office() -> Office {
                 route: Some(route),
                 reply_to: None,
                 file_sent_copy: true,
+                if_uncertain: Default::default(),
             },
         )
     };

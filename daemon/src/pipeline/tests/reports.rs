@@ -475,6 +475,7 @@ async fn a_report_about_the_id_that_the_provider_gave_finds_its_mail() {
         who: "test",
         why: "250 Ok 0102018e0a1b2c3d-11111111-2222-3333-4444-555555555555-000000".to_owned(),
         not_before: None,
+        found_as: None,
     };
     let (stored, now) = (stored.unwrap().unwrap(), house.clock.now());
     stage_mail(&house.books, &mut writes, &stored, accepted, now)

@@ -175,6 +175,7 @@ async fn an_answer_to_the_id_that_the_provider_gave_finds_the_mail() {
                 who: "test",
                 why: reply.to_owned(),
                 not_before: None,
+                found_as: None,
             };
             let now = crate::clock::Clock::now(&house.clock);
             stage_mail(&house.books, &mut writes, &stored, step, now)

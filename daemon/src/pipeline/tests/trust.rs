@@ -205,6 +205,7 @@ pub(super) async fn step(house: &House, mail: &MailEffect, input: Input) {
         who: "test",
         why: String::new(),
         not_before: None,
+        found_as: None,
     };
     let now = house.clock.now();
     stage_mail(&house.books, &mut writes, &stored, step, now)

@@ -5,6 +5,7 @@ use super::*;
 const LIST: &str = "* LIST (\\Drafts) \"/\" Drafts\r\n* LIST (\\Sent) \"/\" Sent\r\n{tag} OK\r\n";
 const OPEN: &str = "* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n{tag} OK\r\n";
 const OK: &str = "{tag} OK\r\n";
+const NOTHING: &str = "* SEARCH\r\n{tag} OK\r\n";
 const FOUND: &str = "* SEARCH 2\r\n{tag} OK\r\n";
 const OURS: &str = "* 2 FETCH (UID 2 FLAGS (\\Draft) BODY[HEADER.FIELDS (MESSAGE-ID)] {25}\r\n\
                     Message-ID:\r\n <1@x.y>\r\n\r\n)\r\n{tag} OK\r\n";
@@ -12,7 +13,7 @@ const OTHER: &str = "* 2 FETCH (UID 2 FLAGS () BODY[HEADER.FIELDS (MESSAGE-ID)] 
                      Message-ID: <11@x.y>\r\n\r\n)\r\n{tag} OK\r\n";
 
 /// Runs `job` on a connection whose server gives these answers in turn.
-async fn run(job: Job<'_>, answers: &[&str]) -> (Result<bool, FolderError>, Vec<String>) {
+async fn run(job: Job<'_>, answers: &[&str]) -> (Result<Done, FolderError>, Vec<String>) {
     let (ours, theirs) = duplex(64 * 1024);
     let settings =
         toml::from_str("host = 'h'\nport = 1\nuser = 'u'\npassword = { env = 'UNSET_HERE' }");
@@ -43,20 +44,50 @@ async fn recite(mut stream: DuplexStream, answers: &[&str]) -> Vec<String> {
     heard
 }
 
+fn own() -> &'static OwnMail {
+    static OWN: std::sync::LazyLock<OwnMail> = std::sync::LazyLock::new(|| OwnMail {
+        message_id: "1@x.y".to_owned(),
+        stamp: "abc".to_owned(),
+        recipient: "bob@example.net".to_owned(),
+        since: liaison_core::time::Timestamp(1_772_442_000_000),
+    });
+    &OWN
+}
+
 fn job(action: Action<'_>) -> Job<'_> {
+    in_folder(OwnFolder::Drafts, action)
+}
+
+fn in_folder(folder: OwnFolder, action: Action<'_>) -> Job<'_> {
     Job {
         action,
-        folder: OwnFolder::Drafts,
-        message_id: "1@x.y",
+        folder,
+        mail: Sought::Mail(own()),
     }
+}
+
+/// The answer to the look for our stamp: it has another id, and goes to `to`.
+fn stamped(to: &str, flags: &str) -> String {
+    let header = format!("Message-ID: <9@ses>\r\nX-Liaison-Id: abc\r\nTo: {to}\r\n\r\n");
+    format!(
+        "* 2 FETCH (UID 2 FLAGS ({flags}) BODY[HEADER.FIELDS (MESSAGE-ID)] {{{}}}\r\n{header})\r\n\
+         {{tag}} OK\r\n",
+        header.len()
+    )
 }
 
 #[tokio::test]
 async fn not_there_is_said_only_after_a_whole_look() {
-    let rows: [(&[&str], Option<bool>); 7] = [
+    let by_stamp = stamped("bob@example.net", "");
+    let to_another = stamped("carol@example.net", "");
+    let rows: [(&[&str], Option<bool>); 11] = [
         (&[LIST, OPEN, FOUND, OURS], Some(true)),
-        (&[LIST, OPEN, FOUND, OTHER], Some(false)),
-        (&[LIST, OPEN, "* SEARCH\r\n{tag} OK\r\n"], Some(false)),
+        (&[LIST, OPEN, FOUND, OTHER, NOTHING], Some(false)),
+        (&[LIST, OPEN, NOTHING, NOTHING], Some(false)),
+        (&[LIST, OPEN, NOTHING, FOUND, &by_stamp], Some(true)),
+        (&[LIST, OPEN, NOTHING, FOUND, &to_another], Some(false)),
+        (&[LIST, OPEN, NOTHING, "{tag} NO cannot search\r\n"], None),
+        (&[LIST, OPEN, NOTHING, "* SEARCH\r\n"], None),
         (&[LIST, OPEN, "{tag} NO [UNAVAILABLE] later\r\n"], None),
         (&[LIST, OPEN, "* SEARCH\r\n"], None),
         (&[LIST, "{tag} NO no such mailbox\r\n"], None),
@@ -64,7 +95,67 @@ async fn not_there_is_said_only_after_a_whole_look() {
     ];
     for (answers, expected) in rows {
         let (result, _) = run(job(Action::Look), answers).await;
-        assert_eq!(result.ok(), expected, "{answers:?}");
+        let found = result.ok().map(|done| match done {
+            Done::Looked(found) => found.is_some(),
+            _ => panic!("{answers:?}"),
+        });
+        assert_eq!(found, expected, "{answers:?}");
+    }
+}
+
+/// As Gmail has it: what is in no folder lies there, and so do drafts.
+#[tokio::test]
+async fn what_is_not_in_sent_is_looked_for_among_all_messages() {
+    const ALL: &str = "* LIST (\\Sent) \"/\" Sent\r\n* LIST (\\All) \"/\" All\r\n{tag} OK\r\n";
+    let (sent, draft) = (
+        stamped("bob@example.net", ""),
+        stamped("bob@example.net", "\\Draft"),
+    );
+    let empty = [ALL, OPEN, NOTHING, NOTHING, ALL];
+    let rows: [(&[&str], Option<bool>); 4] = [
+        (&[OPEN, NOTHING, FOUND, &sent], Some(true)),
+        (&[OPEN, NOTHING, FOUND, &draft], Some(false)),
+        (&[OPEN, NOTHING, NOTHING], Some(false)),
+        (&["{tag} NO not now\r\n"], None),
+    ];
+    for (answers, expected) in rows {
+        let answers: Vec<&str> = empty.iter().chain(answers).copied().collect();
+        let (result, heard) = run(in_folder(OwnFolder::Sent, Action::Look), &answers).await;
+        assert!(
+            heard.iter().any(|line| line == "EXAMINE \"All\""),
+            "{heard:?}"
+        );
+        let found = result.ok().map(|done| match done {
+            Done::Looked(found) => found,
+            _ => panic!("{answers:?}"),
+        });
+        let is_there = found.as_ref().map(Option::is_some);
+        assert_eq!(is_there, expected, "{answers:?}");
+        if let Some(Some(found)) = found {
+            assert_eq!(
+                (found.message_id.as_str(), found.in_all_mail),
+                ("9@ses", true)
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_to_the_recipient_are_read_to_a_bound_and_nothing_is_an_answer() {
+    const WHOLE: &str = "* 2 FETCH (UID 2 BODY[] {3}\r\nx\r\n)\r\n{tag} OK\r\n";
+    for (answers, expected) in [
+        (&[LIST, OPEN, FOUND, WHOLE][..], Some(1)),
+        (&[LIST, OPEN, NOTHING], Some(0)),
+        (&[LIST, OPEN, "{tag} NO later\r\n"], None),
+    ] {
+        let (result, heard) = run(job(Action::List), answers).await;
+        let given = result.ok().map(|done| match done {
+            Done::Listed(messages) => messages.len(),
+            _ => panic!("{answers:?}"),
+        });
+        assert_eq!(given, expected, "{answers:?}");
+        let search = "UID SEARCH SINCE 2-Mar-2026 TO \"bob@example.net\"";
+        assert_eq!(heard[3], search);
     }
 }
 
@@ -82,7 +173,7 @@ async fn a_message_is_placed_once_and_its_mailbox_made_when_missing() {
         OK,
     ];
     let (result, heard) = run(job(Action::Put(b"x\r\n")), missing).await;
-    assert!(result.is_ok(), "{result:?}");
+    assert!(result.is_ok());
     assert_eq!(
         heard[3..5],
         ["CREATE \"Drafts\"", "APPEND \"Drafts\" (\\Draft) {3}"]
@@ -91,11 +182,24 @@ async fn a_message_is_placed_once_and_its_mailbox_made_when_missing() {
     let full: &[&str] = &[
         LIST,
         OPEN,
-        "* SEARCH\r\n{tag} OK\r\n",
+        NOTHING,
+        NOTHING,
         "{tag} NO [OVERQUOTA] full\r\n",
     ];
     let (result, _) = run(job(Action::Put(b"x\r\n")), full).await;
-    assert!(result.unwrap_err().needs_person);
+    assert!(result.err().unwrap().needs_person);
+
+    // Under another id, and where the server cannot look for that.
+    let by_stamp = stamped("bob@example.net", "");
+    let there: &[&str] = &[LIST, OPEN, NOTHING, FOUND, &by_stamp];
+    let (result, heard) = run(job(Action::Put(b"x\r\n")), there).await;
+    assert!(result.is_ok() && !heard.iter().any(|line| line.starts_with("APPEND")));
+    let poor: &[&str] = &[LIST, OPEN, NOTHING, "{tag} BAD what\r\n", "+ go\r\n", OK];
+    let (result, heard) = run(job(Action::Put(b"x\r\n")), poor).await;
+    assert!(
+        result.is_ok() && heard[5].starts_with("APPEND"),
+        "{heard:?}"
+    );
 }
 
 #[tokio::test]
@@ -103,7 +207,7 @@ async fn only_our_own_draft_is_removed_and_only_unchanged() {
     const WHOLE: &str = "* 2 FETCH (UID 2 BODY[] {3}\r\nx\r\n)\r\n{tag} OK\r\n";
     let ours: &[&str] = &[LIST, OPEN, FOUND, OURS, WHOLE, OK, OK];
     let (result, heard) = run(job(Action::TakeOut(b"x\r\n")), ours).await;
-    assert_eq!(result, Ok(true));
+    assert!(result.unwrap().did());
     assert_eq!(
         heard[5..],
         [
@@ -114,9 +218,9 @@ async fn only_our_own_draft_is_removed_and_only_unchanged() {
     );
     let changed = &ours[..5];
     let (result, heard) = run(job(Action::TakeOut(b"y\r\n")), changed).await;
-    assert_eq!((result, heard.len()), (Ok(false), 6));
+    assert_eq!((result.unwrap().did(), heard.len()), (false, 6));
     let sent_by_hand = OURS.replace("\\Draft", "\\Seen");
     let answers: &[&str] = &[LIST, OPEN, FOUND, &sent_by_hand];
     let (result, heard) = run(job(Action::TakeOut(b"x\r\n")), answers).await;
-    assert_eq!((result, heard.len()), (Ok(false), 5));
+    assert_eq!((result.unwrap().did(), heard.len()), (false, 5));
 }

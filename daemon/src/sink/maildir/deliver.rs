@@ -1,12 +1,19 @@
 //! Files into a Maildir folder, each whole and at most once.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+use liaison_core::mail::{ParseLimits, parse_message};
+
 use super::known::KnownIds;
+use crate::sink::{OwnMail, TO_RECIPIENT_BYTES_MAX, TO_RECIPIENT_MAX};
 use crate::source::maildir::content::{header_section, open_plain};
-use crate::source::maildir::listing::{self, Subfolders};
+use crate::source::maildir::listing::{self, Listed, Subfolders};
+
+/// Most files that are read to find a draft by its words.
+const FILES_READ_MAX: usize = 200;
 
 /// Where a message begins its life.
 #[derive(Debug, Clone, Copy)]
@@ -109,53 +116,95 @@ pub(super) fn remove(folder: &Path, stem: &str, bytes: &[u8]) -> io::Result<bool
     Ok(false)
 }
 
-/// Whether any message of the folder has this Message-ID; reads the header sections of those that
+/// The Message-ID under which the mail lies in the folder; reads the header sections of files that
 /// were not read before.
-pub(super) fn has_message_id(
+pub(super) fn find_own(
     folder: &Path,
-    message_id: &str,
+    mail: &OwnMail,
     known: &KnownIds,
-) -> io::Result<bool> {
+) -> io::Result<Option<String>> {
     for file in listing::list(folder, Subfolders::MayBeMissing)? {
-        if known.may_be(folder, &file.locator, message_id) == Some(false) {
+        if known.may_be(folder, &file.locator, mail) == Some(false) {
             continue;
         }
-        let header = match open_plain(&folder.join(&file.place)) {
-            Ok((file, _)) => header_section(file)?,
-            // Moved by a reader meanwhile: look under the new name before saying no.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                match find(folder, &file.locator)? {
-                    None => continue,
-                    Some(place) => header_section(open_plain(&folder.join(place))?.0)?,
-                }
-            }
-            Err(error) => return Err(error),
+        let Some(open) = open_listed(folder, &file)? else {
+            continue;
         };
-        let id = message_id_of(&header);
-        known.remember(folder, &file.locator, &id);
-        if id == message_id {
-            return Ok(true);
+        let header = header_section(open)?;
+        let (id, stamp) = (field(&header, "message-id"), field(&header, "x-liaison-id"));
+        let id = id.trim_matches(['<', '>']);
+        known.remember(folder, &file.locator, (id, &stamp));
+        if id == mail.message_id {
+            return Ok(Some(id.to_owned()));
+        }
+        if stamp == mail.stamp
+            && let Some(id) = mail.known_by(&header)
+        {
+            return Ok(Some(id));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
-/// The id in the header's Message-ID field, unfolded (RFC 5322 section 3.6.4); empty without one.
-fn message_id_of(header: &[u8]) -> String {
+/// The newest messages of the folder that go to the recipient of the mail, each cut to a bound.
+pub(super) fn to_recipient(folder: &Path, mail: &OwnMail) -> io::Result<Vec<Bytes>> {
+    let mut files = Vec::new();
+    for file in listing::list(folder, Subfolders::MayBeMissing)? {
+        let written = fs::metadata(folder.join(&file.place)).and_then(|data| data.modified());
+        // Moved or removed meanwhile: a draft that is being saved is looked for again.
+        if let Ok(written) = written {
+            files.push((written, file));
+        }
+    }
+    files.sort_by(|(one, _), (other, _)| other.cmp(one));
+    let mut messages = Vec::new();
+    for (_, file) in files.iter().take(FILES_READ_MAX) {
+        if messages.len() >= TO_RECIPIENT_MAX {
+            break;
+        }
+        let Some(open) = open_listed(folder, file)? else {
+            continue;
+        };
+        let mut bytes = Vec::new();
+        let most = u64::try_from(TO_RECIPIENT_BYTES_MAX).unwrap_or(u64::MAX);
+        open.take(most).read_to_end(&mut bytes)?;
+        if mail.is_to(&parse_message(&bytes, &ParseLimits::default())) {
+            messages.push(Bytes::from(bytes));
+        }
+    }
+    Ok(messages)
+}
+
+/// A listed file, under its new name where a reader moved it meanwhile; `None` when it is gone.
+fn open_listed(folder: &Path, file: &Listed) -> io::Result<Option<File>> {
+    match open_plain(&folder.join(&file.place)) {
+        Ok((open, _)) => Ok(Some(open)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match find(folder, &file.locator)? {
+                None => Ok(None),
+                Some(place) => open_plain(&folder.join(place)).map(|(open, _)| Some(open)),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The value of the first such field, unfolded (RFC 5322 section 2.2.3); empty without one.
+fn field(header: &[u8], wanted: &str) -> String {
     let text = String::from_utf8_lossy(header);
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let Some((name, value)) = line.split_once(':') else {
             continue;
         };
-        if !name.trim_end().eq_ignore_ascii_case("message-id") {
+        if !name.trim_end().eq_ignore_ascii_case(wanted) {
             continue;
         }
         let mut value = value.to_owned();
         while let Some(more) = lines.next_if(|line| line.starts_with([' ', '\t'])) {
             value.push_str(more);
         }
-        return value.trim().trim_matches(['<', '>']).to_owned();
+        return value.trim().to_owned();
     }
     String::new()
 }

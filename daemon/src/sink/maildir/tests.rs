@@ -28,6 +28,19 @@ fn files(folder: &Path) -> Vec<String> {
     names
 }
 
+fn own() -> OwnMail {
+    OwnMail {
+        message_id: ID.to_owned(),
+        stamp: "0af".to_owned(),
+        recipient: "bob@example.net".to_owned(),
+        since: liaison_core::time::Timestamp(0),
+    }
+}
+
+async fn is_in(folders: &MaildirFolders, folder: OwnFolder) -> bool {
+    folders.find(folder, &own()).await.unwrap().is_some()
+}
+
 fn mail(recipient: &str) -> OutgoingMail {
     OutgoingMail {
         message_id: ID.to_owned(),
@@ -94,23 +107,23 @@ async fn drafts_and_sent_hold_one_copy_under_any_flags() {
         (OwnFolder::Drafts, ".Drafts", ":2,DS"),
         (OwnFolder::Sent, ".Sent", ":2,S"),
     ] {
-        assert!(!folders.contains(folder, ID).await.unwrap());
-        folders.place(folder, ID, MAIL).await.unwrap();
+        assert!(!is_in(&folders, folder).await);
+        folders.place(folder, &own(), MAIL).await.unwrap();
         let path = root.path().join(name);
         let [place] = files(&path).try_into().unwrap();
         assert!(place.starts_with("cur/liaison.") && place.ends_with(flags));
         let flagged = place.replace(flags, ":2,FS");
         fs::rename(path.join(place), path.join(flagged)).unwrap();
-        folders.place(folder, ID, MAIL).await.unwrap();
+        folders.place(folder, &own(), MAIL).await.unwrap();
         assert_eq!(files(&path).len(), 1);
-        assert!(folders.contains(folder, ID).await.unwrap());
+        assert!(is_in(&folders, folder).await);
         assert!(path.join("maildirfolder").exists());
     }
     assert!(!folders.remove_draft(ID, b"changed").await.unwrap());
     assert!(folders.remove_draft(ID, MAIL).await.unwrap());
     assert!(!folders.remove_draft(ID, MAIL).await.unwrap());
-    assert!(!folders.contains(OwnFolder::Drafts, ID).await.unwrap());
-    assert!(folders.contains(OwnFolder::Sent, ID).await.unwrap());
+    assert!(!is_in(&folders, OwnFolder::Drafts).await);
+    assert!(is_in(&folders, OwnFolder::Sent).await);
 }
 
 #[tokio::test]
@@ -123,10 +136,13 @@ async fn a_copy_that_another_program_filed_counts_and_is_not_ours_to_remove() {
     let quoting = b"Subject: Re\r\nIn-Reply-To: <liaison.0af@example.com>\r\n\r\nMessage-ID: \
                     <liaison.0af@example.com>\r\n";
     fs::write(root.path().join(".Sent/cur/1:2,S"), quoting).unwrap();
-    assert!(!folders.contains(OwnFolder::Sent, ID).await.unwrap());
+    assert!(!is_in(&folders, OwnFolder::Sent).await);
     fs::write(root.path().join(".Drafts/cur/2:2,D"), MAIL).unwrap();
-    assert!(folders.contains(OwnFolder::Drafts, ID).await.unwrap());
-    folders.place(OwnFolder::Drafts, ID, MAIL).await.unwrap();
+    assert!(is_in(&folders, OwnFolder::Drafts).await);
+    folders
+        .place(OwnFolder::Drafts, &own(), MAIL)
+        .await
+        .unwrap();
     assert_eq!(files(&root.path().join(".Drafts")), ["cur/2:2,D"]);
     assert!(!folders.remove_draft(ID, MAIL).await.unwrap());
 }
@@ -140,29 +156,76 @@ async fn what_was_read_before_is_found_again_and_not_when_it_is_gone() {
     }
     let sent = root.path().join(".Sent");
     let folders = MaildirFolders::new(MaildirSettings::at(root.path()));
-    let contains = || folders.contains(OwnFolder::Sent, ID);
+    let contains = || is_in(&folders, OwnFolder::Sent);
     fs::write(
         sent.join("cur/1:2,S"),
         "Message-ID: <other@example.com>\r\n\r\n",
     )
     .unwrap();
-    assert!(!contains().await.unwrap());
-    assert!(!contains().await.unwrap());
+    assert!(!contains().await);
+    assert!(!contains().await);
     fs::write(sent.join("new/2"), MAIL).unwrap();
-    assert!(contains().await.unwrap());
+    assert!(contains().await);
     fs::rename(sent.join("new/2"), sent.join("cur/2:2,RS")).unwrap();
-    assert!(contains().await.unwrap());
+    assert!(contains().await);
     fs::remove_file(sent.join("cur/2:2,RS")).unwrap();
-    assert!(!contains().await.unwrap());
+    assert!(!contains().await);
     fs::write(sent.join("cur/3:2,S"), MAIL).unwrap();
-    assert!(contains().await.unwrap());
+    assert!(contains().await);
 }
 
 #[tokio::test]
 async fn a_missing_maildir_is_not_made_behind_a_mount_point() {
     let root = tempfile::tempdir().unwrap();
     let folders = MaildirFolders::new(MaildirSettings::at(root.path()));
-    let error = folders.place(OwnFolder::Sent, ID, MAIL).await.unwrap_err();
+    let error = folders
+        .place(OwnFolder::Sent, &own(), MAIL)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("is not there"), "{error}");
     assert!(fs::read_dir(root.path()).unwrap().next().is_none());
+}
+
+/// A server or a program gave it another Message-ID; the stamp alone may have been copied.
+#[tokio::test]
+async fn a_mail_under_another_id_is_known_by_our_stamp_and_its_recipient() {
+    for (to, id) in [
+        ("Bob <BOB@example.net>", Some("real@ses.example")),
+        ("carol@example.net", None),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["cur", ".Sent/cur"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        let folders = MaildirFolders::new(MaildirSettings::at(root.path()));
+        let text = format!(
+            "To: {to}\r\nX-Liaison-ID:\r\n 0af\r\nMessage-ID: <real@ses.example>\r\n\r\nx\r\n"
+        );
+        fs::write(root.path().join(".Sent/cur/1:2,S"), text).unwrap();
+        // The second time it is told without reading the file.
+        for _ in 0..2 {
+            let found = folders.find(OwnFolder::Sent, &own()).await.unwrap();
+            assert_eq!(found.map(|found| found.message_id).as_deref(), id, "{to}");
+        }
+        folders.place(OwnFolder::Sent, &own(), MAIL).await.unwrap();
+        let count = files(&root.path().join(".Sent")).len();
+        assert_eq!(count, if id.is_some() { 1 } else { 2 }, "{to}");
+    }
+}
+
+#[tokio::test]
+async fn messages_to_the_recipient_are_given_and_others_are_not() {
+    let root = tempfile::tempdir().unwrap();
+    for folder in ["cur", ".Drafts/cur"] {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+    for (name, to) in [("1:2,D", "bob@example.net"), ("2:2,D", "carol@example.net")] {
+        let text = format!("To: {to}\r\nSubject: x\r\n\r\nx\r\n");
+        fs::write(root.path().join(".Drafts/cur").join(name), text).unwrap();
+    }
+    let folders = MaildirFolders::new(MaildirSettings::at(root.path()));
+    let given = folders.to_recipient(OwnFolder::Drafts, &own()).await;
+    let given = given.unwrap();
+    assert_eq!(given.len(), 1);
+    assert!(given[0].starts_with(b"To: bob"));
 }

@@ -231,6 +231,7 @@ fn attribute(attribute: &NameAttribute<'_>) -> String {
         NameAttribute::NoSelect => "\\noselect".to_owned(),
         NameAttribute::Sent => "\\sent".to_owned(),
         NameAttribute::Drafts => "\\drafts".to_owned(),
+        NameAttribute::All => "\\all".to_owned(),
         NameAttribute::Extension(word) => word.to_ascii_lowercase(),
         _ => String::new(),
     }

@@ -8,7 +8,7 @@ use super::chores::Chores;
 use super::connection::{COMMAND_LIMIT, Connection};
 use super::fetch::{Keep, discover, locator};
 use super::sync::Folder;
-use super::wire::{Command, uid_set};
+use super::wire::{Command, search_date, uid_set};
 use super::{ImapSource, SyncError};
 use crate::source::backfill::{Backfill, BackfillFolder, Left, Rehearsal, STEP_MESSAGES_MAX};
 use crate::source::{BatchMode, FolderRole};
@@ -161,25 +161,4 @@ async fn since(
     uids.dedup();
     uids.truncate(most);
     Ok(uids)
-}
-
-/// `date` of RFC 9051 section 9, in UTC.
-fn search_date(at: Timestamp) -> String {
-    let date = at.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
-    date.strftime("%-d-%b-%Y").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_is_said_as_servers_read_it() {
-        for (at, said) in [
-            (1_772_442_000_000, "2-Mar-2026"),
-            (1_767_225_599_999, "31-Dec-2025"),
-        ] {
-            assert_eq!(search_date(Timestamp(at)), said);
-        }
-    }
 }

@@ -168,6 +168,22 @@ pub(crate) async fn find(
     }
 }
 
+/// The mailbox of all messages (RFC 6154 `\All`), as Gmail has one; only the server can tell which
+/// it is.
+pub(crate) async fn find_all_mail(
+    connection: &mut Connection,
+) -> Result<Option<String>, ConnectionError> {
+    let listed = list_all(connection).await?;
+    let is_all = |mailbox: &&Listed| {
+        let has = |word: &str| mailbox.attributes.iter().any(|found| found == word);
+        has("\\all") && !has("\\noselect") && !has("\\nonexistent")
+    };
+    Ok(listed
+        .iter()
+        .find(is_all)
+        .map(|mailbox| mailbox.name.clone()))
+}
+
 /// The owner's own folders.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct OwnNames {

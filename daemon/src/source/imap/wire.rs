@@ -169,6 +169,12 @@ pub(crate) fn uid_set(uids: &[u32]) -> String {
     parts.join(",")
 }
 
+/// `date` of RFC 9051 section 9, in UTC.
+pub(crate) fn search_date(at: Timestamp) -> String {
+    let date = at.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
+    date.strftime("%-d-%b-%Y").to_string()
+}
+
 /// INTERNALDATE (RFC 9051 section 9, `date-time`).
 pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
     let time = jiff::fmt::strtime::parse("%d-%b-%Y %H:%M:%S %z", text.trim_start()).ok()?;
@@ -245,6 +251,16 @@ mod tests {
     fn uid_sets_join_neighbours() {
         assert_eq!(uid_set(&[1, 2, 3, 7, 9, 10]), "1:3,7,9:10");
         assert_eq!(uid_set(&[u32::MAX]), "4294967295");
+    }
+
+    #[test]
+    fn a_day_is_said_as_servers_read_it() {
+        for (at, said) in [
+            (1_772_442_000_000, "2-Mar-2026"),
+            (1_767_225_599_999, "31-Dec-2025"),
+        ] {
+            assert_eq!(search_date(Timestamp(at)), said);
+        }
     }
 
     #[test]

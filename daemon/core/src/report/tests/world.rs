@@ -216,6 +216,9 @@ pub fn mail(
         looks: 0,
         last_reply: None,
         created: at(since),
+        known_as: Vec::new(),
+        resends_left: 1,
+        missing_since: None,
     }
 }
 
