@@ -1,4 +1,5 @@
 mod approval;
+mod ceilings;
 mod dates;
 mod ends;
 mod fakes;
