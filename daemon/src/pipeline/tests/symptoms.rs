@@ -2,8 +2,10 @@
 //! own.
 
 use liaison_core::effect::MailMode;
+use liaison_core::outbox::{Input, MailState};
 
 use super::house::{BUNDLED, ENQUIRY, House, from_ann, mail};
+use super::trust::{step, waiting};
 use crate::books::keys;
 
 /// mautic/mautic#7881.
@@ -61,4 +63,22 @@ async fn who_stands_in_from_to_and_cc_gets_one_copy_and_nobody_else_any() {
         .map(|mail| mail.recipient)
         .collect();
     assert_eq!(recipients, ["ann@clinic.example.com"]);
+}
+
+/// elie222/inbox-zero#1608: the follow-up took its own new draft for the latest message, again and
+/// again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_own_new_draft_is_not_taken_for_the_latest_message_and_drafted_about_again() {
+    let (house, draft) = waiting(MailMode::Draft).await;
+    for input in [Input::Lease, Input::DraftPlaced] {
+        step(&house, &draft, input).await;
+    }
+    for _ in 0..30 {
+        house.advance(24);
+        house.settle(&BUNDLED).await;
+    }
+    let mails = house.mails().await;
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    assert_eq!(mails[0].state, MailState::Drafted);
+    assert_eq!(house.timers().await, [], "nothing waits to draft once more");
 }
