@@ -35,6 +35,7 @@ impl Taking<'_> {
                         at: message.received,
                         mailbox: Some(&message.mailbox),
                         from,
+                        passed_on: self.ingest.office.firm.owns(from),
                     };
                     let now = self.ingest.clock.now();
                     let heeded = heed(&self.books, &self.ingest.office, &asked, now).await?;
