@@ -268,6 +268,7 @@ impl Delivery {
     pub async fn settle_due(&self) -> usize {
         let never = Stop::new();
         let mut total = 0_usize;
+        self.breaker_or_warn().await;
         for _ in 0..SETTLE_PASSES_MAX {
             let mut handled = 0_usize;
             for work in [Work::Holds, Work::Mails] {
@@ -306,6 +307,9 @@ impl Delivery {
                     changed
                 };
                 active.push(compared.boxed());
+            }
+            if look && work == Work::Mails {
+                self.breaker_or_warn().await;
             }
             if look {
                 let began = self.parts.clock.monotonic();
@@ -355,6 +359,12 @@ impl Delivery {
             stop.sleep(rest).await;
         }
         own.notified().await;
+    }
+
+    async fn breaker_or_warn(&self) {
+        if let Err(error) = self.look_at_breaker().await {
+            tracing::warn!(error = %chain(&error), "the mails of the last hour cannot be read");
+        }
     }
 
     async fn close_unused(&self, stop: &Stop) -> usize {

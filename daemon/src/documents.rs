@@ -11,11 +11,12 @@ use liaison_core::crm::Kind;
 use crate::config::Config;
 
 /// Documents, from the root of the repository.
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "daemon/ARCHITECTURE.md",
     "daemon/CHANGELOG.md",
     "daemon/SECURITY.md",
+    "daemon/SYMPTOMS.md",
     "sdk/README.md",
     "sdk/CHANGELOG.md",
     "plugins/follow-up/README.md",
@@ -209,18 +210,22 @@ fn test_names(folder: &Path, names: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_test_named_for_a_crash_window_exists() {
+fn every_test_named_for_a_crash_window_or_a_symptom_exists() {
     let mut known = BTreeSet::new();
     for folder in ["daemon/src", "daemon/core/src", "tests/suites"] {
         test_names(&root().join(folder), &mut known);
     }
-    let text = read("daemon/ARCHITECTURE.md");
-    let rows: Vec<&str> = text
-        .lines()
-        .filter(|line| line.starts_with("| W"))
-        .collect();
+    let of = |document: &str, begins: &[&str]| -> Vec<String> {
+        let text = read(document);
+        let is_row = |line: &&str| begins.iter().any(|begin| line.starts_with(begin));
+        text.lines().filter(is_row).map(str::to_owned).collect()
+    };
+    let mut rows = of("daemon/ARCHITECTURE.md", &["| W"]);
     assert_eq!(rows.len(), 17);
-    for row in rows {
+    rows.extend(of("daemon/SYMPTOMS.md", &["| A", "| E", "| G"]));
+    assert_eq!(rows.len(), 17 + 25);
+    for row in &rows {
+        assert!(row.contains('`'), "no test: {row}");
         let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         for name in last.split('`').skip(1).step_by(2) {
             assert!(known.contains(name), "no test is called {name}: {row}");

@@ -26,14 +26,20 @@ pub enum SourceKind {
     Transport,
     /// What we do in the folders of a mailbox ourselves: drafts and copies of sent mail.
     Filing,
+    /// What leaves by itself, all of it together.
+    Outbox,
 }
 
+/// The name of the source of kind [`SourceKind::Outbox`].
+pub const AUTOMATIC_MAIL: &str = "automatic mail";
+
 impl SourceKind {
-    const ALL: [SourceKind; 4] = [
+    const ALL: [SourceKind; 5] = [
         SourceKind::Mail,
         SourceKind::Calendar,
         SourceKind::Transport,
         SourceKind::Filing,
+        SourceKind::Outbox,
     ];
 
     /// As in `status`, in metrics and in keys.
@@ -44,6 +50,7 @@ impl SourceKind {
             SourceKind::Calendar => "calendar",
             SourceKind::Transport => "transport",
             SourceKind::Filing => "filing",
+            SourceKind::Outbox => "outbox",
         }
     }
 
@@ -251,6 +258,22 @@ impl Freshness {
     /// `work` in a folder of the mailbox was done. Returns whether that is news.
     pub fn filing_works(&self, mailbox: &MailboxId, work: &str) -> bool {
         self.works((SourceKind::Filing, mailbox.as_str()), work)
+    }
+
+    /// The circuit breaker holds what leaves by itself. Returns whether that is news.
+    pub fn breaker_trips(&self, what: String) -> bool {
+        let source = (SourceKind::Outbox, AUTOMATIC_MAIL);
+        let before = {
+            let states = self.lock();
+            of_source(&states, source.0, source.1).any(|(_, state)| state.trouble.is_some())
+        };
+        // The count in the words changes with each mail; it is one trip.
+        !before && self.troubled(source, "", (what, true))
+    }
+
+    /// The circuit breaker holds nothing. Returns whether that is news.
+    pub fn breaker_rests(&self) -> bool {
+        self.works((SourceKind::Outbox, AUTOMATIC_MAIL), "")
     }
 
     fn works(&self, source: (SourceKind, &str), folder: &str) -> bool {

@@ -34,7 +34,7 @@ pub use credential::{Credential, Standing, State};
 pub(crate) use settings::LOOPBACK;
 pub use settings::{Flow, OauthSettings, Preset};
 pub use vault::VaultError;
-pub(crate) use vault::{own_key, read_key};
+pub(crate) use vault::{copy_key, own_key, read_key};
 
 use consent::Desk;
 use endpoint::Https;

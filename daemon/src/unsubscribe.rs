@@ -17,7 +17,7 @@ use liaison_core::optout::{Claim, TOKEN_CHARS_MAX, TOKEN_MARK, bare};
 use ring::hmac;
 
 use crate::books::{Books, BooksError};
-use crate::oauth::{VaultError, own_key, read_key};
+use crate::oauth::{VaultError, copy_key, own_key, read_key};
 
 pub(crate) use heed::{Asked, Heeded, heed};
 
@@ -133,6 +133,26 @@ impl Unsubscribe {
             })),
             url: url.cloned(),
         }
+    }
+
+    /// Puts a copy of the key, if there is one, into the folder of a backup: without it the tokens of
+    /// mail that left already would end nothing after a restore elsewhere.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn back_up(&self, folder: &Path) -> Result<(), VaultError> {
+        match &self.key {
+            Some(file) => copy_key(&file.path(), &folder.join(KEY_FILE)),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the key of a backup, if it has one, where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::back_up`].
+    pub fn restore(folder: &Path, state_dir: &Path) -> Result<(), VaultError> {
+        copy_key(&folder.join(KEY_FILE), &state_dir.join(KEY_FILE))
     }
 
     /// The token of a claim; `None` where there is no place for a key.

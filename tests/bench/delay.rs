@@ -19,7 +19,7 @@ use std::time::Duration;
 use liaison_tests::beside::{Times, bare_syncs, imapflow, status_of};
 use liaison_tests::daemon::{Daemon, DaemonOptions};
 use liaison_tests::dovecot::{Dovecot, ServerOptions};
-use liaison_tests::firm::{ALICE, Firm, SALES};
+use liaison_tests::firm::{ALICE, Firm, NO_CEILINGS, SALES};
 use liaison_tests::mail::cast;
 use liaison_tests::report::{Bound, Report};
 use liaison_tests::smtp_sink::{Behaviour, SinkTls, SmtpSink};
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     let dovecot = Dovecot::start(&ServerOptions::default());
     let sink = SmtpSink::start(SinkTls::StartTls);
     let mut firm = Firm::new();
-    firm.add("[limits]\nautomatic_per_hour = 1000000");
+    firm.add(NO_CEILINGS);
     firm.smtp("submission", &sink);
     firm.imap(&dovecot, Some("submission"));
     firm.plugins(&["nda-desk"], "send");

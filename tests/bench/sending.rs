@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use liaison_tests::beside::{bare_syncs, status_of};
 use liaison_tests::daemon::{Daemon, DaemonOptions};
-use liaison_tests::firm::{ALICE, Firm};
+use liaison_tests::firm::{ALICE, Firm, NO_CEILINGS};
 use liaison_tests::mail::cast;
 use liaison_tests::report::{Report, per_second};
 use liaison_tests::smtp_sink::{PYTHON, SinkTls, SmtpSink, SunkMail};
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 
     let sink = SmtpSink::start(SinkTls::StartTls);
     let mut firm = Firm::new();
-    firm.add("[limits]\nautomatic_per_hour = 1000000");
+    firm.add(NO_CEILINGS);
     firm.smtp_with(
         "submission",
         &sink,

@@ -23,6 +23,11 @@ use crate::{PEOPLE, password_of};
 /// The person whose mailbox, calendar and customers these are.
 pub const ALICE: &str = PEOPLE[0];
 
+/// `[limits]` for tests that send more than anybody should: other keys of the section may follow.
+pub const NO_CEILINGS: &str = "[limits]\nautomatic_per_hour = 1000000\n\
+                               login_mails_per_minute = 0\nlogin_mails_per_day = 0\n\
+                               domain_mails_per_day = 0";
+
 /// Name of the mailbox and of the calendar of [`ALICE`] in the configuration.
 pub const SALES: &str = "sales";
 

@@ -18,7 +18,7 @@ use liaison::store::journal::{Group, JournalError, Segments};
 use liaison::store::sled::{SledOptions, SledStore};
 use liaison_tests::ask::text_at;
 use liaison_tests::daemon::{Daemon, DaemonOptions, cli, cli_json};
-use liaison_tests::firm::{Firm, SALES};
+use liaison_tests::firm::{Firm, NO_CEILINGS, SALES};
 use liaison_tests::mail::cast;
 use liaison_tests::maildir::Maildir;
 use liaison_tests::wait;
@@ -142,7 +142,7 @@ fn backup_under_load(daemon: &Daemon, mail: &Maildir, outgoing: &Maildir, folder
 #[test]
 fn a_backup_taken_under_load_is_whole_and_sends_nothing_where_it_is_restored() {
     let mut firm = Firm::new();
-    firm.add("[limits]\nautomatic_per_hour = 1000000");
+    firm.add(NO_CEILINGS);
     let outgoing = firm.files("files");
     let mail = firm.maildir(Some("files"));
     firm.vdir();

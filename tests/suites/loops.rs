@@ -180,7 +180,11 @@ async fn sent_on(day: Day) -> [usize; 2] {
         }
     }
     assert!(responder.answered > 0, "the responder was asked nothing");
-    for house in [alice, bob] {
+    for mut house in [alice, bob] {
+        // The copies of what left last.
+        house.look().await;
+        let later = house.settle().await;
+        assert_eq!(later.len(), 0, "{later:?}");
         let status = house.ask("status", json!({})).await;
         assert_eq!(status["events"]["open"], 0, "{status:#}");
         assert_ne!(status["events"]["known"], 0, "{status:#}");

@@ -17,7 +17,7 @@ use std::time::Duration;
 use liaison_tests::chance::{Chance, rounds};
 use liaison_tests::daemon::Daemon;
 use liaison_tests::dovecot::{Dovecot, ServerOptions};
-use liaison_tests::firm::{ALICE, Firm, SALES};
+use liaison_tests::firm::{ALICE, Firm, NO_CEILINGS, SALES};
 use liaison_tests::mail::{Mail, body_of, cast, header};
 use liaison_tests::smtp_sink::{SinkTls, SmtpSink};
 use liaison_tests::vdir::Vdir;
@@ -59,7 +59,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_sent_twice() {
     let dovecot = Dovecot::start(&ServerOptions::default());
     let sink = SmtpSink::start(SinkTls::StartTls);
     let mut firm = Firm::new();
-    firm.add("[limits]\nautomatic_per_hour = 1000000\nholds_open = 1000");
+    firm.add(&format!("{NO_CEILINGS}\nholds_open = 1000"));
     firm.smtp("submission", &sink);
     firm.imap(&dovecot, Some("submission"));
     let calendar = firm.vdir();

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use liaison_tests::chance::{Chance, messages, rounds};
 use liaison_tests::daemon::Daemon;
-use liaison_tests::firm::Firm;
+use liaison_tests::firm::{Firm, NO_CEILINGS};
 use liaison_tests::mail::cast;
 use liaison_tests::smtp_sink::{Behaviour, SinkMode, SinkTls, SmtpSink};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn whatever_the_server_says_and_whenever_the_daemon_dies_no_mail_leaves_twice() 
     let kills = rounds(8);
     let sink = SmtpSink::start(SinkTls::StartTls);
     let mut firm = Firm::new();
-    firm.add("[limits]\nautomatic_per_hour = 1000000");
+    firm.add(NO_CEILINGS);
     firm.smtp_with("submission", &sink, "connections_max = 3");
     let inbox = firm.maildir(Some("submission"));
     firm.plugins(&["nda-desk"], "send");

@@ -29,7 +29,7 @@ use crate::records::{CaseRecord, TaskRecord, TimerRecord};
 use crate::time::Timestamp;
 use crate::whereabouts::Whereabouts;
 
-pub use gates::{Recheck, RecheckFacts, recheck};
+pub use gates::{BREAKER, Recheck, RecheckFacts, recheck};
 pub use schedule::{
     Leaves, OfferedHold, Schedule, ScheduleFacts, Wait, as_judged, explain_schedule,
 };
@@ -62,6 +62,12 @@ pub struct Limits {
     pub thread_automatic: u32,
     /// Automatic mails to anybody within an hour: the circuit breaker.
     pub automatic_per_hour: u32,
+    /// Mails through one transport within a minute; 0: no ceiling.
+    pub login_mails_per_minute: u32,
+    /// Mails through one transport within 24 hours; 0: no ceiling.
+    pub login_mails_per_day: u32,
+    /// Mails to addresses of one organisation within 24 hours; 0: no ceiling.
+    pub domain_mails_per_day: u32,
     /// Notifications by mail to one of our own people within an hour; more are tasks only.
     pub staff_mails_per_hour: u32,
     /// How long a hold stands, in hours.
@@ -82,6 +88,9 @@ impl Default for Limits {
             contact_automatic_per_day: 1,
             thread_automatic: 3,
             automatic_per_hour: 60,
+            login_mails_per_minute: 30,
+            login_mails_per_day: 500,
+            domain_mails_per_day: 100,
             staff_mails_per_hour: 20,
             hold_hours: 72,
             hold_before_slot_hours: 24,

@@ -30,7 +30,7 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// Whose Liaison it is.
     pub firm: String,
-    /// `mail`, `calendar`, `transport` or `filing`.
+    /// `mail`, `calendar`, `transport`, `filing` or `outbox`.
     pub source_kind: String,
     /// Name of the mailbox, transport or calendar.
     pub source: String,

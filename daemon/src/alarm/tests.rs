@@ -11,6 +11,7 @@ use super::*;
 use crate::books::keys;
 use crate::books::rows::WatchRow;
 use crate::clock::ManualClock;
+use crate::freshness::AUTOMATIC_MAIL;
 use crate::source::{FolderRef, FolderRole};
 use crate::store::content::ContentStore;
 use crate::store::memory::MemoryStore;
@@ -159,7 +160,11 @@ fn alarms(books: Books, clock: &ManualClock, told: &str) -> Alarms {
             source: "sales".to_owned(),
             stale_after_ms: 15 * MINUTE_MS,
         }],
-        by_use: [(SourceKind::Transport, "smtp".to_owned())].into(),
+        by_use: [
+            (SourceKind::Transport, "smtp".to_owned()),
+            (SourceKind::Outbox, AUTOMATIC_MAIL.to_owned()),
+        ]
+        .into(),
         firm: "Example".to_owned(),
         trouble: Mutex::default(),
         known: tokio::sync::Mutex::default(),
@@ -182,6 +187,31 @@ async fn a_transport_that_works_again_is_told_and_so_is_its_next_failure() {
     watch.smtp(false);
     watch.proven_and_looked(1).await;
     assert_eq!(watch.told(), ["raised smtp"]);
+}
+
+#[tokio::test]
+async fn the_circuit_breaker_is_told_once_per_trip_and_when_mail_may_leave_again() {
+    let mut watch = Watch::new().await;
+    let trips = |watch: &Watch, count: u32| {
+        let what = format!("circuit breaker: {count} automatic mails within an hour");
+        watch.alarms.freshness.breaker_trips(what)
+    };
+    assert!(trips(&watch, 60));
+    watch.proven_and_looked(5).await;
+    assert!(!trips(&watch, 61), "the same trip");
+    watch.proven_and_looked(30).await;
+    assert_eq!(watch.told(), ["raised automatic mail"]);
+    // A restart in the middle says nothing until the mails of the hour were counted.
+    watch.restart(|_| ()).await;
+    watch.proven_and_looked(5).await;
+    assert_eq!(watch.told(), [""; 0]);
+    watch.alarms.freshness.breaker_rests();
+    watch.proven_and_looked(1).await;
+    assert_eq!(watch.told(), ["cleared automatic mail"]);
+    watch.proven_and_looked(15).await;
+    assert!(trips(&watch, 60));
+    watch.proven_and_looked(1).await;
+    assert_eq!(watch.told(), ["raised automatic mail"]);
 }
 
 /// What is proven by its use only is as it was until it is used; what is gone is over.

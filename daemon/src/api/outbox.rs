@@ -27,6 +27,7 @@ use crate::outbox::reach::Stopped;
 use crate::outbox::{Step, stage_hold, stage_mail};
 use crate::reader;
 use crate::store::{Ns, Range, Stored};
+use crate::unsubscribe::opted_out;
 
 const OUTBOX_LIST: &str = "liaison outbox list";
 const HOLDS_LIST: &str = "liaison holds list";
@@ -166,8 +167,16 @@ pub(super) async fn show(
         }
         None => Value::Null,
     };
+    let thread = match &mail.cause.subject.thread {
+        Some(thread) => context.books.thread(thread).await?,
+        None => None,
+    };
+    let closed = thread.and_then(|thread| thread.closed);
+    let closed = closed.map(|closed| format!("the conversation was {closed}"));
     Ok(json!({
         "mail": mail_json(&mail),
+        "thread_closed": closed,
+        "recipient_asked": opted_out(&context.books, &mail.recipient).await?,
         "content": content,
         "edit": editable,
         "content_gone": liaison_core::message::gone_why(&mail.content),

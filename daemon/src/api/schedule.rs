@@ -29,9 +29,11 @@ pub(super) async fn explain(
         None => look.whereabouts(&mail, now).await?,
     };
     recheck.recipient.whereabouts = Some(found.clone());
+    let went_out = look.went_out(now).await?;
+    (recheck.through_login, recheck.to_domain) = went_out.of(&mail, &context.office);
     let facts = ScheduleFacts {
         recheck,
-        automatic_times: look.automatic_times(now).await?,
+        automatic_times: went_out.automatic,
         holds: holds(context, &mail).await?,
         panic: context.books.panic().await?.map(|row| {
             let (at, who, why) = (row.at, row.who, row.why);

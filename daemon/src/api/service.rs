@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiContext, ApiError, Caller, Nothing};
+use crate::books::chain;
 use crate::books::indexes::shown;
 use crate::books::indexes::walk::{Fault, Mode, walk};
 use crate::keeping;
@@ -56,6 +57,14 @@ pub(super) async fn backup(
         return Err(ApiError::Arguments(text));
     }
     let manifest = keeping::backup(&context.books, &folder, context.now()).await?;
+    context
+        .office
+        .unsubscribe
+        .back_up(&folder)
+        .map_err(|error| {
+            let what = "everything is in the backup but the key of unsubscribe tokens";
+            ApiError::NotNow(format!("{what}: {}", chain(&error)))
+        })?;
     tracing::info!(who = %caller.who, folder = %folder.display(), "backup");
     let contents = manifest.contents;
     Ok(json!({

@@ -40,6 +40,7 @@ pub(super) async fn take(
         at: now,
         mailbox: None,
         from: &caller.who,
+        passed_on: false,
     };
     for _ in 0..TRIES_MAX {
         let chunk = Arc::new(Chunk::new(context.books.store.clone()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::alarm::Source;
 use crate::config::{CalendarKind, Config, MailboxKind};
-use crate::freshness::{SourceKind, Watched};
+use crate::freshness::{AUTOMATIC_MAIL, SourceKind, Watched};
 
 /// What is to be up to date, and how old its proof may be: who is looked at seldom, and has no
 /// limit of its own, may miss one look.
@@ -34,11 +34,13 @@ pub(super) fn watched(config: &Config) -> Vec<Watched> {
     mailboxes.chain(calendars).collect()
 }
 
-/// What shows only when it is used how it is: transports, and the folders that we put mail into.
+/// What shows only when it is used how it is: transports, the folders that we put mail into, and
+/// the circuit breaker, of which nothing is known before the mails of the last hour were counted.
 pub(super) fn by_use(config: &Config) -> BTreeSet<Source> {
     let transports = config.transports.iter();
     let transports = transports.map(|one| (SourceKind::Transport, one.name.to_string()));
     let mailboxes = config.mailboxes.iter();
     let filing = mailboxes.map(|one| (SourceKind::Filing, one.name.to_string()));
-    transports.chain(filing).collect()
+    let outbox = std::iter::once((SourceKind::Outbox, AUTOMATIC_MAIL.to_owned()));
+    transports.chain(filing).chain(outbox).collect()
 }

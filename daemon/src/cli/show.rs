@@ -531,6 +531,8 @@ fn mail(value: &Value, wording: &Wording) -> String {
             ("Not before", "/mail/not_before"),
             ("Attempts", "/mail/attempts"),
             ("Last answer", "/mail/last_reply"),
+            ("Note", "/thread_closed"),
+            ("Note", "/recipient_asked"),
         ],
     );
     out.push_str(&returned(value, 0));

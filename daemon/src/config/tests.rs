@@ -493,8 +493,10 @@ const FIRM_REFUSED: &[(&str, &str, &[&str])] = &[
         "",
         "[firm]\nname = \"F\"\nzone = \"Mars/Olympus\"\n\
          domains = [\"gmail.com\", \"co.uk\", \"exa mple.com\"]\naddresses = [\"alice\"]\n\
-         authserv_ids = [\"mx; a\"]",
+         authserv_ids = [\"mx; a\"]\nunsubscribe_url = \"http://example.com/{token}\"",
         &[
+            "firm.unsubscribe_url: `http://example.com/{token}` is no address to unsubscribe at: RFC \
+             8058 wants https; write it like https://",
             "firm.zone: `Mars/Olympus` is no IANA time zone; write it like Europe/Berlin",
             "firm.domains[0]: `gmail.com` is shared by many",
             "firm.domains[1]: `co.uk` is shared by many",

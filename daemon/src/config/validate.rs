@@ -481,6 +481,13 @@ impl Validation<'_, '_> {
                 .unwrap_or(usual.contact_automatic_per_day),
             thread_automatic: raw.thread_automatic.unwrap_or(usual.thread_automatic),
             automatic_per_hour: raw.automatic_per_hour.unwrap_or(usual.automatic_per_hour),
+            login_mails_per_minute: raw
+                .login_mails_per_minute
+                .unwrap_or(usual.login_mails_per_minute),
+            login_mails_per_day: raw.login_mails_per_day.unwrap_or(usual.login_mails_per_day),
+            domain_mails_per_day: raw
+                .domain_mails_per_day
+                .unwrap_or(usual.domain_mails_per_day),
             staff_mails_per_hour: raw
                 .staff_mails_per_hour
                 .unwrap_or(usual.staff_mails_per_hour),

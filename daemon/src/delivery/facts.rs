@@ -1,9 +1,10 @@
 //! What the second look just before sending needs to know, read from the records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use liaison_core::account::ContactStatus;
+use liaison_core::account::matching::registrable;
 use liaison_core::effect::{Audience, MailEffect, MailMode};
 use liaison_core::ids::EffectId;
 use liaison_core::outbox::MailState;
@@ -15,7 +16,7 @@ use super::Delivery;
 use crate::books::rows::LedgerRow;
 use crate::books::{Books, BooksError, keys};
 use crate::office::Office;
-use crate::outbox::ledger::{EVERYBODY, Recipient};
+use crate::outbox::ledger::{EVERYBODY, Recipient, staff_ledger};
 use crate::outbox::reach::{Stopped, came_back};
 use crate::outbox::whereabouts::whereabouts;
 use crate::unsubscribe::opted_out;
@@ -24,23 +25,141 @@ use crate::unsubscribe::opted_out;
 /// ledger knows when it was decided.
 const LEDGER_MS: i64 = 4 * CAP_WINDOW_MS;
 
-/// When automatic mails went out within the last hour: read from the records once, then counted.
+/// When mails went out: read from the records once, then counted.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
-    went_out: Option<Vec<Timestamp>>,
-    /// Those on their way: each lives as long as its attempt.
+    went_out: Option<WentOut>,
+    /// Automatic ones on their way: each lives as long as its attempt.
     on_the_way: Arc<()>,
+    /// All on their way, by [`names_of`].
+    by_name: BTreeMap<String, Arc<()>>,
 }
 
+/// When mails went out.
+#[derive(Debug, Default)]
+pub(crate) struct WentOut {
+    /// Automatic ones to anybody.
+    pub(crate) automatic: Vec<Timestamp>,
+    /// All of the last 24 hours, by [`names_of`].
+    by_name: BTreeMap<String, Vec<Timestamp>>,
+}
+
+/// Held while a mail is on its way.
+pub(super) struct OnTheWay {
+    _automatic: Option<Arc<()>>,
+    _by_name: Vec<Arc<()>>,
+}
+
+/// Domains of which times are kept before those that are over are let go.
+const NAMES_MAX: usize = 10_000;
+
 impl Breaker {
-    /// Counts an automatic mail as long as what is returned lives.
-    pub(super) fn counted(&self, mail: &MailEffect) -> Option<Arc<()>> {
-        is_counted(mail).then(|| self.on_the_way.clone())
+    /// Counts a mail as long as what is returned lives.
+    pub(super) fn counted(&mut self, mail: &MailEffect, office: &Office) -> OnTheWay {
+        let names = names_of(mail, office).into_iter();
+        OnTheWay {
+            _automatic: is_counted(mail).then(|| self.on_the_way.clone()),
+            _by_name: names
+                .map(|name| self.by_name.entry(name).or_default().clone())
+                .collect(),
+        }
+    }
+
+    /// Automatic mails that went out within the last hour.
+    fn automatic_within_hour(&mut self, now: Timestamp) -> u32 {
+        let times = &mut self.went_out.get_or_insert_default().automatic;
+        times.retain(|at| now.since(*at) < HOUR_MS);
+        within_hour(times, now)
     }
 
     fn on_the_way(&self) -> usize {
         Arc::strong_count(&self.on_the_way).saturating_sub(1)
     }
+
+    /// Times under a name as the ceilings need them: none while there are fewer than the least of
+    /// those, else the newest.
+    fn times(&mut self, name: Option<&String>, ceilings: &[u32], now: Timestamp) -> Vec<Timestamp> {
+        let Some(name) = name else {
+            return Vec::new();
+        };
+        let held = self.by_name.get(name).map_or(1, Arc::strong_count);
+        let on_the_way = held.saturating_sub(1);
+        let ceilings = ceilings.iter().filter(|max| **max > 0);
+        let ceilings = ceilings.map(|max| usize::try_from(*max).unwrap_or(usize::MAX));
+        let (Some(least), Some(most)) = (ceilings.clone().min(), ceilings.max()) else {
+            return Vec::new();
+        };
+        let went_out = self.went_out.get_or_insert_default();
+        went_out.let_go(name, now);
+        let times = went_out.by_name.get(name).map_or(&[][..], Vec::as_slice);
+        if times.len().saturating_add(on_the_way) < least {
+            return Vec::new();
+        }
+        let newest = times.iter().skip(times.len().saturating_sub(most));
+        newest
+            .copied()
+            .chain(std::iter::repeat_n(now, on_the_way))
+            .collect()
+    }
+}
+
+impl WentOut {
+    fn add(&mut self, mail: &MailEffect, office: &Office, at: Timestamp) {
+        if is_counted(mail) {
+            self.automatic.push(at);
+        }
+        for name in names_of(mail, office) {
+            self.by_name.entry(name).or_default().push(at);
+        }
+    }
+
+    /// Lets go of times under a name that are over.
+    fn let_go(&mut self, name: &str, now: Timestamp) {
+        let over = |times: &mut Vec<Timestamp>| times.retain(|at| now.since(*at) < DAY_MS);
+        if self.by_name.len() > NAMES_MAX {
+            self.by_name.values_mut().for_each(over);
+            self.by_name.retain(|_, times| !times.is_empty());
+        }
+        if let Some(times) = self.by_name.get_mut(name) {
+            over(times);
+        }
+    }
+
+    /// Times through the transport of a mail, and to the organisation of its recipient.
+    pub(crate) fn of(
+        &self,
+        mail: &MailEffect,
+        office: &Office,
+    ) -> (Vec<Timestamp>, Vec<Timestamp>) {
+        let of = |name: Option<String>| {
+            let times = name.and_then(|name| self.by_name.get(&name));
+            times.cloned().unwrap_or_default()
+        };
+        (of(login_of(mail)), of(domain_of(mail, office)))
+    }
+}
+
+/// The name under which mails through its transport are counted; none for what is laid into Drafts.
+fn login_of(mail: &MailEffect) -> Option<String> {
+    (!super::is_draft(mail)).then(|| format!("login:{}", mail.transport))
+}
+
+/// The same for the organisation of a counterpart: many people have addresses at a free-mail
+/// provider, and nothing in common.
+fn domain_of(mail: &MailEffect, office: &Office) -> Option<String> {
+    if super::is_draft(mail) || mail.audience == Audience::Staff {
+        return None;
+    }
+    let (_, domain) = mail.recipient.rsplit_once('@')?;
+    let domain = registrable(domain).unwrap_or(domain);
+    (!office.free_mail.has(domain)).then(|| format!("domain:{domain}"))
+}
+
+fn names_of(mail: &MailEffect, office: &Office) -> Vec<String> {
+    login_of(mail)
+        .into_iter()
+        .chain(domain_of(mail, office))
+        .collect()
 }
 
 /// Mails of a ledger.
@@ -98,6 +217,8 @@ impl<'a> SecondLook<'a> {
             thread,
             answered,
             sent_last_hour,
+            through_login: Vec::new(),
+            to_domain: Vec::new(),
         })
     }
 
@@ -215,18 +336,25 @@ impl<'a> SecondLook<'a> {
         self.books.every(range).await
     }
 
-    /// When automatic mails went out to anybody.
-    pub(crate) async fn automatic_times(
-        self,
-        now: Timestamp,
-    ) -> Result<Vec<Timestamp>, BooksError> {
-        let mut times = Vec::new();
-        for row in self.ledger_of(EVERYBODY, now).await? {
-            let mail = self.books.mail(&row.effect).await?;
-            let automatic = mail.filter(is_counted);
-            times.extend(automatic.as_ref().and_then(went_out));
+    /// When mails went out, to customers and to our own people.
+    pub(crate) async fn went_out(self, now: Timestamp) -> Result<WentOut, BooksError> {
+        let staff = self.office.people.keys().map(|email| staff_ledger(email));
+        let mut sent = WentOut::default();
+        for ledger in std::iter::once(EVERYBODY.to_owned()).chain(staff) {
+            for row in self.ledger_of(&ledger, now).await? {
+                let Some(mail) = self.books.mail(&row.effect).await? else {
+                    continue;
+                };
+                if let Some(at) = went_out(&mail) {
+                    match now.since(at) < DAY_MS {
+                        true => sent.add(&mail, self.office, at),
+                        false => sent.automatic.extend(is_counted(&mail).then_some(at)),
+                    }
+                }
+            }
         }
-        Ok(times)
+        sent.by_name.values_mut().for_each(|times| times.sort());
+        Ok(sent)
     }
 }
 
@@ -247,29 +375,71 @@ impl Delivery {
             books: &self.parts.books,
             office: &self.parts.office,
         };
+        let office = &self.parts.office;
+        if breaker.went_out.is_none() {
+            breaker.went_out = Some(look.went_out(now).await?);
+        }
         let sent_last_hour = match mail.mode {
             MailMode::Send => {
-                if breaker.went_out.is_none() {
-                    breaker.went_out = Some(look.automatic_times(now).await?);
-                }
-                let on_the_way = breaker.on_the_way();
-                let times = breaker.went_out.get_or_insert_default();
-                times.retain(|at| now.since(*at) < HOUR_MS);
-                let on_the_way = u32::try_from(on_the_way).unwrap_or(u32::MAX);
-                within_hour(times, now).saturating_add(on_the_way)
+                let on_the_way = u32::try_from(breaker.on_the_way()).unwrap_or(u32::MAX);
+                breaker
+                    .automatic_within_hour(now)
+                    .saturating_add(on_the_way)
             }
             _ => 0,
         };
-        look.facts(mail, sent_last_hour, now).await
+        let limits = &office.limits;
+        let login = [limits.login_mails_per_minute, limits.login_mails_per_day];
+        let mut facts = look.facts(mail, sent_last_hour, now).await?;
+        facts.through_login = breaker.times(login_of(mail).as_ref(), &login, now);
+        let domain = [limits.domain_mails_per_day];
+        facts.to_domain = breaker.times(domain_of(mail, office).as_ref(), &domain, now);
+        Ok(facts)
     }
 
     /// Counts a mail that went out, or may have.
     pub(super) async fn count_sent(&self, mail: &MailEffect) {
-        if is_counted(mail)
-            && let Some(times) = self.gate.lock().await.went_out.as_mut()
-        {
-            times.push(mail.since);
+        if let Some(sent) = self.gate.lock().await.went_out.as_mut() {
+            sent.add(mail, &self.parts.office, mail.since);
         }
+    }
+
+    /// Shows that the circuit breaker holds mails, or that it does no longer.
+    pub(super) fn show_breaker(&self, why: Option<&str>) {
+        let freshness = &self.parts.freshness;
+        match why {
+            Some(why) => {
+                let what = format!("{why}; what was to leave by itself waits for a person");
+                if freshness.breaker_trips(what.clone()) {
+                    tracing::error!(%what, "circuit breaker");
+                }
+            }
+            None => {
+                if freshness.breaker_rests() {
+                    tracing::info!("the circuit breaker lets automatic mail leave again");
+                }
+            }
+        }
+    }
+
+    /// Looks whether the circuit breaker would let an automatic mail leave again.
+    pub(super) async fn look_at_breaker(&self) -> Result<(), BooksError> {
+        let now = self.parts.clock.now();
+        // Whoever has it looks, too; nobody waits for this.
+        let Ok(mut breaker) = self.gate.try_lock() else {
+            return Ok(());
+        };
+        if breaker.went_out.is_none() {
+            let look = SecondLook {
+                books: &self.parts.books,
+                office: &self.parts.office,
+            };
+            breaker.went_out = Some(look.went_out(now).await?);
+        }
+        if breaker.automatic_within_hour(now) < self.parts.office.limits.automatic_per_hour {
+            self.show_breaker(None);
+        }
+        Ok(())
     }
 }
 

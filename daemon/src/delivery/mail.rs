@@ -11,7 +11,7 @@ use liaison_core::mail::address::Address;
 use liaison_core::outbox::{
     APPROVAL_MS, CRASHED_ATTEMPTS_MAX, IfUncertain, Input, MailState, Phase, Refusal, next_attempt,
 };
-use liaison_core::policy::{Recheck, as_judged, recheck};
+use liaison_core::policy::{BREAKER, Recheck, as_judged, recheck};
 use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 use super::filing::Work;
@@ -152,6 +152,10 @@ impl Delivery {
         match recheck(&as_judged(mail), &facts) {
             Recheck::Go => {}
             Recheck::Wait(at, why) => return self.wait(stored, at, &why).await,
+            Recheck::Hold(why) if why.starts_with(BREAKER) => {
+                self.show_breaker(Some(&why));
+                return self.due_step(mail, held_back(why)).await;
+            }
             Recheck::Hold(why) => return self.due_step(mail, held_back(why)).await,
             Recheck::Cancel(why) => return self.due_step(mail, cancelled(why)).await,
         }
@@ -163,7 +167,7 @@ impl Delivery {
         let Some(leased) = leased else {
             return Ok(true);
         };
-        let _counted = breaker.counted(&leased);
+        let _counted = breaker.counted(&leased, &self.parts.office);
         drop(breaker);
         match ready.way {
             Way::Draft(folders) => self.place_draft(&leased, &*folders, &ready.bytes).await?,

@@ -1,4 +1,5 @@
 mod approval;
+mod ceilings;
 mod dates;
 mod doubt;
 mod drafts;

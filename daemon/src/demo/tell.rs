@@ -33,6 +33,8 @@ const INDENT: usize = 16;
 const FIELD_LINES_MAX: usize = 2;
 /// Longest head of a scene, in characters: the time stands before it.
 const HEAD_CHARS_MAX: usize = COLUMNS - 18;
+/// Longest mark of a machine that is quoted, in characters: it shares its line with a Message-ID.
+const EVIDENCE_CHARS_MAX: usize = 38;
 /// Most lines of a warning.
 const WARNING_LINES_MAX: usize = 4;
 
@@ -386,7 +388,12 @@ fn file_words(bytes: &[u8]) -> String {
         words.push(format!("In-Reply-To: <{}>", clean_text(answered)));
     }
     if view.class.class.is_automatic() {
-        words.extend(view.class.evidence.first().cloned());
+        let evidence = &view.class.evidence;
+        let marked = evidence
+            .iter()
+            .find(|mark| mark.starts_with("Auto-Submitted"));
+        let told = marked.or(evidence.first());
+        words.extend(told.map(|mark| cut_text(mark, EVIDENCE_CHARS_MAX)));
     }
     let names = view
         .attachments

@@ -1,12 +1,16 @@
 //! Messages that ask for an end of our mails: looked at before anything asks who or what wrote them,
 //! because mail programs send them by themselves, and from any address.
 
-use liaison_core::message::MessageRecord;
+use liaison_core::message::{MessageRecord, cut_text};
 use liaison_core::optout::{AskedBy, tokens_in};
 
 use super::{Prepared, Taking};
 use crate::books::{BooksError, chain};
 use crate::unsubscribe::{Asked, Heeded, TokenError, heed};
+
+/// Longest account of why a token is not heeded, in characters: the record was made to fit the store
+/// before.
+const TROUBLE_CHARS_MAX: usize = 160;
 
 impl Taking<'_> {
     /// Heeds the token in a message, if there is one that was made here; gives the one outcome of the
@@ -20,7 +24,7 @@ impl Taking<'_> {
         let Some(view) = item.view.as_ref().ok().filter(|_| !message.outbound) else {
             return Ok(None);
         };
-        let mut troubles: Vec<String> = Vec::new();
+        let mut trouble = None;
         for token in tokens_in(&view.subject, &view.body.reply) {
             match self.ingest.office.unsubscribe.claim(token) {
                 Ok(claim) => {
@@ -31,6 +35,7 @@ impl Taking<'_> {
                         at: message.received,
                         mailbox: Some(&message.mailbox),
                         from,
+                        passed_on: self.ingest.office.firm.owns(from),
                     };
                     let now = self.ingest.clock.now();
                     let heeded = heed(&self.books, &self.ingest.office, &asked, now).await?;
@@ -40,14 +45,11 @@ impl Taking<'_> {
                     if matches!(error, TokenError::Key(_)) {
                         tracing::error!(error = %chain(&error), "an unsubscribe token is not checked");
                     }
-                    let trouble = chain(&error);
-                    if !troubles.contains(&trouble) {
-                        troubles.push(trouble);
-                    }
+                    trouble = Some(cut_text(&chain(&error), TROUBLE_CHARS_MAX));
                 }
             }
         }
-        message.problems.extend(troubles);
+        message.problems.extend(trouble);
         Ok(None)
     }
 }

@@ -11,11 +11,12 @@ use liaison_core::time::Timestamp;
 use super::{CONTENT, FORMAT, KeepingError, MANIFEST, Manifest, io_error};
 use crate::app::open_books;
 use crate::books::rows::AuditRow;
-use crate::books::{Books, keys, replace};
+use crate::books::{Books, chain, keys, replace};
 use crate::outbox::mailbox::stage_call_off;
 use crate::outbox::{Step, stage_hold, stage_mail};
 use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Ns, Range};
+use crate::unsubscribe::Unsubscribe;
 
 /// Where a restored state is made before it gets its place.
 const UNFINISHED: &str = "restoring";
@@ -87,6 +88,7 @@ pub async fn restore(
         let (from, to) = (unfinished.join(part), state_dir.join(part));
         fs::rename(&from, &to).map_err(io_error("move into place", &from))?;
     }
+    Unsubscribe::restore(folder, state_dir).map_err(|error| KeepingError::Broken(chain(&error)))?;
     fs::remove_dir_all(&unfinished)
         .and_then(|()| fs::File::open(state_dir)?.sync_all())
         .map_err(io_error("finish", state_dir))?;

@@ -272,6 +272,20 @@ pub(crate) fn own_key(folder: &Path, name: &str, maker: &str) -> Result<String, 
     read_key(&path)
 }
 
+/// Puts a copy of a key file where there is none.
+pub(crate) fn copy_key(from: &Path, to: &Path) -> Result<(), VaultError> {
+    if !from.exists() || to.exists() {
+        return Ok(());
+    }
+    let failed = |source| io_error("read", from, source);
+    let mut text = String::new();
+    // A copy that was carried elsewhere may have lost its mode; what we write has it again.
+    File::open(from)
+        .and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text))
+        .map_err(failed)?;
+    write_durably(to, text.as_bytes())
+}
+
 /// The text of a key file of ours.
 pub(crate) fn read_key(path: &Path) -> Result<String, VaultError> {
     let failed = |source| io_error("read", path, source);

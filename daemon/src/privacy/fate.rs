@@ -208,11 +208,21 @@ impl Traces {
         if self.threads.contains(thread.id.as_str()) {
             return Ok(Some(Fate::Removed));
         }
+        let mut thread = thread;
+        let why = thread.closed.as_ref().map(|closed| closed.why.as_str());
+        let why = why.and_then(|why| self.person.taken_from(why));
+        let names = why.is_some();
+        if let (Some(closed), Some(why)) = (&mut thread.closed, why) {
+            closed.why = why;
+        }
         // By which message of theirs the account was found is said by its place.
         let by_theirs =
             |(_, by): &(_, String)| self.message_ids.contains(by) || self.ids.contains(by);
         if !thread.account.as_ref().is_some_and(by_theirs) {
-            return Ok(None);
+            return match names {
+                true => Ok(Some(Fate::Rewritten(codec::encode(&thread)?))),
+                false => Ok(None),
+            };
         }
         let mut after = thread;
         after.account = after

@@ -31,6 +31,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) mailbox: Option<&'a MailboxId>,
     /// Who brought it, in words: an address says nothing here, since mail is forwarded.
     pub(crate) from: &'a str,
+    /// One of us passed it on: that says nothing new where a person decided before.
+    pub(crate) passed_on: bool,
 }
 
 /// What came of a wish.
@@ -57,7 +59,8 @@ pub(crate) async fn heed(
     let key = keys::opt_out(address);
     let before = books.get::<OptOut>(key.clone()).await?;
     let version = before.as_ref().map(|row| row.version);
-    if let Some(known) = before.filter(|row| row.record.knows_of(asked.at)) {
+    let known = |wish: &OptOut| wish.knows_of(asked.at) || asked.passed_on;
+    if let Some(known) = before.filter(|row| known(&row.record)) {
         return Ok(Heeded::Known(known.record));
     }
     let wish = OptOut::new(asked.claim, asked.by.clone(), asked.at);

@@ -109,3 +109,24 @@ fn a_page_is_https_at_a_named_server_with_one_place_for_the_token() {
         assert!(error.contains(says), "{text}: {error}");
     }
 }
+
+#[test]
+fn a_token_is_known_again_where_a_backup_was_restored() {
+    let here = tempfile::tempdir().unwrap();
+    let (backup, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let before = Unsubscribe::new(here.path(), None);
+    before.back_up(backup.path()).unwrap();
+    let token = before.token(&claim()).unwrap().unwrap();
+    before.back_up(backup.path()).unwrap();
+    let copy = backup.path().join(KEY_FILE);
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o644)).unwrap();
+    Unsubscribe::restore(backup.path(), there.path()).unwrap();
+    let after = Unsubscribe::new(there.path(), None);
+    assert_eq!(after.claim(&token).unwrap(), claim());
+    // The key that is there stays.
+    let own = tempfile::tempdir().unwrap();
+    let token = Unsubscribe::new(own.path(), None).token(&claim());
+    Unsubscribe::restore(backup.path(), own.path()).unwrap();
+    let kept = Unsubscribe::new(own.path(), None);
+    assert!(kept.claim(&token.unwrap().unwrap()).is_ok());
+}

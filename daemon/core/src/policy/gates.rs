@@ -9,7 +9,7 @@ use crate::business_time::{BusinessCalendar, Slot, next_slot};
 use crate::effect::{Audience, MailEffect, MailMode};
 use crate::mail::address::Address;
 use crate::message::{MessageRecord, ThreadRecord};
-use crate::time::{DAY_MS, Timestamp};
+use crate::time::{DAY_MS, MINUTE_MS, Timestamp};
 use crate::whereabouts::{Place, Whereabouts};
 
 /// Refuses what must never be answered by a machine (H-LOOP, RFC 3834 section 2): because of the
@@ -218,7 +218,16 @@ pub struct RecheckFacts<'a> {
     pub answered: Option<MessageRecord>,
     /// Automatic mails to anybody within the last hour.
     pub sent_last_hour: u32,
+    /// When mails left through its transport within 24 hours, oldest first; may be left out while
+    /// they are fewer than its ceilings.
+    pub through_login: Vec<Timestamp>,
+    /// When mails left for the organisation of its recipient within 24 hours, oldest first; as above,
+    /// and none for an address at a provider of many people.
+    pub to_domain: Vec<Timestamp>,
 }
+
+/// How the reason begins for which the circuit breaker holds a mail.
+pub const BREAKER: &str = "circuit breaker";
 
 /// What the second look came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,9 +247,63 @@ pub enum Recheck {
 /// Drafts and mails that a person approved are checked for consent, for whether mail arrives there,
 /// for being overtaken and against the frequency cap; hour (unless `[quiet_hours]` says otherwise) and loop are the person's to
 /// judge. The panic switch is the caller's: it
-/// stops everything, before anything is looked at here.
+/// stops everything, before anything is looked at here. What leaves through a transport waits for room
+/// under its ceilings, whoever decided it.
 #[must_use]
 pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
+    match gates(mail, facts) {
+        Recheck::Go => full(mail, facts).map_or(Recheck::Go, |(at, why)| Recheck::Wait(at, why)),
+        stopped => stopped,
+    }
+}
+
+/// From when on there is room under the ceilings of login and recipient domain; `None`: now.
+fn full(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Option<(Timestamp, String)> {
+    let to_staff = mail.audience == Audience::Staff;
+    if mail.mode == MailMode::Draft && !to_staff {
+        return None;
+    }
+    let (limits, now) = (facts.limits, facts.now);
+    let room = |times: &[Timestamp], max: u32, window: i64, what: String| {
+        let at = (max > 0)
+            .then(|| free_at(times, max, window, now))
+            .flatten()?;
+        Some((at, what))
+    };
+    let transport = &mail.transport;
+    let (minute, day) = (limits.login_mails_per_minute, limits.login_mails_per_day);
+    let waits = [
+        room(
+            &facts.through_login,
+            minute,
+            MINUTE_MS,
+            format!(
+                "at most {minute} mails a minute leave through `{transport}` (login_mails_per_minute)"
+            ),
+        ),
+        room(
+            &facts.through_login,
+            day,
+            DAY_MS,
+            format!(
+                "at most {day} mails in 24 h leave through `{transport}` (login_mails_per_day)"
+            ),
+        ),
+        room(
+            &facts.to_domain,
+            limits.domain_mails_per_day,
+            DAY_MS,
+            format!(
+                "at most {} mails in 24 h go to the organisation of {} (domain_mails_per_day)",
+                limits.domain_mails_per_day, mail.recipient
+            ),
+        )
+        .filter(|_| !to_staff),
+    ];
+    waits.into_iter().flatten().max_by_key(|(at, _)| *at)
+}
+
+fn gates(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
     if mail.audience == Audience::Staff {
         return Recheck::Go;
     }
@@ -297,7 +360,7 @@ pub fn recheck(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
     }
     if facts.sent_last_hour >= facts.limits.automatic_per_hour {
         return Recheck::Hold(format!(
-            "circuit breaker: {} automatic mails within an hour; see `liaison status`",
+            "{BREAKER}: {} automatic mails within an hour; see `liaison status`",
             facts.sent_last_hour
         ));
     }

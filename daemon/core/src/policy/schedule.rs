@@ -366,6 +366,19 @@ fn caps(say: &mut impl FnMut(&str, String), mail: &MailEffect, facts: &ScheduleF
             ),
         );
     }
+    if mail.mode != MailMode::Draft {
+        say(
+            "ceilings",
+            format!(
+                "{} of {} mails in 24 h through `{}`, {} of {} to the recipient's organisation; 0: none",
+                recent(&look.through_login, DAY_MS),
+                limits.login_mails_per_day,
+                mail.transport,
+                recent(&look.to_domain, DAY_MS),
+                limits.domain_mails_per_day,
+            ),
+        );
+    }
     if mail.mode == MailMode::Send && mail.state != MailState::Approved {
         say(
             "automatic",

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use liaison_core::ids::EffectId;
-use liaison_core::optout::Claim;
+use liaison_core::optout::{AskedBy, Claim, OptOut};
+use liaison_core::records::TaskRecord;
 use liaison_core::time::HOUR_MS;
 use serde_json::json;
 
-use super::desk;
+use super::{cause, desk, story};
+use crate::books::{keys, replace};
 use crate::clock::Clock;
 use crate::unsubscribe::Unsubscribe;
 
@@ -66,4 +68,25 @@ async fn a_token_is_handed_in_listed_and_taken_back_by_a_person_and_by_nobody_el
         error.to_string().contains("heeded for no address"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn why_shows_the_task_that_a_message_with_a_token_made() {
+    let desk = desk();
+    story(&desk).await;
+    let claim = Claim::of(&EffectId::from("aaaaaa1111"), "bob@example.org").unwrap();
+    let wish = OptOut::new(&claim, AskedBy::Message("cafe01".into()), desk.clock.now());
+    let task = TaskRecord {
+        title: "bob@example.org asked not to get further mail".to_owned(),
+        ..TaskRecord::new(wish.task_id(), cause(), desk.clock.now())
+    };
+    desk.commit(|batch| {
+        replace(batch, keys::opt_out("bob@example.org"), None, &wish).unwrap();
+        replace(batch, keys::task(&task.id), None, &task).unwrap();
+    })
+    .await;
+    let why = desk.ask("why", json!({ "id": "cafe01" })).await.unwrap();
+    let records = why["records"].as_array().unwrap();
+    let told = records.iter().find(|record| record["id"] == json!(task.id));
+    assert!(told.is_some(), "{records:?}");
 }

@@ -7,6 +7,7 @@ use liaison_core::policy::{Recheck, VerdictResult, recheck};
 
 use super::QUESTION;
 use super::house::{BUNDLED, ENQUIRY, House, from_ann, from_sam, mail};
+use crate::books::keys;
 use crate::clock::Clock;
 use crate::delivery::SecondLook;
 use crate::unsubscribe::Unsubscribe;
@@ -178,6 +179,31 @@ async fn a_token_that_is_not_ours_changes_nothing_and_the_message_goes_on_as_any
     // Nor does our own mail that quotes it.
     house.sent(&from_sam("s1", &ask, "Forwarded", "")).await;
     assert_eq!(house.books.opt_out(ANN).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_of_us_passes_on_ends_mails_once_and_does_not_overrule_a_person() {
+    let (mut house, _key) = house().await;
+    let claim = Claim::of(&"e0".into(), ANN).unwrap();
+    let token = house.office.unsubscribe.token(&claim).unwrap().unwrap();
+    let ask = format!("Fwd: unsubscribe {token}");
+    let kim = ["Kim <kim@example.net>", "sam@example.net"];
+    house
+        .receive(&mail(&kim, "u1", &ask, "See below", ""))
+        .await;
+    let mut wish = house.books.opt_out(ANN).await.unwrap().unwrap();
+    assert!(wish.stands(), "ann had written to kim");
+    wish.allow("sam", "she called", house.clock.now());
+    let mut writes = house.books.batch();
+    writes.put_record(keys::opt_out(ANN), &wish).unwrap();
+    house.books.commit(writes).await.unwrap();
+    house.advance(1);
+    house
+        .receive(&mail(&kim, "u2", &ask, "Once more", ""))
+        .await;
+    assert!(!house.books.opt_out(ANN).await.unwrap().unwrap().stands());
+    house.receive(&from_ann("u3", &ask, "I mean it", "")).await;
+    assert!(house.books.opt_out(ANN).await.unwrap().unwrap().stands());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -224,3 +224,25 @@ async fn only_our_own_draft_is_removed_and_only_unchanged() {
     let (result, heard) = run(job(Action::TakeOut(b"x\r\n")), answers).await;
     assert_eq!((result.unwrap().did(), heard.len()), (false, 5));
 }
+
+/// Where nobody said which mailboxes there are none is missing: a second Sent beside the right one
+/// would be made, and a draft that its owner sent would be laid there again.
+#[tokio::test]
+async fn a_refused_list_is_no_word_on_what_is_there() {
+    let refused = "{tag} NO [UNAVAILABLE] try later\r\n";
+    let broken_off = format!("* LIST () \"/\" Archive\r\n{refused}");
+    for list in [refused, &broken_off] {
+        for action in [Action::Look, Action::Put(b"x\r\n")] {
+            let (result, heard) = run(job(action), &[list]).await;
+            let error = result.err().unwrap();
+            assert!(
+                error
+                    .why
+                    .contains("LIST was refused: [UNAVAILABLE] try later"),
+                "{error}"
+            );
+            assert!(!error.no_folder && !error.needs_person, "{error}");
+            assert_eq!(heard.len(), 2, "{heard:?}");
+        }
+    }
+}

@@ -82,6 +82,9 @@ pub(crate) enum ConnectionError {
     LargerThanStated,
     #[error("an earlier command on this connection did not end")]
     OutOfStep,
+    /// For what is no use without its answer.
+    #[error("{step} was refused: {text}")]
+    Refused { step: &'static str, text: String },
 }
 
 /// How a stay in IDLE ended.

@@ -156,7 +156,7 @@ async fn open_with(
 }
 
 /// The mailbox for `role`: the configured one, else by special use (RFC 6154), else by a
-/// well-known name.
+/// well-known name. A server that lists nothing has not said that there is none: that is an error.
 pub(crate) async fn find(
     connection: &mut Connection,
     role: OwnFolder,
@@ -191,30 +191,45 @@ pub(crate) struct OwnNames {
     pub(crate) drafts: Option<String>,
 }
 
-/// Both own folders as [`find`] finds them, with one LIST. `configured` is what a person named.
+/// Both own folders as [`find`] finds them, with one LIST; none where the server lists nothing.
+/// `configured` is what a person named.
 pub(crate) async fn find_own(
     connection: &mut Connection,
     configured: &OwnNames,
 ) -> Result<OwnNames, ConnectionError> {
     let mut names = configured.clone();
     if names.sent.is_none() || names.drafts.is_none() {
-        let listed = list_all(connection).await?;
+        let listed = match list_all(connection).await {
+            // Who only wants to watch goes on with what can be opened.
+            Err(ConnectionError::Refused { .. }) => Vec::new(),
+            listed => listed?,
+        };
         names.sent = names.sent.or_else(|| choose(&listed, OwnFolder::Sent));
         names.drafts = names.drafts.or_else(|| choose(&listed, OwnFolder::Drafts));
     }
     Ok(names)
 }
 
+/// All mailboxes. A list that ended in a refusal may lack the one that matters.
 async fn list_all(connection: &mut Connection) -> Result<Vec<Listed>, ConnectionError> {
     let mut listed = Vec::new();
     if connection.can("SPECIAL-USE") {
         let command = Command::new(r#"LIST "" "*" RETURN (SPECIAL-USE)"#);
-        list(connection, command, &mut listed).await?;
+        let answer = list(connection, command, &mut listed).await?;
+        if answer.is_ok() && !listed.is_empty() {
+            return Ok(listed);
+        }
+        // Some offer it and do not have it.
+        listed.clear();
     }
-    if listed.is_empty() {
-        list(connection, Command::new(r#"LIST "" "*""#), &mut listed).await?;
+    let answer = list(connection, Command::new(r#"LIST "" "*""#), &mut listed).await?;
+    match answer.is_ok() {
+        true => Ok(listed),
+        false => Err(ConnectionError::Refused {
+            step: "LIST",
+            text: answer.words(),
+        }),
     }
-    Ok(listed)
 }
 
 async fn list(

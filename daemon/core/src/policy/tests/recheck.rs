@@ -18,6 +18,8 @@ fn facts(firm: &Firm) -> RecheckFacts<'_> {
         thread: Some(thread()),
         answered: Some(message("m1")),
         sent_last_hour: 0,
+        through_login: Vec::new(),
+        to_domain: Vec::new(),
     }
 }
 
@@ -38,7 +40,7 @@ fn the_world_is_looked_at_again_before_a_mail_goes_out() {
         &'static str,
         &'static str,
     );
-    let rows: [Row; 20] = [
+    let rows: [Row; 26] = [
         ("all is well", |_, _| {}, "go", ""),
         (
             "staff mail goes at night",
@@ -147,6 +149,58 @@ fn the_world_is_looked_at_again_before_a_mail_goes_out() {
             |f, m| (f.recipient.automatic, m.exempt_from_cap) = (vec![hours(-20)], true),
             "wait",
             "2026-03-02T13:00:00Z: loop guard: at most 1 automatic",
+        ),
+        (
+            "the login had its mails of a minute, though a person said yes",
+            |f, m| (f.through_login, m.mode) = (vec![hours(0); 30], MailMode::Approve),
+            "wait",
+            "2026-03-02T09:01:00Z: at most 30 mails a minute leave through `smtp`",
+        ),
+        (
+            "the login had its mails of a day, staff mail included",
+            |f, m| {
+                f.through_login = vec![hours(-20); 500];
+                m.audience = crate::effect::Audience::Staff;
+            },
+            "wait",
+            "2026-03-02T13:00:00Z: at most 500 mails in 24 h leave through `smtp`",
+        ),
+        (
+            "a draft does not leave through it",
+            |f, m| (f.through_login, m.mode) = (vec![hours(0); 500], MailMode::Draft),
+            "go",
+            "",
+        ),
+        (
+            "one organisation had its mails of a day",
+            |f, _| f.to_domain = vec![hours(-23); 100],
+            "wait",
+            "2026-03-02T10:00:00Z: at most 100 mails in 24 h go to the organisation of",
+        ),
+        (
+            "just under all of them",
+            |f, _| {
+                f.through_login = vec![hours(-2); 499];
+                f.to_domain = vec![hours(-2); 99];
+            },
+            "go",
+            "",
+        ),
+        (
+            "no ceiling",
+            |f, _| {
+                static NONE: std::sync::OnceLock<Limits> = std::sync::OnceLock::new();
+                f.limits = NONE.get_or_init(|| Limits {
+                    login_mails_per_minute: 0,
+                    login_mails_per_day: 0,
+                    domain_mails_per_day: 0,
+                    ..Limits::default()
+                });
+                f.through_login = vec![hours(0); 5_000];
+                f.to_domain = vec![hours(0); 5_000];
+            },
+            "go",
+            "",
         ),
         (
             "yesterday's",

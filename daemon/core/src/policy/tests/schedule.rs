@@ -31,6 +31,8 @@ fn facts<'a>(firm: &'a Firm, limits: &'a Limits) -> ScheduleFacts<'a> {
             thread: Some(thread()),
             answered: Some(message("m1")),
             sent_last_hour: 0,
+            through_login: Vec::new(),
+            to_domain: Vec::new(),
         },
         automatic_times: Vec::new(),
         holds: Vec::new(),
