@@ -141,13 +141,13 @@ impl WentOut {
 
 /// The name under which mails through its transport are counted; none for what is laid into Drafts.
 fn login_of(mail: &MailEffect) -> Option<String> {
-    (!super::is_draft(mail)).then(|| format!("login:{}", mail.transport))
+    (!mail.is_draft()).then(|| format!("login:{}", mail.transport))
 }
 
 /// The same for the organisation of a counterpart: many people have addresses at a free-mail
 /// provider, and nothing in common.
 fn domain_of(mail: &MailEffect, office: &Office) -> Option<String> {
-    if super::is_draft(mail) || mail.audience == Audience::Staff {
+    if mail.is_draft() || mail.audience == Audience::Staff {
         return None;
     }
     let (_, domain) = mail.recipient.rsplit_once('@')?;
