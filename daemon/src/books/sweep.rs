@@ -224,9 +224,9 @@ impl Sweeper {
             return Ok(());
         }
         self.lock().running = true;
-        // Earlier releases kept no skeletons of domains, found contacts by address alone, and kept
-        // no ledger of who spoke with whom.
-        for ns in [Ns::Account, Ns::Contact, Ns::Message] {
+        // Earlier releases kept no skeletons of domains, found contacts by address alone, kept no
+        // ledger of who spoke with whom, and never looked at a draft again.
+        for ns in [Ns::Account, Ns::Contact, Ns::Message, Ns::Effect] {
             let indexed = add_missing(&self.books, ns).await?;
             tracing::debug!(%ns, added = indexed.added, "the indexes are whole");
         }

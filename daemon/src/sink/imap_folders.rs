@@ -244,7 +244,7 @@ impl ImapFolders {
         let name = self.name(connection, job.folder).await?;
         if let Some(name) = &name {
             opened(examine(connection, name).await?)?;
-            if let Some(found) = seek(connection, job.mail).await?.pop() {
+            if let Some(found) = seek(connection, job.mail, |_| true).await?.pop() {
                 return Ok(Some(Sighting {
                     message_id: found.message_id,
                     in_all_mail: false,
@@ -259,10 +259,9 @@ impl ImapFolders {
             return name.map(|_| None).ok_or(Failure::NoMailbox);
         };
         opened(examine(connection, &all).await?)?;
-        let found = seek(connection, job.mail).await?;
         // There lie drafts, too.
-        let out = found.into_iter().find(|found| !found.is_draft);
-        Ok(out.map(|found| Sighting {
+        let mut found = seek(connection, job.mail, |found| !found.is_draft).await?;
+        Ok(found.pop().map(|found| Sighting {
             message_id: found.message_id,
             in_all_mail: true,
         }))
@@ -280,15 +279,7 @@ impl ImapFolders {
         let name = self.name(connection, job.folder).await?;
         let name = name.ok_or(Failure::NoMailbox)?;
         opened(examine(connection, &name).await?)?;
-        let since = search_date(mail.since);
-        let command = Command::new(format!("UID SEARCH SINCE {since}"));
-        // Only ASCII can be searched for without naming a charset; whoever asked tells the others
-        // apart.
-        let command = match mail.recipient.is_ascii() {
-            true => command.text(" TO").string(&mail.recipient),
-            false => command,
-        };
-        let uids = run_search(connection, command, TO_RECIPIENT_MAX).await?;
+        let uids = run_search(connection, to_recipient(mail), TO_RECIPIENT_MAX).await?;
         let mut messages = Vec::new();
         if uids.is_empty() {
             return Ok(messages);
@@ -324,14 +315,12 @@ impl ImapFolders {
         let found = self.name(connection, job.folder).await?;
         let name = found.unwrap_or_else(|| usual_name.to_owned());
         match examine(connection, &name).await? {
-            Ok(_) => match seek(connection, job.mail).await {
-                Ok(found) if found.is_empty() => {}
-                Ok(_) => return Ok(true),
-                // A server that cannot search for our stamp said before that the id is not there:
-                // better twice in a folder of ours than never.
-                Err(Failure::Refused { step, .. }) if step == BY_STAMP => {}
-                Err(failure) => return Err(failure),
-            },
+            Ok(_) => {
+                let found = seek(connection, job.mail, |_| true).await?;
+                if !found.is_empty() {
+                    return Ok(true);
+                }
+            }
             // Only a mailbox that can be created now did not exist, and held no copy.
             Err(text) => create(connection, &name, text).await?,
         }
@@ -441,9 +430,6 @@ fn opened(result: Result<Opened, String>) -> Result<Opened, Failure> {
     })
 }
 
-/// How a refusal of the search for our stamp is called.
-const BY_STAMP: &str = "UID SEARCH HEADER X-Liaison-Id";
-
 /// Messages of the open mailbox that carry exactly this Message-ID.
 pub(super) async fn search(
     connection: &mut Connection,
@@ -458,10 +444,15 @@ pub(super) async fn search(
     verify(connection, &uids, "MESSAGE-ID", is_it).await
 }
 
-/// The mail in the open mailbox: by its Message-ID, else by our stamp, since some servers and
-/// programs give it another id.
-async fn seek(connection: &mut Connection, sought: Sought<'_>) -> Result<Vec<Found>, Failure> {
-    let found = search(connection, sought.id()).await?;
+/// The mail in the open mailbox, as far as it is `wanted`: by its Message-ID, else by our stamp, since
+/// some servers and programs give it another id.
+async fn seek(
+    connection: &mut Connection,
+    sought: Sought<'_>,
+    wanted: impl Fn(&Found) -> bool + Send + Sync,
+) -> Result<Vec<Found>, Failure> {
+    let mut found = search(connection, sought.id()).await?;
+    found.retain(&wanted);
     let mail = match sought {
         Sought::Mail(mail) if found.is_empty() => mail,
         _ => return Ok(found),
@@ -469,19 +460,27 @@ async fn seek(connection: &mut Connection, sought: Sought<'_>) -> Result<Vec<Fou
     // Servers index few fields: without a date all messages would be read.
     let since = search_date(mail.since);
     let command = Command::new(format!("UID SEARCH SINCE {since} HEADER X-Liaison-Id"));
-    let uids = run_search(connection, command.string(&mail.stamp), CANDIDATES_MAX).await;
-    let uids = uids.map_err(|failure| match failure {
-        Failure::Refused {
-            text, needs_person, ..
-        } => Failure::Refused {
-            step: BY_STAMP,
-            text,
-            needs_person,
-        },
-        other => other,
-    })?;
+    let uids = match run_search(connection, command.string(&mail.stamp), CANDIDATES_MAX).await {
+        // A server that has no such search knows who got what.
+        Err(Failure::Refused { .. }) => {
+            run_search(connection, to_recipient(mail), TO_RECIPIENT_MAX).await?
+        }
+        uids => uids?,
+    };
     let fields = "MESSAGE-ID X-LIAISON-ID TO CC BCC";
-    verify(connection, &uids, fields, |header| mail.known_by(header)).await
+    let mut found = verify(connection, &uids, fields, |header| mail.known_by(header)).await?;
+    found.retain(&wanted);
+    Ok(found)
+}
+
+/// The search for what went to the recipient of the mail since it can have been put there.
+fn to_recipient(mail: &OwnMail) -> Command {
+    let command = Command::new(format!("UID SEARCH SINCE {}", search_date(mail.since)));
+    // Only ASCII can be searched for without naming a charset; whoever asked tells the others apart.
+    match mail.recipient.is_ascii() {
+        true => command.text(" TO").string(&mail.recipient),
+        false => command,
+    }
 }
 
 /// The newest UIDs that a search names, at most so many: ours, if any, was put there lately.

@@ -191,7 +191,7 @@ async fn a_look_before_a_start_tells_versions_and_writes_nothing() {
         .iter()
         .map(|one| (one.version, one.is))
         .collect();
-    assert_eq!(versions, [(1, "current"), (99, "newer")]);
+    assert_eq!(versions, [(2, "current"), (99, "newer")]);
     // A store of a later schema is not opened, and nothing of it is written.
     fs::write(state.join("store/schema"), "7\n").unwrap();
     let look = |path: &Path| {

@@ -80,7 +80,13 @@ fn stamped(to: &str, flags: &str) -> String {
 async fn not_there_is_said_only_after_a_whole_look() {
     let by_stamp = stamped("bob@example.net", "");
     let to_another = stamped("carol@example.net", "");
-    let rows: [(&[&str], Option<bool>); 11] = [
+    const REFUSED: &str = "{tag} BAD what\r\n";
+    let rows: [(&[&str], Option<bool>); 13] = [
+        (
+            &[LIST, OPEN, NOTHING, REFUSED, FOUND, &by_stamp],
+            Some(true),
+        ),
+        (&[LIST, OPEN, NOTHING, REFUSED, NOTHING], Some(false)),
         (&[LIST, OPEN, FOUND, OURS], Some(true)),
         (&[LIST, OPEN, FOUND, OTHER, NOTHING], Some(false)),
         (&[LIST, OPEN, NOTHING, NOTHING], Some(false)),
@@ -112,7 +118,9 @@ async fn what_is_not_in_sent_is_looked_for_among_all_messages() {
         stamped("bob@example.net", "\\Draft"),
     );
     let empty = [ALL, OPEN, NOTHING, NOTHING, ALL];
-    let rows: [(&[&str], Option<bool>); 4] = [
+    let rows: [(&[&str], Option<bool>); 5] = [
+        // The draft has the id, and what was sent has another.
+        (&[OPEN, FOUND, OURS, FOUND, &sent], Some(true)),
         (&[OPEN, NOTHING, FOUND, &sent], Some(true)),
         (&[OPEN, NOTHING, FOUND, &draft], Some(false)),
         (&[OPEN, NOTHING, NOTHING], Some(false)),
@@ -189,17 +197,25 @@ async fn a_message_is_placed_once_and_its_mailbox_made_when_missing() {
     let (result, _) = run(job(Action::Put(b"x\r\n")), full).await;
     assert!(result.err().unwrap().needs_person);
 
-    // Under another id, and where the server cannot look for that.
+    // Under another id, also where the server cannot look for that.
     let by_stamp = stamped("bob@example.net", "");
     let there: &[&str] = &[LIST, OPEN, NOTHING, FOUND, &by_stamp];
     let (result, heard) = run(job(Action::Put(b"x\r\n")), there).await;
     assert!(result.is_ok() && !heard.iter().any(|line| line.starts_with("APPEND")));
-    let poor: &[&str] = &[LIST, OPEN, NOTHING, "{tag} BAD what\r\n", "+ go\r\n", OK];
-    let (result, heard) = run(job(Action::Put(b"x\r\n")), poor).await;
-    assert!(
-        result.is_ok() && heard[5].starts_with("APPEND"),
-        "{heard:?}"
-    );
+    const POOR: &str = "{tag} BAD what\r\n";
+    for (rest, laid) in [
+        (&[FOUND, by_stamp.as_str()][..], false),
+        (&[NOTHING, "+ go\r\n", OK], true),
+    ] {
+        let answers: Vec<&str> = [LIST, OPEN, NOTHING, POOR]
+            .iter()
+            .chain(rest)
+            .copied()
+            .collect();
+        let (result, heard) = run(job(Action::Put(b"x\r\n")), &answers).await;
+        let appended = heard.iter().any(|line| line.starts_with("APPEND"));
+        assert!(result.is_ok() && appended == laid, "{heard:?}");
+    }
 }
 
 #[tokio::test]
