@@ -49,6 +49,7 @@ use crate::office::Office;
 use crate::outbox::StepError;
 use crate::privacy::PrivacyError;
 pub use cases::case_kinds;
+use liaison_core::ids::MailboxId;
 pub use status::Tallies;
 
 /// How often a change that lost a race is decided again.
@@ -97,6 +98,9 @@ pub trait Live: Send + Sync + std::fmt::Debug + 'static {
 
     /// How fresh the sources are, tasks and the like, for `status`.
     fn status(&self) -> Value;
+
+    /// Whether an answer may lie in this mailbox that nobody has seen yet.
+    fn may_hide_an_answer(&self, mailbox: &MailboxId) -> bool;
 
     /// Has the configuration and the plugins read again, soon; tells what the file changes.
     ///

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use liaison_core::business_time::{BusinessCalendar, QuietHours, WorkInterval};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::Subject;
-use liaison_core::ids::{EffectId, PluginName};
+use liaison_core::ids::{EffectId, MailboxId, PluginName};
 use liaison_core::message::{MessageRecord, Person, ThreadRecord};
 use liaison_core::outbox::MailState;
 use liaison_core::policy::{Firm, Limits, Verdict, VerdictResult};
@@ -38,6 +38,10 @@ impl Live for Woken {
 
     fn wake(&self, what: Wake) {
         self.0.lock().unwrap().push(what);
+    }
+
+    fn may_hide_an_answer(&self, mailbox: &MailboxId) -> bool {
+        mailbox.as_str() == "stale"
     }
 
     fn status(&self) -> Value {
