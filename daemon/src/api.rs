@@ -12,6 +12,7 @@ mod backfill;
 mod cases;
 mod exchange;
 mod filter;
+mod holds;
 mod matching;
 mod metrics;
 mod outbox;
@@ -256,6 +257,8 @@ impl From<StepError> for ApiError {
         match error {
             StepError::Books(error) => ApiError::Books(error),
             StepError::Illegal(step) => ApiError::NotNow(step.to_string()),
+            StepError::IllegalHold(step) => ApiError::NotNow(step.to_string()),
+            StepError::Group(refusal) => ApiError::NotNow(refusal.to_string()),
         }
     }
 }
@@ -377,9 +380,11 @@ commands! {
     "outbox-resolve" Approve outbox::resolve;
     "outbox-retry" Approve outbox::retry;
     "outbox-cancel" Approve outbox::cancel;
-    "holds-list" Observe outbox::holds;
-    "holds-show" Observe outbox::hold_show;
-    "holds-release" Approve outbox::hold_release;
+    "holds-list" Observe holds::list;
+    "holds-show" Observe holds::show;
+    "holds-confirm" Approve holds::confirm;
+    "holds-extend" Approve holds::extend;
+    "holds-release" Approve holds::release;
     "timers-list" Observe timers::list;
     "backfill-list" Observe backfill::list;
     "backfill-start" Admin backfill::start;

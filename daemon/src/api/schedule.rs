@@ -88,7 +88,7 @@ async fn holds(context: &ApiContext, mail: &MailEffect) -> Result<Vec<OfferedHol
                 OfferedHold {
                     what: format!("`{}` on {start} (hold {})", hold.title, short(id)),
                     state: format!("{state}{}", why.unwrap_or_default()),
-                    stands: matches!(hold.state, HoldState::Placed | HoldState::Confirmed),
+                    stands: hold.state.is_held(),
                     comes: hold.state == HoldState::Planned,
                 }
             }

@@ -290,6 +290,7 @@ pub(crate) fn hold() -> HoldEffect {
         not_before: NOW,
         last_trouble: None,
         created: NOW,
+        generation: 1,
     }
 }
 

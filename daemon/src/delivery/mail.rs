@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use liaison_core::effect::{Audience, HoldState, MailEffect, MailMode, RESENDS_MAX};
+use liaison_core::effect::{Audience, MailEffect, MailMode, RESENDS_MAX};
 use liaison_core::ids::{EffectId, MailboxId};
 use liaison_core::mail::address::Address;
 use liaison_core::outbox::{
@@ -248,7 +248,7 @@ impl Delivery {
             let Some(hold) = self.parts.books.hold(id).await? else {
                 return Ok(Some(format!("the hold {id} that it offers is not known")));
             };
-            if !matches!(hold.state, HoldState::Placed | HoldState::Confirmed) {
+            if !hold.state.is_held() {
                 return Ok(Some(super::hold::not_held(&hold)));
             }
         }

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use liaison_core::account::ContactStatus;
 use liaison_core::account::matching::{Match, MatchOutcome};
-use liaison_core::effect::{Audience, Cause, MailMode};
+use liaison_core::effect::{Audience, Cause, HoldEffect, MailMode};
 use liaison_core::happening::{EventContext, Happening, MatchView, Subject};
-use liaison_core::ids::{MailboxId, MessageKey};
+use liaison_core::ids::{CalendarId, MailboxId, MessageKey};
 use liaison_core::mail::Standing;
 use liaison_core::message::{MessageRecord, ThreadRecord};
-use liaison_core::policy::{CAP_WINDOW_MS, Facts, OwnerFacts, RecipientFacts, Resolved, Route};
+use liaison_core::policy::{
+    CAP_WINDOW_MS, Facts, HoldsOpen, OwnerFacts, RecipientFacts, Resolved, Route,
+};
 use liaison_core::proposal::{Action, PlainAddress, Proposal};
 use liaison_core::records::CaseRecord;
 use liaison_core::time::{DAY_MS, HOUR_MS, Timestamp};
@@ -333,6 +335,14 @@ impl Pipeline {
             }
         }
         let warnings = self.warnings(told, &answered).await?;
+        let holds = self.books.open_holds().await?;
+        let count = |which: &dyn Fn(&HoldEffect) -> bool| {
+            let open = holds.iter().filter(|hold| which(hold));
+            u32::try_from(open.count()).unwrap_or(u32::MAX)
+        };
+        let open_in = |calendar: Option<&CalendarId>| {
+            calendar.map_or(0, |calendar| count(&|hold| hold.calendar == *calendar))
+        };
         let mut users = BTreeMap::new();
         for (address, person) in &self.office.people {
             users.insert(
@@ -340,7 +350,7 @@ impl Pipeline {
                 OwnerFacts {
                     user: person.user.clone(),
                     calendar: person.hold_calendar.clone(),
-                    holds_open: self.holds_open(person.hold_calendar.as_ref()).await?,
+                    holds_open: open_in(person.hold_calendar.as_ref()),
                 },
             );
         }
@@ -352,6 +362,10 @@ impl Pipeline {
             .cloned();
         Ok(Facts {
             now,
+            holds_open: HoldsOpen {
+                account: count(&|hold| is_for_the_same(&hold.cause.subject, &told.subject)),
+                total: count(&|_| true),
+            },
             cause,
             trigger: told.message.as_ref(),
             origin: told.origin.as_ref(),
@@ -504,18 +518,6 @@ impl Pipeline {
         Ok(mails)
     }
 
-    async fn holds_open(
-        &self,
-        calendar: Option<&liaison_core::ids::CalendarId>,
-    ) -> Result<u32, BooksError> {
-        let Some(calendar) = calendar else {
-            return Ok(0);
-        };
-        let holds = self.books.open_holds().await?;
-        let open = holds.iter().filter(|hold| hold.calendar == *calendar);
-        Ok(u32::try_from(open.count()).unwrap_or(u32::MAX))
-    }
-
     async fn what_became_of(&self, item: &Resolved) -> Result<Option<String>, BooksError> {
         let short = item.id.as_str().get(..16).unwrap_or_default();
         Ok(match &item.proposal.action {
@@ -592,5 +594,13 @@ fn nobody() -> Match {
         candidates: Vec::new(),
         confidence: 0,
         evidence: Vec::new(),
+    }
+}
+
+/// Whether a hold was placed for whom an event is about: the account, else the counterpart.
+fn is_for_the_same(of_hold: &Subject, of_event: &Subject) -> bool {
+    match &of_event.account {
+        Some(account) => of_hold.account.as_ref() == Some(account),
+        None => of_event.counterpart.is_some() && of_hold.counterpart == of_event.counterpart,
     }
 }

@@ -310,7 +310,9 @@ impl Traces {
         let why = || "a person was erased".to_owned();
         let state = match row.state {
             HoldState::Released(_) => HoldState::Released(why()),
-            HoldState::Releasing(_) | HoldState::Placed => HoldState::Releasing(why()),
+            HoldState::Releasing(_) | HoldState::Placed | HoldState::Confirming(_) => {
+                HoldState::Releasing(why())
+            }
             HoldState::Adopted(_) => HoldState::Adopted(why()),
             HoldState::Lost(_) | HoldState::Planned => HoldState::Lost(why()),
             state @ (HoldState::Confirmed | HoldState::Expired) => state,

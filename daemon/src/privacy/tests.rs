@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use liaison_core::effect::{HoldEffect, HoldState};
+use liaison_core::effect::HoldEffect;
+use liaison_core::hold::HoldInput;
 use liaison_core::ids::AccountId;
 use liaison_core::message::gone_why;
 use liaison_core::optout::{AskedBy, Claim, OptOut};
@@ -20,7 +21,7 @@ use crate::books::rows::{ReviewRow, ReviewState};
 use crate::books::{Books, keys, replace};
 use crate::clock::Clock;
 use crate::keeping;
-use crate::outbox::stage_hold;
+use crate::outbox::{HoldStep, stage_hold};
 use crate::pipeline::tests::house::{BUNDLED, ENQUIRY, House, mail};
 use crate::review::decide::resolve;
 use crate::store::sled::{SledOptions, SledStore};
@@ -199,11 +200,10 @@ async fn take_holds_out(books: &Books) {
             .await
             .unwrap()
             .unwrap();
-        let mut after = stored.record.clone();
-        after.state = HoldState::Released("taken out".to_owned());
         let mut batch = books.batch();
         let now = liaison_core::time::Timestamp(1_780_000_000_000);
-        stage_hold(books, &mut batch, &stored, after, ("liaison", ""), now)
+        let step = HoldStep::new(HoldInput::Removed, "liaison");
+        stage_hold(books, &mut batch, &stored, step, now)
             .await
             .unwrap();
         books.commit(batch).await.unwrap();
