@@ -95,7 +95,7 @@ pub enum SettledOutcome {
     Rejected(String),
     /// Made pointless by a later event.
     Cancelled(String),
-    /// A person changed or removed the hold.
+    /// A person changed, removed or chose the hold.
     Adopted(String),
     /// Failed for good.
     Failed(String),

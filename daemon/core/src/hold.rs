@@ -36,8 +36,11 @@
 //! generation never two are confirmed; an alternative that a person makes definite afterwards is
 //! adopted, which is to say theirs.
 
+mod invited;
+
 use std::fmt;
 
+pub use invited::Invitation;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::HoldState;

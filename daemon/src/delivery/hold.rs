@@ -6,6 +6,7 @@
 
 mod compare;
 mod confirm;
+mod invited;
 
 use std::collections::BTreeSet;
 
@@ -259,12 +260,7 @@ impl Delivery {
                 own.push(member.record.uid);
             }
         }
-        let mut calendars: BTreeSet<CalendarId> = BTreeSet::from([hold.calendar.clone()]);
-        let owner = Address::parse(&mirror.owner).map(|owner| owner.key());
-        let owner = owner.unwrap_or_else(|_| mirror.owner.clone());
-        if let Some(person) = self.parts.office.people.get(&owner) {
-            calendars.extend(person.calendars.iter().cloned());
-        }
+        let calendars = self.calendars_of(hold);
         // Holds of others, in a calendar that was not looked at just now.
         for other in self.parts.books.open_holds().await? {
             let counts = matches!(other.state, HoldState::Placed | HoldState::Confirming(_));
@@ -287,6 +283,19 @@ impl Delivery {
                 window.start, window.end
             )
         })))
+    }
+
+    /// The calendars of whoever has the one of the hold.
+    fn calendars_of(&self, hold: &HoldEffect) -> BTreeSet<CalendarId> {
+        let mut calendars = BTreeSet::from([hold.calendar.clone()]);
+        if let Some(mirror) = self.mirror(&hold.calendar) {
+            let owner = Address::parse(&mirror.owner).map(|owner| owner.key());
+            let owner = owner.unwrap_or_else(|_| mirror.owner.clone());
+            if let Some(person) = self.parts.office.people.get(&owner) {
+                calendars.extend(person.calendars.iter().cloned());
+            }
+        }
+        calendars
     }
 
     async fn create(

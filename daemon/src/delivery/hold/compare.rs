@@ -31,6 +31,10 @@ impl Delivery {
                 Err(error) => warn_effect(&entry.id, &error),
             }
         }
+        if let Err(error) = self.look_for_invitations().await {
+            let error = crate::books::chain(&error);
+            tracing::error!(%error, "invitations over held times cannot be looked for");
+        }
         changed
     }
 

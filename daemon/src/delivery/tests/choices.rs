@@ -6,6 +6,7 @@ use liaison_core::effect::{HoldEffect, HoldState};
 use liaison_core::happening::SettledOutcome;
 use liaison_core::hold::{GroupRefusal, GroupState, HoldInput};
 use liaison_core::ids::EffectId;
+use liaison_core::records::TaskRecord;
 use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp, Window};
 
 use super::fakes::trouble;
@@ -479,4 +480,32 @@ async fn a_crash_anywhere_between_a_choice_and_its_end_confirms_one_and_frees_th
             assert!(text.contains("SEQUENCE:1\r\n"), "{what}: {text}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_invitation_of_theirs_over_a_time_held_for_them_is_laid_before_its_owner_once() {
+    let (world, one, _) = two_times().await;
+    let people = |organizer: &str| {
+        format!("ORGANIZER:mailto:{organizer}\r\nATTENDEE:mailto:alice@example.com\r\n")
+    };
+    for (uid, organizer) in [
+        ("theirs", "Bob@example.net"),
+        ("ours", "carol@example.com"),
+        ("stranger", "eve@example.org"),
+    ] {
+        let event = busy(uid, "20260304", &people(organizer));
+        world.calendar.write(&format!("{uid}.ics"), &event);
+    }
+    compare(&world).await;
+    compare(&world).await;
+    let tasks: Vec<TaskRecord> = world.books.every(Range::all(Ns::Task)).await.unwrap();
+    assert_eq!(tasks.len(), 1, "{tasks:#?}");
+    assert!(tasks[0].title.contains("bob@example.net invites: `Lunch`"));
+    for id in ["one", "two"] {
+        let command = format!("liaison holds release {id}");
+        assert!(tasks[0].body.contains(&command), "{}", tasks[0].body);
+    }
+    assert_eq!(tasks[0].owner.as_deref(), Some(ALICE));
+    // Nothing is given up over a person's head.
+    assert_eq!(world.hold(&one).await.state, HoldState::Placed);
 }
