@@ -267,3 +267,14 @@ pub struct Subject {
     /// Name of the mailbox.
     pub mailbox: Option<String>,
 }
+
+impl Subject {
+    /// Whether this is for those whom an event is about: its account, else its counterpart.
+    #[must_use]
+    pub fn is_for_the_same(&self, event: &Subject) -> bool {
+        match &event.account {
+            Some(account) => self.account.as_ref() == Some(account),
+            None => event.counterpart.is_some() && self.counterpart == event.counterpart,
+        }
+    }
+}

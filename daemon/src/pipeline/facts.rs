@@ -363,7 +363,7 @@ impl Pipeline {
         Ok(Facts {
             now,
             holds_open: HoldsOpen {
-                account: count(&|hold| is_for_the_same(&hold.cause.subject, &told.subject)),
+                account: count(&|hold| hold.cause.subject.is_for_the_same(&told.subject)),
                 total: count(&|_| true),
             },
             cause,
@@ -594,13 +594,5 @@ fn nobody() -> Match {
         candidates: Vec::new(),
         confidence: 0,
         evidence: Vec::new(),
-    }
-}
-
-/// Whether a hold was placed for whom an event is about: the account, else the counterpart.
-fn is_for_the_same(of_hold: &Subject, of_event: &Subject) -> bool {
-    match &of_event.account {
-        Some(account) => of_hold.account.as_ref() == Some(account),
-        None => of_event.counterpart.is_some() && of_hold.counterpart == of_event.counterpart,
     }
 }

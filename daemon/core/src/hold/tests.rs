@@ -217,3 +217,26 @@ fn other_times_instead_are_a_new_generation() {
         assert_eq!((offered.state, offered.generation), (after, generation));
     }
 }
+
+#[test]
+fn holds_are_counted_for_an_account_and_without_one_for_the_counterpart() {
+    let subject = |account: Option<&str>, counterpart: Option<&str>| crate::happening::Subject {
+        account: account.map(Into::into),
+        counterpart: counterpart.map(str::to_owned),
+        ..Default::default()
+    };
+    let (ann, bob) = (Some("ann@example.com"), Some("bob@example.com"));
+    for (hold, event, same) in [
+        (subject(Some("acme"), ann), subject(Some("acme"), bob), true),
+        (
+            subject(Some("acme"), ann),
+            subject(Some("other"), ann),
+            false,
+        ),
+        (subject(None, ann), subject(None, ann), true),
+        (subject(None, ann), subject(None, bob), false),
+        (subject(None, None), subject(None, None), false),
+    ] {
+        assert_eq!(hold.is_for_the_same(&event), same, "{hold:?} {event:?}");
+    }
+}

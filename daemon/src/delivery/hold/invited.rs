@@ -1,11 +1,13 @@
 //! Invitations of those for whom times are held, over these times: their owner gets a task, once.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use liaison_core::calendar::EventStatus;
 use liaison_core::effect::{HoldEffect, HoldState};
 use liaison_core::hold::Invitation;
+use liaison_core::ids::CalendarId;
 use liaison_core::mail::address::Address;
+use liaison_core::time::Window;
 
 use super::super::{Delivery, WHO};
 use crate::books::rows::AuditRow;
@@ -13,15 +15,22 @@ use crate::books::{BooksError, keys, replace};
 use crate::outbox::stage_audit;
 
 impl Delivery {
-    /// Looks for invitations over the times that are held, and lays them before the owner.
+    /// Looks for invitations over the times that are held, and lays them before the owner. Each
+    /// calendar is gone through once, however many holds there are.
     pub(super) async fn look_for_invitations(&self) -> Result<usize, BooksError> {
-        let mut told = 0_usize;
+        let mut by_calendar: BTreeMap<CalendarId, Vec<HoldEffect>> = BTreeMap::new();
         for hold in self.parts.books.open_holds().await? {
             if hold.state != HoldState::Placed {
                 continue;
             }
-            for invitation in self.invitations_over(&hold).await? {
-                let made = self.tell_of_invitation(&hold, &invitation).await?;
+            for calendar in self.calendars_of(&hold) {
+                by_calendar.entry(calendar).or_default().push(hold.clone());
+            }
+        }
+        let mut told = 0_usize;
+        for (calendar, holds) in by_calendar {
+            for (hold, invitation) in self.invitations_in(&calendar, &holds).await? {
+                let made = self.tell_of_invitation(hold, &invitation).await?;
                 told = told.saturating_add(usize::from(made));
             }
         }
@@ -29,36 +38,44 @@ impl Delivery {
     }
 
     /// Events over the time of a hold that its counterpart organises.
-    async fn invitations_over(&self, hold: &HoldEffect) -> Result<Vec<Invitation>, BooksError> {
+    async fn invitations_in<'a>(
+        &self,
+        calendar: &CalendarId,
+        holds: &'a [HoldEffect],
+    ) -> Result<Vec<(&'a HoldEffect, Invitation)>, BooksError> {
         let mut found = Vec::new();
-        let mut seen = BTreeSet::new();
-        for calendar in self.calendars_of(hold) {
-            let Some(mirror) = self.mirror(&calendar) else {
+        let start = holds.iter().map(|hold| hold.when.start).min();
+        let end = holds.iter().map(|hold| hold.when.end).max();
+        let (Some(mirror), Some(start), Some(end)) = (self.mirror(calendar), start, end) else {
+            return Ok(found);
+        };
+        for (object, instance) in mirror.instances(Window { start, end }) {
+            let mut events = object.events.iter();
+            let event = events.find(|event| event.uid == instance.uid);
+            let Some((event, organizer)) = event.zip(event.and_then(|e| e.organizer.as_ref()))
+            else {
                 continue;
             };
-            for (object, instance) in mirror.instances(hold.when) {
-                let mut events = object.events.iter();
-                let Some(event) = events.find(|event| event.uid == instance.uid) else {
-                    continue;
-                };
-                let Some(organizer) = &event.organizer else {
-                    continue;
-                };
-                let cancelled = event.status == Some(EventStatus::Cancelled);
-                let Ok(address) = Address::parse(&organizer.address) else {
-                    continue;
-                };
-                let ours = self.parts.office.firm.owns(&address.key());
-                if cancelled || ours || !seen.insert(event.uid.clone()) {
-                    continue;
-                }
+            let Ok(address) = Address::parse(&organizer.address) else {
+                continue;
+            };
+            let ours = self.parts.office.firm.owns(&address.key());
+            if ours || event.status == Some(EventStatus::Cancelled) {
+                continue;
+            }
+            let when = Window {
+                start: instance.start,
+                end: instance.end,
+            };
+            for hold in holds.iter().filter(|hold| hold.when.overlaps(&when)) {
                 if self.is_for(hold, &address).await? {
-                    found.push(Invitation {
+                    let invitation = Invitation {
                         uid: event.uid.clone(),
                         organizer: address.key(),
                         summary: event.summary.clone().unwrap_or_default(),
                         start: instance.start,
-                    });
+                    };
+                    found.push((hold, invitation));
                 }
             }
         }
