@@ -12,6 +12,7 @@ mod backfill;
 mod cases;
 mod exchange;
 mod filter;
+mod holds;
 mod matching;
 mod metrics;
 mod outbox;
@@ -49,6 +50,7 @@ use crate::office::Office;
 use crate::outbox::StepError;
 use crate::privacy::PrivacyError;
 pub use cases::case_kinds;
+use liaison_core::ids::MailboxId;
 pub use status::Tallies;
 
 /// How often a change that lost a race is decided again.
@@ -97,6 +99,9 @@ pub trait Live: Send + Sync + std::fmt::Debug + 'static {
 
     /// How fresh the sources are, tasks and the like, for `status`.
     fn status(&self) -> Value;
+
+    /// Whether an answer may lie in this mailbox that nobody has seen yet.
+    fn may_hide_an_answer(&self, mailbox: &MailboxId) -> bool;
 
     /// Has the configuration and the plugins read again, soon; tells what the file changes.
     ///
@@ -252,6 +257,8 @@ impl From<StepError> for ApiError {
         match error {
             StepError::Books(error) => ApiError::Books(error),
             StepError::Illegal(step) => ApiError::NotNow(step.to_string()),
+            StepError::IllegalHold(step) => ApiError::NotNow(step.to_string()),
+            StepError::Group(refusal) => ApiError::NotNow(refusal.to_string()),
         }
     }
 }
@@ -373,9 +380,11 @@ commands! {
     "outbox-resolve" Approve outbox::resolve;
     "outbox-retry" Approve outbox::retry;
     "outbox-cancel" Approve outbox::cancel;
-    "holds-list" Observe outbox::holds;
-    "holds-show" Observe outbox::hold_show;
-    "holds-release" Approve outbox::hold_release;
+    "holds-list" Observe holds::list;
+    "holds-show" Observe holds::show;
+    "holds-confirm" Approve holds::confirm;
+    "holds-extend" Approve holds::extend;
+    "holds-release" Approve holds::release;
     "timers-list" Observe timers::list;
     "backfill-list" Observe backfill::list;
     "backfill-start" Admin backfill::start;

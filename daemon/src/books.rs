@@ -22,6 +22,7 @@ use bytes::Bytes;
 use liaison_core::account::matching::FreeMail;
 use liaison_core::account::{Account, Contact};
 use liaison_core::effect::{HoldEffect, MailEffect};
+use liaison_core::hold::HoldGroup;
 use liaison_core::ids::{
     AccountId, CaseId, ContactId, EffectId, HoldGroupId, MessageKey, PluginName, TaskId, ThreadId,
     TimerId,
@@ -377,6 +378,8 @@ getters! {
     mail(id: EffectId) -> MailEffect = keys::mail;
     /// A hold.
     hold(id: EffectId) -> HoldEffect = keys::hold;
+    /// A group of holds; those of an earlier release have none until something happens to them.
+    hold_group(id: HoldGroupId) -> HoldGroup = keys::hold_group;
     /// A change of a message in its mailbox.
     mailbox_effect(id: EffectId) -> MailboxEffect = keys::mailbox_effect;
     /// A case.

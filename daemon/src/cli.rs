@@ -326,6 +326,18 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Holds(command) => match command {
             Holds::List { state } => asks("holds-list", json!({ "state": state })),
             Holds::Show { id } => asks("holds-show", json!({ "id": id })),
+            Holds::Confirm(on) => asks("holds-confirm", decision(&on)),
+            Holds::Extend {
+                id,
+                until,
+                hours,
+                alternatives,
+                why,
+            } => asks(
+                "holds-extend",
+                json!({ "id": id, "until": until, "hours": hours,
+                    "alternatives": alternatives, "why": why }),
+            ),
             Holds::Release(on) => asks("holds-release", decision(&on)),
         },
         Command::Timers(Timers::List) => asks("timers-list", json!({})),

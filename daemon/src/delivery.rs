@@ -52,6 +52,7 @@ use crate::supervisor::{Stop, Waited};
 use facts::Breaker;
 pub(crate) use facts::SecondLook;
 use lanes::{AtWork, LaneName, Worker};
+pub(crate) use mail::unseen_answer;
 
 /// Name under which steps of the worker stand in the audit.
 const WHO: &str = "liaison";
@@ -530,16 +531,7 @@ impl Delivery {
     /// The mailbox because of which a mail leaves: that of its subject, else the one whose owner
     /// or From it carries.
     fn mailbox_of(&self, mail: &MailEffect) -> Option<MailboxId> {
-        let mailboxes = &self.parts.office.mailboxes;
-        let named = mail.cause.subject.mailbox.as_deref().map(MailboxId::from);
-        if let Some(named) = named.filter(|named| mailboxes.contains_key(named)) {
-            return Some(named);
-        }
-        let ours = |(_, route): &(&MailboxId, &crate::office::MailboxRoute)| {
-            let from = route.route.as_ref().map(|route| route.from.as_str());
-            from == Some(mail.from.as_str()) || route.owner.as_deref() == Some(mail.from.as_str())
-        };
-        mailboxes.iter().find(ours).map(|(id, _)| id.clone())
+        self.parts.office.mailbox_of(mail)
     }
 
     /// Takes a step of a mail that is `from` some state; `None` when it is not any more. Conflicts

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use liaison_core::account::matching::FreeMail;
 use liaison_core::account::matching::sender::FormSenders;
+use liaison_core::effect::MailEffect;
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId};
 use liaison_core::mail::address::Address;
@@ -81,6 +82,21 @@ pub struct Office {
 }
 
 impl Office {
+    /// The mailbox to which a mail of ours belongs: the one of its cause, else that of its sender.
+    #[must_use]
+    pub fn mailbox_of(&self, mail: &MailEffect) -> Option<MailboxId> {
+        let named = mail.cause.subject.mailbox.as_deref().map(MailboxId::from);
+        if let Some(named) = named.filter(|named| self.mailboxes.contains_key(named)) {
+            return Some(named);
+        }
+        let from = Some(mail.from.as_str());
+        let ours = |(_, route): &(&MailboxId, &MailboxRoute)| {
+            from == route.route.as_ref().map(|route| route.from.as_str())
+                || from == route.owner.as_deref()
+        };
+        self.mailboxes.iter().find(ours).map(|(id, _)| id.clone())
+    }
+
     /// Whether an address is ours.
     #[must_use]
     pub fn owns(&self, address: &Address) -> bool {

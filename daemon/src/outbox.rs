@@ -3,6 +3,7 @@
 
 pub(crate) mod drafts;
 pub mod edited;
+mod hold;
 pub mod ledger;
 pub mod mailbox;
 pub mod reach;
@@ -12,15 +13,20 @@ pub mod whereabouts;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
+pub use hold::{
+    HoldStep, overtaken, stage_give_up, stage_hold, stage_hold_record, stage_new_hold,
+    stage_new_holds,
+};
+use liaison_core::effect::{HoldEffect, MailEffect};
 use liaison_core::happening::SettledOutcome;
+use liaison_core::hold::{GroupRefusal, IllegalHoldStep};
 use liaison_core::ids::EffectId;
 use liaison_core::mail::thread::server_ids;
 use liaison_core::message::cut_text;
 use liaison_core::outbox::{APPROVAL_MS, DRAFT_LOOK_MS, IllegalStep, Input, MailState};
 use liaison_core::time::Timestamp;
 
-use crate::books::indexes::{hold_due, hold_keys, known_as_keys, mail_keys};
+use crate::books::indexes::{known_as_keys, mail_keys};
 use crate::books::keys::{self, DueKind};
 use crate::books::rows::{AuditRow, EventBody};
 use crate::books::{Books, BooksError, replace};
@@ -41,6 +47,12 @@ pub enum StepError {
     /// The state has no such step.
     #[error(transparent)]
     Illegal(#[from] IllegalStep),
+    /// The state of a hold has no such step.
+    #[error(transparent)]
+    IllegalHold(#[from] IllegalHoldStep),
+    /// The group of the hold was decided otherwise.
+    #[error(transparent)]
+    Group(#[from] GroupRefusal),
     /// The books could not be read or written.
     #[error(transparent)]
     Books(#[from] BooksError),
@@ -180,14 +192,10 @@ async fn stage_free(
         let Some(hold) = books.get::<HoldEffect>(keys::hold(id)).await? else {
             continue;
         };
-        let open = matches!(hold.record.state, HoldState::Planned | HoldState::Placed);
-        if !open || is_offered_besides(books, id, mail).await? {
+        if !hold.record.state.is_open() || is_offered_besides(books, id, mail).await? {
             continue;
         }
-        let mut after = hold.record.clone();
-        after.state = HoldState::Releasing(cut_text(&why, WHY_CHARS_MAX));
-        after.not_before = now;
-        stage_hold(books, writes, &hold, after, ("liaison", &why), now).await?;
+        stage_give_up(books, writes, &hold, ("liaison", &why), now).await?;
     }
     Ok(())
 }
@@ -290,73 +298,6 @@ pub fn stage_new_mail(writes: &mut Batch, mail: &MailEffect) -> Result<(), Books
         writes.put(key, Vec::new());
     }
     replace(writes, keys::mail(&mail.id), None, mail)
-}
-
-/// Stages a new hold with its index entries.
-///
-/// # Errors
-/// When the record cannot be encoded.
-pub fn stage_new_hold(writes: &mut Batch, hold: &HoldEffect) -> Result<(), BooksError> {
-    writes.put(
-        keys::effect_due(hold.not_before, DueKind::Hold, &hold.id),
-        Vec::new(),
-    );
-    for key in hold_keys(hold) {
-        writes.put(key, Vec::new());
-    }
-    replace(writes, keys::hold(&hold.id), None, hold)
-}
-
-/// Stages a new state of a hold.
-///
-/// # Errors
-/// When the record cannot be encoded, or the books cannot be read.
-pub async fn stage_hold(
-    books: &Books,
-    writes: &mut Batch,
-    before: &Stored<HoldEffect>,
-    mut after: HoldEffect,
-    (who, why): (&str, &str),
-    now: Timestamp,
-) -> Result<(), BooksError> {
-    let due =
-        |hold: &HoldEffect| hold_due(hold).map(|at| keys::effect_due(at, DueKind::Hold, &hold.id));
-    if before.record.state != after.state {
-        after.since = now;
-        let row = AuditRow {
-            at: now,
-            who: who.to_owned(),
-            what: format!(
-                "{} -> {}",
-                before.record.state.as_str(),
-                after.state.as_str()
-            ),
-            why: cut_text(why, WHY_CHARS_MAX),
-        };
-        stage_audit(writes, after.id.as_str(), now, row)?;
-        let outcome = match &after.state {
-            HoldState::Placed => Some(SettledOutcome::Done),
-            HoldState::Confirmed => Some(SettledOutcome::Adopted("a person confirmed it".into())),
-            HoldState::Released(why) => Some(SettledOutcome::Cancelled(why.clone())),
-            HoldState::Expired => Some(SettledOutcome::Cancelled("it expired".into())),
-            HoldState::Adopted(why) => Some(SettledOutcome::Adopted(why.clone())),
-            HoldState::Lost(why) => Some(SettledOutcome::Failed(why.clone())),
-            HoldState::Planned | HoldState::Releasing(_) => None,
-        };
-        if let Some(outcome) = outcome {
-            let body = EventBody::Settled {
-                effect: after.id.clone(),
-                plugin: after.cause.plugin.clone(),
-                label: after.cause.label.clone(),
-                outcome,
-                subject: after.cause.subject.clone(),
-            };
-            let key = format!("settled {} {}", after.id, after.state.as_str());
-            stage_event(books, writes, key, body, now).await?;
-        }
-    }
-    stage_due(writes, due(&before.record), due(&after));
-    replace(writes, keys::hold(&after.id), Some(before.version), &after)
 }
 
 /// Stages a step in the life of something.

@@ -191,6 +191,17 @@ pub enum Created {
     Exists(CalendarFile),
 }
 
+/// What became of a conditional replacement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Updated {
+    /// It has the new content; as read back.
+    Done(CalendarFile),
+    /// Changed since `etag`; untouched. What lies there now.
+    Changed(CalendarFile),
+    /// It is not there any more, and was not made again.
+    Gone,
+}
+
 /// What became of a conditional delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deleted {
@@ -246,6 +257,15 @@ pub trait CalendarStore: std::fmt::Debug + Send + Sync + 'static {
         uid: &'a str,
         data: &'a str,
     ) -> BoxFuture<'a, Result<Created, CalendarError>>;
+
+    /// Replaces an object if it is still as `etag` says (`If-Match`), and reads it back. Never
+    /// makes one.
+    fn update<'a>(
+        &'a self,
+        href: &'a str,
+        etag: &'a str,
+        data: &'a str,
+    ) -> BoxFuture<'a, Result<Updated, CalendarError>>;
 
     /// Deletes an object if it is still as `etag` says (`If-Match`).
     fn delete<'a>(

@@ -107,6 +107,44 @@ fn an_enquiry_becomes_a_lead_a_draft_and_two_holds() {
 }
 
 #[test]
+fn the_time_that_is_confirmed_stays_in_the_calendar_and_the_other_goes() {
+    let (servers, daemon) = Servers::start("draft");
+    story::an_enquiry_becomes_a_draft(&daemon, &servers);
+    let holds = daemon.rows(&["holds", "list"]);
+    let [one, two] = ["0", "1"].map(|index| holds[index.parse::<usize>().unwrap()].clone());
+    let id = |hold: &Value| hold["id"].as_str().unwrap().to_owned();
+    let output = daemon.cli(["holds", "confirm", &id(&one), "--why", "they rang"]);
+    assert!(output.status.success(), "{output:?}");
+    let second = daemon.cli(["holds", "confirm", &id(&two)]);
+    assert!(!second.status.success());
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains(&id(&one)), "{said}");
+    let event = daemon.eventually("one meeting is left in the calendar", || {
+        let events = servers.events();
+        match &events[..] {
+            [(_, event)] if event.contains("STATUS:CONFIRMED") => Some(event.clone()),
+            _ => None,
+        }
+    });
+    let uid = one["uid"].as_str().unwrap();
+    assert!(
+        event.replace("\r\n ", "").contains(&format!("UID:{uid}")),
+        "{event}"
+    );
+    assert!(
+        event.contains("SEQUENCE:1") && !event.contains("HOLD: "),
+        "{event}"
+    );
+    assert!(
+        !event.contains("ATTENDEE") && !event.contains("ORGANIZER"),
+        "{event}"
+    );
+    daemon.row(&["holds", "list"], "the other is released", |hold| {
+        hold["id"] == two["id"] && hold["state"] == "released" && hold["group_state"] == "confirmed"
+    });
+}
+
+#[test]
 fn an_enquiry_is_answered_in_its_thread_and_the_reply_ends_the_wait() {
     let (servers, mut daemon) = Servers::start("send");
     story::an_enquiry_is_answered_and_followed_up(&daemon, &servers);

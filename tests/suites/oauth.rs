@@ -188,11 +188,13 @@ fn a_kill_after_any_login_loses_no_refresh_token() {
     let house = House::new("oauthbearer", "device");
     let mut daemon = house.agreed();
     for round in 0..6 {
-        let before = house.logins();
         daemon.kill9();
+        // The server writes of a login of the one that was killed when it likes.
+        let refreshed = || house.endpoint.requests("refresh_token");
+        let before = (house.logins(), refreshed());
         daemon.respawn();
         daemon.eventually(&format!("a login in round {round}"), || {
-            (house.logins() > before).then_some(())
+            (house.logins() > before.0 && refreshed() > before.1).then_some(())
         });
     }
     daemon.kill9();

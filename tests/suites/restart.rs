@@ -59,7 +59,9 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_sent_twice() {
     let dovecot = Dovecot::start(&ServerOptions::default());
     let sink = SmtpSink::start(SinkTls::StartTls);
     let mut firm = Firm::new();
-    firm.add(&format!("{NO_CEILINGS}\nholds_open = 1000"));
+    firm.add(&format!(
+        "{NO_CEILINGS}\nholds_open = 1000\nholds_open_account = 1000\nholds_open_total = 1000"
+    ));
     firm.smtp("submission", &sink);
     firm.imap(&dovecot, Some("submission"));
     let calendar = firm.vdir();

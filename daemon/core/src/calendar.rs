@@ -34,7 +34,9 @@ pub use event::{
     Attendee, CalendarEvent, Class, EventStatus, PartStat, RecurrenceDate, Role, Transparency,
 };
 pub use free_busy::{BusyKind, BusyRules, BusySpan, FreeBusy, SlotRequest, busy, free_slots};
-pub use hold::{HoldMarks, HoldObservation, HoldSpec, build_hold, classify_hold, normalised_hash};
+pub use hold::{
+    HoldMarks, HoldObservation, HoldSpec, build_hold, classify_hold, meeting_of, normalised_hash,
+};
 pub use inspect::inspect_json;
 pub use read::read_calendar;
 pub use recurrence::{Instance, Instances, RecurrenceId, instances};

@@ -193,7 +193,7 @@ impl MailEffect {
     }
 }
 
-/// Where a hold stands.
+/// Where a hold stands; [`crate::hold`] has the steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldState {
@@ -213,6 +213,8 @@ pub enum HoldState {
     Adopted(String),
     /// It could not be placed.
     Lost(String),
+    /// Chosen; to be made a meeting. Who chose it.
+    Confirming(String),
 }
 
 impl HoldState {
@@ -228,6 +230,7 @@ impl HoldState {
             HoldState::Expired => "expired",
             HoldState::Adopted(_) => "adopted",
             HoldState::Lost(_) => "lost",
+            HoldState::Confirming(_) => "confirming",
         }
     }
 
@@ -248,7 +251,10 @@ impl HoldState {
     pub fn is_final(&self) -> bool {
         !matches!(
             self,
-            HoldState::Planned | HoldState::Placed | HoldState::Releasing(_)
+            HoldState::Planned
+                | HoldState::Placed
+                | HoldState::Releasing(_)
+                | HoldState::Confirming(_)
         )
     }
 }
@@ -294,4 +300,6 @@ pub struct HoldEffect {
     pub last_trouble: Option<String>,
     /// When it was decided.
     pub created: Timestamp,
+    /// Which offer of its group it belongs to, see [`crate::hold::HoldGroup`].
+    pub generation: u32,
 }

@@ -95,7 +95,7 @@ pub enum SettledOutcome {
     Rejected(String),
     /// Made pointless by a later event.
     Cancelled(String),
-    /// A person changed or removed the hold.
+    /// A person changed, removed or chose the hold.
     Adopted(String),
     /// Failed for good.
     Failed(String),
@@ -266,4 +266,15 @@ pub struct Subject {
     pub counterpart: Option<String>,
     /// Name of the mailbox.
     pub mailbox: Option<String>,
+}
+
+impl Subject {
+    /// Whether this is for those whom an event is about: its account, else its counterpart.
+    #[must_use]
+    pub fn is_for_the_same(&self, event: &Subject) -> bool {
+        match &event.account {
+            Some(account) => self.account.as_ref() == Some(account),
+            None => event.counterpart.is_some() && self.counterpart == event.counterpart,
+        }
+    }
 }

@@ -19,6 +19,7 @@ pub mod crm;
 pub mod diff;
 pub mod effect;
 pub mod happening;
+pub mod hold;
 pub mod ids;
 pub mod mail;
 pub mod mailbox;

@@ -76,6 +76,10 @@ pub struct Limits {
     pub hold_before_slot_hours: u32,
     /// Open holds in one calendar.
     pub holds_open: u32,
+    /// Open holds for one account, or for one counterpart of whom no account is known.
+    pub holds_open_account: u32,
+    /// Open holds in all calendars together.
+    pub holds_open_total: u32,
     /// Changes of one message in its mailbox, of all plugins together.
     pub mailbox_changes_per_message: u32,
 }
@@ -95,6 +99,8 @@ impl Default for Limits {
             hold_hours: 72,
             hold_before_slot_hours: 24,
             holds_open: 20,
+            holds_open_account: 10,
+            holds_open_total: 200,
             mailbox_changes_per_message: 10,
         }
     }
@@ -154,6 +160,15 @@ pub struct OwnerFacts {
     pub calendar: Option<CalendarId>,
     /// Open holds in it.
     pub holds_open: u32,
+}
+
+/// Open holds, wherever they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HoldsOpen {
+    /// For the account or the counterpart of the event.
+    pub account: u32,
+    /// All.
+    pub total: u32,
 }
 
 /// What is known of a possible recipient.
@@ -250,6 +265,8 @@ pub struct Facts<'a> {
     /// Changes in its mailbox that were decided for the message of the event, or the one that it
     /// stems from.
     pub mailbox_changes: u32,
+    /// Open holds, wherever they are.
+    pub holds_open: HoldsOpen,
 }
 
 /// A proposal with its key and recipient.

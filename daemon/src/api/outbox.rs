@@ -1,4 +1,4 @@
-//! `outbox` and `holds`: looking, and the steps that only a person takes.
+//! `outbox`: looking, and the steps that only a person takes.
 
 mod edit;
 mod many;
@@ -10,10 +10,10 @@ mod tests;
 
 pub(super) use edit::edit;
 pub(super) use many::{decide_many, select};
-pub(super) use moving::reschedule;
+pub(super) use moving::{instant, reschedule};
 pub(super) use ways_out::{cancel, resolve, retry};
 
-use liaison_core::effect::{Audience, HoldEffect, HoldState, MailEffect};
+use liaison_core::effect::{Audience, MailEffect};
 use liaison_core::ids::{EffectId, edited_effect_id};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::outbox::{Input, MailState};
@@ -24,13 +24,12 @@ use super::cases::gone;
 use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, addresses, no_such, why};
 use crate::books::keys;
 use crate::outbox::reach::Stopped;
-use crate::outbox::{Step, stage_hold, stage_mail};
+use crate::outbox::{Step, stage_mail};
 use crate::reader;
 use crate::store::{Ns, Range, Stored};
 use crate::unsubscribe::opted_out;
 
 const OUTBOX_LIST: &str = "liaison outbox list";
-const HOLDS_LIST: &str = "liaison holds list";
 
 /// Which rows to list.
 #[derive(Debug, Deserialize)]
@@ -38,7 +37,7 @@ const HOLDS_LIST: &str = "liaison holds list";
 pub(super) struct List {
     /// Only those in this state.
     #[serde(default)]
-    state: Option<String>,
+    pub(super) state: Option<String>,
 }
 
 /// The words of a mail's states, for `outbox list --state`.
@@ -59,21 +58,9 @@ const MAIL_STATES: [&str; 15] = [
     "superseded",
     "expired",
 ];
-/// The words of a hold's states, for `holds list --state`.
-const HOLD_STATES: [&str; 8] = [
-    "planned",
-    "placed",
-    "releasing",
-    "confirmed",
-    "released",
-    "expired",
-    "adopted",
-    "lost",
-];
-
 impl List {
     /// Refuses a state that there is not: an empty list would look like an answer.
-    fn check(&self, known: &[&str]) -> Result<(), ApiError> {
+    pub(super) fn check(&self, known: &[&str]) -> Result<(), ApiError> {
         match &self.state {
             Some(state) if !known.contains(&state.as_str()) => {
                 Err(ApiError::Arguments(no_such("state", state, known)))
@@ -82,7 +69,7 @@ impl List {
         }
     }
 
-    fn wants(&self, state: &str) -> bool {
+    pub(super) fn wants(&self, state: &str) -> bool {
         self.state.as_ref().is_none_or(|wanted| wanted == state)
     }
 }
@@ -342,7 +329,7 @@ async fn not_to_the_dead(context: &ApiContext, mail: &MailEffect) -> Result<(), 
         .map_or(Ok(()), |why| Err(ApiError::NotNow(why)))
 }
 
-fn changed_meanwhile(what: &str) -> ApiError {
+pub(super) fn changed_meanwhile(what: &str) -> ApiError {
     ApiError::NotNow(format!(
         "others changed the same {what} meanwhile: look at it again"
     ))
@@ -373,62 +360,6 @@ async fn not_held(context: &ApiContext, mail: &MailEffect) -> Result<ApiError, A
         ),
     };
     Ok(ApiError::NotNow(text))
-}
-
-pub(super) async fn holds(
-    context: &ApiContext,
-    _caller: &Caller,
-    arguments: List,
-) -> Result<Value, ApiError> {
-    arguments.check(&HOLD_STATES)?;
-    let mut shown = Shown::new("holds");
-    let each = |hold: HoldEffect| {
-        if arguments.wants(hold.state.as_str()) {
-            // Open ones by when they are; of the others the newest first.
-            let (start, is_final) = (hold.when.start.0, hold.state.is_final());
-            let order = (
-                is_final,
-                if is_final {
-                    start.saturating_neg()
-                } else {
-                    start
-                },
-            );
-            shown.offer(order, || hold_json(&hold));
-        }
-    };
-    context.books.each(Range::all(Ns::Hold), each).await?;
-    Ok(shown.answer())
-}
-
-pub(super) fn hold_json(hold: &HoldEffect) -> Value {
-    json!({
-        "id": hold.id,
-        "state": hold.state.as_str(),
-        "why": hold.state.why(),
-        "since": hold.since,
-        "uid": hold.uid,
-        "title": hold.title,
-        "note": hold.note,
-        "start": hold.when.start,
-        "end": hold.when.end,
-        "zone": hold.zone,
-        "expires": hold.expires,
-        "calendar": hold.calendar,
-        "group": hold.group,
-        "href": hold.href,
-        "plugin": hold.cause.plugin,
-        "plugin_version": hold.cause.plugin_version,
-        "label": hold.cause.label,
-        "reason": hold.cause.reason,
-        "rule": hold.cause.rule,
-        "account": hold.cause.subject.account,
-        "thread": hold.cause.subject.thread,
-        "attempts": hold.attempts,
-        "not_before": hold.not_before,
-        "last_trouble": hold.last_trouble,
-        "created": hold.created,
-    })
 }
 
 /// The words of the states of a change in a mailbox, for `outbox changes --state`.
@@ -479,94 +410,3 @@ pub(super) fn change_json(effect: &MailboxEffect) -> Value {
         "created": effect.created,
     })
 }
-
-async fn hold_by(context: &ApiContext, id: &str) -> Result<Stored<HoldEffect>, ApiError> {
-    let id = why::resolve(context, Ns::Hold, id, HOLDS_LIST).await?;
-    let key = keys::hold(&EffectId::from(id.as_str()));
-    let hold = context.books.get(key).await?;
-    hold.ok_or_else(|| gone(&id, HOLDS_LIST))
-}
-
-pub(super) async fn hold_show(
-    context: &ApiContext,
-    _caller: &Caller,
-    arguments: Id,
-) -> Result<Value, ApiError> {
-    let hold = hold_by(context, &arguments.id).await?.record;
-    let audit = context.books.audit_of(hold.id.as_str()).await?;
-    let mails = context.books.mails_requiring(&hold.id).await?;
-    let mut alternatives: Vec<Value> = Vec::new();
-    for other in context.books.holds_of_group(&hold.group).await? {
-        if other.record.id != hold.id {
-            alternatives.push(hold_json(&other.record));
-        }
-    }
-    Ok(json!({
-        "hold": hold_json(&hold),
-        "alternatives": alternatives,
-        "offered_in": mails,
-        "audit": audit,
-    }))
-}
-
-pub(super) async fn hold_release(
-    context: &ApiContext,
-    caller: &Caller,
-    arguments: Decide,
-) -> Result<Value, ApiError> {
-    let why = arguments
-        .why
-        .clone()
-        .unwrap_or_else(|| format!("released by {}", caller.who));
-    for _ in 0..TRIES_MAX {
-        let hold = hold_by(context, &arguments.id).await?;
-        match release_once(context, caller, &hold, &why).await {
-            Err(error) if error.is_conflict() => {}
-            Err(error) => return Err(error),
-            Ok(after) => {
-                context.wake(Wake::Holds);
-                let mails = context.books.mails_requiring(&after.id).await?;
-                return Ok(json!({
-                    "hold": hold_json(&after),
-                    "offered_in": mails,
-                    "changed": format!("the hold `{}` leaves the calendar", after.title),
-                    "undo": "cannot be undone: enter the time by hand if you want to keep it",
-                }));
-            }
-        }
-    }
-    Err(changed_meanwhile("hold"))
-}
-
-async fn release_once(
-    context: &ApiContext,
-    caller: &Caller,
-    hold: &Stored<HoldEffect>,
-    why: &str,
-) -> Result<HoldEffect, ApiError> {
-    let before = &hold.record;
-    if !matches!(before.state, HoldState::Planned | HoldState::Placed) {
-        let reason = before.state.why().map(|why| format!(" ({why})"));
-        return Err(ApiError::NotNow(format!(
-            "this hold is `{}`{} since {}",
-            before.state.as_str(),
-            reason.unwrap_or_default(),
-            before.since
-        )));
-    }
-    let now = context.now();
-    let after = HoldEffect {
-        state: HoldState::Releasing(liaison_core::message::cut_text(why, WHY_CHARS_MAX)),
-        since: now,
-        not_before: now,
-        ..before.clone()
-    };
-    let mut batch = context.books.batch();
-    let author = (caller.who.as_str(), why);
-    stage_hold(&context.books, &mut batch, hold, after.clone(), author, now).await?;
-    context.books.commit(batch).await?;
-    Ok(after)
-}
-
-/// Longest reason kept in a hold's state, in characters.
-const WHY_CHARS_MAX: usize = 300;

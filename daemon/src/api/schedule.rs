@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::outbox::{mail_by, mail_json};
 use super::{ApiContext, ApiError, Caller, Id};
-use crate::delivery::SecondLook;
+use crate::delivery::{SecondLook, unseen_answer};
 
 pub(super) async fn explain(
     context: &ApiContext,
@@ -38,6 +38,10 @@ pub(super) async fn explain(
         panic: context.books.panic().await?.map(|row| {
             let (at, who, why) = (row.at, row.who, row.why);
             format!("on since {at}, by {who} ({why}): nothing leaves")
+        }),
+        unseen_answer: context.live.as_ref().and_then(|live| {
+            let hidden = |mailbox: &_| live.may_hide_an_answer(mailbox);
+            unseen_answer(&context.office, &mail, hidden)
         }),
     };
     let schedule = explain_schedule(&mail, &facts);
@@ -84,7 +88,7 @@ async fn holds(context: &ApiContext, mail: &MailEffect) -> Result<Vec<OfferedHol
                 OfferedHold {
                     what: format!("`{}` on {start} (hold {})", hold.title, short(id)),
                     state: format!("{state}{}", why.unwrap_or_default()),
-                    stands: matches!(hold.state, HoldState::Placed | HoldState::Confirmed),
+                    stands: hold.state.is_held(),
                     comes: hold.state == HoldState::Planned,
                 }
             }

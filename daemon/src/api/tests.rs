@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use liaison_core::business_time::{BusinessCalendar, QuietHours, WorkInterval};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::Subject;
-use liaison_core::ids::{EffectId, PluginName};
+use liaison_core::ids::{EffectId, MailboxId, PluginName};
 use liaison_core::message::{MessageRecord, Person, ThreadRecord};
 use liaison_core::outbox::MailState;
 use liaison_core::policy::{Firm, Limits, Verdict, VerdictResult};
@@ -38,6 +38,10 @@ impl Live for Woken {
 
     fn wake(&self, what: Wake) {
         self.0.lock().unwrap().push(what);
+    }
+
+    fn may_hide_an_answer(&self, mailbox: &MailboxId) -> bool {
+        mailbox.as_str() == "stale"
     }
 
     fn status(&self) -> Value {
@@ -286,6 +290,7 @@ pub(crate) fn hold() -> HoldEffect {
         not_before: NOW,
         last_trouble: None,
         created: NOW,
+        generation: 1,
     }
 }
 
@@ -466,6 +471,80 @@ async fn a_hold_is_released_once() {
     assert!(desk.due().await.contains(&"bbbbbb2222".into()));
     let again = desk.ask("holds-release", id).await.unwrap_err();
     assert_eq!(again.code(), "not_now");
+}
+
+#[tokio::test]
+async fn a_time_is_chosen_once_and_who_comes_second_is_told_of_the_first() {
+    let desk = desk();
+    story(&desk).await;
+    let other = HoldEffect {
+        id: "cccccc3333".into(),
+        uid: "hold.cccccc3333@ourfirm.example".to_owned(),
+        ..hold()
+    };
+    desk.commit(|batch| stage_new_hold(batch, &other).unwrap())
+        .await;
+    let one = json!({ "id": "bbbbbb2222" });
+    let answer = desk.ask("holds-confirm", one.clone()).await.unwrap();
+    assert_eq!(answer["hold"]["state"], "confirming");
+    assert_eq!(answer["hold"]["group_state"], "choosing");
+    assert_eq!(answer["alternatives"], 1);
+    assert!(desk.due().await.contains(&"bbbbbb2222".into()));
+    for (id, says) in [
+        ("bbbbbb2222", "chose this time at"),
+        ("cccccc3333", "(hold bbbbbb2222)"),
+    ] {
+        let again = desk.ask("holds-confirm", json!({ "id": id })).await;
+        let again = again.unwrap_err();
+        assert_eq!(again.code(), "not_now");
+        assert!(again.to_string().contains(says), "{again}");
+    }
+    for command in ["holds-release", "holds-extend"] {
+        let refused = desk.ask(command, one.clone()).await.unwrap_err();
+        assert!(refused.to_string().contains("`confirming`"), "{refused}");
+    }
+    let shown = desk.ask("holds-show", json!({ "id": "cccccc3333" })).await;
+    assert_eq!(shown.unwrap()["hold"]["chosen"]["hold"], "bbbbbb2222");
+    let listed = desk
+        .ask("holds-list", json!({ "state": "confirming" }))
+        .await;
+    assert_eq!(listed.unwrap()["holds"][0]["group_state"], "choosing");
+}
+
+#[tokio::test]
+async fn a_hold_is_extended_until_its_time_begins_and_no_further() {
+    let desk = desk();
+    story(&desk).await;
+    let extend = |how: serde_json::Value| {
+        let mut arguments = how;
+        arguments["id"] = json!("bbbbbb2222");
+        desk.ask("holds-extend", arguments)
+    };
+    for (how, says) in [
+        (json!({}), "--until TIME or --hours HOURS"),
+        (json!({ "until": "tomorrow" }), "is no time"),
+        (json!({ "until": NOW }), "already"),
+        (json!({ "hours": 0 }), "already"),
+        (json!({ "hours": 5 }), "it can stand until then"),
+    ] {
+        let refused = extend(how.clone()).await.unwrap_err();
+        assert_eq!(refused.code(), "arguments", "{how}");
+        assert!(refused.to_string().contains(says), "{how}: {refused}");
+    }
+    let answer = extend(json!({ "hours": 1, "alternatives": true }));
+    let answer = answer.await.unwrap();
+    let expires = NOW.plus_millis(83_600_000);
+    assert_eq!(answer["holds"][0]["expires"], json!(expires));
+    // The daemon looks at it then, and no sooner.
+    let hold = desk
+        .context
+        .books
+        .hold(&"bbbbbb2222".into())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(hold.expires, expires);
+    assert_eq!(crate::books::indexes::hold_due(&hold), Some(expires));
 }
 
 #[tokio::test]
@@ -690,6 +769,8 @@ fn roles_allow_what_they_should() {
         (Role::Observe, "panic", false),
         (Role::Approve, "outbox-approve", true),
         (Role::Approve, "holds-release", true),
+        (Role::Approve, "holds-confirm", true),
+        (Role::Observe, "holds-extend", false),
         (Role::Approve, "accounts-import", false),
         (Role::Admin, "accounts-import", true),
         (Role::Admin, "panic", true),

@@ -486,6 +486,11 @@ impl Live for Running {
         }
     }
 
+    fn may_hide_an_answer(&self, mailbox: &liaison_core::ids::MailboxId) -> bool {
+        let now = self.app.clock.now();
+        self.app.freshness.may_hide_an_answer(mailbox, now)
+    }
+
     fn status(&self) -> Value {
         let now = self.app.clock.now();
         let faults = self.app.freshness.faults(now);

@@ -3,18 +3,18 @@
 use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle};
 use liaison_core::crm::{Kind, Source};
-use liaison_core::effect::{Audience, Cause, MailEffect, MailMode};
+use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::Subject;
 use liaison_core::ids::{
-    AccountId, CaseId, ContactId, EffectId, MailboxId, MessageKey, PluginName, TaskId, ThreadId,
-    TransportId,
+    AccountId, CalendarId, CaseId, ContactId, EffectId, HoldGroupId, MailboxId, MessageKey,
+    PluginName, TaskId, ThreadId, TransportId,
 };
 use liaison_core::mail::thread::server_ids;
 use liaison_core::message::{MessageRecord, Person, ThreadRecord, Threading};
 use liaison_core::outbox::MailState;
 use liaison_core::proposal::{Fields, Value};
 use liaison_core::records::{CaseRecord, TaskRecord};
-use liaison_core::time::Timestamp;
+use liaison_core::time::{Timestamp, Window};
 use serde::{Deserialize, Serialize};
 
 use super::rows::{AnyKind, ByAddrRow, ByDomainRow, ChangeRow, CursorRow};
@@ -396,6 +396,86 @@ impl From<MessageRecordV1> for MessageRecord {
             tags: old.tags,
             problems: old.problems,
             threading: Threading::default(),
+        }
+    }
+}
+
+/// As [`HoldState`] was in version 1.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum HoldStateV1 {
+    Planned,
+    Placed,
+    Confirmed,
+    Released(String),
+    Releasing(String),
+    Expired,
+    Adopted(String),
+    Lost(String),
+}
+
+impl From<HoldStateV1> for HoldState {
+    fn from(old: HoldStateV1) -> HoldState {
+        match old {
+            HoldStateV1::Planned => HoldState::Planned,
+            HoldStateV1::Placed => HoldState::Placed,
+            HoldStateV1::Confirmed => HoldState::Confirmed,
+            HoldStateV1::Released(why) => HoldState::Released(why),
+            HoldStateV1::Releasing(why) => HoldState::Releasing(why),
+            HoldStateV1::Expired => HoldState::Expired,
+            HoldStateV1::Adopted(what) => HoldState::Adopted(what),
+            HoldStateV1::Lost(why) => HoldState::Lost(why),
+        }
+    }
+}
+
+/// As [`HoldEffect`] was in version 1: without the offer that it belongs to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HoldEffectV1 {
+    id: EffectId,
+    cause: Cause,
+    calendar: CalendarId,
+    uid: String,
+    group: HoldGroupId,
+    group_name: String,
+    title: String,
+    note: String,
+    when: Window,
+    zone: String,
+    expires: Timestamp,
+    href: Option<String>,
+    etag: Option<String>,
+    state: HoldStateV1,
+    since: Timestamp,
+    attempts: u32,
+    not_before: Timestamp,
+    last_trouble: Option<String>,
+    created: Timestamp,
+}
+
+impl From<HoldEffectV1> for HoldEffect {
+    fn from(old: HoldEffectV1) -> HoldEffect {
+        HoldEffect {
+            id: old.id,
+            cause: old.cause,
+            calendar: old.calendar,
+            uid: old.uid,
+            group: old.group,
+            group_name: old.group_name,
+            title: old.title,
+            note: old.note,
+            when: old.when,
+            zone: old.zone,
+            expires: old.expires,
+            href: old.href,
+            etag: old.etag,
+            state: old.state.into(),
+            since: old.since,
+            attempts: old.attempts,
+            not_before: old.not_before,
+            last_trouble: old.last_trouble,
+            created: old.created,
+            generation: 1,
         }
     }
 }

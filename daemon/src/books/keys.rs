@@ -40,6 +40,7 @@ by_id! {
     contact(ContactId) = Contact;
     mail(EffectId) = Effect;
     hold(EffectId) = Hold;
+    hold_group(HoldGroupId) = HoldGroup;
     mailbox_effect(EffectId) = MailboxEffect;
     case(CaseId) = CaseRecord;
     task(TaskId) = Task;

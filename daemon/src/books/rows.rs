@@ -7,6 +7,7 @@ use liaison_core::account::{Account, Contact};
 use liaison_core::crm::{CrmRecord, FieldChange, Kind, Source};
 use liaison_core::effect::{HoldEffect, MailEffect};
 use liaison_core::happening::{SettledOutcome, Subject};
+use liaison_core::hold::HoldGroup;
 use liaison_core::ids::{AccountId, EffectId, MailboxId, MessageKey, PluginName, TimerId};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
@@ -573,7 +574,7 @@ records! {
     16 PluginResultRow = 1;
     17 PluginStateRow = 1;
     18 MailEffect = 2 from { 1 => frozen::MailEffectV1 };
-    19 HoldEffect = 1;
+    19 HoldEffect = 2 from { 1 => frozen::HoldEffectV1 };
     20 CaseRecord = 2 from { 1 => frozen::CaseRecordV1 };
     21 TaskRecord = 2 from { 1 => frozen::TaskRecordV1 };
     22 TimerRecord = 1;
@@ -604,6 +605,7 @@ records! {
     61 ReportRecord = 1;
     62 ReturnRecord = 1;
     64 OptOut = 1;
+    65 HoldGroup = 1;
 }
 
 /// A stored record in a readable form; `None` when it is none of ours.

@@ -710,6 +710,25 @@ pub enum Holds {
         /// Its id or UID
         id: String,
     },
+    /// Choose a hold: it becomes a meeting, and its alternatives leave the calendars
+    Confirm(Decide),
+    /// Keep a hold for longer
+    Extend {
+        /// Its id (the first 6 characters are enough)
+        id: String,
+        /// Until when: 2026-03-02T09:00, there in the firm's zone
+        #[arg(long, value_name = "TIME", required_unless_present = "hours")]
+        until: Option<String>,
+        /// How many hours longer than it stands now
+        #[arg(long, value_name = "HOURS", conflicts_with = "until")]
+        hours: Option<u32>,
+        /// Its open alternatives too
+        #[arg(long)]
+        alternatives: bool,
+        /// Why, for the audit
+        #[arg(long)]
+        why: Option<String>,
+    },
     /// Take a hold out of the calendar
     Release(Decide),
 }

@@ -174,8 +174,11 @@ fn list_of(command: &str) -> Option<(&'static str, Columns)> {
                 ("ID", "/id"),
                 ("STATE", "/state"),
                 ("START", "/start"),
+                ("EXPIRES", "/expires"),
+                ("GROUP", "/group_state"),
                 ("CALENDAR", "/calendar"),
                 ("TITLE", "/title"),
+                ("WHY", "/why"),
             ],
         ),
         "plugin-parked" => (
@@ -576,6 +579,12 @@ fn hold(value: &Value) -> String {
             ("End", "/hold/end"),
             ("Zone", "/hold/zone"),
             ("Expires", "/hold/expires"),
+            ("Group", "/hold/group_name"),
+            ("Group is", "/hold/group_state"),
+            ("Offer", "/hold/generation"),
+            ("Chosen", "/hold/chosen/hold"),
+            ("Chosen by", "/hold/chosen/who"),
+            ("Chosen at", "/hold/chosen/at"),
             ("Calendar", "/hold/calendar"),
             ("UID", "/hold/uid"),
             ("Plugin", "/hold/plugin"),
@@ -590,7 +599,12 @@ fn hold(value: &Value) -> String {
         out.push_str("\nAlternatives\n");
         out.push_str(&table(
             others,
-            &[("ID", "/id"), ("STATE", "/state"), ("START", "/start")],
+            &[
+                ("ID", "/id"),
+                ("STATE", "/state"),
+                ("START", "/start"),
+                ("WHY", "/why"),
+            ],
         ));
     }
     out.push_str(&audit(value));

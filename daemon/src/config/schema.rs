@@ -315,6 +315,8 @@ pub(super) struct RawLimits {
     pub hold_hours: Option<u32>,
     pub hold_before_slot_hours: Option<u32>,
     pub holds_open: Option<u32>,
+    pub holds_open_account: Option<u32>,
+    pub holds_open_total: Option<u32>,
     pub mailbox_changes_per_message: Option<u32>,
 }
 

@@ -496,6 +496,8 @@ impl Validation<'_, '_> {
                 .hold_before_slot_hours
                 .unwrap_or(usual.hold_before_slot_hours),
             holds_open: raw.holds_open.unwrap_or(usual.holds_open),
+            holds_open_account: raw.holds_open_account.unwrap_or(usual.holds_open_account),
+            holds_open_total: raw.holds_open_total.unwrap_or(usual.holds_open_total),
             mailbox_changes_per_message: raw
                 .mailbox_changes_per_message
                 .unwrap_or(usual.mailbox_changes_per_message),

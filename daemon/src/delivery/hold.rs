@@ -5,21 +5,25 @@
 //! entry for it is committed with the state and removed when all is done.
 
 mod compare;
+mod confirm;
+mod invited;
 
 use std::collections::BTreeSet;
 
 use liaison_core::calendar::{HoldMarks, HoldObservation, HoldSpec, build_hold, classify_hold};
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect, MailMode};
+use liaison_core::hold::HoldInput;
 use liaison_core::ids::{CalendarId, EffectId};
 use liaison_core::mail::address::Address;
 use liaison_core::outbox::{Input, MailState};
-use liaison_core::time::{HOUR_MS, MINUTE_MS, Timestamp};
+use liaison_core::time::{HOUR_MS, MINUTE_MS};
 
 use super::{CONFLICTS_MAX, Delivery, Due, Turn, WHO};
 use crate::books::BooksError;
+use crate::books::indexes::hold_due;
 use crate::books::keys::{self, DueKind};
 use crate::calendars::CalendarMirror;
-use crate::outbox::{StepError, stage_hold};
+use crate::outbox::{HoldStep, StepError, overtaken, stage_hold, stage_hold_record};
 use crate::sink::{CalendarError, CalendarFile, Created, Deleted};
 use crate::store::Stored;
 
@@ -32,8 +36,8 @@ const RETRY_DELAYS_MS: [i64; 6] = [
     15 * MINUTE_MS,
     HOUR_MS,
 ];
-/// Why a hold is removed at its expiry; the state after it is `expired`.
-const RAN_OUT: &str = "the time until which it was held is over";
+/// Who made what was found in a calendar.
+const PERSON: &str = "a person, in the calendar";
 
 /// Where a hold lies.
 #[derive(Debug, Clone)]
@@ -46,8 +50,16 @@ struct Place {
 enum Found {
     /// Ours, unchanged.
     Ours(Place),
-    /// Something else became of it.
-    Became(HoldState),
+    /// A person made something else of it.
+    Became(HoldInput),
+}
+
+/// How a hold is written.
+enum Write<'a> {
+    /// What is none of its state: attempts, times, place.
+    Note(&'a (dyn Fn(&mut HoldEffect) + Sync)),
+    /// A step.
+    Step(HoldStep<'a>),
 }
 
 impl Delivery {
@@ -59,7 +71,7 @@ impl Delivery {
             return Ok(self.drop_due(due, None).await?);
         };
         let hold = &stored.record;
-        if due_at(hold) != Some(due.at) {
+        if hold_due(hold) != Some(due.at) {
             self.follow_up(hold).await?;
             return Ok(self.drop_due(due, Some((key, stored.version))).await?);
         }
@@ -69,33 +81,47 @@ impl Delivery {
         match &hold.state {
             HoldState::Planned => self.place(hold).await?,
             HoldState::Placed => self.run_out(hold).await?,
-            HoldState::Releasing(why) => self.remove(hold, why).await?,
+            HoldState::Confirming(_) => self.confirm(hold).await?,
+            HoldState::Releasing(_) => self.remove(hold).await?,
             _ => {}
         }
         Ok(true)
     }
 
-    /// Moves a hold to another state; `None` when it is not any more what `change` wants. With
-    /// `follow`, an entry for the follow-up is part of the commit. Conflicts are read again.
-    async fn move_hold(
+    /// Writes a hold, while it `is_still` what the caller looked at; `None` when it is not any more.
+    /// With `follow`, an entry for the follow-up is part of the commit. Conflicts are read again.
+    async fn write_hold(
         &self,
         id: &EffectId,
-        why: &str,
+        is_still: impl Fn(&HoldEffect) -> bool,
+        write: Write<'_>,
         follow: bool,
-        change: impl Fn(&HoldEffect) -> Option<HoldEffect>,
-    ) -> Result<Option<HoldEffect>, BooksError> {
+    ) -> Result<Option<HoldEffect>, StepError> {
         let books = &self.parts.books;
         let mut tries = 0;
         loop {
             let Some(stored) = books.get::<HoldEffect>(keys::hold(id)).await? else {
                 return Ok(None);
             };
-            let Some(after) = change(&stored.record) else {
+            if !is_still(&stored.record) {
                 return Ok(None);
-            };
+            }
             let now = self.parts.clock.now();
             let mut writes = books.batch();
-            stage_hold(books, &mut writes, &stored, after.clone(), (WHO, why), now).await?;
+            let after = match &write {
+                Write::Note(change) => {
+                    let mut after = stored.record.clone();
+                    change(&mut after);
+                    stage_hold_record(&mut writes, &stored, &after)?;
+                    after
+                }
+                Write::Step(step) => {
+                    match stage_hold(books, &mut writes, &stored, step.clone(), now).await {
+                        Err(StepError::IllegalHold(_)) => return Ok(None),
+                        staged => staged?,
+                    }
+                }
+            };
             let entry = keys::effect_due(now, DueKind::Hold, id);
             if follow && !writes.puts.iter().any(|(key, _)| *key == entry) {
                 writes.dels.retain(|key| *key != entry);
@@ -111,48 +137,42 @@ impl Delivery {
                     tries = tries.saturating_add(1);
                     tokio::task::yield_now().await;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// To a state that mails or alternatives hear of. The follow-up is done from its due entry.
-    async fn settle_hold(
-        &self,
-        hold: &HoldEffect,
-        state: HoldState,
-        place: Option<Place>,
-    ) -> Result<(), BooksError> {
-        let why = state.why().unwrap_or_default().to_owned();
-        let change = |now: &HoldEffect| {
-            let mut after = now.clone();
-            if let Some(place) = &place {
-                after.href = Some(place.href.clone());
-                after.etag = Some(place.etag.clone());
-            }
-            if now.state == hold.state {
-                after.state = state.clone();
-                after.last_trouble = None;
-            }
-            // It was given up while we placed it: what lies there is to be removed.
-            let releasing = matches!(now.state, HoldState::Releasing(_));
-            (now.state == hold.state || (releasing && place.is_some())).then_some(after)
+    /// A step that mails or alternatives hear of. The follow-up is done from its due entry.
+    async fn settle_hold(&self, hold: &HoldEffect, step: HoldStep<'_>) -> Result<(), StepError> {
+        // It was given up while we placed it: what lies there is to be removed.
+        let given_up = step.input == HoldInput::Written;
+        let is_still = |now: &HoldEffect| {
+            now.state == hold.state || (given_up && matches!(now.state, HoldState::Releasing(_)))
         };
-        self.move_hold(&hold.id, &why, true, change).await?;
+        self.write_hold(&hold.id, is_still, Write::Step(step), true)
+            .await?;
         Ok(())
     }
 
+    /// What a person made of it, as seen in the calendar.
+    async fn settle_became(&self, hold: &HoldEffect, input: HoldInput) -> Result<(), StepError> {
+        self.settle_hold(hold, HoldStep::new(input, PERSON)).await
+    }
+
+    async fn lose(&self, hold: &HoldEffect, why: String) -> Result<(), StepError> {
+        let step = HoldStep::new(HoldInput::Unplaceable(why), WHO);
+        self.settle_hold(hold, step).await
+    }
+
     /// A try begins: a row of ours is durable before the calendar is touched.
-    async fn begin(&self, hold: &HoldEffect) -> Result<bool, BooksError> {
-        let begun = self.move_hold(&hold.id, "", false, |now| {
-            let mut after = now.clone();
-            after.attempts = now.attempts.saturating_add(1);
-            (now.state == hold.state).then_some(after)
-        });
+    async fn begin(&self, hold: &HoldEffect) -> Result<bool, StepError> {
+        let count = |now: &mut HoldEffect| now.attempts = now.attempts.saturating_add(1);
+        let is_still = |now: &HoldEffect| now.state == hold.state;
+        let begun = self.write_hold(&hold.id, is_still, Write::Note(&count), false);
         Ok(begun.await?.is_some())
     }
 
-    async fn hold_later(&self, hold: &HoldEffect, why: &str) -> Result<(), BooksError> {
+    async fn hold_later(&self, hold: &HoldEffect, why: &str) -> Result<(), StepError> {
         let tries = usize::try_from(hold.attempts).unwrap_or(usize::MAX);
         let delay = RETRY_DELAYS_MS.get(tries).or(RETRY_DELAYS_MS.last());
         let at = self
@@ -160,31 +180,39 @@ impl Delivery {
             .clock
             .now()
             .plus_millis(delay.copied().unwrap_or(HOUR_MS));
-        self.move_hold(&hold.id, why, false, |now| {
-            let mut after = now.clone();
-            after.not_before = at;
-            after.last_trouble = Some(why.to_owned());
-            (now.state == hold.state).then_some(after)
-        })
-        .await?;
+        let wait = |now: &mut HoldEffect| {
+            now.not_before = at;
+            now.last_trouble = Some(why.to_owned());
+        };
+        let is_still = |now: &HoldEffect| now.state == hold.state;
+        self.write_hold(&hold.id, is_still, Write::Note(&wait), false)
+            .await?;
         Ok(())
     }
 
     async fn place(&self, hold: &HoldEffect) -> Result<(), StepError> {
         let now = self.parts.clock.now();
-        let lost = |why: String| HoldState::Lost(why);
         if now >= hold.when.start || now >= hold.expires {
             let trouble = hold.last_trouble.as_deref().unwrap_or("it came too late");
             let why = format!("it could not be placed in time: {trouble}");
-            return Ok(self.settle_hold(hold, lost(why), None).await?);
+            return self.lose(hold, why).await;
+        }
+        if let Some(group) = self.parts.books.hold_group(&hold.group).await?
+            && let Some(why) = overtaken(hold, &group)
+        {
+            return self.lose(hold, why).await;
+        }
+        if self.follows_others(hold).await? {
+            let why = "the times that were offered before are still in the calendar";
+            return self.hold_later(hold, why).await;
         }
         let Some(mirror) = self.mirror(&hold.calendar) else {
             let why = format!("no calendar is called {}", hold.calendar);
-            return Ok(self.hold_later(hold, &why).await?);
+            return self.hold_later(hold, &why).await;
         };
         match self.taken(hold, mirror).await? {
-            Err(unknown) => return Ok(self.hold_later(hold, &unknown).await?),
-            Ok(Some(why)) => return Ok(self.settle_hold(hold, lost(why), None).await?),
+            Err(unknown) => return self.hold_later(hold, &unknown).await,
+            Ok(Some(why)) => return self.lose(hold, why).await,
             Ok(None) => {}
         }
         if !self.begin(hold).await? {
@@ -193,17 +221,26 @@ impl Delivery {
         let spec = self.spec(hold).await?;
         match self.create(hold, mirror, &spec).await {
             Ok(Found::Ours(place)) => {
-                self.settle_hold(hold, HoldState::Placed, Some(place))
-                    .await?;
+                let step = HoldStep::new(HoldInput::Written, WHO).at(&place.href, &place.etag);
+                self.settle_hold(hold, step).await
             }
-            Ok(Found::Became(state)) => self.settle_hold(hold, state, None).await?,
+            Ok(Found::Became(input)) => self.settle_became(hold, input).await,
             Err(error) if error.permanent && !error.unknown => {
-                let why = format!("the calendar refused it: {error}");
-                self.settle_hold(hold, lost(why), None).await?;
+                self.lose(hold, format!("the calendar refused it: {error}"))
+                    .await
             }
-            Err(error) => self.hold_later(hold, &error.to_string()).await?,
+            Err(error) => self.hold_later(hold, &error.to_string()).await,
         }
-        Ok(())
+    }
+
+    /// Whether times of an earlier offer of its group still have to leave: what is moved to another
+    /// time must not stand twice.
+    async fn follows_others(&self, hold: &HoldEffect) -> Result<bool, BooksError> {
+        let group = self.parts.books.holds_of_group(&hold.group).await?;
+        Ok(group.iter().any(|other| {
+            other.record.generation < hold.generation
+                && matches!(other.record.state, HoldState::Releasing(_))
+        }))
     }
 
     /// Whether the time was taken since it was chosen; `Err` when nobody can say.
@@ -216,15 +253,22 @@ impl Delivery {
         if let Err(error) = mirror.look(self.parts.clock.now()).await {
             return Ok(Err(error.to_string()));
         }
+        // What a person took over is theirs, and as busy as anything else.
         let mut own = Vec::new();
         for member in self.parts.books.holds_of_group(&hold.group).await? {
-            own.push(member.record.uid);
+            if !member.record.state.is_final() {
+                own.push(member.record.uid);
+            }
         }
-        let mut calendars: BTreeSet<CalendarId> = BTreeSet::from([hold.calendar.clone()]);
-        let owner = Address::parse(&mirror.owner).map(|owner| owner.key());
-        let owner = owner.unwrap_or_else(|_| mirror.owner.clone());
-        if let Some(person) = self.parts.office.people.get(&owner) {
-            calendars.extend(person.calendars.iter().cloned());
+        let calendars = self.calendars_of(hold);
+        // Holds of others, in a calendar that was not looked at just now.
+        for other in self.parts.books.open_holds().await? {
+            let counts = matches!(other.state, HoldState::Placed | HoldState::Confirming(_));
+            let here = other.group != hold.group && calendars.contains(&other.calendar);
+            if counts && here && other.when.overlaps(&hold.when) {
+                let why = format!("the time was taken meanwhile: hold {} is there", other.id);
+                return Ok(Ok(Some(why)));
+            }
         }
         let calendars: Vec<CalendarId> = calendars.into_iter().collect();
         let busy = match self.parts.calendars.busy_of(&calendars, hold.when, &own) {
@@ -239,6 +283,19 @@ impl Delivery {
                 window.start, window.end
             )
         })))
+    }
+
+    /// The calendars of whoever has the one of the hold.
+    fn calendars_of(&self, hold: &HoldEffect) -> BTreeSet<CalendarId> {
+        let mut calendars = BTreeSet::from([hold.calendar.clone()]);
+        if let Some(mirror) = self.mirror(&hold.calendar) {
+            let owner = Address::parse(&mirror.owner).map(|owner| owner.key());
+            let owner = owner.unwrap_or_else(|_| mirror.owner.clone());
+            if let Some(person) = self.parts.office.people.get(&owner) {
+                calendars.extend(person.calendars.iter().cloned());
+            }
+        }
+        calendars
     }
 
     async fn create(
@@ -256,45 +313,38 @@ impl Delivery {
     }
 
     /// Its time to be held is over: from here on as any other removal.
-    async fn run_out(&self, hold: &HoldEffect) -> Result<(), BooksError> {
+    async fn run_out(&self, hold: &HoldEffect) -> Result<(), StepError> {
         let now = self.parts.clock.now();
-        self.move_hold(&hold.id, RAN_OUT, false, |current| {
-            let mut after = current.clone();
-            after.state = HoldState::Releasing(RAN_OUT.to_owned());
-            after.not_before = now;
-            (current.state == HoldState::Placed && current.expires <= now).then_some(after)
-        })
-        .await?;
+        // It may have been extended.
+        let is_still = |current: &HoldEffect| current.expires <= now;
+        let step = Write::Step(HoldStep::new(HoldInput::RanOut, WHO));
+        self.write_hold(&hold.id, is_still, step, false).await?;
         Ok(())
     }
 
-    async fn remove(&self, hold: &HoldEffect, why: &str) -> Result<(), StepError> {
-        let gone = match why {
-            RAN_OUT => HoldState::Expired,
-            why => HoldState::Released(why.to_owned()),
-        };
+    async fn remove(&self, hold: &HoldEffect) -> Result<(), StepError> {
+        let gone = || HoldStep::new(HoldInput::Removed, WHO);
         if hold.href.is_none() && hold.attempts == 0 {
-            return Ok(self.settle_hold(hold, gone, None).await?);
+            return self.settle_hold(hold, gone()).await;
         }
         let Some(mirror) = self.mirror(&hold.calendar) else {
             let why = format!("no calendar is called {}", hold.calendar);
-            return Ok(self.hold_later(hold, &why).await?);
+            return self.hold_later(hold, &why).await;
         };
         if !self.begin(hold).await? {
             return Ok(());
         }
         let spec = self.spec(hold).await?;
         match self.delete(hold, mirror, &spec).await {
-            Ok(None) => self.settle_hold(hold, gone, None).await?,
-            Ok(Some(state)) => self.settle_hold(hold, state, None).await?,
+            Ok(None) => self.settle_hold(hold, gone()).await,
+            Ok(Some(input)) => self.settle_became(hold, input).await,
             Err(error) => {
                 let (calendar, what) = (hold.calendar.as_str(), error.to_string());
                 let freshness = &self.parts.freshness;
                 freshness.calendar_trouble(calendar, what, error.permanent);
-                self.hold_later(hold, &error.to_string()).await?;
+                self.hold_later(hold, &error.to_string()).await
             }
         }
-        Ok(())
     }
 
     /// Deletes what is ours and unchanged; else what became of it.
@@ -303,7 +353,7 @@ impl Delivery {
         hold: &HoldEffect,
         mirror: &CalendarMirror,
         spec: &HoldSpec,
-    ) -> Result<Option<HoldState>, CalendarError> {
+    ) -> Result<Option<HoldInput>, CalendarError> {
         let mut place = match (&hold.href, &hold.etag) {
             (Some(href), Some(etag)) => Place {
                 href: href.clone(),
@@ -312,7 +362,7 @@ impl Delivery {
             // A try to place it ended unknown: what it left is found by its name.
             _ => match self.create(hold, mirror, spec).await? {
                 Found::Ours(place) => place,
-                Found::Became(state) => return Ok(Some(state)),
+                Found::Became(input) => return Ok(Some(input)),
             },
         };
         // Once more, when something changed that is none of our business (an alarm, a stamp).
@@ -324,7 +374,7 @@ impl Delivery {
                 }
                 Deleted::Changed(file) => match found(spec, file) {
                     Found::Ours(current) => place = current,
-                    Found::Became(state) => return Ok(Some(state)),
+                    Found::Became(input) => return Ok(Some(input)),
                 },
             }
         }
@@ -382,7 +432,9 @@ impl Delivery {
     /// What follows from the state of a hold; may be done again.
     async fn follow_up(&self, hold: &HoldEffect) -> Result<(), StepError> {
         match &hold.state {
-            HoldState::Planned | HoldState::Releasing(_) => return Ok(()),
+            HoldState::Planned | HoldState::Releasing(_) | HoldState::Confirming(_) => {
+                return Ok(());
+            }
             HoldState::Placed => {}
             HoldState::Confirmed => self.release_others(hold).await?,
             HoldState::Released(_)
@@ -414,9 +466,9 @@ impl Delivery {
             let Some(hold) = self.parts.books.hold(id).await? else {
                 return Ok(None);
             };
-            match hold.state {
-                HoldState::Placed | HoldState::Confirmed => {}
+            match &hold.state {
                 HoldState::Planned => planned = true,
+                state if state.is_held() => {}
                 _ => {
                     let why = not_held(&hold);
                     let by = WHO.to_owned();
@@ -433,45 +485,26 @@ impl Delivery {
         Ok((!planned).then(|| Turn::new(Input::Ready { approval }, why)))
     }
 
-    /// A person chose this one: its alternatives go.
-    async fn release_others(&self, chosen: &HoldEffect) -> Result<(), BooksError> {
+    /// This one was chosen: its alternatives go, in whatever calendar they are. What was offered
+    /// after the choice stays.
+    async fn release_others(&self, chosen: &HoldEffect) -> Result<(), StepError> {
         let why = format!("another time was chosen: {}", chosen.when.start);
         for other in self.parts.books.holds_of_group(&chosen.group).await? {
-            if other.record.id == chosen.id {
+            let other = &other.record;
+            if other.id == chosen.id || other.generation > chosen.generation {
                 continue;
             }
-            self.give_up(&other.record.id, &why).await?;
+            let step = Write::Step(HoldStep::new(HoldInput::GiveUp(why.clone()), WHO));
+            let is_still = |now: &HoldEffect| now.state.is_open();
+            self.write_hold(&other.id, is_still, step, false).await?;
         }
         Ok(())
-    }
-
-    /// An open hold is to leave the calendar.
-    async fn give_up(&self, id: &EffectId, why: &str) -> Result<(), BooksError> {
-        let now = self.parts.clock.now();
-        self.move_hold(id, why, false, |current| {
-            let mut after = current.clone();
-            after.state = HoldState::Releasing(why.to_owned());
-            after.not_before = now;
-            let open = matches!(current.state, HoldState::Planned | HoldState::Placed);
-            open.then_some(after)
-        })
-        .await?;
-        Ok(())
-    }
-}
-
-/// When the index of due effects wants a hold looked at.
-fn due_at(hold: &HoldEffect) -> Option<Timestamp> {
-    match hold.state {
-        HoldState::Planned | HoldState::Releasing(_) => Some(hold.not_before),
-        HoldState::Placed => Some(hold.expires),
-        _ => None,
     }
 }
 
 fn found(spec: &HoldSpec, file: CalendarFile) -> Found {
     match became(spec, Some(&file.data)) {
-        Some(state) => Found::Became(state),
+        Some(input) => Found::Became(input),
         None => Found::Ours(Place {
             href: file.href,
             etag: file.etag,
@@ -480,12 +513,12 @@ fn found(spec: &HoldSpec, file: CalendarFile) -> Found {
 }
 
 /// What a person made of a hold; `None`: nothing.
-fn became(spec: &HoldSpec, current: Option<&[u8]>) -> Option<HoldState> {
+fn became(spec: &HoldSpec, current: Option<&[u8]>) -> Option<HoldInput> {
     match classify_hold(&HoldMarks::of(spec), current) {
         HoldObservation::Unchanged => None,
-        HoldObservation::Adopted(changes) => Some(HoldState::Adopted(changes.join("; "))),
-        HoldObservation::Released => Some(HoldState::Released("a person removed it".to_owned())),
-        HoldObservation::Confirmed => Some(HoldState::Confirmed),
+        HoldObservation::Adopted(changes) => Some(HoldInput::Edited(changes.join("; "))),
+        HoldObservation::Released => Some(HoldInput::Deleted),
+        HoldObservation::Confirmed => Some(HoldInput::MadeDefinite),
     }
 }
 

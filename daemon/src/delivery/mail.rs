@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use liaison_core::effect::{Audience, HoldState, MailEffect, MailMode, RESENDS_MAX};
-use liaison_core::ids::EffectId;
+use liaison_core::effect::{Audience, MailEffect, MailMode, RESENDS_MAX};
+use liaison_core::ids::{EffectId, MailboxId};
 use liaison_core::mail::address::Address;
 use liaison_core::outbox::{
     APPROVAL_MS, CRASHED_ATTEMPTS_MAX, IfUncertain, Input, MailState, Phase, Refusal, next_attempt,
@@ -19,6 +19,7 @@ use super::{Delivery, Due, Turn, WHO};
 use crate::books::rows::AuditRow;
 use crate::books::{BooksError, chain, keys};
 use crate::compose::dated::with_date;
+use crate::office::Office;
 use crate::outbox::reach::REPORTED;
 use crate::outbox::{RESCHEDULED, StepError, due_of, stage_audit, stage_mail_record};
 use crate::sink::{
@@ -247,27 +248,19 @@ impl Delivery {
             let Some(hold) = self.parts.books.hold(id).await? else {
                 return Ok(Some(format!("the hold {id} that it offers is not known")));
             };
-            if !matches!(hold.state, HoldState::Placed | HoldState::Confirmed) {
+            if !hold.state.is_held() {
                 return Ok(Some(super::hold::not_held(&hold)));
             }
         }
         Ok(None)
     }
 
-    /// Why nobody can say whether the mail was answered: its mailbox is not up to date. What leaves
-    /// by itself must not cross an answer that lies there unread.
+    /// Why nobody can say whether the mail was answered. What leaves by itself must not cross an
+    /// answer that lies there unread.
     fn unseen_answer(&self, mail: &MailEffect, now: Timestamp) -> Option<String> {
-        let by_itself = mail.mode == MailMode::Send && mail.state != MailState::Approved;
-        if !by_itself || !mail.cancel_on_reply || mail.audience != Audience::Counterpart {
-            return None;
-        }
-        let mailbox = self.mailbox_of(mail)?;
-        let hidden = self.parts.freshness.may_hide_an_answer(&mailbox, now);
-        hidden.then(|| {
-            format!(
-                "the mailbox {mailbox} is not proven up to date, so an answer may lie there; see \
-                 `liaison status`"
-            )
+        let freshness = &self.parts.freshness;
+        unseen_answer(&self.parts.office, mail, |mailbox| {
+            freshness.may_hide_an_answer(mailbox, now)
         })
     }
 
@@ -562,6 +555,26 @@ impl Delivery {
 
 pub(super) fn is_leased(state: &MailState) -> bool {
     matches!(state, MailState::Leased(_))
+}
+
+/// Why nobody can say whether the mail was answered, where it would stop for an answer: its mailbox
+/// is not up to date, and so `may_hide_an_answer`.
+pub(crate) fn unseen_answer(
+    office: &Office,
+    mail: &MailEffect,
+    may_hide_an_answer: impl FnOnce(&MailboxId) -> bool,
+) -> Option<String> {
+    let by_itself = mail.mode == MailMode::Send && mail.state != MailState::Approved;
+    if !by_itself || !mail.cancel_on_reply || mail.audience != Audience::Counterpart {
+        return None;
+    }
+    let mailbox = office.mailbox_of(mail)?;
+    may_hide_an_answer(&mailbox).then(|| {
+        format!(
+            "the mailbox {mailbox} is not proven up to date, so an answer may lie there; see \
+             `liaison status`"
+        )
+    })
 }
 
 pub(super) fn cancelled(why: String) -> Turn {

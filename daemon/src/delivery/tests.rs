@@ -1,5 +1,6 @@
 mod approval;
 mod ceilings;
+mod choices;
 mod dates;
 mod doubt;
 mod drafts;

@@ -172,8 +172,8 @@ impl Taking<'_> {
         };
         match stage_mail(&self.books, &mut writes, &ours.mail, step, now).await {
             Ok(_) => self.books.commit(writes).await,
-            Err(StepError::Illegal(_)) => Ok(()),
             Err(StepError::Books(error)) => Err(error),
+            Err(_) => Ok(()),
         }
     }
 }

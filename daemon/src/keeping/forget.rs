@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use liaison_core::effect::{Cause, HoldEffect, MailEffect};
+use liaison_core::hold::HoldGroup;
 use liaison_core::ids::{EffectId, MessageKey};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, ThreadRecord};
@@ -197,6 +198,9 @@ impl Forgetting<'_> {
         let old = |hold: &HoldEffect| hold.state.is_final() && hold.since < until;
         let rows: Rows<HoldEffect> = |books, hold, _| rows_of_hold(books, hold).boxed();
         self.family(Ns::Hold, old, rows).await?;
+        let old = |group: &HoldGroup| group.since < until;
+        let rows: Rows<HoldGroup> = |books, group, _| rows_of_hold_group(books, group).boxed();
+        self.family(Ns::HoldGroup, old, rows).await?;
         let old = |effect: &MailboxEffect| effect.state.is_final() && effect.since < until;
         let rows: Rows<MailboxEffect> =
             |books, effect, _| rows_of_mailbox_effect(books, effect).boxed();
@@ -261,6 +265,15 @@ async fn rows_of_hold(books: &Books, hold: &HoldEffect) -> Result<Vec<Key>, Book
         keys::group_member(&hold.group, &hold.id),
     ]);
     Ok(rows)
+}
+
+/// A group goes after its last hold.
+async fn rows_of_hold_group(books: &Books, group: &HoldGroup) -> Result<Vec<Key>, BooksError> {
+    let members = keys::group_members(&group.id);
+    let stays = !books.keys_under(members, 1).await?.is_empty();
+    Ok(Vec::from_iter(
+        (!stays).then(|| keys::hold_group(&group.id)),
+    ))
 }
 
 async fn rows_of_mailbox_effect(

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
+use liaison_core::hold::HoldInput;
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::outbox::Input;
 use liaison_core::time::Timestamp;
@@ -13,7 +14,7 @@ use crate::app::open_books;
 use crate::books::rows::AuditRow;
 use crate::books::{Books, chain, keys, replace};
 use crate::outbox::mailbox::stage_call_off;
-use crate::outbox::{Step, stage_hold, stage_mail};
+use crate::outbox::{HoldStep, Step, stage_hold, stage_mail};
 use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Ns, Range};
 use crate::unsubscribe::Unsubscribe;
@@ -84,11 +85,13 @@ pub async fn restore(
     let closed = crate::store::Store::close(&*store).await;
     let (uncertain, holds) = settled?;
     closed.map_err(|error| KeepingError::Books(error.into()))?;
+    // Before the store is there: a daemon without it would make another key, and the tokens of mail
+    // that left would end nothing.
+    Unsubscribe::restore(folder, state_dir).map_err(|error| KeepingError::Broken(chain(&error)))?;
     for part in [CONTENT, "store"] {
         let (from, to) = (unfinished.join(part), state_dir.join(part));
         fs::rename(&from, &to).map_err(io_error("move into place", &from))?;
     }
-    Unsubscribe::restore(folder, state_dir).map_err(|error| KeepingError::Broken(chain(&error)))?;
     fs::remove_dir_all(&unfinished)
         .and_then(|()| fs::File::open(state_dir)?.sync_all())
         .map_err(io_error("finish", state_dir))?;
@@ -190,18 +193,9 @@ pub(super) async fn settle(
         let Some(stored) = books.get::<HoldEffect>(keys::hold(&hold.id)).await? else {
             continue;
         };
-        let mut after = stored.record.clone();
-        after.state = HoldState::Lost(why.to_owned());
         let mut batch = books.batch();
-        stage_hold(
-            books,
-            &mut batch,
-            &stored,
-            after,
-            ("liaison restore", why),
-            now,
-        )
-        .await?;
+        let step = HoldStep::new(HoldInput::Unplaceable(why.to_owned()), "liaison restore");
+        stage_hold(books, &mut batch, &stored, step, now).await?;
         books.commit(batch).await?;
         holds += 1;
     }

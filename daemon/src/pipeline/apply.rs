@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use liaison_core::crm::Source;
-use liaison_core::effect::{Cause, HoldState};
+use liaison_core::effect::Cause;
 use liaison_core::happening::Subject;
-use liaison_core::ids::{CaseId, MessageKey, PluginName, TaskId, TimerId, derive};
+use liaison_core::ids::{CaseId, HoldGroupId, MessageKey, PluginName, TaskId, TimerId, derive};
 use liaison_core::message::{MessageRecord, TAGS_MAX, cut_text};
 use liaison_core::policy::{Decision, MailPlan, Plan};
 use liaison_core::proposal::TagMessage;
@@ -24,7 +24,7 @@ use crate::books::{BooksError, keys, replace};
 use crate::cases::{differences, stage_proposals, told};
 use crate::compose::compose;
 use crate::outbox::ledger::stage_ledgers;
-use crate::outbox::{stage_audit, stage_hold, stage_new_hold, stage_new_mail};
+use crate::outbox::{stage_audit, stage_give_up, stage_new_holds, stage_new_mail};
 use crate::plugin::KvScope;
 use crate::records::RecordBy;
 use crate::store::{Batch, VALUE_BYTES_MAX, codec};
@@ -131,6 +131,7 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<(), BooksError> {
         let mut releases = BTreeMap::new();
+        let mut holds = Vec::new();
         let mut timers: BTreeMap<TimerId, Option<TimerRecord>> = BTreeMap::new();
         let mut tags: BTreeMap<MessageKey, Vec<TagMessage>> = BTreeMap::new();
         let mut cases: BTreeMap<CaseId, (CaseRecord, bool)> = BTreeMap::new();
@@ -142,7 +143,7 @@ impl Pipeline {
                 Plan::Hold(hold) => {
                     let row = decided(now, &hold.cause, "planned");
                     stage_audit(writes, hold.id.as_str(), now, row)?;
-                    stage_new_hold(writes, &hold)?;
+                    holds.push(*hold);
                 }
                 Plan::Mailbox(effect) => stage_change(writes, &effect, now)?,
                 Plan::ReleaseHolds(group, why) => {
@@ -203,9 +204,11 @@ impl Pipeline {
                 &id.0,
             )?;
         }
-        for (group, why) in releases {
-            self.stage_release(writes, &group, &why, now).await?;
+        for (group, why) in &releases {
+            self.stage_release(writes, group, why, now).await?;
         }
+        let instead = |group: &HoldGroupId| releases.contains_key(group);
+        stage_new_holds(&self.books, writes, holds, instead, now).await?;
         Ok(())
     }
 
@@ -322,19 +325,15 @@ impl Pipeline {
     async fn stage_release(
         &self,
         writes: &mut Batch,
-        group: &liaison_core::ids::HoldGroupId,
+        group: &HoldGroupId,
         why: &str,
         now: Timestamp,
     ) -> Result<(), BooksError> {
         for hold in self.books.holds_of_group(group).await? {
-            if !matches!(hold.record.state, HoldState::Planned | HoldState::Placed) {
-                continue;
+            if hold.record.state.is_open() {
+                let author = (hold.record.cause.plugin.as_str(), why);
+                stage_give_up(&self.books, writes, &hold, author, now).await?;
             }
-            let mut after = hold.record.clone();
-            after.state = HoldState::Releasing(why.to_owned());
-            after.not_before = now;
-            let who = hold.record.cause.plugin.as_str();
-            stage_hold(&self.books, writes, &hold, after, (who, why), now).await?;
         }
         Ok(())
     }

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use liaison_core::account::ContactStatus;
 use liaison_core::account::matching::{Match, MatchOutcome};
-use liaison_core::effect::{Audience, Cause, MailMode};
+use liaison_core::effect::{Audience, Cause, HoldEffect, MailMode};
 use liaison_core::happening::{EventContext, Happening, MatchView, Subject};
-use liaison_core::ids::{MailboxId, MessageKey};
+use liaison_core::ids::{CalendarId, MailboxId, MessageKey};
 use liaison_core::mail::Standing;
 use liaison_core::message::{MessageRecord, ThreadRecord};
-use liaison_core::policy::{CAP_WINDOW_MS, Facts, OwnerFacts, RecipientFacts, Resolved, Route};
+use liaison_core::policy::{
+    CAP_WINDOW_MS, Facts, HoldsOpen, OwnerFacts, RecipientFacts, Resolved, Route,
+};
 use liaison_core::proposal::{Action, PlainAddress, Proposal};
 use liaison_core::records::CaseRecord;
 use liaison_core::time::{DAY_MS, HOUR_MS, Timestamp};
@@ -333,6 +335,14 @@ impl Pipeline {
             }
         }
         let warnings = self.warnings(told, &answered).await?;
+        let holds = self.books.open_holds().await?;
+        let count = |which: &dyn Fn(&HoldEffect) -> bool| {
+            let open = holds.iter().filter(|hold| which(hold));
+            u32::try_from(open.count()).unwrap_or(u32::MAX)
+        };
+        let open_in = |calendar: Option<&CalendarId>| {
+            calendar.map_or(0, |calendar| count(&|hold| hold.calendar == *calendar))
+        };
         let mut users = BTreeMap::new();
         for (address, person) in &self.office.people {
             users.insert(
@@ -340,7 +350,7 @@ impl Pipeline {
                 OwnerFacts {
                     user: person.user.clone(),
                     calendar: person.hold_calendar.clone(),
-                    holds_open: self.holds_open(person.hold_calendar.as_ref()).await?,
+                    holds_open: open_in(person.hold_calendar.as_ref()),
                 },
             );
         }
@@ -352,6 +362,10 @@ impl Pipeline {
             .cloned();
         Ok(Facts {
             now,
+            holds_open: HoldsOpen {
+                account: count(&|hold| hold.cause.subject.is_for_the_same(&told.subject)),
+                total: count(&|_| true),
+            },
             cause,
             trigger: told.message.as_ref(),
             origin: told.origin.as_ref(),
@@ -502,18 +516,6 @@ impl Pipeline {
             mails.insert(address.clone(), rows.iter().map(|row| row.at).collect());
         }
         Ok(mails)
-    }
-
-    async fn holds_open(
-        &self,
-        calendar: Option<&liaison_core::ids::CalendarId>,
-    ) -> Result<u32, BooksError> {
-        let Some(calendar) = calendar else {
-            return Ok(0);
-        };
-        let holds = self.books.open_holds().await?;
-        let open = holds.iter().filter(|hold| hold.calendar == *calendar);
-        Ok(u32::try_from(open.count()).unwrap_or(u32::MAX))
     }
 
     async fn what_became_of(&self, item: &Resolved) -> Result<Option<String>, BooksError> {

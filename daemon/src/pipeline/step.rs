@@ -427,8 +427,8 @@ impl Pipeline {
         match stage_mail(&self.books, &mut writes, mail, step, now).await {
             Ok(_) => self.books.commit(writes).await,
             // It moved on meanwhile; the worker looks again under the lease.
-            Err(StepError::Illegal(_)) => Ok(()),
             Err(StepError::Books(error)) => Err(error),
+            Err(_) => Ok(()),
         }
     }
 

@@ -17,9 +17,11 @@ mod trust;
 mod unsubscribe;
 
 use liaison_core::effect::MailMode;
+use liaison_core::hold::{GroupState, HoldGroup};
 use liaison_core::outbox::MailState;
 
 use crate::source::{BatchMode, FolderRole};
+use crate::store::Ns;
 use house::{BUNDLED, ENQUIRY, House, at, bytes, from_ann, from_sam, mail};
 
 /// AC-LT1.
@@ -47,6 +49,12 @@ async fn an_enquiry_of_a_stranger_becomes_a_lead_with_two_times_and_one_answer()
     let holds = house.holds().await;
     assert_eq!(holds.len(), 2);
     assert_eq!(holds[0].group, holds[1].group);
+    let groups: Vec<HoldGroup> = house.all(Ns::HoldGroup).await;
+    assert_eq!(groups.len(), 1);
+    assert_eq!(
+        (&groups[0].id, &groups[0].state),
+        (&holds[0].group, &GroupState::Open)
+    );
     let mails = house.mails().await;
     assert_eq!(mails.len(), 1);
     let reply = &mails[0];

@@ -70,7 +70,7 @@ impl BooksWorld {
         let mut spans = self.calendars.busy_of(&person.calendars, span, &[])?;
         let holds: Vec<HoldEffect> = self.wait(self.books.open_holds())?;
         let open = holds.iter().filter(|hold| {
-            matches!(hold.state, HoldState::Planned | HoldState::Placed)
+            !matches!(hold.state, HoldState::Releasing(_))
                 && person.calendars.contains(&hold.calendar)
                 && hold.when.overlaps(&span)
         });

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use liaison_core::effect::{HoldEffect, HoldState, MailEffect};
+use liaison_core::effect::{HoldEffect, MailEffect};
 use liaison_core::mailbox::MailboxEffect;
 use liaison_core::message::{MessageRecord, gone};
 use liaison_core::outbox::{Input, MailState};
@@ -20,7 +20,7 @@ use crate::books::keys::DueKind;
 use crate::books::rows::{ErasureRow, ErasureState};
 use crate::books::{Books, BooksError, indexes, keys};
 use crate::outbox::mailbox::stage_call_off;
-use crate::outbox::{Step, stage_hold, stage_mail};
+use crate::outbox::{Step, stage_give_up, stage_mail};
 use crate::store::content::{ContentError, ContentHash};
 use crate::store::{Ns, Range, ReadError};
 
@@ -152,23 +152,11 @@ async fn call_off(books: &Books, traces: &Traces, who: &str) -> Result<(), Priva
         let Some(stored) = books.get::<HoldEffect>(keys::hold(&hold.id)).await? else {
             continue;
         };
-        if !matches!(stored.record.state, HoldState::Planned | HoldState::Placed) {
-            continue;
-        }
-        let mut after = stored.record.clone();
-        after.state = HoldState::Releasing(why());
-        after.not_before = traces.now;
+        // One that was just chosen, too.
         let mut writes = books.batch();
-        stage_hold(
-            books,
-            &mut writes,
-            &stored,
-            after,
-            (who, &why()),
-            traces.now,
-        )
-        .await?;
-        books.commit(writes).await?;
+        if stage_give_up(books, &mut writes, &stored, (who, &why()), traces.now).await? {
+            books.commit(writes).await?;
+        }
     }
     let mut changes = Vec::new();
     let each = |one: MailboxEffect| changes.extend(theirs(one.id.as_str()).then_some(one.id));

@@ -310,7 +310,9 @@ impl Traces {
         let why = || "a person was erased".to_owned();
         let state = match row.state {
             HoldState::Released(_) => HoldState::Released(why()),
-            HoldState::Releasing(_) | HoldState::Placed => HoldState::Releasing(why()),
+            HoldState::Releasing(_) | HoldState::Placed | HoldState::Confirming(_) => {
+                HoldState::Releasing(why())
+            }
             HoldState::Adopted(_) => HoldState::Adopted(why()),
             HoldState::Lost(_) | HoldState::Planned => HoldState::Lost(why()),
             state @ (HoldState::Confirmed | HoldState::Expired) => state,
@@ -411,7 +413,7 @@ impl Traces {
             return Ok(Some(Fate::Removed));
         }
         let row: AuditRow = read(key, value)?;
-        let theirs = self.ids.contains(&subject);
+        let theirs = self.ids.contains(&subject) || self.threads.contains(&subject);
         let names = |text: &str| self.person.is_named_in(text);
         if !theirs && !names(&row.what) && !names(&row.why) && !names(&row.who) {
             return Ok(None);

@@ -336,6 +336,7 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::EffectByMessage,
     Ns::HoldByGroup,
     Ns::Hold,
+    Ns::HoldGroup,
     Ns::MailboxEffect,
     Ns::Reach,
     Ns::Returned,

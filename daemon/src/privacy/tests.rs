@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use liaison_core::effect::{HoldEffect, HoldState};
+use liaison_core::effect::HoldEffect;
+use liaison_core::hold::HoldInput;
 use liaison_core::ids::AccountId;
 use liaison_core::message::gone_why;
 use liaison_core::optout::{AskedBy, Claim, OptOut};
@@ -20,7 +21,7 @@ use crate::books::rows::{ReviewRow, ReviewState};
 use crate::books::{Books, keys, replace};
 use crate::clock::Clock;
 use crate::keeping;
-use crate::outbox::stage_hold;
+use crate::outbox::{HoldStep, stage_hold};
 use crate::pipeline::tests::house::{BUNDLED, ENQUIRY, House, mail};
 use crate::review::decide::resolve;
 use crate::store::sled::{SledOptions, SledStore};
@@ -199,11 +200,10 @@ async fn take_holds_out(books: &Books) {
             .await
             .unwrap()
             .unwrap();
-        let mut after = stored.record.clone();
-        after.state = HoldState::Released("taken out".to_owned());
         let mut batch = books.batch();
         let now = liaison_core::time::Timestamp(1_780_000_000_000);
-        stage_hold(books, &mut batch, &stored, after, ("liaison", ""), now)
+        let step = HoldStep::new(HoldInput::Removed, "liaison");
+        stage_hold(books, &mut batch, &stored, step, now)
             .await
             .unwrap();
         books.commit(batch).await.unwrap();
@@ -427,6 +427,27 @@ async fn what_is_kept_of_a_person_is_shown_then_erased_and_does_not_come_back() 
         .await;
     assert!(refused.unwrap_err().to_string().contains("was erased"));
     only_bob_is_gone(dir.path(), &house.books, "written again").await;
+
+    // A report about a mail to him comes late, and an old token comes back.
+    let fixture = "../tests/fixtures/reading/bounce/postfix-unknown-user.eml";
+    let report = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture)).unwrap();
+    let report = report
+        .replace("bob@example.net", BOB)
+        .replace("sam@example.com", "sam@example.net");
+    assert!(report.contains(BOB));
+    house.receive(&report).await;
+    let asked = crate::unsubscribe::Asked {
+        claim: &Claim::of(&"e0".into(), BOB).unwrap(),
+        by: AskedBy::HandedIn("uid 7".to_owned()),
+        at: now,
+        mailbox: None,
+        from: "uid 7",
+        passed_on: false,
+    };
+    let heeded = crate::unsubscribe::heed(&house.books, &house.office, &asked, now);
+    let heeded = heeded.await.unwrap();
+    assert!(matches!(heeded, crate::unsubscribe::Heeded::Erased));
+    only_bob_is_gone(dir.path(), &house.books, "told about").await;
     store.close().await.unwrap();
 }
 

@@ -28,7 +28,9 @@ pub(crate) use self::settings::Origin;
 pub use self::settings::{CaldavSettings, CaldavSettingsError, CaldavTls};
 use crate::clock::{Clock, SystemClock};
 use crate::sink::collection::guard_against_emptiness;
-use crate::sink::{CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted};
+use crate::sink::{
+    CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted, Updated,
+};
 use crate::supervisor::Stop;
 use crate::tls;
 
@@ -313,6 +315,19 @@ impl CalendarStore for CaldavCalendar {
             let created = self.put_new(uid, data).await;
             self.wake.notify_one();
             created.map_err(|failure| self.failed(&format!("creating {uid} in"), failure))
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        href: &'a str,
+        etag: &'a str,
+        data: &'a str,
+    ) -> BoxFuture<'a, Result<Updated, CalendarError>> {
+        Box::pin(async move {
+            let updated = self.put_over(href, etag, data).await;
+            self.wake.notify_one();
+            updated.map_err(|failure| self.failed(&format!("changing {href} in"), failure))
         })
     }
 

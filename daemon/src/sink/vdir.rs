@@ -20,7 +20,9 @@ use self::file::{FileETag, Removal};
 pub use self::settings::VdirSettings;
 use crate::hint::FolderHints;
 use crate::sink::collection::{guard_against_emptiness, object_name, object_problem};
-use crate::sink::{CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted};
+use crate::sink::{
+    CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted, Updated,
+};
 use crate::supervisor::Stop;
 
 /// A calendar in a folder.
@@ -156,6 +158,29 @@ impl CalendarStore for VdirCalendar {
         })
     }
 
+    fn update<'a>(
+        &'a self,
+        href: &'a str,
+        etag: &'a str,
+        data: &'a str,
+    ) -> BoxFuture<'a, Result<Updated, CalendarError>> {
+        let (path, name, etag) = (self.settings.path.clone(), href.to_owned(), etag.to_owned());
+        let data = Bytes::copy_from_slice(data.as_bytes());
+        Box::pin(async move {
+            self.in_turn(move || {
+                let expected = known_version(&etag)?;
+                let replaced = file::replace(&path, &name, &expected, &data)?;
+                Ok(match (replaced, read_if_there(&path, &name)?) {
+                    (_, None) => Updated::Gone,
+                    (true, Some(current)) => Updated::Done(current),
+                    (false, Some(current)) => Updated::Changed(current),
+                })
+            })
+            .await
+            .map_err(|error| self.failed(&format!("changing {href} in"), &error))
+        })
+    }
+
     fn delete<'a>(
         &'a self,
         href: &'a str,
@@ -164,10 +189,7 @@ impl CalendarStore for VdirCalendar {
         let (path, name, etag) = (self.settings.path.clone(), href.to_owned(), etag.to_owned());
         Box::pin(async move {
             self.in_turn(move || {
-                let expected = FileETag::parse(&etag).ok_or_else(|| {
-                    let text = format!("`{etag}` is no version of a file in a vdir");
-                    io::Error::new(io::ErrorKind::InvalidInput, text)
-                })?;
+                let expected = known_version(&etag)?;
                 Ok(match file::remove(&path, &name, &expected)? {
                     Removal::Gone => Deleted::Gone,
                     Removal::Differs => match read_if_there(&path, &name)? {
@@ -228,6 +250,13 @@ fn changes(
     let removed = known.keys().filter(|name| !listed.contains(*name));
     changes.removed = removed.cloned().collect();
     Ok(changes)
+}
+
+fn known_version(etag: &str) -> io::Result<FileETag> {
+    FileETag::parse(etag).ok_or_else(|| {
+        let text = format!("`{etag}` is no version of a file in a vdir");
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    })
 }
 
 fn read_if_there(path: &std::path::Path, name: &str) -> io::Result<Option<CalendarFile>> {

@@ -108,6 +108,7 @@ families! {
     61 Report "report" "What became of delivery reports.";
     62 Returned "returned" "Mails of ours to the delivery reports about them.";
     64 OptOut "opt_out" "Addresses whose owners asked not to get further mail.";
+    65 HoldGroup "hold_group" "Which of several alternatives was chosen.";
 }
 
 impl fmt::Display for Ns {

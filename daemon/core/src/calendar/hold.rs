@@ -1,8 +1,11 @@
 //! Holds: tentative events that keep a slot free, and what became of them.
 
+mod meeting;
+
 use icalendar::{Calendar, Component, Event, Property};
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
+pub use meeting::meeting_of;
 use serde::{Deserialize, Serialize};
 
 use super::event::{CalendarEvent, Class, EventStatus, Transparency};
@@ -304,7 +307,8 @@ pub enum HoldObservation {
 ///
 /// Only what we own counts: time, summary, description, status, transparency, class, and that it
 /// has no people, place or recurrence. A property that a server dropped is no change by a person;
-/// an object that cannot be read, or is another event, is `Adopted`.
+/// an object that cannot be read, or is another event, is `Adopted`. Made definite at the same time
+/// it is `Confirmed`, whatever else was changed: that is how people choose in their calendar.
 #[must_use]
 pub fn classify_hold(placed: &HoldMarks, current: Option<&[u8]>) -> HoldObservation {
     let Some(bytes) = current else {
@@ -318,12 +322,15 @@ pub fn classify_hold(placed: &HoldMarks, current: Option<&[u8]>) -> HoldObservat
     if event.status == Some(EventStatus::Cancelled) {
         return HoldObservation::Released;
     }
-    let changes = changes(placed, event, &object);
-    match event.status {
-        _ if !changes.is_empty() => HoldObservation::Adopted(changes),
-        Some(EventStatus::Confirmed) => HoldObservation::Confirmed,
-        _ => HoldObservation::Unchanged,
+    let stays = current_window(placed, &object) == Some(placed.window) && !event.is_recurring();
+    if event.status == Some(EventStatus::Confirmed) && stays {
+        return HoldObservation::Confirmed;
     }
+    let changes = changes(placed, event, &object);
+    if !changes.is_empty() {
+        return HoldObservation::Adopted(changes);
+    }
+    HoldObservation::Unchanged
 }
 
 fn changes(placed: &HoldMarks, event: &CalendarEvent, object: &CalendarObject) -> Vec<String> {

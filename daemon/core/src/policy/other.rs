@@ -6,7 +6,8 @@ use crate::effect::{
     Audience, HoldEffect, HoldState, MailEffect, MailMode, RESENDS_MAX, RecordMode,
 };
 use crate::ids::{
-    CaseId, EffectId, HoldGroupId, TaskId, derive, effect_id, hold_uid, outgoing_message_id,
+    CalendarId, CaseId, EffectId, HoldGroupId, TaskId, derive, effect_id, hold_uid,
+    outgoing_message_id,
 };
 use crate::mail::address::clean_text;
 use crate::message::{SUBJECT_CHARS_MAX, TAGS_MAX, cut_text};
@@ -111,18 +112,7 @@ impl Desk<'_> {
         if zones::zone(&zone).is_none() {
             return Err(format!("`{zone}` is no IANA zone"));
         }
-        let limit = self.rules.limits.holds_open;
-        let of_this_answer = self
-            .decision
-            .plans
-            .iter()
-            .filter(|plan| matches!(plan, Plan::Hold(planned) if planned.calendar == calendar));
-        let of_this_answer = u32::try_from(of_this_answer.count()).unwrap_or(u32::MAX);
-        if owner.holds_open.saturating_add(of_this_answer) >= limit {
-            return Err(format!(
-                "{limit} holds are open in {calendar} already (limits.holds_open)"
-            ));
-        }
+        self.check_room_for_a_hold(&calendar, owner.holds_open)?;
         let expires = self.hold_expiry(hold.expires, hold.when.start);
         if expires <= now {
             return Err("the hold would expire before it is placed".to_owned());
@@ -154,11 +144,62 @@ impl Desk<'_> {
             not_before: now,
             last_trouble: None,
             created: now,
+            generation: 1,
         };
         self.holds
             .insert(item.proposal.label.clone(), item.id.clone());
         self.decision.plans.push(Plan::Hold(Box::new(effect)));
         Ok(VerdictResult::Effect(item.id.clone()))
+    }
+
+    /// Refuses a hold too many; those that this answer gives up still count, since they are in the
+    /// calendar until the worker removed them.
+    fn check_room_for_a_hold(&self, calendar: &CalendarId, in_calendar: u32) -> Result<(), String> {
+        let limits = self.rules.limits;
+        let of_this_answer = |which: &dyn Fn(&HoldEffect) -> bool| {
+            let plans = self.decision.plans.iter();
+            let holds = plans.filter(|plan| matches!(plan, Plan::Hold(planned) if which(planned)));
+            u32::try_from(holds.count()).unwrap_or(u32::MAX)
+        };
+        let open = &self.facts.holds_open;
+        let whom = match &self.facts.cause.subject.account {
+            Some(account) => format!("the account {account}"),
+            None => "this counterpart".to_owned(),
+        };
+        let (here, all) = (
+            of_this_answer(&|planned| planned.calendar == *calendar),
+            of_this_answer(&|_| true),
+        );
+        for (name, place, limit, before, now) in [
+            (
+                "holds_open",
+                format!("in {calendar}"),
+                limits.holds_open,
+                in_calendar,
+                here,
+            ),
+            (
+                "holds_open_account",
+                format!("for {whom}"),
+                limits.holds_open_account,
+                open.account,
+                all,
+            ),
+            (
+                "holds_open_total",
+                "in all calendars".to_owned(),
+                limits.holds_open_total,
+                open.total,
+                all,
+            ),
+        ] {
+            if before.saturating_add(now) >= limit {
+                return Err(format!(
+                    "{limit} holds are open {place} already (limits.{name})"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The operator's default, never later than the plugin's wish or the slot's own lead.

@@ -47,6 +47,8 @@ pub struct ScheduleFacts<'a> {
     pub holds: Vec<OfferedHold>,
     /// Who switched everything off, when and why.
     pub panic: Option<String>,
+    /// Why an answer for which it would stop may lie unread.
+    pub unseen_answer: Option<String>,
 }
 
 /// What is to come.
@@ -146,12 +148,16 @@ pub fn explain_schedule(mail: &MailEffect, facts: &ScheduleFacts<'_>) -> Schedul
             (schedule.leaves.clone(), schedule.text.clone())
         }
     };
-    (schedule.leaves, schedule.text) = match (leaves, &facts.panic) {
-        (Leaves::At(at) | Leaves::NotBefore(at), Some(_)) => (
+    (schedule.leaves, schedule.text) = match (leaves, &facts.panic, &facts.unseen_answer) {
+        (Leaves::At(at) | Leaves::NotBefore(at), Some(_), _) => (
             Leaves::NotBefore(at),
             format!("nothing leaves before `liaison panic off`; then {text}"),
         ),
-        (leaves, _) => (leaves, text),
+        (Leaves::At(at) | Leaves::NotBefore(at), None, Some(why)) => (
+            Leaves::NotBefore(at),
+            format!("it does not leave as long as {why}; then {text}"),
+        ),
+        (leaves, ..) => (leaves, text),
     };
     schedule
 }
@@ -300,6 +306,9 @@ fn depends(mail: &MailEffect, facts: &ScheduleFacts<'_>) -> Vec<(String, String)
     }
     for hold in &facts.holds {
         say("hold", format!("{} is {}", hold.what, hold.state));
+    }
+    if let Some(why) = &facts.unseen_answer {
+        say("answers", why.clone());
     }
     let panic = facts.panic.clone();
     say("panic", panic.unwrap_or_else(|| "off".to_owned()));

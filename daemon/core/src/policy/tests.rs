@@ -130,6 +130,7 @@ struct Scene {
     seen: BTreeMap<EffectId, String>,
     cases: BTreeMap<String, CaseRecord>,
     mailbox_changes: u32,
+    holds_open: HoldsOpen,
 }
 
 impl Scene {
@@ -180,6 +181,7 @@ impl Scene {
             seen: BTreeMap::new(),
             cases: BTreeMap::new(),
             mailbox_changes: 0,
+            holds_open: HoldsOpen::default(),
         }
     }
 
@@ -237,6 +239,7 @@ impl Scene {
             seen: self.seen.clone(),
             cases: self.cases.clone(),
             mailbox_changes: self.mailbox_changes,
+            holds_open: self.holds_open,
         };
         decide(&rules, &facts, self.resolved(proposals))
     }

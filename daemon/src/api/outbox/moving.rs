@@ -153,7 +153,7 @@ fn wanted(context: &ApiContext, arguments: &Reschedule) -> Result<Timestamp, Api
 
 /// An instant as people write it; one without an offset is meant in the zone of the office, a day
 /// by itself means its first working minute, or the next one there is.
-fn instant(text: &str, business: &BusinessCalendar) -> Option<Timestamp> {
+pub(in crate::api) fn instant(text: &str, business: &BusinessCalendar) -> Option<Timestamp> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant);
     }

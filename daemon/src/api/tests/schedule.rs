@@ -77,3 +77,39 @@ async fn holds_panic_and_a_missing_yes_are_named() {
         .await;
     assert_eq!(error.unwrap_err().code(), "not_found");
 }
+
+#[tokio::test]
+async fn a_mail_that_stops_for_an_answer_waits_for_a_mailbox_that_nobody_could_read() {
+    for (mailbox, cancel_on_reply, waits) in [
+        ("stale", true, true),
+        ("stale", false, false),
+        ("sales", true, false),
+    ] {
+        let mut desk = in_berlin();
+        let mut office = (*desk.context.office).clone();
+        let route = crate::office::MailboxRoute {
+            owner: None,
+            route: None,
+            reply_to: None,
+            file_sent_copy: false,
+            if_uncertain: Default::default(),
+        };
+        office.mailboxes.insert(mailbox.into(), route);
+        desk.context.office = std::sync::Arc::new(office);
+        let mut mail = mail(MailState::Scheduled);
+        (mail.mode, mail.requires) = (MailMode::Send, Vec::new());
+        mail.cancel_on_reply = cancel_on_reply;
+        mail.cause.subject.mailbox = Some(mailbox.to_owned());
+        desk.commit(|batch| stage_new_mail(batch, &mail).unwrap())
+            .await;
+        let got = desk
+            .ask("explain-schedule", json!({ "id": "aaaaaa" }))
+            .await
+            .unwrap();
+        let text = got["text"].as_str().unwrap();
+        let said = text.contains("the mailbox stale is not proven up to date");
+        assert_eq!(said, waits, "{got:#}");
+        let is = if waits { "not_before" } else { "at" };
+        assert_eq!(got["leaves"]["is"], is, "{got:#}");
+    }
+}

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 
 use crate::api::addresses;
 use crate::api::cases::case_json;
+use crate::api::holds::hold_json;
 use crate::api::matching::match_json;
-use crate::api::outbox::{change_json, hold_json, mail_json};
+use crate::api::outbox::{change_json, mail_json};
 use crate::api::tasks::task_json;
 use crate::api::timers::timer_json;
 use crate::api::{ApiContext, ApiError, with};
@@ -304,7 +305,8 @@ impl Chain {
         if self.seen.insert(format!("hold {}", hold.id)) {
             let audit = audit_json(context, hold.id.as_str()).await?;
             let more = json!({ "event": hold.cause.event_seq, "audit": audit });
-            self.holds.push(with(hold_json(hold), more));
+            let group = context.books.hold_group(&hold.group).await?;
+            self.holds.push(with(hold_json(hold, group.as_ref()), more));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle}
 use liaison_core::crm::{CrmRecord, FieldChange, Kind, Source};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::{SettledOutcome, Subject};
+use liaison_core::hold::{Choice, GroupState, HoldGroup};
 use liaison_core::mailbox::{MailFlag, MailboxChange, MailboxEffect, MailboxState};
 use liaison_core::message::{MessageRecord, Person, ThreadClosed, ThreadRecord, Threading};
 use liaison_core::optout::{AllowedAgain, AskedBy, OptOut};
@@ -488,8 +489,13 @@ pub(in crate::books) fn holds() -> Vec<Case<HoldEffect>> {
         not_before: at(3),
         last_trouble: text("423 Locked"),
         created: at(1),
+        generation: 1,
     };
     let why = || "why".to_owned();
+    let confirming = HoldEffect {
+        generation: 2,
+        ..hold(HoldState::Confirming("bob@example.com".to_owned()))
+    };
     let planned = HoldEffect {
         cause: plain_cause(),
         href: None,
@@ -506,6 +512,29 @@ pub(in crate::books) fn holds() -> Vec<Case<HoldEffect>> {
         case("expired", hold(HoldState::Expired)),
         case("adopted", hold(HoldState::Adopted(why()))),
         case("lost", hold(HoldState::Lost(why()))),
+        case("confirming", confirming),
+    ]
+}
+
+pub(in crate::books) fn hold_groups() -> Vec<Case<HoldGroup>> {
+    let choice = || Choice {
+        hold: "e9".into(),
+        who: "bob@example.com".to_owned(),
+        at: at(5),
+    };
+    let group = |state| HoldGroup {
+        id: "g1".into(),
+        plugin: "lead-triage".into(),
+        generation: 2,
+        state,
+        since: at(6),
+        created: at(1),
+    };
+    vec![
+        case("open", group(GroupState::Open)),
+        case("choosing", group(GroupState::Choosing(choice()))),
+        case("confirmed", group(GroupState::Confirmed(choice()))),
+        case("abandoned", group(GroupState::Abandoned)),
     ]
 }
 

@@ -8,6 +8,7 @@ use liaison_core::account::{Account, Contact, ContactStatus, Lifecycle};
 use liaison_core::crm::{CrmRecord, Kind, Source};
 use liaison_core::effect::{Audience, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::SettledOutcome;
+use liaison_core::hold::{GroupState, HoldGroup};
 use liaison_core::mailbox::{MailFlag, MailboxChange, MailboxEffect, MailboxState};
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::optout::{AskedBy, OptOut};
@@ -156,6 +157,7 @@ fn check_all() -> Golden {
     golden.check::<ReportRecord>(golden::reports());
     golden.check::<ReturnRecord>(golden::returns());
     golden.check::<OptOut>(golden::opt_outs());
+    golden.check::<HoldGroup>(golden::hold_groups());
     golden
 }
 
@@ -243,7 +245,9 @@ fn shapes() -> serde_reflection::Registry {
         Reach,
         ReportRecord,
         ReturnRecord,
-        OptOut
+        OptOut,
+        GroupState,
+        HoldGroup
     );
     tracer.registry().unwrap()
 }

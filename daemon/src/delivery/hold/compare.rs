@@ -4,7 +4,7 @@ use liaison_core::effect::{HoldEffect, HoldState};
 use liaison_core::time::Timestamp;
 
 use super::super::{Delivery, warn_effect};
-use super::{Place, became};
+use super::{Write, became};
 use crate::books::keys::DueKind;
 use crate::calendars::CalendarMirror;
 use crate::outbox::StepError;
@@ -30,6 +30,10 @@ impl Delivery {
                 Ok(false) => {}
                 Err(error) => warn_effect(&entry.id, &error),
             }
+        }
+        if let Err(error) = self.look_for_invitations().await {
+            let error = crate::books::chain(&error);
+            tracing::error!(%error, "invitations over held times cannot be looked for");
         }
         changed
     }
@@ -60,8 +64,8 @@ impl Delivery {
         let spec = self.spec(&hold).await?;
         let data = current.as_ref().map(|file| file.data.as_ref());
         match (became(&spec, data), current) {
-            (Some(state), _) => {
-                self.settle_hold(&hold, state, None).await?;
+            (Some(input), _) => {
+                self.settle_became(&hold, input).await?;
                 Ok(true)
             }
             (None, Some(file)) => {
@@ -96,17 +100,13 @@ impl Delivery {
 
     /// The server changed what is none of our business; the next delete must name this version.
     async fn note_version(&self, hold: &HoldEffect, file: CalendarFile) -> Result<(), StepError> {
-        let place = Place {
-            href: file.href,
-            etag: file.etag,
+        let note = |now: &mut HoldEffect| {
+            now.href = Some(file.href.clone());
+            now.etag = Some(file.etag.clone());
         };
-        self.move_hold(&hold.id, "", false, |now| {
-            let mut after = now.clone();
-            after.href = Some(place.href.clone());
-            after.etag = Some(place.etag.clone());
-            (now.state == HoldState::Placed && now.etag == hold.etag).then_some(after)
-        })
-        .await?;
+        let is_still = |now: &HoldEffect| now.state == HoldState::Placed && now.etag == hold.etag;
+        self.write_hold(&hold.id, is_still, Write::Note(&note), false)
+            .await?;
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::sink::{
     CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted, FolderError,
     MailTransport, OutgoingMail, OwnFolder, OwnFolders, OwnMail, PhaseLog, SendOutcome, Sighting,
+    Updated,
 };
 use crate::store::watched::{Fate, Watched};
 use crate::store::{Batch, CommitError, CommitId, Store};
@@ -408,6 +409,33 @@ impl CalendarStore for FakeCalendar {
             }
             let CalendarFile { href, etag, .. } = self.write(&href, data);
             Ok(Created::New { href, etag })
+        }
+        .boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        href: &'a str,
+        etag: &'a str,
+        data: &'a str,
+    ) -> BoxFuture<'a, Result<Updated, CalendarError>> {
+        async move {
+            self.check()?;
+            let there = self.files.lock().unwrap().get(href).cloned();
+            match there {
+                None => return Ok(Updated::Gone),
+                Some(file) if file.etag != etag => return Ok(Updated::Changed(file)),
+                Some(_) => {}
+            }
+            match self.script.lock().unwrap().pop_front() {
+                Some((error, done)) => {
+                    if done {
+                        self.write(href, data);
+                    }
+                    Err(error)
+                }
+                None => Ok(Updated::Done(self.write(href, data))),
+            }
         }
         .boxed()
     }

@@ -8,7 +8,7 @@ use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use super::fakes::trouble;
 use super::world::{START, World};
 use crate::books::keys;
-use crate::outbox::stage_hold;
+use crate::outbox::stage_give_up;
 
 const ONE: &str = "hold.one@example.com.ics";
 const TWO: &str = "hold.two@example.com.ics";
@@ -144,14 +144,10 @@ async fn release(world: &World, id: &EffectId) {
         .await
         .unwrap()
         .unwrap();
-    let mut after = stored.record.clone();
-    after.state = HoldState::Releasing("not needed".to_owned());
-    after.not_before = START;
     let mut writes = world.books.batch();
     let who = ("alice@example.com", "not needed");
-    stage_hold(&world.books, &mut writes, &stored, after, who, START)
-        .await
-        .unwrap();
+    let given_up = stage_give_up(&world.books, &mut writes, &stored, who, START);
+    assert!(given_up.await.unwrap());
     world.books.commit(writes).await.unwrap();
 }
 

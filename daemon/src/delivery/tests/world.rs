@@ -369,7 +369,7 @@ pub fn mail(id: &str, content: &str, now: Timestamp) -> MailEffect {
     }
 }
 
-fn hold(id: &str, start: Timestamp, now: Timestamp) -> HoldEffect {
+pub fn hold(id: &str, start: Timestamp, now: Timestamp) -> HoldEffect {
     HoldEffect {
         id: EffectId::from(id),
         cause: cause(id),
@@ -393,5 +393,6 @@ fn hold(id: &str, start: Timestamp, now: Timestamp) -> HoldEffect {
         not_before: now,
         last_trouble: None,
         created: now,
+        generation: 1,
     }
 }

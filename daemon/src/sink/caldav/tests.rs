@@ -288,6 +288,69 @@ async fn deletion_is_guarded_by_whatever_the_server_can_do() {
 }
 
 #[tokio::test]
+async fn a_replacement_is_guarded_and_a_207_is_no_success() {
+    use Updated::{Changed, Done, Gone};
+    let get = |etag, text: &str| ("GET /cal/a.ics ", Reply::Whole(200, etag, object(text)));
+    let put = |status| ("PUT /cal/a.ics ", whole(status, ""));
+    let current = |etag: &str, text: &str| {
+        let data = object(text).into();
+        look::calendar_file("/cal/a.ics", Some(etag.to_owned()), data)
+    };
+    for (etag, script, outcome) in [
+        (
+            "\"1\"",
+            vec![put(204), get("ETag: \"2\"\r\n", "new")],
+            Done(current("\"2\"", "new")),
+        ),
+        (
+            "\"1\"",
+            vec![put(412), get("ETag: \"2\"\r\n", "edited")],
+            Changed(current("\"2\"", "edited")),
+        ),
+        (
+            "\"1\"",
+            vec![put(412), ("GET /cal/a.ics ", whole(404, ""))],
+            Gone,
+        ),
+        (
+            "W/\"1\"",
+            vec![get("ETag: W/\"2\"\r\n", "edited")],
+            Changed(current("W/\"2\"", "edited")),
+        ),
+        (
+            "W/\"1\"",
+            vec![
+                get("ETag: W/\"1\"\r\n", "x"),
+                put(204),
+                get("ETag: W/\"2\"\r\n", "new"),
+            ],
+            Done(current("W/\"2\"", "new")),
+        ),
+    ] {
+        let puts = script.iter().any(|(request, _)| request.starts_with("PUT"));
+        let server = serve([vec![found()], script].concat());
+        let updated = server.calendar().update("/cal/a.ics", etag, "new").await;
+        assert_eq!(updated.unwrap(), outcome, "{etag}");
+        let requests = server.requests().join("\n").to_ascii_lowercase();
+        assert_eq!(requests.contains("if-match: "), puts, "{requests}");
+    }
+    for (reply, unknown) in [
+        (whole(207, "no"), false),
+        (whole(403, "no"), false),
+        (Reply::Cut, true),
+    ] {
+        let server = serve(vec![found(), ("PUT /cal/a.ics ", reply)]);
+        let updated = server.calendar().update("/cal/a.ics", "\"1\"", "new").await;
+        let error = updated.unwrap_err();
+        assert_eq!(
+            (error.unknown, error.permanent),
+            (unknown, !unknown),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_cut_deletion_is_unknown_and_a_foreign_path_is_refused() {
     let server = serve(vec![found(), ("DELETE /cal/a.ics ", Reply::Cut)]);
     let calendar = server.calendar();

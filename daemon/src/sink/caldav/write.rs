@@ -7,7 +7,7 @@ use libdav::requests::DavRequest;
 use super::http::{Answer, HttpError};
 use super::{CaldavCalendar, Failure, HASH_ETAG, Session, path};
 use crate::sink::collection::object_name;
-use crate::sink::{Created, Deleted};
+use crate::sink::{CalendarFile, Created, Deleted, Updated};
 
 const CALENDAR_TYPE: &str = "text/calendar; charset=utf-8";
 
@@ -29,7 +29,10 @@ impl CaldavCalendar {
         let put = PutResource::new(&href).create(data, CALENDAR_TYPE);
         let answer = self.tell(&session, &put).await?;
         match answer.status() {
-            200 | 201 | 204 => self.read_back(&session, &href).await,
+            200 | 201 | 204 => {
+                let CalendarFile { href, etag, .. } = self.read_back(&session, &href).await?;
+                Ok(Created::New { href, etag })
+            }
             412 => match self.get(&session, &href).await? {
                 Some(there) => Ok(Created::Exists(there)),
                 None => Err(Failure::transient(
@@ -46,17 +49,60 @@ impl CaldavCalendar {
         }
     }
 
+    pub(super) async fn put_over(
+        &self,
+        href: &str,
+        etag: &str,
+        data: &str,
+    ) -> Result<Updated, Failure> {
+        let session = self.session().await?;
+        let href = self.own_object(&session, href).await?;
+        // What may be written without a condition was compared right before; see there.
+        let put = PutResource::new(&href);
+        let put = if is_no_condition(etag) {
+            match self.get(&session, &href).await? {
+                None => return Ok(Updated::Gone),
+                Some(current) if current.etag != etag => return Ok(Updated::Changed(current)),
+                Some(_) => put.update(data, CALENDAR_TYPE, "*"),
+            }
+        } else {
+            put.update(data, CALENDAR_TYPE, quoted(etag))
+        };
+        let answer = self.tell(&session, &put).await?;
+        match answer.status() {
+            200 | 201 | 204 => Ok(Updated::Done(self.read_back(&session, &href).await?)),
+            404 | 410 => Ok(Updated::Gone),
+            412 => match self.get(&session, &href).await? {
+                None => Ok(Updated::Gone),
+                Some(current) if current.etag == etag => Err(Failure::permanent(
+                    "the server refuses (412) although the object is unchanged".to_owned(),
+                )),
+                Some(current) => Ok(Updated::Changed(current)),
+            },
+            _ => Err(self.refused(&answer)),
+        }
+    }
+
+    /// The path of an object of the collection; anything else is none of ours.
+    async fn own_object(&self, session: &Session, href: &str) -> Result<String, Failure> {
+        let collection = self.collection(session).await?;
+        let href = self.path_of_href(href)?;
+        if !href.starts_with(&collection) || href == collection {
+            return Err(Failure::permanent(format!(
+                "{href} is no object of {collection}"
+            )));
+        }
+        Ok(href)
+    }
+
     /// What the server made of a new object: servers reorder, rewrite and rename.
-    async fn read_back(&self, session: &Session, href: &str) -> Result<Created, Failure> {
+    async fn read_back(&self, session: &Session, href: &str) -> Result<CalendarFile, Failure> {
         let unknown = |why: String| Failure {
             unknown: true,
             ..Failure::transient(format!("it was taken, but cannot be read back: {why}"))
         };
         match self.get(session, href).await {
-            Ok(Some(file)) => Ok(Created::New {
-                href: file.href,
-                etag: file.etag,
-            }),
+            Ok(Some(file)) => Ok(file),
             Ok(None) => Err(unknown("it is not there".to_owned())),
             Err(failure) => Err(unknown(failure.why)),
         }
@@ -68,16 +114,8 @@ impl CaldavCalendar {
         etag: &str,
     ) -> Result<Deleted, Failure> {
         let session = self.session().await?;
-        let collection = self.collection(&session).await?;
-        let href = self.path_of_href(href)?;
-        if !href.starts_with(&collection) || href == collection {
-            return Err(Failure::permanent(format!(
-                "{href} is no object of {collection}"
-            )));
-        }
-        // A weak version never matches (RFC 9110 section 13.1.1), and one of our own making means
-        // nothing to the server: the object is compared instead, right before.
-        let answer = if etag.starts_with("W/") || etag.starts_with(HASH_ETAG) {
+        let href = self.own_object(&session, href).await?;
+        let answer = if is_no_condition(etag) {
             match self.get(&session, &href).await? {
                 None => return Ok(Deleted::Gone),
                 Some(current) if current.etag != etag => return Ok(Deleted::Changed(current)),
@@ -133,6 +171,12 @@ impl CaldavCalendar {
             _ => failure,
         }
     }
+}
+
+/// A weak version never matches (RFC 9110 section 13.1.1), and one of our own making means nothing
+/// to the server: the object is compared instead, right before.
+fn is_no_condition(etag: &str) -> bool {
+    etag.starts_with("W/") || etag.starts_with(HASH_ETAG)
 }
 
 /// Some servers list versions without the quotes that If-Match needs.

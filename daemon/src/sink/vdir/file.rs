@@ -213,6 +213,39 @@ pub(super) fn remove(path: &Path, name: &str, expected: &FileETag) -> io::Result
     Ok(Removal::Differs)
 }
 
+/// Replaces the file if its bytes are those of `expected`; `false`: they are not, or it is gone, and
+/// nothing was written.
+///
+/// As [`remove`] does, it moves the old file aside first and then makes the new one only where none
+/// is: what a program saves in between stays, and so does the old file in that case.
+pub(super) fn replace(
+    path: &Path,
+    name: &str,
+    expected: &FileETag,
+    data: &[u8],
+) -> io::Result<bool> {
+    check_name(name)?;
+    let whole = path.join(name);
+    match bytes_of(&whole) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_dir() => return Ok(false),
+        Err(error) => return Err(error),
+        Ok(bytes) if hash(&bytes) != expected.hash => return Ok(false),
+        Ok(_) => {}
+    }
+    let aside = path.join(format!(".{name}{ASIDE}"));
+    match fs::rename(&whole, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        renamed => renamed?,
+    }
+    if hash(&bytes_of(&aside)?) == expected.hash && create(path, name, data)? {
+        fs::remove_file(&aside)?;
+        File::open(path)?.sync_all()?;
+        return Ok(true);
+    }
+    put_back(&whole, &aside)?;
+    Ok(false)
+}
+
 fn bytes_of(path: &Path) -> io::Result<Bytes> {
     Ok(read_whole(open_plain(path)?.0)?.0)
 }

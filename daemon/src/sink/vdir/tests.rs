@@ -174,6 +174,37 @@ async fn a_persons_edit_wins_over_a_deletion() {
 }
 
 #[tokio::test]
+async fn a_file_is_replaced_only_while_it_is_as_known() {
+    let root = tempfile::tempdir().unwrap();
+    let calendar = calendar(root.path());
+    let created = calendar.create(UID, &object("hold")).await.unwrap();
+    let Created::New { href, etag } = created else {
+        panic!("{created:?}");
+    };
+    let updated = calendar.update(&href, &etag, &object("meeting")).await;
+    let Updated::Done(done) = updated.unwrap() else {
+        panic!("not replaced");
+    };
+    assert_eq!(done.data, object("meeting"));
+    assert_eq!(names(root.path()), [FILE]);
+    fs::write(root.path().join(FILE), object("edited")).unwrap();
+    for known in [&etag, &done.etag] {
+        let updated = calendar.update(&href, known, &object("again")).await;
+        let Updated::Changed(current) = updated.unwrap() else {
+            panic!("an edit was overwritten");
+        };
+        assert_eq!(current.data, object("edited"));
+    }
+    fs::remove_file(root.path().join(FILE)).unwrap();
+    let updated = calendar.update(&href, &done.etag, &object("again")).await;
+    assert_eq!(updated.unwrap(), Updated::Gone);
+    assert!(
+        names(root.path()).is_empty(),
+        "what was removed is not made again"
+    );
+}
+
+#[tokio::test]
 async fn a_file_that_a_crash_left_aside_comes_back_unless_a_newer_one_is_there() {
     let root = tempfile::tempdir().unwrap();
     let calendar = calendar(root.path());

@@ -66,6 +66,7 @@ fn has_records(ns: Ns) -> bool {
             | Ns::Timer
             | Ns::Effect
             | Ns::Hold
+            | Ns::HoldGroup
             | Ns::MailboxEffect
             | Ns::CaseRecord
             | Ns::CaseIndex

@@ -206,6 +206,13 @@ fn what_became_of_a_hold() {
             edited("STATUS:TENTATIVE", "STATUS:CONFIRMED"),
             HoldObservation::Confirmed,
         ),
+        // Who makes it definite often takes the prefix away, too, and asks others to come.
+        (
+            edited("STATUS:TENTATIVE", "STATUS:CONFIRMED")
+                .replace("SUMMARY:HOLD: ", "SUMMARY:")
+                .replace(end, "ATTENDEE:mailto:bob@example.com\r\nEND:VEVENT"),
+            HoldObservation::Confirmed,
+        ),
         (
             edited("STATUS:TENTATIVE", "STATUS:CANCELLED"),
             HoldObservation::Released,
@@ -328,4 +335,84 @@ fn the_intent_hash_changes_with_the_intent_only() {
     ] {
         assert_ne!(base.intent_hash(), changed.intent_hash());
     }
+}
+
+fn lines_of(text: &str) -> Vec<&str> {
+    text.split_inclusive("\r\n").collect()
+}
+
+#[test]
+fn a_hold_becomes_a_meeting_and_every_other_line_stays_as_it_was() {
+    let spec = spec();
+    let alarm = "BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:x\r\nSUMMARY:ring\r\n\
+        TRIGGER:-PT10M\r\nEND:VALARM\r\nX-APPLE-COLOR;a=\"b:c\":#ff\r\n 00\t0\r\n";
+    let placed = build_hold(&spec).replace("SEQUENCE:0", "SEQUENCE:4");
+    let placed = placed.replace("END:VEVENT", &format!("{alarm}END:VEVENT"));
+    let now = at("2026-10-21T10:00:00Z");
+    let title = "Acme \u{2013} intro; call, with\r\nATTENDEE:mailto:eve@example.com a long name";
+    let text = meeting_of(placed.as_bytes(), &spec, title, now).unwrap();
+    let object = read_calendar(text.as_bytes());
+    assert_eq!(object.problems, []);
+    let event = &object.events[0];
+    assert_eq!(event.uid, spec.uid);
+    assert_eq!(event.status, Some(EventStatus::Confirmed));
+    assert_eq!(event.sequence, 5);
+    assert!(event.attendees.is_empty() && event.organizer.is_none());
+    assert!(event.categories.is_empty());
+    let summary = event.summary.as_deref().unwrap();
+    assert!(summary.starts_with("Acme \u{2013} intro; call, with  ATTENDEE:mailto:eve"));
+    assert_eq!(event.x_property("X-LIAISON-EXPIRES"), None);
+    assert_eq!(event.x_property("X-LIAISON-GROUP"), Some("lead-triage.42"));
+    for line in [
+        "DTSTAMP:20261021T100000Z\r\n",
+        "LAST-MODIFIED:20261021T100000Z\r\n",
+        "CREATED:20261020T080000Z\r\n",
+        "X-MICROSOFT-CDO-BUSYSTATUS:BUSY\r\n",
+        alarm,
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.len() <= 75), "{text}");
+    let (before, after) = (lines_of(&placed), lines_of(&text));
+    let gone: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
+    let ours = [
+        "DTSTAMP",
+        "LAST-MOD",
+        "SEQUENCE",
+        "SUMMARY:HOLD",
+        "STATUS",
+        "CATEG",
+        "X-MICRO",
+        "X-LIAISON-EXP",
+    ];
+    let unexpected = |line: &&&&str| !ours.iter().any(|name| line.starts_with(name));
+    assert_eq!(gone.iter().find(unexpected), None);
+    assert_eq!(
+        classify_hold(&HoldMarks::of(&spec), Some(text.as_bytes())),
+        HoldObservation::Confirmed,
+        "our own meeting is known again after a lost answer"
+    );
+}
+
+#[test]
+fn a_meeting_keeps_the_line_ends_and_names_of_its_server() {
+    let spec = spec();
+    let placed = build_hold(&spec)
+        .replace("\r\n", "\n")
+        .replace("STATUS:", "status:")
+        .replace("SEQUENCE:0\n", "")
+        .replace("CATEGORIES:Liaison Hold", "CATEGORIES:Liaison Hold,Acme");
+    let now = at("2026-10-21T10:00:00Z");
+    let text = meeting_of(placed.as_bytes(), &spec, "Acme", now).unwrap();
+    assert!(
+        !text.contains('\r') && !text.contains("TENTATIVE"),
+        "{text}"
+    );
+    let event = &read_calendar(text.as_bytes()).events[0];
+    assert_eq!(
+        (event.sequence, event.status),
+        (1, Some(EventStatus::Confirmed))
+    );
+    assert_eq!(event.categories, ["Acme"]);
+    assert_eq!(meeting_of(b"BEGIN:VCALENDAR", &spec, "Acme", now), None);
 }

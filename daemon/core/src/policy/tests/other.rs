@@ -11,7 +11,7 @@ fn holds_are_bounded_in_time_number_and_place() {
         &'static str,
         &'static str,
     );
-    let rows: [Row; 16] = [
+    let rows: [Row; 18] = [
         (
             "a free slot",
             |_, _| {},
@@ -110,6 +110,18 @@ fn holds_are_bounded_in_time_number_and_place() {
             |s, _| s.owner.as_mut().unwrap().holds_open = 20,
             "refused",
             "20 holds are open in sam already",
+        ),
+        (
+            "too many for one account",
+            |s, _| s.holds_open.account = 10,
+            "refused",
+            "10 holds are open for the account acme already (limits.holds_open_account)",
+        ),
+        (
+            "too many in all",
+            |s, _| s.holds_open.total = 200,
+            "refused",
+            "200 holds are open in all calendars already (limits.holds_open_total)",
         ),
         (
             "tomorrow",

@@ -37,6 +37,7 @@ fn facts<'a>(firm: &'a Firm, limits: &'a Limits) -> ScheduleFacts<'a> {
         automatic_times: Vec::new(),
         holds: Vec::new(),
         panic: None,
+        unseen_answer: None,
     }
 }
 
