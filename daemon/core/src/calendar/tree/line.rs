@@ -16,6 +16,8 @@ pub struct NewProperty {
     params: Vec<(String, Vec<String>)>,
     /// As written: TEXT is escaped.
     value: String,
+    /// Whether a comma that is not escaped separates.
+    is_list: bool,
 }
 
 impl NewProperty {
@@ -24,6 +26,7 @@ impl NewProperty {
             name: name.trim().to_ascii_uppercase(),
             params: Vec::new(),
             value,
+            is_list: false,
         }
     }
 
@@ -31,20 +34,17 @@ impl NewProperty {
     /// are left out, the rest is escaped.
     #[must_use]
     pub fn text(name: &str, text: &str) -> NewProperty {
-        let mut value = String::with_capacity(text.len());
-        let mut chars = text.chars().peekable();
-        while let Some(c) = chars.next() {
-            match c {
-                '\r' if chars.peek() == Some(&'\n') => {}
-                // Some readers end a line at the last three, too.
-                '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => value.push_str("\\n"),
-                '\t' => value.push(' '),
-                '\\' | ';' | ',' => value.extend(['\\', c]),
-                c if c.is_control() => {}
-                c => value.push(c),
-            }
+        NewProperty::new(name, escaped(text))
+    }
+
+    /// A list of TEXT values (CATEGORIES, RESOURCES).
+    #[must_use]
+    pub fn texts<'a>(name: &str, items: impl IntoIterator<Item = &'a str>) -> NewProperty {
+        let items: Vec<String> = items.into_iter().map(escaped).collect();
+        NewProperty {
+            is_list: true,
+            ..NewProperty::new(name, items.join(","))
         }
-        NewProperty::new(name, value)
     }
 
     /// A word of the grammar (`CONFIRMED`, `OPAQUE`) or a marker without anything to escape: visible
@@ -175,9 +175,14 @@ impl NewProperty {
 
     /// Whether a line that was read says the same already.
     pub(super) fn is_said_by(&self, read: &Property) -> bool {
+        let own = Property {
+            value: self.value.clone(),
+            ..read.clone()
+        };
         self.name == read.name
             && self.params == read.params
-            && super::super::property::unescape(&self.value) == read.text()
+            && own.text() == read.text()
+            && (!self.is_list || own.text_list() == read.text_list())
     }
 
     /// The content line, not yet folded.
@@ -195,6 +200,24 @@ impl NewProperty {
         line.push_str(&self.value);
         line
     }
+}
+
+/// TEXT as it stands in a file (RFC 5545 section 3.3.11).
+fn escaped(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' if chars.peek() == Some(&'\n') => {}
+            // Some readers end a line at the last three, too.
+            '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => value.push_str("\\n"),
+            '\t' => value.push(' '),
+            '\\' | ';' | ',' => value.extend(['\\', c]),
+            c if c.is_control() => {}
+            c => value.push(c),
+        }
+    }
+    value
 }
 
 /// RFC 6868, and quotes where the value holds what would end it.
