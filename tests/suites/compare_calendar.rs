@@ -28,10 +28,34 @@ const CALENDARS: usize = 300;
 /// Where whole days and floating times are.
 const HOME: &str = "Europe/Berlin";
 
-/// Rules of which python-dateutil says something else: number, and why we do not follow.
-const OTHER_RULES: &[(usize, &str)] = &[];
+/// Rules of which python-dateutil says something else: number, and why we do not follow (sections
+/// are those of RFC 5545).
+const OTHER_RULES: &[(usize, &str)] = &[(
+    950,
+    "ours: BYSETPOS beside the fifth last day of a month is refused with a word, not expanded",
+)];
 /// As [`OTHER_RULES`], of calendars and recurring-ical-events.
-const OTHER_CALENDARS: &[(usize, &str)] = &[];
+const OTHER_CALENDARS: &[(usize, &str)] = &[
+    (
+        45,
+        "EXDATE and RECURRENCE-ID name one instant each (sections 3.8.5.1 and 3.8.4.4); they also \
+         compare the one's wall clock with the other's UTC and drop an override of 15:50 in New York \
+         for an EXDATE of 20:50 there",
+    ),
+    (
+        126,
+        "DTSTART is an instance though the rule names none (section 3.8.5.3); they refuse the event",
+    ),
+    (
+        155,
+        "hours of a DURATION are exact (section 3.3.6); they add 450 minutes to the wall clock, \
+         across the change of Casablanca",
+    ),
+    (
+        264,
+        "as 45: for an EXDATE of 06:40 in Berlin they also drop the instances of 05:40 and 07:40",
+    ),
+];
 
 struct Maker {
     chance: Chance,
@@ -93,22 +117,28 @@ impl Maker {
             put(&mut rule, part);
         }
         let yearly = frequency == "YEARLY";
+        // A rule that falls on hardly any hour or day has the others walk to the year 9999.
+        let short = !matches!(frequency, "YEARLY" | "MONTHLY");
         let weeks = yearly && self.once_in(5);
         if weeks {
             let part = format!("BYWEEKNO={}", self.numbers(1, 53, true, 3));
             put(&mut rule, part);
         }
         if !weeks && frequency != "WEEKLY" && self.once_in(3) {
-            let part = format!("BYMONTHDAY={}", self.numbers(1, 31, true, 3));
+            let last = if short { 28 } else { 31 };
+            let part = format!("BYMONTHDAY={}", self.numbers(1, last, true, 3));
             put(&mut rule, part);
         }
-        if !weeks && matches!(frequency, "YEARLY" | "HOURLY") && self.once_in(8) {
+        let days_of_year = yearly || (frequency == "HOURLY" && !rule.contains("BYMONTH"));
+        if !weeks && days_of_year && self.once_in(8) {
             let part = format!("BYYEARDAY={}", self.numbers(1, 366, true, 4));
             put(&mut rule, part);
         }
-        if self.once_in(2) {
-            let ordinals = !weeks && matches!(frequency, "YEARLY" | "MONTHLY") && self.once_in(2);
+        let sparse = frequency == "HOURLY" && (rule.contains("DAY=") || rule.contains("MONTH="));
+        if !sparse && self.once_in(2) {
+            let ordinals = !weeks && !short && self.once_in(2);
             let mut days = self.some(DAYS, 4);
+            // All of them or none: of days with and without, dateutil takes those that are both.
             if ordinals {
                 let most = if yearly && !rule.contains("BYMONTH=") {
                     20
@@ -132,7 +162,8 @@ impl Maker {
             put(&mut rule, part);
         }
         if rule.contains(";BY") && self.once_in(5) {
-            let part = format!("BYSETPOS={}", self.numbers(1, 4, true, 2));
+            let most = if short { 1 } else { 4 };
+            let part = format!("BYSETPOS={}", self.numbers(1, most, true, 2));
             put(&mut rule, part);
         }
         if self.once_in(4) {

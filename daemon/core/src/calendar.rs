@@ -137,3 +137,6 @@ pub fn parts_summary(object: &CalendarObject) -> String {
         parts.join(", ")
     }
 }
+
+#[cfg(test)]
+mod hostile;

@@ -3,6 +3,8 @@
 //! The crates that read iCalendar recurse per nesting level and give up on the first odd line;
 //! nothing reaches them, or us, that has not passed here.
 
+use std::collections::BTreeMap;
+
 use super::{Problem, note};
 
 /// Bytes read of one object; the rest is cut off. Inline attachments are the only thing that big.
@@ -186,6 +188,8 @@ struct Tree {
     stack: Vec<RawComponent>,
     /// Names of open components that are left out, because a limit was reached.
     skipped: Vec<String>,
+    /// How many of each name are in `skipped`, so that an END that closes none costs no search.
+    skipped_names: BTreeMap<String, usize>,
     components: usize,
     ended: bool,
     problems: Vec<Problem>,
@@ -287,13 +291,35 @@ impl Tree {
     /// Deep nesting is only counted by name, up to a bound; what is beyond ends with its parent.
     fn skip(&mut self, name: String) {
         if self.skipped.len() < MAX_COMPONENTS {
+            let open = self.skipped_names.entry(name.clone()).or_default();
+            *open = open.saturating_add(1);
             self.skipped.push(name);
         }
     }
 
+    /// Closes the innermost component of this name among those left out, with all inside it; false
+    /// where there is none.
+    fn end_skipped(&mut self, name: &str) -> bool {
+        if !self.skipped_names.contains_key(name) {
+            return false;
+        }
+        while let Some(closed) = self.skipped.pop() {
+            if let Some(open) = self.skipped_names.get_mut(&closed) {
+                *open = open.saturating_sub(1);
+                if *open == 0 {
+                    self.skipped_names.remove(&closed);
+                }
+            }
+            if closed == name {
+                break;
+            }
+        }
+        true
+    }
+
     fn end(&mut self, name: &str, number: usize) {
-        if let Some(place) = self.skipped.iter().rposition(|open| open == name) {
-            return self.skipped.truncate(place);
+        if self.end_skipped(name) {
+            return;
         }
         let Some(place) = self.stack.iter().rposition(|open| open.name == name) else {
             // The VCALENDAR that was put around a lone component has no END of its own.
@@ -301,6 +327,7 @@ impl Tree {
             return;
         };
         self.skipped.clear();
+        self.skipped_names.clear();
         if place.saturating_add(1) != self.stack.len() {
             let what = format!("END:{name} closes components whose END is missing");
             note(&mut self.problems, Problem::at(number, what));

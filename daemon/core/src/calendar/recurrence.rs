@@ -137,6 +137,7 @@ fn expand_object(
         limit,
         zones: BTreeMap::new(),
         budget: Budget::default(),
+        zone_budget: Budget::default(),
         out: Instances::default(),
     };
     let mut series: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
@@ -167,6 +168,8 @@ fn expand_object(
 struct Series {
     master: Option<(usize, Placed)>,
     overrides: BTreeMap<RecurrenceId, (usize, Placed)>,
+    /// Those of them that change all that follow.
+    onwards: BTreeSet<RecurrenceId>,
     /// Removed starts.
     excluded: BTreeSet<RecurrenceId>,
     excluded_days: BTreeSet<Date>,
@@ -180,6 +183,8 @@ struct Expander<'a> {
     limit: usize,
     zones: BTreeMap<&'a str, EventZone>,
     budget: Budget,
+    /// For the VTIMEZONEs, so that no rule of an event costs the others their zones.
+    zone_budget: Budget,
     out: Instances,
 }
 
@@ -192,7 +197,10 @@ impl<'a> Expander<'a> {
         if let Some(known) = self.zones.get(tzid) {
             return known.clone();
         }
-        let (zone, problem) = self.object.zones.resolve(tzid, self.default_zone);
+        let (zone, problem) =
+            self.object
+                .zones
+                .resolve(tzid, self.default_zone, &mut self.zone_budget);
         if let Some(what) = problem {
             self.problem(line, what);
         }
@@ -257,6 +265,7 @@ impl<'a> Expander<'a> {
         let mut series = Series {
             master,
             overrides: BTreeMap::new(),
+            onwards: BTreeSet::new(),
             excluded: BTreeSet::new(),
             excluded_days: BTreeSet::new(),
         };
@@ -280,6 +289,13 @@ impl<'a> Expander<'a> {
                 series.overrides.insert(key, (index, placed));
             }
         }
+        let follows = |index: usize| event_at(index).is_some_and(|event| event.this_and_future);
+        series.onwards = series
+            .overrides
+            .iter()
+            .filter(|(_, (index, _))| follows(*index))
+            .map(|(key, _)| *key)
+            .collect();
         series
     }
 
@@ -379,7 +395,7 @@ impl<'a> Expander<'a> {
                 break;
             }
             let before = self.out.instances.len();
-            match self.following(key, series) {
+            match Self::following(key, series) {
                 Some((changed, moved, moved_wall)) => {
                     let span = moved.span(moved_wall, moved.length);
                     self.push(changed, Some(key), span, moved.all_day);
@@ -400,22 +416,9 @@ impl<'a> Expander<'a> {
     }
 
     /// The last THISANDFUTURE override before `key`, and where it puts this start.
-    fn following<'s>(
-        &self,
-        key: RecurrenceId,
-        series: &'s Series,
-    ) -> Option<(usize, &'s Placed, DateTime)> {
-        let marked = |index: usize| {
-            self.object
-                .events
-                .get(index)
-                .is_some_and(|event| event.this_and_future)
-        };
-        let (changed_key, (index, moved)) = series
-            .overrides
-            .range(..key)
-            .rev()
-            .find(|(_, (index, _))| marked(*index))?;
+    fn following(key: RecurrenceId, series: &Series) -> Option<(usize, &Placed, DateTime)> {
+        let changed_key = series.onwards.range(..key).next_back()?;
+        let (index, moved) = series.overrides.get(changed_key)?;
         let wall_of = |key: &RecurrenceId| match key {
             RecurrenceId::Date(date) => date.to_datetime(Time::midnight()),
             RecurrenceId::Instant(instant) => moved.zone.wall(*instant),

@@ -88,6 +88,8 @@ pub struct Rule {
     pub until: Option<EventTime>,
     /// The BYxxx parts and WKST, checked: `BYDAY` with `MO,-1FR`.
     parts: Vec<(String, String)>,
+    /// BYDAY as written, where `parts` give more days and the others are left out afterwards.
+    days_meant: Option<String>,
 }
 
 /// Reads a rule; the second value tells what was ignored in it.
@@ -109,6 +111,7 @@ pub fn read_rule(text: &str) -> Result<(Rule, Vec<String>), String> {
         count: None,
         until: None,
         parts: Vec::new(),
+        days_meant: None,
     };
     let shown = |value: &str| value.chars().take(40).collect::<String>();
     for part in text
@@ -282,6 +285,63 @@ impl Rule {
         if !by {
             self.drop_part("BYSETPOS", ignored);
         }
+        self.put_days_right();
+    }
+
+    /// The engine takes days with and without an ordinal side by side for days that are both, and
+    /// refuses the fifth last day of a month.
+    fn put_days_right(&mut self) {
+        let all = if self.frequency == Frequency::Monthly || self.part("BYMONTH").is_some() {
+            5
+        } else {
+            53
+        };
+        // Places of a set cannot be counted in days that are left out afterwards.
+        let from_the_end = self.frequency == Frequency::Monthly && self.part("BYSETPOS").is_none();
+        let Some((_, days)) = self.parts.iter_mut().find(|(key, _)| key == "BYDAY") else {
+            return;
+        };
+        if !days.bytes().any(|b| b.is_ascii_digit()) {
+            return;
+        }
+        let mut items = Vec::new();
+        for item in days.split(',') {
+            if WEEKDAYS.contains(&item) {
+                items.extend((1..=all).map(|ordinal| format!("{ordinal}{item}")));
+                continue;
+            }
+            let fifth_last = item.strip_prefix("-5").filter(|day| WEEKDAYS.contains(day));
+            match fifth_last {
+                // Where there is a fifth last day, it is the first.
+                Some(day) if from_the_end => {
+                    items.push(format!("1{day}"));
+                    self.days_meant = Some(days.clone());
+                }
+                _ => items.push(item.to_owned()),
+            }
+        }
+        *days = items.join(",");
+    }
+
+    /// Whether a wall clock that the engine gave is meant.
+    fn means(&self, wall: DateTime) -> bool {
+        let Some(days) = &self.days_meant else {
+            return true;
+        };
+        let weekday = usize::try_from(wall.weekday().to_monday_zero_offset());
+        let name = weekday.ok().and_then(|day| WEEKDAYS.get(day).copied());
+        let left = wall.days_in_month().saturating_sub(wall.day());
+        let nth = wall.day().saturating_add(6).div_euclid(7);
+        let nth_last = left.div_euclid(7).saturating_add(1).saturating_neg();
+        days.split(',').any(|item| {
+            let ordinal = name.and_then(|name| item.strip_suffix(name));
+            ordinal.is_some_and(|ordinal| {
+                ordinal.is_empty()
+                    || ordinal
+                        .parse()
+                        .is_ok_and(|ordinal: i8| ordinal == nth || ordinal == nth_last)
+            })
+        })
     }
 
     /// Whether the length of a period alone decides, so that periods can be counted by division.
@@ -351,7 +411,7 @@ impl Rule {
             self.frequency.name(),
             self.interval
         );
-        if let Some(count) = count {
+        if let (Some(count), None) = (count, &self.days_meant) {
             text.push_str(&format!(";COUNT={count}"));
         }
         for (name, value) in &self.parts {
@@ -403,6 +463,12 @@ impl Default for Budget {
 }
 
 impl Budget {
+    /// Whether nothing is left: what was not expanded before is not expanded at all.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.periods == 0
+    }
+
     /// Takes `periods`; false when they are used up.
     fn spend(&mut self, periods: u64) -> bool {
         self.periods = self.periods.saturating_sub(periods);
@@ -466,12 +532,16 @@ pub fn expand(
         if wall > last {
             return (out, None);
         }
-        if wall >= range.from {
+        let meant = rule.means(wall);
+        if meant && wall >= range.from {
             out.push(wall);
         }
         let gap = seconds_between(before, wall).checked_div(unit).unwrap_or(0);
         before = wall;
-        yielded = yielded.saturating_add(1);
+        yielded = yielded.saturating_add(u32::from(meant));
+        if rule.days_meant.is_some() && count.is_some_and(|count| yielded >= count) {
+            return (out, None);
+        }
         if out.len() >= limit.min(MAX_RULE_INSTANCES) {
             let what = (limit > MAX_RULE_INSTANCES)
                 .then(|| format!("only the first {MAX_RULE_INSTANCES} instances are listed"));

@@ -15,8 +15,9 @@ use super::event::CalendarEvent;
 use super::gate::{Gated, MAX_BYTES, MAX_LINE_BYTES, RawComponent, gate, physical_ends};
 use super::property::read_property;
 use super::read::read_gated;
+use super::rule::Budget;
 use super::value::EventTime;
-use super::zones::EventZone;
+use super::zones::{EventZone, ZoneTable};
 use super::{CalendarObject, MAX_PROBLEMS};
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;
@@ -119,6 +120,31 @@ impl Entry {
     }
 }
 
+/// The zones of an object, each evaluated once.
+struct Zones<'a> {
+    known: BTreeMap<&'a str, Option<EventZone>>,
+    table: &'a ZoneTable,
+    budget: Budget,
+}
+
+impl<'a> Zones<'a> {
+    /// The instant of a time whose zone is known for certain.
+    fn instant(&mut self, time: &'a EventTime) -> Option<Timestamp> {
+        match time {
+            EventTime::Utc(wall) => Some(EventZone::Named(TimeZone::UTC).instant(*wall)),
+            EventTime::Zoned { local, tzid } => {
+                let (table, budget) = (self.table, &mut self.budget);
+                let zone = self.known.entry(tzid).or_insert_with(|| {
+                    let (zone, guessed) = table.resolve(tzid, &TimeZone::UTC, budget);
+                    guessed.is_none().then_some(zone)
+                });
+                zone.as_ref().map(|zone| zone.instant(*local))
+            }
+            EventTime::Date(_) | EventTime::Floating(_) => None,
+        }
+    }
+}
+
 impl LineTree {
     /// Reads an object; its problems are in [`LineTree::object`].
     ///
@@ -155,13 +181,18 @@ impl LineTree {
     /// as when instances are computed.
     #[must_use]
     pub fn find(&self, uid: &str, recurrence_id: Option<&EventTime>) -> Option<&CalendarEvent> {
-        let wanted = recurrence_id.map(|time| (time, self.instant(time)));
+        let mut zones = Zones {
+            known: BTreeMap::new(),
+            table: &self.object.zones,
+            budget: Budget::default(),
+        };
+        let wanted = recurrence_id.map(|time| (time, zones.instant(time)));
         let mut best: Option<&CalendarEvent> = None;
         for event in self.object.events.iter().filter(|event| event.uid == uid) {
             let same = match (&wanted, &event.recurrence_id) {
                 (None, None) => true,
                 (Some((time, at)), Some(own)) => {
-                    *time == own || (at.is_some() && *at == self.instant(own))
+                    *time == own || (at.is_some() && *at == zones.instant(own))
                 }
                 _ => false,
             };
@@ -170,18 +201,6 @@ impl LineTree {
             }
         }
         best
-    }
-
-    /// The instant of a time whose zone is known for certain.
-    fn instant(&self, time: &EventTime) -> Option<Timestamp> {
-        match time {
-            EventTime::Utc(wall) => Some(EventZone::Named(TimeZone::UTC).instant(*wall)),
-            EventTime::Zoned { local, tzid } => {
-                let (zone, guessed) = self.object.zones.resolve(tzid, &TimeZone::UTC);
-                guessed.is_none().then(|| zone.instant(*local))
-            }
-            EventTime::Date(_) | EventTime::Floating(_) => None,
-        }
     }
 
     /// The object with one event changed, all edits or none.

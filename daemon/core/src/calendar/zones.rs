@@ -94,8 +94,15 @@ impl ZoneTable {
     /// `/mozilla.org/20050126_1/Europe/Berlin`; Windows and Outlook names; `X-LIC-LOCATION` of the
     /// file's VTIMEZONE; that VTIMEZONE evaluated; an offset like `GMT+0200`; `default`. Labels
     /// like `(UTC+01:00) Amsterdam, Berlin` are looked up in the file first.
+    ///
+    /// `budget` bounds the work for the zones of one object together.
     #[must_use]
-    pub fn resolve(&self, tzid: &str, default: &TimeZone) -> (EventZone, Option<String>) {
+    pub fn resolve(
+        &self,
+        tzid: &str,
+        default: &TimeZone,
+        budget: &mut Budget,
+    ) -> (EventZone, Option<String>) {
         let definition = self
             .definitions
             .get(tzid.trim())
@@ -104,9 +111,9 @@ impl ZoneTable {
         let is_label = tzid.trim().starts_with('(');
         let labelled = definition
             .filter(|_| is_label)
-            .and_then(|d| evaluate(&d.observances));
+            .and_then(|d| evaluate(&d.observances, budget));
         if let Some(evaluated) = labelled {
-            return (EventZone::Defined(Arc::new(evaluated)), None);
+            return defined(evaluated, tzid, budget);
         }
         if let Some(known) = named_zone(tzid) {
             return (EventZone::Named(known), None);
@@ -115,18 +122,30 @@ impl ZoneTable {
             if let Some(known) = definition.location.as_deref().and_then(named_zone) {
                 return (EventZone::Named(known), None);
             }
-            if let Some(evaluated) = evaluate(&definition.observances) {
-                return (EventZone::Defined(Arc::new(evaluated)), None);
+            if let Some(evaluated) = evaluate(&definition.observances, budget) {
+                return defined(evaluated, tzid, budget);
             }
         }
         if let Some(offset) = offset_zone(tzid) {
             return (EventZone::Named(offset), None);
         }
-        let shown: String = tzid.chars().take(60).collect();
+        let shown = shown(tzid);
         let instead = default.iana_name().unwrap_or("the default zone");
         let what = format!("the zone `{shown}` is unknown: its times are read in {instead}");
         (EventZone::Named(default.clone()), Some(what))
     }
+}
+
+fn defined(zone: DefinedZone, tzid: &str, budget: &Budget) -> (EventZone, Option<String>) {
+    let problem = budget.is_spent().then(|| {
+        let shown = shown(tzid);
+        format!("the zone `{shown}` needs too much work: its offsets were read in part")
+    });
+    (EventZone::Defined(Arc::new(zone)), problem)
+}
+
+fn shown(tzid: &str) -> String {
+    tzid.chars().take(60).collect()
 }
 
 /// The zone of a name that needs no definition: IANA, a path that ends in one, Windows, Outlook.
@@ -219,11 +238,10 @@ pub struct DefinedZone {
     changes: Vec<(i64, i32)>,
 }
 
-fn evaluate(observances: &[Observance]) -> Option<DefinedZone> {
+fn evaluate(observances: &[Observance], budget: &mut Budget) -> Option<DefinedZone> {
     let mut changes = BTreeMap::new();
-    let mut budget = Budget::default();
     for observance in observances {
-        for onset in onsets(observance, &mut budget) {
+        for onset in onsets(observance, budget) {
             let utc = unix(onset).saturating_sub(i64::from(observance.from));
             changes.insert(utc, (observance.from, observance.to));
         }

@@ -91,3 +91,74 @@ fn unusable_rules_say_why() {
         assert!(error.contains(why), "{rule}: {error}");
     }
 }
+
+#[test]
+fn the_fifth_last_day_of_a_month_is_the_first_of_five() {
+    // March, May, August and November of 2026 have five Sundays.
+    let start = "2026-01-01T09:00:00";
+    let (from, to) = ("2026-01-01T00:00:00", "2027-01-01T00:00:00");
+    for (rule, expected) in [
+        (
+            "FREQ=MONTHLY;BYDAY=-5SU",
+            &["2026-03-01", "2026-05-03", "2026-08-02", "2026-11-01"][..],
+        ),
+        (
+            "FREQ=MONTHLY;BYDAY=-5SU;COUNT=2",
+            &["2026-03-01", "2026-05-03"],
+        ),
+        (
+            "FREQ=MONTHLY;BYDAY=-5SU,-1SU;COUNT=4",
+            &["2026-01-25", "2026-02-22", "2026-03-01", "2026-03-29"],
+        ),
+        (
+            "FREQ=MONTHLY;INTERVAL=2;BYDAY=-5SU,1SU;BYMONTH=1,3,6",
+            &["2026-01-04", "2026-03-01"],
+        ),
+    ] {
+        let (found, problem) = days(rule, start, from, to);
+        let found: Vec<&str> = found.iter().map(|at| &at[..10]).collect();
+        assert_eq!((&found[..], problem), (expected, None), "{rule}");
+    }
+}
+
+#[test]
+fn days_with_and_without_an_ordinal_stand_side_by_side() {
+    let start = "2026-01-01T09:00:00";
+    let (from, to) = ("2026-01-01T00:00:00", "2027-01-01T00:00:00");
+    for (rule, expected) in [
+        (
+            "FREQ=MONTHLY;BYDAY=SU,1MO;COUNT=6",
+            &[
+                "2026-01-04",
+                "2026-01-05",
+                "2026-01-11",
+                "2026-01-18",
+                "2026-01-25",
+                "2026-02-01",
+            ][..],
+        ),
+        (
+            "FREQ=MONTHLY;BYDAY=SU,1MO;BYSETPOS=2;COUNT=2",
+            &["2026-01-05", "2026-02-02"],
+        ),
+        (
+            "FREQ=YEARLY;BYMONTH=2;BYDAY=SU,-1MO",
+            &[
+                "2026-02-01",
+                "2026-02-08",
+                "2026-02-15",
+                "2026-02-22",
+                "2026-02-23",
+            ],
+        ),
+        (
+            "FREQ=YEARLY;BYDAY=20MO,WE;COUNT=21",
+            &["2026-05-18", "2026-05-20"],
+        ),
+    ] {
+        let (found, problem) = days(rule, start, from, to);
+        let found: Vec<&str> = found.iter().map(|at| &at[..10]).collect();
+        let last = found.len().saturating_sub(expected.len());
+        assert_eq!((&found[last..], problem), (expected, None), "{rule}");
+    }
+}

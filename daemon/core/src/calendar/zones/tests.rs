@@ -42,7 +42,11 @@ fn offsets_and_unknown_names_end_the_list() {
         ("Gondor", "2026-07-01T16:00:00Z", true),
         ("GMT+99", "2026-07-01T16:00:00Z", true),
     ] {
-        let (zone, problem) = table.resolve(tzid, &zone("America/New_York").unwrap());
+        let (zone, problem) = table.resolve(
+            tzid,
+            &zone("America/New_York").unwrap(),
+            &mut Budget::default(),
+        );
         assert_eq!(zone.instant(noon).to_string(), instant, "{tzid}");
         assert_eq!(problem.is_some(), guessed, "{tzid}: {problem:?}");
     }
@@ -57,7 +61,9 @@ fn an_evaluated_vtimezone_agrees_with_the_zone_database() {
         BEGIN:STANDARD\nDTSTART:20071104T020000\nRRULE:FREQ=YEARLY;BYMONTH=11;BYDAY=1SU\n\
         TZOFFSETFROM:-0400\nTZOFFSETTO:-0500\nEND:STANDARD\nEND:VTIMEZONE\nEND:VCALENDAR\n";
     let object = read_calendar(text.as_bytes());
-    let (ours, problem) = object.zones.resolve("Ours", &TimeZone::UTC);
+    let (ours, problem) = object
+        .zones
+        .resolve("Ours", &TimeZone::UTC, &mut Budget::default());
     assert!(matches!(ours, EventZone::Defined(_)) && problem.is_none());
     let real = EventZone::Named(zone("America/New_York").unwrap());
     let mut wall = DateTime::constant(2024, 1, 1, 0, 30, 0, 0);
