@@ -30,10 +30,13 @@ const HOME: &str = "Europe/Berlin";
 
 /// Rules of which python-dateutil says something else: number, and why we do not follow (sections
 /// are those of RFC 5545).
-const OTHER_RULES: &[(usize, &str)] = &[(
-    950,
-    "ours: BYSETPOS beside the fifth last day of a month is refused with a word, not expanded",
-)];
+const OTHER_RULES: &[(usize, &str)] = &[
+    (
+        950,
+        "ours: BYSETPOS beside the fifth last day of a month is refused with a word, not expanded",
+    ),
+    (1_237, "ours: as 950"),
+];
 /// As [`OTHER_RULES`], of calendars and recurring-ical-events.
 const OTHER_CALENDARS: &[(usize, &str)] = &[
     (

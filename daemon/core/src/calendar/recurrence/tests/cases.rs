@@ -26,7 +26,8 @@ fn spans(text: &str, years: (i16, i16)) -> Vec<String> {
 fn starts(lines: &str) -> Vec<String> {
     let text = format!("BEGIN:VEVENT\nUID:s\n{lines}\nEND:VEVENT\n");
     let spans = spans(&text, (2026, 2027));
-    spans.iter().map(|span| span[..11].to_owned()).collect()
+    let start = |span: &String| span.split_once(' ').map(|(day, _)| day.to_owned());
+    spans.iter().filter_map(start).collect()
 }
 
 fn event(lines: &str) -> String {
