@@ -523,7 +523,7 @@ impl Pipeline {
         row.closed = (!waits).then(|| self.clock.now());
         let mut writes = self.books.batch();
         replace(&mut writes, key, Some(outcome.version), &row)?;
-        if let Some((thread, row)) = self.silence(event, &results) {
+        if let Some((thread, row)) = self.silence(event, &results, untold) {
             stage_audit(&mut writes, thread.as_str(), row.at, row)?;
         }
         self.books.commit(writes).await
@@ -535,12 +535,13 @@ impl Pipeline {
         &self,
         event: &EventRow,
         results: &[PluginResultRow],
+        untold: Option<&str>,
     ) -> Option<(ThreadId, AuditRow)> {
         let EventBody::Timer { name, subject, .. } = &event.body else {
             return None;
         };
         let thread = subject.thread.clone()?;
-        let said = results.iter().flat_map(|row| {
+        let refusals = results.iter().flat_map(|row| {
             let refused = |verdict: &&Verdict| verdict.result == VerdictResult::Refused;
             let verdicts = row.verdicts.iter().filter(refused);
             verdicts.map(|verdict| {
@@ -548,7 +549,15 @@ impl Pipeline {
                 format!("{}: {} refused: {why}", row.plugin, verdict.kind)
             })
         });
-        let why: Vec<String> = said.collect();
+        let unasked = results.iter().filter_map(|row| match &row.end {
+            CallEnd::Answered | CallEnd::Waiting(..) => None,
+            CallEnd::Skipped(why) => Some(format!("{} was not asked: {why}", row.plugin)),
+            CallEnd::Parked(why) => Some(format!("{} is parked: {why}", row.plugin)),
+        });
+        let nobody = (results.is_empty() && untold.is_none())
+            .then(|| "no plugin asked for events of this kind".to_owned());
+        let untold = untold.map(str::to_owned).into_iter().chain(nobody);
+        let why: Vec<String> = untold.chain(unasked).chain(refusals).collect();
         (!why.is_empty()).then(|| {
             let row = AuditRow {
                 at: self.clock.now(),
