@@ -48,6 +48,8 @@ use crate::store::{Dir, Key, Ns, Range};
 use crate::supervisor::{Stop, Waited};
 use crate::templates::Templates;
 
+pub(crate) use step::same_person;
+
 /// Events taken from the log at once.
 const PAGE_EVENTS: usize = 64;
 /// Lanes that are worked on beside each other: enough that a page needs few syncs.

@@ -610,7 +610,7 @@ pub(super) fn is_in_doubt(mail: &MailEffect) -> bool {
 }
 
 /// Whether two addresses are one but for their `+tag`.
-pub(super) fn same_person(one: &str, other: &str) -> bool {
+pub(crate) fn same_person(one: &str, other: &str) -> bool {
     let bare =
         |email: &str| Some(standing_names(&Address::parse(email).ok()?, &FreeMail::default()).0);
     one == other || (bare(one).is_some() && bare(one) == bare(other))
