@@ -12,6 +12,7 @@
 //! - [`maildir`], [`vdir`]: the file-based source, sink and calendar, seen from outside.
 //! - [`mail`]: messages, and the cast of the sample inbox.
 //! - [`reading`]: what reading a message finds, beside what a person wrote down.
+//! - [`oracle`]: what other libraries make of recurrence rules.
 //! - [`beside`]: what figures stand beside. [`report`]: how they are printed.
 //! - [`days`]: days of many mailboxes in minutes, in this process. [`houses`]: a day of firms that
 //!   write to each other.
@@ -48,6 +49,7 @@ pub mod imap_client;
 pub mod mail;
 pub mod maildir;
 pub mod net;
+pub mod oracle;
 pub mod process;
 pub mod proxy;
 pub mod radicale;

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes sure that the real servers which the tests start are installed, and prints which were found.
+# Makes sure that the real servers which the tests start are installed (and Python's venv, for
+# oracles.sh), and prints which were found.
 # Installs Debian packages only when something is missing. The tests start their own servers in
 # temporary folders as an ordinary user: no service of the system is started or enabled here.
 set -eu
@@ -19,6 +20,7 @@ works() {
     dovecot-submissiond) [ -x /usr/lib/dovecot/submission ] ;;
     radicale) [ -x /usr/bin/radicale ] && $python -c 'import radicale' 2>/dev/null ;;
     python3-aiosmtpd) $python -c 'import aiosmtpd' 2>/dev/null ;;
+    python3-venv) $python -c 'import ensurepip, venv' 2>/dev/null ;;
     openssl) command -v openssl >/dev/null 2>&1 ;;
     iproute2) sbin ip >/dev/null ;;
     esac
@@ -29,7 +31,7 @@ sbin() {
 }
 
 missing_packages() {
-    for package in dovecot-imapd dovecot-lmtpd dovecot-submissiond radicale python3-aiosmtpd openssl iproute2; do
+    for package in dovecot-imapd dovecot-lmtpd dovecot-submissiond radicale python3-aiosmtpd python3-venv openssl iproute2; do
         works "$package" || printf '%s ' "$package"
     done
 }

@@ -4,6 +4,7 @@
 //! bytes ─► gate (limits, lines, tree) ─► read (CalendarObject) ─► recurrence (Instance)
 //!                                                                   ├─► free_busy (BusySpan, slots)
 //!                                                                   └─► inspect (JSON)
+//! bytes of others ─► tree (LineTree) ─► the same bytes with a few lines changed
 //! HoldSpec ─► hold (iCalendar text) ─► a server, a person ─► classify_hold
 //! ```
 //!
@@ -20,6 +21,7 @@ pub mod property;
 pub mod read;
 pub mod recurrence;
 pub mod rule;
+pub mod tree;
 pub mod value;
 pub mod zones;
 
@@ -38,6 +40,7 @@ pub use hold::{
 pub use inspect::inspect_json;
 pub use read::read_calendar;
 pub use recurrence::{Instance, Instances, RecurrenceId, instances};
+pub use tree::{Edit, LineTree, NewProperty, TreeError};
 pub use value::{EventDuration, EventTime};
 
 /// Something in a calendar object that is wrong, left out or guessed.

@@ -4,6 +4,7 @@
 
 use jiff::fmt::rfc2822;
 use liaison_core::calendar::gate::gate;
+use liaison_core::calendar::{CalendarEvent, Edit, LineTree, NewProperty};
 use liaison_core::mail::reply::divide_text;
 use liaison_core::mail::{
     Address, BodyParts, MessageView, ParseLimits, inspect_json, parse_message,
@@ -22,6 +23,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("header", header),
     ("html", html),
     ("icalendar", icalendar),
+    ("icalendar_edit", icalendar_edit),
     ("mime", mime),
     ("reply", reply),
     #[cfg(feature = "daemon")]
@@ -137,6 +139,38 @@ pub fn icalendar(data: &[u8]) {
     let text = shown.to_string();
     let again: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(again, shown);
+}
+
+/// An object of others in which one event gets another title: the first line of the input.
+pub fn icalendar_edit(data: &[u8]) {
+    let title = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let title = String::from_utf8_lossy(title);
+    let Ok(tree) = LineTree::read(data) else {
+        return;
+    };
+    let problems = tree.object().problems.len();
+    for event in tree.object().events.iter().take(3) {
+        let recurrence = event.recurrence_id.as_ref();
+        let edits = [Edit::Set(NewProperty::text("SUMMARY", &title))];
+        let Ok(edited) = tree.edit(&event.uid, recurrence, &edits) else {
+            continue;
+        };
+        // Everything else says what it said.
+        let others = |tree: &LineTree| -> Vec<CalendarEvent> {
+            let mut events = tree.object().events.clone();
+            for known in &mut events {
+                known.line = 0;
+                known.summary = None;
+            }
+            events
+        };
+        assert_eq!(others(&edited), others(&tree));
+        let object = edited.object();
+        assert!(object.problems.len() <= problems, "{:?}", object.problems);
+        // The same once more changes no byte.
+        let again = edited.edit(&event.uid, recurrence, &edits);
+        assert_eq!(again.expect("what was set").bytes(), edited.bytes());
+    }
 }
 
 /// What a server says.

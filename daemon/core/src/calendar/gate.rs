@@ -30,6 +30,8 @@ pub struct RawComponent {
     pub name: String,
     /// Number of the BEGIN line.
     pub number: usize,
+    /// Number of its own END line; `None` where that is missing.
+    pub end: Option<usize>,
     /// The lines that belong to the component itself.
     pub lines: Vec<ContentLine>,
     /// The components inside it, at most [`MAX_DEPTH`] levels.
@@ -76,9 +78,28 @@ fn within_size<'a>(bytes: &'a [u8], problems: &mut Vec<Problem>) -> (&'a [u8], b
     (bytes.get(..MAX_BYTES).unwrap_or(bytes), true)
 }
 
-/// Physical lines by CRLF, LF, or (only where the file has no LF at all) CR.
+/// What ends a physical line: LF, or CR where the file has no LF at all.
+fn line_separator(bytes: &[u8]) -> u8 {
+    if bytes.contains(&b'\n') { b'\n' } else { b'\r' }
+}
+
+/// Where each physical line ends, its line end included.
+pub(super) fn physical_ends(bytes: &[u8]) -> Vec<usize> {
+    let separator = line_separator(bytes);
+    let ends = bytes.iter().enumerate();
+    let mut ends: Vec<usize> = ends
+        .filter(|(_, byte)| **byte == separator)
+        .map(|(at, _)| at.saturating_add(1))
+        .collect();
+    if ends.last().copied().unwrap_or(0) < bytes.len() {
+        ends.push(bytes.len());
+    }
+    ends
+}
+
+/// Physical lines without their ends.
 fn physical_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let separator = if bytes.contains(&b'\n') { b'\n' } else { b'\r' };
+    let separator = line_separator(bytes);
     bytes.split(move |byte| *byte == separator).map(|line| {
         let mut line = line;
         while let Some(shorter) = line.strip_suffix(b"\r") {
@@ -283,6 +304,9 @@ impl Tree {
         if place.saturating_add(1) != self.stack.len() {
             let what = format!("END:{name} closes components whose END is missing");
             note(&mut self.problems, Problem::at(number, what));
+        }
+        if let Some(open) = self.stack.get_mut(place) {
+            open.end = Some(number);
         }
         self.close_to(place);
     }

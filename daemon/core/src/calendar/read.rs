@@ -6,7 +6,7 @@ use super::event::{
     Attendee, CalendarEvent, Class, EventStatus, PartStat, PeriodEnd, RecurrenceDate, Role,
     Transparency,
 };
-use super::gate::{RawComponent, gate};
+use super::gate::{Gated, RawComponent, gate};
 use super::property::{Property, has_bare_zone, read_property};
 use super::value::{oddity, property_time, read_duration, read_time};
 use super::{CalendarObject, Problem, note};
@@ -23,9 +23,13 @@ pub const MAX_ATTENDEES: usize = 2_000;
 /// Several VCALENDARs in one file are read as one object, with the zones of all of them.
 #[must_use]
 pub fn read_calendar(bytes: &[u8]) -> CalendarObject {
-    let gated = gate(bytes);
+    read_gated(&gate(bytes))
+}
+
+/// As [`read_calendar`], of what the gate let through.
+pub(super) fn read_gated(gated: &Gated) -> CalendarObject {
     let mut object = CalendarObject {
-        problems: gated.problems,
+        problems: gated.problems.clone(),
         ..CalendarObject::default()
     };
     for calendar in &gated.calendars {

@@ -15,9 +15,9 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
-use self::place::{Length, Placed};
+use self::place::{Length, Placed, Until};
 use super::event::{CalendarEvent, EventStatus, PeriodEnd, Transparency};
-use super::rule::{Budget, Rule, WallRange, expand, read_rule, until_of_days};
+use super::rule::{Budget, Rule, WallRange, expand, read_rule};
 use super::value::EventTime;
 use super::zones::EventZone;
 use super::{CalendarObject, Problem, note};
@@ -485,11 +485,15 @@ impl<'a> Expander<'a> {
         let (rule, until) = self.rule(text, event, placed)?;
         // Exceptions and overrides take starts away again, so a few more than wanted are made.
         let limit = self.limit.saturating_mul(2);
-        let (found, problem) = expand(&rule, placed.wall, until, range, &mut self.budget, limit);
+        let last = until.map(|until| until.last);
+        let (mut found, problem) = expand(&rule, placed.wall, last, range, &mut self.budget, limit);
         if let Some(what) = problem {
             self.problem(event.line, what);
         }
-        Some((found, until))
+        if let Some(instant) = until.and_then(|until| until.instant) {
+            found.retain(|wall| placed.zone.instant(*wall) <= instant);
+        }
+        Some((found, last))
     }
 
     fn rule(
@@ -497,7 +501,7 @@ impl<'a> Expander<'a> {
         text: &str,
         event: &'a CalendarEvent,
         placed: &Placed,
-    ) -> Option<(Rule, Option<DateTime>)> {
+    ) -> Option<(Rule, Option<Until>)> {
         let (rule, ignored) = match read_rule(text) {
             Ok(read) => read,
             Err(what) => {
@@ -509,18 +513,11 @@ impl<'a> Expander<'a> {
         for what in ignored {
             self.problem(event.line, what);
         }
-        let until = rule.until.as_ref().map(|until| match until {
-            _ if placed.all_day => until_of_days(until),
-            EventTime::Utc(utc) => placed
-                .zone
-                .wall(EventZone::Named(TimeZone::UTC).instant(*utc)),
-            EventTime::Date(_) => {
-                let what = "UNTIL is a day in a series of times: it ends as that day begins";
-                self.problem(event.line, what);
-                until.wall()
-            }
-            other => other.wall(),
-        });
+        if let (Some(EventTime::Date(_)), false) = (&rule.until, placed.all_day) {
+            let what = "UNTIL is a day in a series of times: it ends as that day begins";
+            self.problem(event.line, what);
+        }
+        let until = rule.until.as_ref().map(|until| placed.until(until));
         Some((rule, until))
     }
 

@@ -2,8 +2,10 @@
 
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use super::super::event::CalendarEvent;
+use super::super::rule::until_of_days;
 use super::super::value::{EventDuration, EventTime};
 use super::super::zones::EventZone;
 use super::{Expander, RecurrenceId};
@@ -46,7 +48,40 @@ pub(super) struct Placed {
     pub(super) length: Length,
 }
 
+/// Where the starts of a rule end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Until {
+    /// No start has a later wall clock.
+    pub(super) last: DateTime,
+    /// No start is later than this, which around a change of the clock says more.
+    pub(super) instant: Option<Timestamp>,
+}
+
 impl Placed {
+    /// UNTIL of a rule (RFC 5545 section 3.3.10), whatever form it has.
+    pub(super) fn until(&self, until: &EventTime) -> Until {
+        match until {
+            _ if self.all_day => Until {
+                last: until_of_days(until),
+                instant: None,
+            },
+            EventTime::Utc(utc) => {
+                let instant = EventZone::Named(TimeZone::UTC).instant(*utc);
+                let wall = self.zone.wall(instant);
+                // In the second pass of a repeated hour, the first has named later wall clocks.
+                let passed = instant.since(self.zone.instant(wall)).max(0);
+                Until {
+                    last: wall.saturating_add(SignedDuration::from_millis(passed)),
+                    instant: Some(instant),
+                }
+            }
+            other => Until {
+                last: other.wall(),
+                instant: None,
+            },
+        }
+    }
+
     pub(super) fn key(&self, wall: DateTime) -> RecurrenceId {
         if self.all_day {
             RecurrenceId::Date(wall.date())

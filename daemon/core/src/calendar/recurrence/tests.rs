@@ -1,3 +1,5 @@
+mod cases;
+
 use super::*;
 use crate::calendar::read_calendar;
 use crate::zones::zone;
