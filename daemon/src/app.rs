@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use liaison_core::effect::RecordMode;
+use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
 use liaison_core::mailbox::MailboxGrants;
 use liaison_core::policy::Route;
@@ -433,6 +433,7 @@ impl App {
             folders,
             mailboxes: mailbox_writers(config, &sources),
             changes: granted_changes(config),
+            mail_modes: mail_modes(config),
             calendars: calendars.clone(),
             wake: effects.clone(),
             calendar_changed: calendar_news.clone(),
@@ -511,6 +512,7 @@ impl App {
             }
         });
         let (room, delivery) = (self.room.clone(), self.delivery.clone());
+        supervisor.wait_for(self.delivery.verdicts());
         supervisor.spawn("delivery", move |stop| {
             let (room, delivery) = (room.clone(), delivery.clone());
             async move {
@@ -656,6 +658,14 @@ fn folders(config: &Config) -> (Folders, Vec<Arc<ImapFolders>>) {
         folders.insert(mailbox.name.clone(), own);
     }
     (folders, imap)
+}
+
+/// What may become of the mails of each plugin now.
+fn mail_modes(config: &Config) -> BTreeMap<PluginName, MailMode> {
+    let plugins = config.plugins.iter();
+    plugins
+        .map(|plugin| (plugin.name.clone(), plugin.modes.mail))
+        .collect()
 }
 
 /// What each plugin may change in mailboxes now.

@@ -44,11 +44,12 @@ use crate::calendars::Calendars;
 use crate::clock::Clock;
 use crate::freshness::Freshness;
 use crate::office::Office;
+use crate::outbox::ledger::stage_counted_late;
 use crate::outbox::{Step, StepError, stage_mail};
 use crate::sink::mailbox::MailboxWriter;
 use crate::sink::{MailTransport, OwnFolders, OwnMail, Sighting};
 use crate::store::{Key, Ns, Range, Stored};
-use crate::supervisor::{Stop, Waited};
+use crate::supervisor::{Awaited, Stop, Waited};
 use facts::Breaker;
 pub(crate) use facts::SecondLook;
 use lanes::{AtWork, LaneName, Worker};
@@ -94,6 +95,8 @@ pub struct Parts {
     pub mailboxes: BTreeMap<MailboxId, Arc<dyn MailboxWriter>>,
     /// What each plugin may change in them, as configured now.
     pub changes: BTreeMap<PluginName, MailboxGrants>,
+    /// What may become of the mails of each plugin, as configured now.
+    pub mail_modes: BTreeMap<PluginName, MailMode>,
     /// Our calendars.
     pub calendars: Calendars,
     /// Told by others when effects may be due.
@@ -113,6 +116,8 @@ pub struct Parts {
 pub struct Delivery {
     parts: Parts,
     at_work: AtWork,
+    /// Verdicts on mails that servers have.
+    verdicts: Awaited,
     // Held from the second look to the lease, so that two mails never both see room under a cap.
     gate: tokio::sync::Mutex<Breaker>,
     mail_wake: Notify,
@@ -218,10 +223,17 @@ impl Delivery {
         Delivery {
             parts,
             at_work: AtWork::default(),
+            verdicts: Awaited::default(),
             gate: tokio::sync::Mutex::default(),
             mail_wake: Notify::new(),
             hold_wake: Notify::new(),
         }
+    }
+
+    /// What the stop waits for: verdicts on mails that servers have.
+    #[must_use]
+    pub fn verdicts(&self) -> &Awaited {
+        &self.verdicts
     }
 
     /// Settles what a crash left behind; once at start, before anything else. A mail leased before
@@ -542,13 +554,23 @@ impl Delivery {
         from: impl Fn(&MailState) -> bool,
         turn: Turn,
     ) -> Result<Option<MailEffect>, StepError> {
+        self.advance_if(id, |mail| from(&mail.state), turn).await
+    }
+
+    /// The same of a mail as long as `is_so`.
+    async fn advance_if(
+        &self,
+        id: &EffectId,
+        is_so: impl Fn(&MailEffect) -> bool,
+        turn: Turn,
+    ) -> Result<Option<MailEffect>, StepError> {
         let books = &self.parts.books;
         let mut tries = 0;
         loop {
             let Some(mut stored) = books.get::<MailEffect>(keys::mail(id)).await? else {
                 return Ok(None);
             };
-            if !from(&stored.record.state) {
+            if !is_so(&stored.record) {
                 return Ok(None);
             }
             before_step(&mut stored, &turn);
@@ -562,6 +584,10 @@ impl Delivery {
             };
             let now = self.parts.clock.now();
             let after = stage_mail(books, &mut writes, &stored, step, now).await?;
+            if turn.input == Input::Lease {
+                let free_mail = &self.parts.office.free_mail;
+                stage_counted_late(books, &mut writes, &after, (now, free_mail)).await?;
+            }
             match books.commit(writes).await {
                 Ok(()) => {
                     self.parts.events.notify_one();

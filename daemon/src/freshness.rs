@@ -372,17 +372,22 @@ impl Freshness {
         faults
     }
 
-    /// Whether an answer may lie in a watched mailbox that nobody has seen yet: its inbox was not
-    /// proven up to date since the start, or not within the time it has for that.
+    /// Whether an answer may lie in a watched mailbox that nobody has seen yet, of the counterpart or of
+    /// one of us: its inbox or another folder that is watched was not proven up to date since the
+    /// start, or not within the time it has for that.
     #[must_use]
     pub fn may_hide_an_answer(&self, mailbox: &MailboxId, now: Timestamp) -> bool {
         let states = self.lock();
         let of_mailbox = (SourceKind::Mail, mailbox.0.clone(), String::new());
-        let proven = states.get(&of_mailbox).and_then(|state| state.inbox);
+        let inbox = states.get(&of_mailbox).and_then(|state| state.inbox);
+        let folders = of_source(&states, SourceKind::Mail, mailbox.as_str());
+        let watched = folders.filter(|(folder, state)| !folder.is_empty() && state.named.is_some());
+        let mut proofs =
+            std::iter::once(inbox).chain(watched.map(|(_, state)| state.fresh.map(|(at, _)| at)));
         let limit = self
             .lock_overdue()
             .limit(SourceKind::Mail, mailbox.as_str());
-        limit.is_some_and(|limit| proven.is_none_or(|at| now.since(at) > limit))
+        limit.is_some_and(|limit| proofs.any(|proof| proof.is_none_or(|at| now.since(at) > limit)))
     }
 
     /// How a mailbox stands now, if it or a folder of it is in trouble.

@@ -8,9 +8,9 @@
 //! beside them ([`lanes`]); an answer that has effects is decided while no other such answer is, so
 //! that caps, times and records are those that it was decided on. The position moves when all
 //! events of a page are done: a crash before asks nobody twice, because results stay. Per event and
-//! plugin there is one commit: the plugin's memory, timers, effects, records and its result. A
-//! crash in between runs the plugin again on the same input; the result row and the effect keys
-//! make that harmless. An event whose plugin asks for patience steps aside; its own thread and
+//! plugin there is one commit: the plugin's memory, timers, effects, records and its result; results
+//! from which nothing follows are recorded together, with the end of the event. A crash in between
+//! runs the plugin again on the same input; the result row and the effect keys make that harmless. An event whose plugin asks for patience steps aside; its own thread and
 //! account wait behind it, others of the same person without an account do not.
 //!
 //! What a plugin does to itself (a trap, an endless loop, too much output) is recorded against
@@ -47,6 +47,8 @@ use crate::plugin::{Plugin, Workers};
 use crate::store::{Dir, Key, Ns, Range};
 use crate::supervisor::{Stop, Waited};
 use crate::templates::Templates;
+
+pub(crate) use step::same_person;
 
 /// Events taken from the log at once.
 const PAGE_EVENTS: usize = 64;

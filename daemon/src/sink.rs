@@ -8,6 +8,7 @@ pub(crate) mod collection;
 pub mod mailbox;
 pub mod maildir;
 pub mod own_mail;
+mod rest;
 pub mod vdir;
 
 use bytes::Bytes;

@@ -20,6 +20,10 @@ const RESTART_DELAY_MAX: Duration = Duration::from_secs(60);
 const ABORT_LIMIT: Duration = Duration::from_secs(1);
 /// How long a task may take to heed its stop before it is aborted.
 pub const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// The same while something is [`Awaited`]. The service file grants a little more.
+pub const AWAITED_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is looked whether something is still awaited.
+const AWAITED_LOOK: Duration = Duration::from_millis(100);
 
 /// How work with an end ended that was done.
 const DONE: &str = "done";
@@ -77,6 +81,24 @@ impl Stop {
     }
 }
 
+/// Counts what must not be cut off lightly, such as a server's verdict on a mail that it has: the stop
+/// waits longer for it.
+#[derive(Debug, Clone, Default)]
+pub struct Awaited(Arc<()>);
+
+impl Awaited {
+    /// Something is awaited as long as what is returned lives.
+    #[must_use]
+    pub fn one(&self) -> Awaited {
+        self.clone()
+    }
+
+    /// `own`: how many of these only count.
+    fn any(&self, own: usize) -> bool {
+        Arc::strong_count(&self.0) > own
+    }
+}
+
 /// What became of a task so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskState {
@@ -102,6 +124,7 @@ struct Task {
 pub struct Supervisor {
     stop: Stop,
     handles: Arc<Mutex<Vec<Task>>>,
+    awaited: Arc<Mutex<Vec<Awaited>>>,
     // A short lock without await: states are only copied in and out.
     states: Arc<Mutex<BTreeMap<String, TaskState>>>,
 }
@@ -117,6 +140,40 @@ impl Supervisor {
     #[must_use]
     pub fn stop(&self) -> &Stop {
         &self.stop
+    }
+
+    /// Waits up to [`AWAITED_LIMIT`] at the stop while something of `awaited` lives.
+    pub fn wait_for(&self, awaited: &Awaited) {
+        let mut all = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(awaited.clone());
+    }
+
+    fn awaits(&self) -> bool {
+        let all = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        // One of each is ours, and one is its owner's.
+        all.iter().any(|awaited| awaited.any(2))
+    }
+
+    /// Whether a task ends before `deadline`, or before `last` while something is awaited.
+    async fn ends(
+        &self,
+        handle: &mut JoinHandle<()>,
+        (deadline, last): (tokio::time::Instant, tokio::time::Instant),
+    ) -> bool {
+        loop {
+            let now = tokio::time::Instant::now();
+            let until = match self.awaits() {
+                true => last.min(now.max(deadline) + AWAITED_LOOK),
+                false => deadline,
+            };
+            if tokio::time::timeout_at(until, &mut *handle).await.is_ok() {
+                return true;
+            }
+            let now = tokio::time::Instant::now();
+            if now >= last || (now >= deadline && !self.awaits()) {
+                return false;
+            }
+        }
     }
 
     /// States of all tasks, by name.
@@ -234,13 +291,15 @@ impl Supervisor {
             });
     }
 
-    /// Asks all tasks to end, waits at most [`STOP_LIMIT`] for all of them together, then aborts
-    /// what is left. Returns the names of the aborted ones.
+    /// Asks all tasks to end, waits at most [`STOP_LIMIT`] for all of them together, or
+    /// [`AWAITED_LIMIT`] while something is awaited, then aborts what is left. Returns the names of
+    /// the aborted ones.
     pub async fn shut_down(&self) -> Vec<String> {
         self.stop.trigger();
         let handles =
             std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
-        let deadline = tokio::time::Instant::now() + STOP_LIMIT;
+        let now = tokio::time::Instant::now();
+        let limits = (now + STOP_LIMIT, now + AWAITED_LIMIT);
         let mut aborted = Vec::new();
         for task in handles {
             let Task {
@@ -248,10 +307,7 @@ impl Supervisor {
                 mut handle,
                 work,
             } = task;
-            if tokio::time::timeout_at(deadline, &mut handle)
-                .await
-                .is_err()
-            {
+            if !self.ends(&mut handle, limits).await {
                 let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(work) = work {
                     work.abort();
@@ -322,6 +378,27 @@ mod tests {
         supervisor.spawn("deaf", |_stop| std::future::pending());
         tokio::task::yield_now().await;
         assert_eq!(supervisor.shut_down().await, ["deaf"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_awaited_has_a_minute_and_others_are_aborted_when_it_is_done() {
+        for (takes, aborted) in [(30, vec![]), (90, vec!["mail"])] {
+            let supervisor = Supervisor::new();
+            let awaited = Awaited::default();
+            supervisor.wait_for(&awaited);
+            supervisor.spawn("mail", move |stop| {
+                let verdict = awaited.one();
+                async move {
+                    stop.stopped().await;
+                    Stop::new().sleep(Duration::from_secs(takes)).await;
+                    drop(verdict);
+                }
+            });
+            tokio::task::yield_now().await;
+            let began = tokio::time::Instant::now();
+            assert_eq!(supervisor.shut_down().await, aborted);
+            assert_eq!(began.elapsed().as_secs(), takes.min(60));
+        }
     }
 
     /// What was done once is no trouble; what panicked in it, or should have gone on, is.

@@ -29,7 +29,7 @@ use crate::records::{CaseRecord, TaskRecord, TimerRecord};
 use crate::time::Timestamp;
 use crate::whereabouts::Whereabouts;
 
-pub use gates::{BREAKER, Recheck, RecheckFacts, recheck};
+pub use gates::{BREAKER, Recheck, RecheckFacts, Since, recheck};
 pub use schedule::{
     Leaves, OfferedHold, Schedule, ScheduleFacts, Wait, as_judged, explain_schedule,
 };

@@ -33,6 +33,8 @@ pub(super) async fn restore(
         "{} rows of the backup of {} are in {}.\n\
          {} mails that may have gone out since are uncertain: `liaison outbox list --state uncertain`\n\
          {} holds that may have been placed since were given up.\n\
+         What people refused by one click since then is not in it: hand those requests in again \
+         with `liaison unsubscribe take` as soon as the daemon runs.\n\
          Undo: remove {}/store and {}/content.\n",
         restored.rows,
         restored.made_at,

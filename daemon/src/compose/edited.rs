@@ -1,18 +1,18 @@
 //! A rendered mail with other words: what a person changed is rendered anew, everything else stays
 //! as it was rendered, byte for byte.
 //!
-//! Subject, Date and the ids are new, the text part is new (an HTML form of the old one goes), and
-//! the marks of automatic mail go: a person wrote this one. Recipients, threading and attachments
+//! Subject, Date and the ids are new, the text part is new (and an HTML form of it where the old one
+//! had one), and the marks of automatic mail go: a person wrote this one. Recipients, threading and attachments
 //! are those of the mail that it replaces.
 
 use bytes::Bytes;
-use lettre::message::SinglePart;
 use lettre::message::header::{self, Headers};
+use lettre::message::{MultiPart, SinglePart};
 use liaison_core::ids::EffectId;
 use liaison_core::outbox::words::Words;
 use liaison_core::time::Timestamp;
 
-use super::{ComposeError, MAIL_BYTES_MAX, flow, flowed_type};
+use super::{ComposeError, MAIL_BYTES_MAX, flow, flowed_type, html};
 use crate::reader::ReaderBroke;
 
 /// Marks of mail that no person wrote.
@@ -86,10 +86,16 @@ pub async fn words_of(bytes: &Bytes) -> Result<Words, EditError> {
 pub fn with_words(bytes: &[u8], words: &Words, known: &Known<'_>) -> Result<Bytes, EditError> {
     let rendered = std::str::from_utf8(bytes).map_err(|_| EditError::Form)?;
     let pieces = Pieces::of(rendered).ok_or(EditError::Form)?;
-    let part = SinglePart::builder()
+    let text = SinglePart::builder()
         .header(flowed_type()?)
-        .body(flow(&words.text))
-        .formatted();
+        .body(flow(&words.text));
+    let part = match pieces.has_html() {
+        true => MultiPart::alternative()
+            .singlepart(text)
+            .singlepart(SinglePart::html(html::html(&words.text)))
+            .formatted(),
+        false => text.formatted(),
+    };
     let mut out = Vec::with_capacity(bytes.len().saturating_add(part.len()));
     for (name, field) in &pieces.fields {
         let of_text = name.starts_with("content-") && pieces.part.is_none();
@@ -128,6 +134,19 @@ pub(super) fn fresh(field: impl header::Header) -> Vec<u8> {
 }
 
 impl Pieces<'_> {
+    /// Whether the text has an HTML form beside it.
+    fn has_html(&self) -> bool {
+        let head = match self.part {
+            Some(part) => part.split("\r\n\r\n").next().unwrap_or_default(),
+            None => {
+                let mut fields = self.fields.iter();
+                let content = fields.find(|(name, _)| name == "content-type");
+                content.map_or("", |(_, field)| field)
+            }
+        };
+        head.to_ascii_lowercase().contains("multipart/alternative")
+    }
+
     fn of(rendered: &str) -> Option<Pieces<'_>> {
         let end = rendered.find("\r\n\r\n")?;
         let (head, body) = rendered.split_at_checked(end.saturating_add(2))?;
@@ -204,8 +223,8 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use lettre::Message;
+    use lettre::message::Attachment;
     use lettre::message::header::ContentType;
-    use lettre::message::{Attachment, MultiPart};
 
     use super::*;
 
@@ -298,15 +317,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_html_form_of_the_old_words_does_not_go_along() {
+    async fn an_html_form_is_made_anew_of_the_new_words() {
         let both = MultiPart::alternative()
             .singlepart(text_part(&old()))
             .singlepart(SinglePart::html("<p>Hello Bob".to_owned()));
-        let (bytes, _) = edited(builder().multipart(both.clone()).unwrap()).await;
-        assert!(!String::from_utf8(bytes.to_vec()).unwrap().contains("<p>"));
-        let mixed = MultiPart::mixed().multipart(both);
-        let (bytes, _) = edited(builder().multipart(mixed).unwrap()).await;
-        assert!(!String::from_utf8(bytes.to_vec()).unwrap().contains("<p>"));
+        let mixed = MultiPart::mixed().multipart(both.clone());
+        for before in [both, mixed] {
+            let (bytes, _) = edited(builder().multipart(before).unwrap()).await;
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            assert!(!text.contains("<p>Hello Bob"), "{text}");
+            assert!(text.contains("multipart/alternative"), "{text}");
+            let (_, page) = text.split_once("text/html").unwrap();
+            assert!(page.contains("Gott Bob"), "{page}");
+        }
     }
 
     #[tokio::test]

@@ -209,7 +209,7 @@ impl Delivery {
         };
         let views = reader::read_all(perhaps).await;
         let is_it = |view: &liaison_core::mail::MessageView| {
-            own.is_to(view) && is_edit(&draft.body.reply, &view.body.reply)
+            own.is_to(view) && is_edit(&draft.body.reply, &view.body.reply, true)
         };
         Ok(views.iter().flatten().any(is_it))
     }

@@ -7,8 +7,9 @@ use liaison_core::account::ContactStatus;
 use liaison_core::account::matching::registrable;
 use liaison_core::effect::{Audience, MailEffect, MailMode};
 use liaison_core::ids::EffectId;
+use liaison_core::message::MessageRecord;
 use liaison_core::outbox::MailState;
-use liaison_core::policy::{CAP_WINDOW_MS, RecheckFacts, RecipientFacts};
+use liaison_core::policy::{CAP_WINDOW_MS, RecheckFacts, RecipientFacts, Since};
 use liaison_core::time::{DAY_MS, HOUR_MS, Timestamp};
 use liaison_core::whereabouts::Whereabouts;
 
@@ -19,11 +20,16 @@ use crate::office::Office;
 use crate::outbox::ledger::{EVERYBODY, Recipient, staff_ledger};
 use crate::outbox::reach::{Stopped, came_back};
 use crate::outbox::whereabouts::whereabouts;
+use crate::pipeline::same_person;
+use crate::privacy::Tombstones;
 use crate::unsubscribe::opted_out;
 
 /// How far back ledgers are read: a mail goes out up to some weeks after it was decided, and the
 /// ledger knows when it was decided.
 const LEDGER_MS: i64 = 4 * CAP_WINDOW_MS;
+
+/// Newest messages of a conversation that are looked at for what came since.
+const SINCE_MAX: usize = 20;
 
 /// When mails went out: read from the records once, then counted.
 #[derive(Debug, Default)]
@@ -214,11 +220,89 @@ impl<'a> SecondLook<'a> {
             firm: &office.firm,
             limits: &office.limits,
             recipient,
+            since: self.since(mail, answered.as_ref()).await?,
             thread,
             answered,
             sent_last_hour,
             through_login: Vec::new(),
             to_domain: Vec::new(),
+        })
+    }
+
+    /// What people wrote into the conversation of a mail since it was decided, newest first. What a
+    /// person approved is overtaken by what came after their yes only.
+    async fn since(
+        self,
+        mail: &MailEffect,
+        answered: Option<&MessageRecord>,
+    ) -> Result<Since, BooksError> {
+        let (Some(thread), true) = (&mail.cause.subject.thread, mail.cancel_on_reply) else {
+            return Ok(Since::Nothing);
+        };
+        let by_itself = mail.mode == MailMode::Send && mail.state != MailState::Approved;
+        if mail.mode != MailMode::Send && mail.state != MailState::Approved {
+            return Ok(Since::Nothing);
+        }
+        let mut since = Since::Nothing;
+        let messages = self.books.thread_messages(thread, SINCE_MAX).await?;
+        for message in messages.iter().rev() {
+            let earlier = answered.is_some_and(|answered| message.received <= answered.received);
+            if earlier || mail.answers.as_ref() == Some(&message.key) || message.historical {
+                break;
+            }
+            if !by_itself && message.received <= mail.since {
+                break;
+            }
+            let outcome = self.books.outcome(message.key.as_str()).await?;
+            let seq = outcome.as_ref().and_then(|outcome| outcome.seq);
+            if seq.is_none_or(|seq| seq <= mail.cause.event_seq) {
+                continue;
+            }
+            let doubt = outcome.and_then(|outcome| outcome.matched);
+            let doubt = doubt.is_some_and(|matched| matched.doubt().is_some());
+            match self.weight(mail, message, doubt).await? {
+                Since::Nothing => {}
+                answer @ Since::Answer(_) => return Ok(answer),
+                aside @ Since::Aside(_) => since = aside,
+            }
+        }
+        Ok(since)
+    }
+
+    async fn weight(
+        self,
+        mail: &MailEffect,
+        message: &MessageRecord,
+        doubt: bool,
+    ) -> Result<Since, BooksError> {
+        let when = message.received;
+        let owns = |email: &str| self.office.firm.owns(email);
+        if message.outbound {
+            let outside = message.to.iter().chain(&message.cc);
+            let by_hand = message.effect.is_none() && { outside }.any(|to| !owns(&to.email));
+            return Ok(match by_hand {
+                true => Since::Answer(format!("one of us wrote in the thread on {when}")),
+                false => Since::Nothing,
+            });
+        }
+        let from = message.from.as_ref().map(|from| from.email.as_str());
+        let from = from.filter(|email| !owns(email));
+        let (Some(who), true, true) = (from, message.is_human(), message.authenticity != "fail")
+        else {
+            return Ok(Since::Nothing);
+        };
+        let standing = self
+            .books
+            .standing(&message.thread, who, &self.office.free_mail)
+            .await?;
+        let of_account = message.account.is_some() && message.account == mail.cause.subject.account;
+        let known = standing.may_answer() || of_account || same_person(who, &mail.recipient);
+        Ok(match known && !doubt {
+            true => Since::Answer(format!("{who} wrote in the thread on {when}")),
+            false => Since::Aside(format!(
+                "{who} wrote into the thread on {when}, and whether that is an answer is not known: \
+                 look at it, then approve or reject"
+            )),
         })
     }
 
@@ -252,8 +336,11 @@ impl<'a> SecondLook<'a> {
     ) -> Result<RecipientFacts, BooksError> {
         let books = self.books;
         let subject = &mail.cause.subject;
+        let tombstones = Tombstones::read(books).await?;
         let mut facts = RecipientFacts {
             same_as: recipient.same_as(),
+            // Erased while the mail was being decided.
+            do_not_contact: tombstones.has(books, &mail.recipient).await?,
             accounts: recipient.accounts.clone(),
             opted_out: opted_out(books, &mail.recipient).await?,
             ..RecipientFacts::default()

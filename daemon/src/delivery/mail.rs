@@ -26,6 +26,7 @@ use crate::sink::{
     MailTransport, OutgoingMail, OwnFolder, OwnFolders, OwnMail, PhaseLog, SendOutcome,
 };
 use crate::store::Stored;
+use crate::supervisor::Awaited;
 
 /// Looks for a mail in doubt: minutes after the doubt began. The last one is longer than any
 /// timeout of SMTP after the dot (RFC 5321 section 4.5.3.2.6: 10 minutes), so that a slow server
@@ -36,6 +37,10 @@ const LOOK_AT_MAILBOX_MS: i64 = MINUTE_MS / 2;
 /// How an attempt begins its reason when it ended without a word of the server about the mail.
 /// These are counted, because the mail itself may be what breaks it.
 const NO_ANSWER: &str = "no answer: ";
+
+/// How much later than planned a mail may leave: with the machine off for longer, or everything
+/// stopped, its words are likely to be stale.
+const LATE_MS_MAX: i64 = 3 * DAY_MS;
 
 /// Why a mail in doubt is sent again.
 const RESENT: &str = "it is not in the Sent mailbox, and `if_uncertain = \"resend\"`: the same bytes \
@@ -97,7 +102,14 @@ impl Delivery {
             Err(error) => {
                 let at = self.parts.clock.now().plus_millis(MINUTE_MS);
                 let why = format!("nobody can say whether it went out before: {error}");
-                self.wait(stored, at, &why).await
+                match error.needs_person || error.no_folder {
+                    true => {
+                        let why = format!("{why}; look for it, then approve or reject");
+                        self.due_step(mail, Turn::new(Input::NeedsPerson, why))
+                            .await
+                    }
+                    false => self.wait(stored, at, &why).await,
+                }
             }
         }
     }
@@ -141,10 +153,16 @@ impl Delivery {
             Ok(ready) => ready,
             Err(why) => return self.due_step(mail, held_back(why)).await,
         };
+        if let Some(why) = self.mail_not_granted(mail) {
+            return self.due_step(mail, held_back(why)).await;
+        }
         if let Some(why) = self.lost_hold(mail).await? {
             return self.due_step(mail, cancelled(why)).await;
         }
         let now = self.parts.clock.now();
+        if let Some(why) = late(mail, now) {
+            return self.due_step(mail, held_back(why)).await;
+        }
         if let Some(why) = self.unseen_answer(mail, now) {
             let at = now.plus_millis(LOOK_AT_MAILBOX_MS);
             return self.wait(stored, at, &why).await;
@@ -162,9 +180,7 @@ impl Delivery {
         }
         let content = self.dated(mail, &mut ready, now).await?;
         let lease = Turn::new(Input::Lease, "").with_content(content);
-        let leased = self
-            .advance(&mail.id, |state| *state == mail.state, lease)
-            .await?;
+        let leased = self.advance_if(&mail.id, unmoved(mail), lease).await?;
         let Some(leased) = leased else {
             return Ok(true);
         };
@@ -242,6 +258,29 @@ impl Delivery {
         transport.cloned().map(Way::Send).ok_or_else(none)
     }
 
+    /// Why a mail that was to leave by itself may not do so any more: the operator granted it when it
+    /// was decided, and took that back since.
+    fn mail_not_granted(&self, mail: &MailEffect) -> Option<String> {
+        let plugin = &mail.cause.plugin;
+        let by_itself = as_judged(mail).mode == MailMode::Send
+            && mail.audience == Audience::Counterpart
+            && !plugin.as_str().is_empty();
+        if !by_itself {
+            return None;
+        }
+        match self.parts.mail_modes.get(plugin) {
+            Some(MailMode::Send) => None,
+            Some(mode) => Some(format!(
+                "it was decided while `mode.mail` of [[plugin]] `{plugin}` was `send`, which is \
+                 `{}` now: approve or reject",
+                mode.as_str()
+            )),
+            None => Some(format!(
+                "the plugin `{plugin}` that decided it is not configured any more: approve or reject"
+            )),
+        }
+    }
+
     /// Why a time that the mail offers is not held (any more).
     pub(super) async fn lost_hold(&self, mail: &MailEffect) -> Result<Option<String>, BooksError> {
         for id in &mail.requires {
@@ -266,8 +305,7 @@ impl Delivery {
 
     /// A step of a mail that is due and not leased.
     async fn due_step(&self, mail: &MailEffect, turn: Turn) -> Result<bool, StepError> {
-        let same = |state: &MailState| *state == mail.state;
-        self.advance(&mail.id, same, turn).await?;
+        self.advance_if(&mail.id, unmoved(mail), turn).await?;
         Ok(true)
     }
 
@@ -315,10 +353,12 @@ impl Delivery {
         let mut phase = Entering {
             delivery: self,
             id: &mail.id,
-            entered: false,
+            entered: None,
         };
         let outcome = transport.send(&outgoing, &mut phase).await;
-        let entered = phase.entered;
+        // Until what it came to is on record.
+        let verdict = phase.entered;
+        let entered = verdict.is_some();
         self.show_trouble(mail, &outcome);
         let turn = self.turn_of(mail, outcome, entered).await?;
         if let Some(after) = self.advance(&mail.id, is_leased, turn).await?
@@ -459,12 +499,9 @@ impl Delivery {
                     .await
             }
             Ok(None) => {
-                let looks = mail.looks.saturating_add(1);
-                let next = usize::try_from(looks)
-                    .ok()
-                    .and_then(|looks| LOOK_MINUTES.get(looks));
+                let (looks, next) = next_look(mail);
                 match next {
-                    Some(minutes) => self.look_again(stored, looks, Some(*minutes)).await,
+                    Some(minutes) => self.look_again(stored, looks, Some(minutes)).await,
                     None if self.is_sent_again(mail) => {
                         let turn = Turn::new(Input::Resend, RESENT);
                         let now = self.parts.clock.now();
@@ -481,7 +518,18 @@ impl Delivery {
                 if let Some(mailbox) = &mailbox {
                     self.trouble_in(mailbox, Work::Search, &error);
                 }
-                self.look_again(stored, mail.looks, None).await
+                if !error.needs_person && !error.no_folder {
+                    return self.look_again(stored, mail.looks, None).await;
+                }
+                // Waiting does not mend it: these looks count, and then a person decides.
+                let (looks, next) = next_look(mail);
+                match next {
+                    Some(minutes) => self.look_again(stored, looks, Some(minutes)).await,
+                    None => {
+                        let turn = not_found(mail, &format!("nobody could look for it: {error}"));
+                        self.uncertain_step(mail, turn).await
+                    }
+                }
             }
         }
     }
@@ -553,6 +601,13 @@ impl Delivery {
     }
 }
 
+/// Whether a mail is still due as it was when it was looked at: a person may have given it another
+/// time since.
+fn unmoved(seen: &MailEffect) -> impl Fn(&MailEffect) -> bool {
+    let (state, due) = (seen.state.clone(), due_of(seen));
+    move |now| now.state == state && due_of(now) == due
+}
+
 pub(super) fn is_leased(state: &MailState) -> bool {
     matches!(state, MailState::Leased(_))
 }
@@ -575,6 +630,33 @@ pub(crate) fn unseen_answer(
              `liaison status`"
         )
     })
+}
+
+/// Why a person looks at what should have left long ago.
+fn late(mail: &MailEffect, now: Timestamp) -> Option<String> {
+    // A person's yes, and each try, begin anew.
+    let planned = mail.not_before.max(mail.since);
+    let late = mail.audience == Audience::Counterpart
+        && mail.mode != MailMode::Draft
+        && now.since(planned) > LATE_MS_MAX;
+    let days = now.since(planned) / DAY_MS;
+    late.then(|| {
+        format!(
+            "it was to leave on {planned}, {days} days ago: its words may be stale; approve or \
+             reject"
+        )
+    })
+}
+
+/// The number of the next look for a mail in doubt, and how many minutes after the doubt began it is;
+/// `None` when this one was the last.
+fn next_look(mail: &MailEffect) -> (u32, Option<i64>) {
+    let looks = mail.looks.saturating_add(1);
+    let minutes = usize::try_from(looks).ok();
+    (
+        looks,
+        minutes.and_then(|looks| LOOK_MINUTES.get(looks).copied()),
+    )
 }
 
 pub(super) fn cancelled(why: String) -> Turn {
@@ -600,7 +682,8 @@ fn not_found(mail: &MailEffect, what: &str) -> Turn {
 struct Entering<'a> {
     delivery: &'a Delivery,
     id: &'a EffectId,
-    entered: bool,
+    /// The stop waits for the verdict.
+    entered: Option<Awaited>,
 }
 
 impl PhaseLog for Entering<'_> {
@@ -616,7 +699,7 @@ impl PhaseLog for Entering<'_> {
             let turn = Turn::new(Input::EnterBody, "");
             match self.delivery.advance(self.id, before, turn).await {
                 Ok(Some(_)) => {
-                    self.entered = true;
+                    self.entered = Some(self.delivery.verdicts.one());
                     Ok(())
                 }
                 Ok(None) => Err("the lease is gone".to_owned()),

@@ -11,7 +11,7 @@ use liaison_core::time::DAY_MS;
 use super::Taking;
 use crate::books::rows::LedgerRow;
 use crate::books::{BooksError, keys};
-use crate::outbox::ledger::Recipient;
+use crate::outbox::ledger::{Recipient, stage_counted_late};
 use crate::outbox::{Step, StepError, stage_mail, stage_mail_record};
 use crate::reader;
 use crate::store::Stored;
@@ -91,7 +91,8 @@ impl Taking<'_> {
             let Some(draft) = self.rendered(&mail.record).await? else {
                 continue;
             };
-            if is_edit(&draft.body.reply, &view.body.reply) {
+            let same = mail.record.cause.subject.thread.as_ref() == Some(&message.thread);
+            if is_edit(&draft.body.reply, &view.body.reply, same) {
                 let why = told(
                     &draft,
                     view,
@@ -171,7 +172,11 @@ impl Taking<'_> {
             found_as,
         };
         match stage_mail(&self.books, &mut writes, &ours.mail, step, now).await {
-            Ok(_) => self.books.commit(writes).await,
+            Ok(after) => {
+                let free_mail = &self.ingest.office.free_mail;
+                stage_counted_late(&self.books, &mut writes, &after, (now, free_mail)).await?;
+                self.books.commit(writes).await
+            }
             Err(StepError::Books(error)) => Err(error),
             Err(_) => Ok(()),
         }

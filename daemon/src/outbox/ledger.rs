@@ -12,6 +12,7 @@ use liaison_core::account::matching::FreeMail;
 use liaison_core::effect::{Audience, MailEffect};
 use liaison_core::ids::AccountId;
 use liaison_core::mail::Address;
+use liaison_core::policy::CAP_WINDOW_MS;
 use liaison_core::time::Timestamp;
 
 use crate::books::rows::LedgerRow;
@@ -162,6 +163,23 @@ pub async fn stage_moved_ledgers(
         stage_entry(writes, &name, mail, at)?;
     }
     Ok(())
+}
+
+/// Moves a mail that goes out long after it was decided to the time at which it does: ledgers are read
+/// some weeks back.
+///
+/// # Errors
+/// When the records cannot be read or a row cannot be encoded.
+pub async fn stage_counted_late(
+    books: &Books,
+    writes: &mut Batch,
+    mail: &MailEffect,
+    (now, free_mail): (Timestamp, &FreeMail),
+) -> Result<(), BooksError> {
+    if now.since(mail.created) < CAP_WINDOW_MS {
+        return Ok(());
+    }
+    stage_moved_ledgers(books, writes, mail, (now, free_mail)).await
 }
 
 fn stage_entry(

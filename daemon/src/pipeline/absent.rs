@@ -60,6 +60,14 @@ impl Note<'_> {
     fn is_proven(&self) -> bool {
         self.message.authenticity == "pass" && self.returns.is_none()
     }
+
+    /// Whether a mail may wait for it: a stranger knows neither their keys nor the Message-ID of a
+    /// mail of ours.
+    fn can_delay(&self) -> bool {
+        let joined = self.message.threading.by.as_ref();
+        let names_ours = joined.is_some_and(|(by, _)| by == "in_reply_to" || by == "reference");
+        self.message.authenticity == "pass" || names_ours
+    }
 }
 
 impl Pipeline {
@@ -115,7 +123,22 @@ impl Pipeline {
             return Ok(()); // An absence is no answer: what waits goes on as it was.
         };
         let (now, business) = (self.clock.now(), &self.office.firm.business);
-        match heed(record, returns, now, business) {
+        let away = heed(record, returns, now, business);
+        if away != Away::Nothing && !note.can_delay() {
+            let row = AuditRow {
+                at: now,
+                who: WHO.to_owned(),
+                what: "goes on as it was".to_owned(),
+                why: format!(
+                    "a note of {when} says that {who} is away, but nothing proves whose it is, and \
+                     it answers no mail"
+                ),
+            };
+            let mut writes = self.books.batch();
+            stage_audit(&mut writes, id.as_str(), now, row)?;
+            return self.books.commit(writes).await;
+        }
+        match away {
             Away::Nothing => Ok(()),
             Away::TooLong => {
                 let back = business.date_of(returns);

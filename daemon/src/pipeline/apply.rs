@@ -122,6 +122,19 @@ impl Pipeline {
         self.books.commit(writes).await
     }
 
+    /// Stages first results from which nothing follows.
+    pub(super) fn stage_idle(
+        writes: &mut Batch,
+        seq: u64,
+        rows: &[PluginResultRow],
+    ) -> Result<(), BooksError> {
+        for row in rows {
+            let key = keys::plugin_result(seq, &row.plugin);
+            replace(writes, key, None, &fitted(row.clone()))?;
+        }
+        Ok(())
+    }
+
     /// Stages all plans.
     async fn stage_plans(
         &self,

@@ -33,12 +33,29 @@ pub(super) struct Called {
     pub wait: Option<WaitRow>,
 }
 
+/// What asking a plugin came to.
+pub(super) enum Asked {
+    /// Its result is recorded, with what follows from it.
+    Recorded,
+    /// Nothing follows from it: the result is to be recorded with the end of the event.
+    Idle(PluginResultRow),
+}
+
 impl Called {
     /// Whether it changes anything that another decision may rest on. A tag is no such thing: it is
     /// the message's own.
     fn has_effects(&self) -> bool {
         let plans = &self.decision.plans;
         !self.kv_writes.is_empty() || plans.iter().any(|plan| !matches!(plan, Plan::Tag(_)))
+    }
+
+    /// Whether nothing but its result is to be written, when the plugin has no strikes.
+    fn is_idle(&self) -> bool {
+        self.row.end == CallEnd::Answered
+            && self.kv_writes.is_empty()
+            && self.decision.plans.is_empty()
+            && self.wait.is_none()
+            && matches!(self.strike, Strike::Cleared | Strike::None)
     }
 }
 
@@ -54,20 +71,14 @@ pub(super) enum Strike {
 }
 
 impl Pipeline {
-    /// Asks one plugin about one event and commits what follows; an event that it was already
-    /// asked about is left alone.
+    /// Asks one plugin about one event and commits what follows.
     pub(super) async fn ask(
         &self,
         plugin: &Arc<ActivePlugin>,
         event: &EventRow,
         told: &Told,
         retried: Option<WaitRow>,
-    ) -> Result<CallEnd, BooksError> {
-        let results = self.books.plugin_results(event.seq).await?;
-        let before = results.into_iter().find(|row| row.plugin == plugin.name());
-        if let Some(before) = before.filter(|_| retried.is_none()) {
-            return Ok(before.end);
-        }
+    ) -> Result<Asked, BooksError> {
         let attempt = retried
             .as_ref()
             .map_or(1, |wait| wait.attempt.saturating_add(1));
@@ -80,12 +91,16 @@ impl Pipeline {
                 alone = Some(self.alone.lock().await);
                 continue;
             }
-            let end = called.row.end.clone();
+            if retried.is_none() && called.is_idle() && !self.has_strikes(plugin).await? {
+                let mut row = called.row;
+                row.verdicts = called.decision.verdicts;
+                return Ok(Asked::Idle(row));
+            }
             match self
                 .commit_call(event, told, called, retried.as_ref())
                 .await
             {
-                Ok(()) => return Ok(end),
+                Ok(()) => return Ok(Asked::Recorded),
                 // Somebody changed a row in between: the world is another one, so ask again.
                 Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => {
                     conflicts = conflicts.saturating_add(1);
@@ -94,7 +109,7 @@ impl Pipeline {
                 Err(error) if error.is_unfit() => {
                     let why = format!("its answer cannot be recorded: {}", chain(&error));
                     let end = CallEnd::Parked(why.clone());
-                    let row = row(plugin, self.clock.now(), end.clone(), attempt);
+                    let row = row(plugin, self.clock.now(), end, attempt);
                     let strike = match told.context.rehearsal {
                         true => Strike::None,
                         false => Strike::One(why),
@@ -102,11 +117,16 @@ impl Pipeline {
                     let called = Called::idle(row, None, strike);
                     self.commit_call(event, told, called, retried.as_ref())
                         .await?;
-                    return Ok(end);
+                    return Ok(Asked::Recorded);
                 }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    async fn has_strikes(&self, plugin: &ActivePlugin) -> Result<bool, BooksError> {
+        let state = self.books.plugin_state(&plugin.name()).await?;
+        Ok(state.is_some_and(|state| state.strikes > 0))
     }
 
     async fn called(

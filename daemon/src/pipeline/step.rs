@@ -13,6 +13,7 @@ use liaison_core::policy::{Verdict, VerdictResult};
 use liaison_core::records::TimerRecord;
 use liaison_core::time::Timestamp;
 
+use super::call::Asked;
 use super::rehearsal::{self, is_rehearsal};
 use super::{ActivePlugin, EVENT_TRIES_MAX, POSITION, Pipeline};
 use crate::books::rows::{
@@ -110,7 +111,8 @@ impl Pipeline {
             self.heed_absence(message, event.seq).await?;
             self.heed_report(message).await?;
         }
-        let mut waits = false;
+        let before = self.books.plugin_results(event.seq).await?;
+        let mut idle = Vec::new();
         let told = match self.is_for_nobody(event, message.as_ref()) {
             true => None,
             false => Some(self.told(event, message.as_ref()).await?),
@@ -121,8 +123,20 @@ impl Pipeline {
                     tracing::debug!(plugin = %plugin.name(), seq = event.seq, skip, "not asked");
                     continue;
                 }
-                let result = self.ask(plugin, event, told, None).await?;
-                waits |= matches!(result, CallEnd::Waiting(..));
+                if before.iter().any(|row| row.plugin == plugin.name()) {
+                    continue;
+                }
+                match self.ask(plugin, event, told, None).await {
+                    Ok(Asked::Recorded) => {}
+                    Ok(Asked::Idle(row)) => idle.push(row),
+                    Err(error) => {
+                        // Nobody else is asked again because of this one.
+                        let mut writes = self.books.batch();
+                        Pipeline::stage_idle(&mut writes, event.seq, &idle)?;
+                        self.books.commit(writes).await?;
+                        return Err(error);
+                    }
+                }
             }
         }
         if let Some(message) = message.as_ref().filter(|_| !rehearsal) {
@@ -130,7 +144,7 @@ impl Pipeline {
         }
         let untold = told.as_ref().and_then(|told| told.as_ref().err());
         let untold = untold.map(String::as_str);
-        self.finish(event, (untold, rehearsal), waits).await
+        self.finish(event, (untold, rehearsal), idle).await
     }
 
     /// Some of the second tries whose time has come; the others are due at the next pass. Returns
@@ -179,7 +193,7 @@ impl Pipeline {
             (Err(why), Some(_)) => self.give_up_waiting(wait, &why).await?,
         }
         let rehearsal = is_rehearsal(message.as_ref());
-        self.finish(&event, (None, rehearsal), false).await
+        self.finish(&event, (None, rehearsal), Vec::new()).await
     }
 
     /// A second try could not be made: passed on while it may be the store's or a race's fault,
@@ -193,7 +207,7 @@ impl Pipeline {
         tracing::error!(seq = wait.seq, plugin = %wait.plugin, %why, "second try given up");
         self.give_up_waiting(wait, &why).await?;
         match self.books.event(&wait.seq).await {
-            Ok(Some(event)) => self.finish(&event, (None, false), false).await,
+            Ok(Some(event)) => self.finish(&event, (None, false), Vec::new()).await,
             // Nothing of it can be read: `status` tells of the parked one.
             _ => Ok(()),
         }
@@ -498,32 +512,37 @@ impl Pipeline {
         self.move_to(seq.saturating_add(1)).await
     }
 
-    /// Closes the outcome when no plugin waits.
+    /// Closes the outcome when no plugin waits, and records the results from which nothing follows.
     async fn finish(
         &self,
         event: &EventRow,
         (untold, rehearsal): (Option<&str>, bool),
-        waits: bool,
+        idle: Vec<PluginResultRow>,
     ) -> Result<(), BooksError> {
+        let mut writes = self.books.batch();
+        Pipeline::stage_idle(&mut writes, event.seq, &idle)?;
         let key = keys::outcome(&event.key);
         let outcome = self.books.get::<OutcomeRow>(key.clone()).await?;
         let Some(outcome) = outcome.filter(|outcome| outcome.record.closed.is_none()) else {
-            return Ok(());
+            return match idle.is_empty() {
+                true => Ok(()),
+                false => self.books.commit(writes).await,
+            };
         };
-        let results = self.books.plugin_results(event.seq).await?;
-        let waits = waits
-            || results
-                .iter()
-                .any(|row| matches!(row.end, CallEnd::Waiting(..)));
+        let mut results = self.books.plugin_results(event.seq).await?;
+        results.extend(idle);
+        results.sort_by(|a, b| a.plugin.cmp(&b.plugin));
+        let waits = results
+            .iter()
+            .any(|row| matches!(row.end, CallEnd::Waiting(..)));
         let mut row = outcome.record;
         row.summary = match (rehearsal, summary(&results, untold)) {
             (true, told) => rehearsal::summary(&told),
             (false, told) => told,
         };
         row.closed = (!waits).then(|| self.clock.now());
-        let mut writes = self.books.batch();
         replace(&mut writes, key, Some(outcome.version), &row)?;
-        if let Some((thread, row)) = self.silence(event, &results) {
+        if let Some((thread, row)) = self.silence(event, &results, untold) {
             stage_audit(&mut writes, thread.as_str(), row.at, row)?;
         }
         self.books.commit(writes).await
@@ -535,12 +554,13 @@ impl Pipeline {
         &self,
         event: &EventRow,
         results: &[PluginResultRow],
+        untold: Option<&str>,
     ) -> Option<(ThreadId, AuditRow)> {
         let EventBody::Timer { name, subject, .. } = &event.body else {
             return None;
         };
         let thread = subject.thread.clone()?;
-        let said = results.iter().flat_map(|row| {
+        let refusals = results.iter().flat_map(|row| {
             let refused = |verdict: &&Verdict| verdict.result == VerdictResult::Refused;
             let verdicts = row.verdicts.iter().filter(refused);
             verdicts.map(|verdict| {
@@ -548,7 +568,15 @@ impl Pipeline {
                 format!("{}: {} refused: {why}", row.plugin, verdict.kind)
             })
         });
-        let why: Vec<String> = said.collect();
+        let unasked = results.iter().filter_map(|row| match &row.end {
+            CallEnd::Answered | CallEnd::Waiting(..) => None,
+            CallEnd::Skipped(why) => Some(format!("{} was not asked: {why}", row.plugin)),
+            CallEnd::Parked(why) => Some(format!("{} is parked: {why}", row.plugin)),
+        });
+        let nobody = (results.is_empty() && untold.is_none())
+            .then(|| "no plugin asked for events of this kind".to_owned());
+        let untold = untold.map(str::to_owned).into_iter().chain(nobody);
+        let why: Vec<String> = untold.chain(unasked).chain(refusals).collect();
         (!why.is_empty()).then(|| {
             let row = AuditRow {
                 at: self.clock.now(),
@@ -582,7 +610,7 @@ pub(super) fn is_in_doubt(mail: &MailEffect) -> bool {
 }
 
 /// Whether two addresses are one but for their `+tag`.
-pub(super) fn same_person(one: &str, other: &str) -> bool {
+pub(crate) fn same_person(one: &str, other: &str) -> bool {
     let bare =
         |email: &str| Some(standing_names(&Address::parse(email).ok()?, &FreeMail::default()).0);
     one == other || (bare(one).is_some() && bare(one) == bare(other))

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::rest::Rest;
 use super::{
     FolderError, OwnFolder, OwnFolders, OwnMail, Sighting, TO_RECIPIENT_BYTES_MAX, TO_RECIPIENT_MAX,
 };
@@ -33,6 +34,7 @@ const CANDIDATES_MAX: usize = 50;
 pub struct ImapFolders {
     settings: ImapSettings,
     kept: Mutex<Option<Kept>>,
+    rest: Rest,
 }
 
 struct Kept {
@@ -55,6 +57,8 @@ pub(super) enum Failure {
     Open(#[from] OpenError),
     #[error(transparent)]
     Connection(#[from] ConnectionError),
+    #[error("{0}")]
+    Rests(String),
     #[error("{step} was refused: {text}")]
     Refused {
         step: &'static str,
@@ -82,7 +86,7 @@ impl Failure {
             Failure::Open(error) => error.needs_person(),
             Failure::Connection(_) => false,
             Failure::Refused { needs_person, .. } => *needs_person,
-            Failure::NoMailbox | Failure::NoUidPlus => true,
+            Failure::Rests(_) | Failure::NoMailbox | Failure::NoUidPlus => true,
         }
     }
 }
@@ -173,6 +177,7 @@ impl ImapFolders {
         ImapFolders {
             settings,
             kept: Mutex::new(None),
+            rest: Rest::default(),
         }
     }
 
@@ -221,7 +226,19 @@ impl ImapFolders {
         {
             return Ok(old.connection);
         }
-        Ok(open(&self.settings).await?)
+        if let Some(why) = self.rest.reason(self.settings.login()).await {
+            return Err(Failure::Rests(why));
+        }
+        let opened = open(&self.settings).await;
+        match &opened {
+            Ok(_) => self.rest.taken(),
+            Err(error) if error.parks() => {
+                let why = in_words(error);
+                self.rest.refused(self.settings.login(), &why).await;
+            }
+            Err(_) => {}
+        }
+        Ok(opened?)
     }
 
     async fn name(

@@ -8,6 +8,7 @@
 use futures_util::future::BoxFuture;
 use lettre::transport::smtp::extension::ClientId;
 
+use super::rest::Rest;
 use super::{MailTransport, OutgoingMail, PhaseLog, SendOutcome};
 use crate::dial::{self, TlsMode, in_words};
 use crate::login::{LoginError, Proof};
@@ -35,6 +36,7 @@ use stream::Recorded;
 pub struct SmtpTransport {
     settings: SmtpSettings,
     kept: Kept,
+    rest: Rest,
 }
 
 /// Nothing was handed over.
@@ -42,7 +44,7 @@ pub struct SmtpTransport {
 struct NotSent {
     why: String,
     needs_person: bool,
-    /// The login failed, whatever the server said of it: another token may help.
+    /// The login was refused for good: another token may help, and many tries lock the account.
     login_failed: bool,
 }
 
@@ -95,7 +97,24 @@ impl SmtpTransport {
         SmtpTransport {
             settings,
             kept: Kept::default(),
+            rest: Rest::default(),
         }
+    }
+
+    /// A session, unless the last login was refused a short while ago.
+    async fn connect_rested(&self) -> Result<Session, NotSent> {
+        if let Some(why) = self.rest.reason(self.settings.login()).await {
+            return Err(NotSent::lasting(why));
+        }
+        let connected = self.connect().await;
+        match &connected {
+            Ok(_) => self.rest.taken(),
+            Err(refused) if refused.login_failed => {
+                self.rest.refused(self.settings.login(), &refused.why).await;
+            }
+            Err(_) => {}
+        }
+        connected
     }
 
     async fn connect(&self) -> Result<Session, NotSent> {
@@ -151,7 +170,7 @@ impl SmtpTransport {
                 Err(_) => drop(session),
             }
         }
-        let mut session = match self.connect().await {
+        let mut session = match self.connect_rested().await {
             Ok(session) => session,
             Err(not_sent) => return self.not_sent(not_sent),
         };
@@ -218,10 +237,9 @@ impl MailTransport for SmtpTransport {
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
             let session = self.connect().await;
-            session
-                .map_err(|not_sent| self.words(&not_sent))?
-                .quit()
-                .await;
+            let session = session.map_err(|not_sent| self.words(&not_sent))?;
+            self.rest.taken();
+            session.quit().await;
             Ok(())
         })
     }

@@ -5,32 +5,48 @@ use std::collections::BTreeMap;
 use crate::diff;
 use crate::message::cut_text;
 
-/// Share of the draft's words that a message must still have to be that draft, edited.
+/// Share of the draft's words that a message of the same conversation must still have, in runs, to be
+/// that draft, edited.
 const KEPT_PERCENT_MIN: usize = 50;
+/// The same for a message of another conversation.
+const KEPT_ELSEWHERE_PERCENT_MIN: usize = 80;
+/// Words of a run: in two letters of one person about different things single words are the same, and
+/// hardly three in a row.
+const RUN_WORDS: usize = 3;
 /// Words of each side that are compared.
 const WORDS_MAX: usize = 5_000;
 /// Longest account of a difference, in characters.
 const DIFFERENCE_CHARS_MAX: usize = 4_000;
 
-/// Whether `sent` is `draft` with changes: at least half of the draft's words stand in it. Both are
-/// what was newly written, without quote and signature.
+/// Whether `sent` is `draft` with changes: at least half of the draft's words stand in it, each in a
+/// run of three that stand there in this order; in another conversation nearly all of them. Both
+/// are what was newly written, without quote and signature.
 #[must_use]
-pub fn is_edit(draft: &str, sent: &str) -> bool {
-    let words = words(draft);
-    let mut there: BTreeMap<String, usize> = BTreeMap::new();
-    for word in self::words(sent) {
-        let count = there.entry(word).or_insert(0);
+pub fn is_edit(draft: &str, sent: &str, same_thread: bool) -> bool {
+    let (words, there) = (words(draft), self::words(sent));
+    let length = RUN_WORDS.min(words.len());
+    if length == 0 {
+        return false;
+    }
+    let mut runs: BTreeMap<&[String], usize> = BTreeMap::new();
+    for run in there.windows(length) {
+        let count = runs.entry(run).or_insert(0);
         *count = count.saturating_add(1);
     }
-    let mut kept = 0_usize;
-    for word in &words {
-        if let Some(count) = there.get_mut(word).filter(|count| **count > 0) {
+    let (mut kept, mut counted_to) = (0_usize, 0_usize);
+    for (start, run) in words.windows(length).enumerate() {
+        if let Some(count) = runs.get_mut(run).filter(|count| **count > 0) {
             *count = count.saturating_sub(1);
-            kept = kept.saturating_add(1);
+            let end = start.saturating_add(length);
+            kept = kept.saturating_add(end.saturating_sub(counted_to.max(start)));
+            counted_to = end;
         }
     }
-    let least = words.len().saturating_mul(KEPT_PERCENT_MIN);
-    !words.is_empty() && kept.saturating_mul(100) >= least
+    let percent = match same_thread {
+        true => KEPT_PERCENT_MIN,
+        false => KEPT_ELSEWHERE_PERCENT_MIN,
+    };
+    kept.saturating_mul(100) >= words.len().saturating_mul(percent)
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -98,9 +114,34 @@ mod tests {
             ),
             ("", false),
         ] {
-            assert_eq!(is_edit(DRAFT, sent), is, "{sent}");
+            assert_eq!(is_edit(DRAFT, sent, true), is, "{sent}");
         }
-        assert!(!is_edit("", "anything"), "an empty draft is like nothing");
+        assert!(
+            !is_edit("", "anything", true),
+            "an empty draft is like nothing"
+        );
+        assert!(is_edit("Agreed, thanks.", "Agreed, thanks. Alice", true));
+    }
+
+    #[test]
+    fn a_long_letter_about_something_else_is_no_draft_however_many_words_it_shares() {
+        let letter = "Hello Bob, I hope that you are well. We looked at the numbers of the last \
+                      quarter for you, and it is not what we expected: your request for the pages \
+                      was not signed, and both of us have to agree first. Please thank everybody \
+                      for the work on the attached sheet. The next step is that Alice will please \
+                      tell you when the agreement on prices is there, and is ready.";
+        for same_thread in [true, false] {
+            assert!(!is_edit(DRAFT, letter, same_thread));
+        }
+    }
+
+    #[test]
+    fn elsewhere_nearly_all_of_its_words_must_be_there() {
+        let half = "Thank you for your request. The agreement is attached, and so is the price \
+                    list that you wanted to see before we talk.";
+        assert!(is_edit(DRAFT, half, true));
+        assert!(!is_edit(DRAFT, half, false));
+        assert!(is_edit(DRAFT, DRAFT, false));
     }
 
     #[test]

@@ -154,12 +154,13 @@ pub(super) fn frequency_cap(
         .max_by_key(|(at, _)| *at)
 }
 
-/// From when on fewer than `max` of `times` lie within `window_ms`; `None`: now.
+/// From when on fewer than `max` of `times` lie within `window_ms`; `None`: now. What is planned for
+/// later counts where it would fall into the same window.
 fn free_at(times: &[Timestamp], max: u32, window_ms: i64, now: Timestamp) -> Option<Timestamp> {
     let mut recent: Vec<Timestamp> = times
         .iter()
         .copied()
-        .filter(|at| now.since(*at) < window_ms)
+        .filter(|at| now.since(*at) < window_ms && at.since(now) < window_ms)
         .collect();
     recent.sort();
     let max = usize::try_from(max).unwrap_or(usize::MAX);
@@ -201,6 +202,18 @@ impl Firm {
     }
 }
 
+/// What people wrote into the conversation of a mail since it was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Since {
+    /// Nothing that matters.
+    #[default]
+    Nothing,
+    /// Somebody whose answer it is: the mail is overtaken.
+    Answer(String),
+    /// Somebody of whom that is not known: a person looks.
+    Aside(String),
+}
+
 /// What is looked at again under the lease.
 #[derive(Debug, Clone)]
 pub struct RecheckFacts<'a> {
@@ -216,6 +229,9 @@ pub struct RecheckFacts<'a> {
     pub thread: Option<ThreadRecord>,
     /// The message being answered.
     pub answered: Option<MessageRecord>,
+    /// What was written since, for mail that stops for an answer. Whoever works on messages calls off
+    /// what waits; this is for what could not be called off just then.
+    pub since: Since,
     /// Automatic mails to anybody within the last hour.
     pub sent_last_hour: u32,
     /// When mails left through its transport within 24 hours, oldest first; may be left out while
@@ -324,6 +340,13 @@ fn gates(mail: &MailEffect, facts: &RecheckFacts<'_>) -> Recheck {
     {
         return Recheck::Cancel(why);
     }
+    match &facts.since {
+        Since::Answer(why) if mail.cancel_on_reply => return Recheck::Cancel(why.clone()),
+        Since::Aside(why) if mail.cancel_on_reply && mail.mode == MailMode::Send => {
+            return Recheck::Hold(why.clone());
+        }
+        _ => {}
+    }
     if !mail.exempt_from_cap
         && let Some((at, why)) = frequency_cap(
             facts.limits,
@@ -394,6 +417,16 @@ mod tests {
             Some(day(12))
         );
         assert_eq!(free_at(&[day(5)], 2, CAP_WINDOW_MS, day(10)), None);
+        // What is planned for the same week counts, what is planned for later does not.
+        assert_eq!(
+            free_at(&[day(13)], 1, CAP_WINDOW_MS, day(10)),
+            Some(day(20))
+        );
+        assert_eq!(free_at(&[day(17)], 1, CAP_WINDOW_MS, day(10)), None);
+        assert_eq!(
+            free_at(&[day(5), day(60), day(70)], 2, CAP_WINDOW_MS, day(10)),
+            None
+        );
         // None at all: looked at again in a week, and then refused for another.
         assert_eq!(free_at(&[], 0, CAP_WINDOW_MS, day(10)), Some(day(17)));
     }

@@ -214,3 +214,52 @@ async fn a_copy_that_the_provider_filed_under_another_id_is_not_filed_again() {
     assert_eq!(world.folders.count(OwnFolder::Sent), 1);
     assert!(office().mailboxes.values().all(|one| one.file_sent_copy));
 }
+
+/// A Sent that is not there, or cannot be opened: nobody can look, ever.
+#[tokio::test]
+async fn a_mail_in_doubt_that_nobody_can_look_for_is_laid_before_a_person() {
+    for (needs_person, no_folder) in [(true, false), (true, true), (false, true)] {
+        let world = resending();
+        let id = in_doubt(&world).await;
+        let folders = &world.folders;
+        folders.failures.store(1_000, Ordering::SeqCst);
+        folders.needs_person.store(needs_person, Ordering::SeqCst);
+        folders.no_folder.store(no_folder, Ordering::SeqCst);
+        minutes(&world, 17).await;
+        let mail = world.mail(&id).await;
+        assert_eq!(mail.state, MailState::Held, "{:?}", mail.last_reply);
+        let why = mail.last_reply.unwrap();
+        assert!(why.contains("nobody could look for it"), "{why}");
+        assert_eq!(world.transport.calls.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// The server was away, and that passes.
+#[tokio::test]
+async fn a_mail_in_doubt_is_looked_for_until_its_server_is_back() {
+    let world = World::new();
+    let id = in_doubt(&world).await;
+    world.folders.failures.store(1_000, Ordering::SeqCst);
+    minutes(&world, 30).await;
+    assert_eq!(world.mail(&id).await.state, MailState::Uncertain);
+    world.folders.failures.store(0, Ordering::SeqCst);
+    world.folders.put(OwnFolder::Sent, ONE);
+    minutes(&world, 2).await;
+    assert_eq!(world.mail(&id).await.state, MailState::Sent);
+}
+
+#[tokio::test]
+async fn what_nobody_can_look_for_before_it_is_sent_again_waits_for_a_person() {
+    let world = resending();
+    let id = in_doubt(&world).await;
+    world.transport.then(Server::Greylists);
+    minutes(&world, 17).await;
+    assert_eq!(world.mail(&id).await.state, MailState::Deferred);
+    world.folders.failures.store(1_000, Ordering::SeqCst);
+    world.folders.needs_person.store(true, Ordering::SeqCst);
+    world.settle_after(HOUR_MS).await;
+    let mail = world.mail(&id).await;
+    assert_eq!(mail.state, MailState::Held, "{:?}", mail.last_reply);
+    let why = mail.last_reply.unwrap();
+    assert!(why.contains("nobody can say whether"), "{why}");
+}

@@ -172,6 +172,8 @@ pub struct FakeFolders {
     pub failures: AtomicI64,
     /// Waiting does not help then.
     pub needs_person: std::sync::atomic::AtomicBool,
+    /// There is no such folder then.
+    pub no_folder: std::sync::atomic::AtomicBool,
     /// Looks, whatever they saw.
     pub looks: AtomicI64,
 }
@@ -225,7 +227,7 @@ impl FakeFolders {
                 what: "alice".to_owned(),
                 why: "connection refused".to_owned(),
                 needs_person: self.needs_person.load(Ordering::SeqCst),
-                no_folder: false,
+                no_folder: self.no_folder.load(Ordering::SeqCst),
             });
         }
         self.failures.store(0, Ordering::SeqCst);

@@ -363,7 +363,7 @@ pub(super) async fn take_step(world: &World, id: &EffectId, input: Input) {
         not_before: None,
         found_as: None,
     };
-    stage_mail(&world.books, &mut writes, &stored, step, START)
+    stage_mail(&world.books, &mut writes, &stored, step, world.clock_now())
         .await
         .unwrap();
     world.books.commit(writes).await.unwrap();

@@ -175,10 +175,38 @@ async fn each_refusal_at_each_step_ends_as_it_was_meant() {
                 };
                 assert_eq!(first.state.as_str(), now, "{at:?} {code}: {first:?}");
                 assert!(first.last_reply.unwrap().contains(&format!("{code} ")));
+                // A login that was refused is left alone until it is known to work.
+                stage.server.book().says.clear();
+                stage.transport.probe().await.unwrap();
                 let last = stage.ends(&id).await;
                 assert_eq!(last.state.as_str(), then, "{at:?} {code}: {last:?}");
                 assert_eq!(stage.kept(&id), kept, "{at:?} {code}");
             }
+        }
+    })
+    .await;
+}
+
+/// A queue of mails and a changed password: each login refused brings the lock of the account nearer.
+#[tokio::test]
+async fn a_refused_login_is_tried_once_however_many_mails_wait() {
+    Stage::with(TlsMode::Implicit, |mut stage| async move {
+        stage.server.says(At::Auth, "535 no");
+        let mut ids = Vec::new();
+        for _ in 0..20 {
+            ids.push(stage.send().await);
+        }
+        assert_eq!(stage.server.book().connections, 1);
+        stage.world.settle_after(2 * HOUR_MS).await;
+        assert_eq!(stage.server.book().connections, 1);
+        for id in &ids {
+            let mail = stage.world.mail(id).await;
+            assert_eq!(mail.state, MailState::Deferred);
+            let why = mail.last_reply.unwrap();
+            assert!(
+                why.contains("535 no") && why.contains("not locked"),
+                "{why}"
+            );
         }
     })
     .await;

@@ -75,7 +75,7 @@ async fn a_mail_that_may_leave_on_one_weekday_only_is_not_put_off_for_ever() {
     // Put off by the hours, by the switch, and by the server.
     world.settle().await;
     world.panic(true).await;
-    days(&world, 7).await;
+    days(&world, 5).await;
     assert_eq!(
         world
             .transport
@@ -85,7 +85,7 @@ async fn a_mail_that_may_leave_on_one_weekday_only_is_not_put_off_for_ever() {
     );
     world.panic(false).await;
     world.transport.then(Server::Greylists);
-    days(&world, 10).await;
+    days(&world, 13).await;
     let mail = world.mail(&id).await;
     assert_eq!(mail.state, MailState::Sent, "{:?}", mail.last_reply);
     // Refused for a while on the second Thursday, it leaves on the third.

@@ -171,6 +171,7 @@ impl World {
             folders: [(mailbox.clone(), folders.clone() as _)].into(),
             mailboxes: [(mailbox.clone(), mailboxes.clone() as _)].into(),
             changes: [(cause("x").plugin, granted())].into(),
+            mail_modes: [(cause("x").plugin, MailMode::Send)].into(),
             calendars: Calendars {
                 mirrors: [(id, Arc::new(mirror))].into(),
             },

@@ -58,6 +58,20 @@ async fn a_note_of_somebody_else_moves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unproven_note_moves_a_mail_only_when_it_answers_one() {
+    let (mut house, before) = waiting(MailMode::Send).await;
+    let unproven = |note: String| note.replace("mx.example.net;", "mx.example.org;");
+    let alone = from_ann("o1", "Away", AWAY, "Auto-Submitted: auto-replied");
+    let mail = after(&mut house, &unproven(alone)).await;
+    assert_eq!(mail.not_before, before.not_before);
+    let audit = house.books.audit_of(mail.id.as_str()).await.unwrap();
+    let why = &audit.last().unwrap().why;
+    assert!(why.contains("nothing proves whose it is"), "{why}");
+    let mail = after(&mut house, &unproven(note("o2", AWAY))).await;
+    assert_eq!(mail.not_before, at("2026-03-17T08:00:00Z"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_left_is_marked_and_gets_no_further_mail_and_we_look_for_the_successor() {
     let (mut house, _) = waiting(MailMode::Send).await;
     let mail = after(&mut house, &note("o1", GONE)).await;

@@ -87,3 +87,16 @@ async fn a_follow_up_into_a_closed_conversation_is_refused_with_who_closed_it() 
     house.ask("thread-reopen", json!({ "id": thread })).await;
     assert_eq!(thread_of(&house).await.closed, None);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follow_up_whose_plugin_is_gone_is_told_of_in_its_conversation() {
+    let house = asked().await;
+    house.advance(24 * 4);
+    house.settle(&[]).await;
+    assert!(house.mails().await.is_empty());
+    let thread = thread_of(&house).await.id;
+    let audit = house.books.audit_of(thread.as_str()).await.unwrap();
+    let last = audit.last().unwrap();
+    assert!(last.what.contains("came to nothing"), "{last:?}");
+    assert!(last.why.contains("no plugin asked"), "{last:?}");
+}

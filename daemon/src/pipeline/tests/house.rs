@@ -10,22 +10,23 @@ use liaison_core::happening::UserView;
 use liaison_core::mailbox::MailboxGrants;
 use liaison_core::message::MessageRecord;
 use liaison_core::outbox::{Input, MailState};
-use liaison_core::policy::{Firm, Limits, Modes, Route};
+use liaison_core::policy::{Firm, Limits, Modes, Recheck, Route, as_judged, recheck};
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
 use liaison_core::time::{HOUR_MS, Timestamp};
 use tokio::sync::Notify;
 
 use crate::accounts::{AccountBook, AccountDraft, By, ContactDraft, DomainRules};
 use crate::api::{ApiContext, Caller, Role, call};
-use crate::books::Books;
 use crate::books::rows::{OutcomeRow, PluginResultRow, PluginStateRow, WaitRow};
+use crate::books::{Books, keys};
 use crate::calendars::{CalendarMirror, Calendars};
 use crate::clock::{Clock, ManualClock};
+use crate::delivery::SecondLook;
 use crate::dkim::{DkimSettings, DkimVerifier};
 use crate::freshness::Freshness;
 use crate::ingest::Ingest;
 use crate::office::{MailboxRoute, Office, Person};
-use crate::outbox::{Step, stage_mail};
+use crate::outbox::{Step, stage_mail, stage_mail_record};
 use crate::pipeline::{ActivePlugin, Parts, Pipeline};
 use crate::plugin::{Engine, Plugin, Workers};
 use crate::sink::vdir::{VdirCalendar, VdirSettings};
@@ -322,6 +323,25 @@ impl House {
 
     pub async fn mails(&self) -> Vec<MailEffect> {
         self.all(Ns::Effect).await
+    }
+
+    /// Writes a mail as somebody left it.
+    pub async fn set_mail(&self, mail: &MailEffect) {
+        let key = keys::mail(&mail.id);
+        let seen = self.books.get::<MailEffect>(key).await.unwrap().unwrap();
+        let mut writes = self.books.batch();
+        stage_mail_record(&mut writes, &seen, mail).unwrap();
+        self.books.commit(writes).await.unwrap();
+    }
+
+    /// The last look before a mail leaves.
+    pub async fn look_again(&self, mail: &MailEffect) -> Recheck {
+        let look = SecondLook {
+            books: &self.books,
+            office: &self.office,
+        };
+        let facts = look.facts(mail, 0, self.clock.now()).await.unwrap();
+        recheck(&as_judged(mail), &facts)
     }
 
     pub async fn holds(&self) -> Vec<HoldEffect> {

@@ -3,7 +3,7 @@
 use liaison_core::account::matching::MatchOutcome;
 use liaison_core::effect::{HoldState, MailEffect, MailMode};
 use liaison_core::happening::Subject;
-use liaison_core::outbox::{Input, MailState};
+use liaison_core::outbox::{Input, MailState, Phase};
 use liaison_core::records::{TimerRecord, timer_id};
 
 use super::house::{BUNDLED, ENQUIRY, House, from_ann, from_sam, mail};
@@ -30,6 +30,46 @@ pub(super) async fn waiting(mode: MailMode) -> (House, MailEffect) {
     assert_eq!(mails.len(), 1, "{:?}", house.outcomes().await);
     house.advance(1);
     (house, mails[0].clone())
+}
+
+/// What comes while a mail is in a server's hands cannot call it off: the next look knows of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_during_a_try_stops_the_next_one() {
+    let rows = [
+        ("one of us", "cancel", "one of us wrote"),
+        ("ann@clinic.example.com", "cancel", "answered since"),
+        ("mallory@evil.example", "hold", "mallory@evil.example wrote"),
+    ];
+    for (who, end, words) in rows {
+        let (mut house, mail) = waiting(MailMode::Send).await;
+        let links = in_reply_to("q1@example.com");
+        let mut leased = mail.clone();
+        leased.state = MailState::Leased(Phase::BeforeDot);
+        house.set_mail(&leased).await;
+        match who {
+            "one of us" => {
+                let text = "Did you get my question?";
+                house
+                    .sent(&from_sam("s9", "Re: Contract", text, &links))
+                    .await;
+            }
+            who => {
+                house.receive(&from(who, "x1", &links)).await;
+            }
+        }
+        house.settle(&BUNDLED).await;
+        let in_hand = house.mails().await.remove(0);
+        assert_eq!(in_hand.state, leased.state, "it cannot be called back");
+        let mut deferred = mail.clone();
+        (deferred.state, deferred.attempts) = (MailState::Deferred, 1);
+        house.set_mail(&deferred).await;
+        let answer = house.look_again(&deferred).await;
+        let said = format!("{answer:?}").to_lowercase();
+        assert!(
+            said.starts_with(end) && said.contains(words),
+            "{who}: {said}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

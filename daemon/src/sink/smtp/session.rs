@@ -248,6 +248,11 @@ impl Session {
         if let Some(end) = refusal(answer, 354..355, "DATA")? {
             return Ok(end);
         }
+        if !self.is_clean() {
+            let why = "lost at DATA: the server said more than the one answer, so that nobody could \
+                       tell which one is its verdict on the mail";
+            return Err(NotSent::passing(why.to_owned()));
+        }
         phase.entering_body().await.map_err(|why| {
             NotSent::passing(format!("the outbox could not record the attempt ({why})"))
         })?;
@@ -389,10 +394,13 @@ fn login_refused(reply: &Reply) -> NotSent {
     if reply.is_transient() {
         NotSent::passing(format!("the login is not possible now: {}", reply.words()))
     } else {
-        NotSent::lasting(format!(
-            "the login was refused ({}): check `user` and `password`",
-            reply.words()
-        ))
+        NotSent {
+            login_failed: true,
+            ..NotSent::lasting(format!(
+                "the login was refused ({}): check `user` and `password`",
+                reply.words()
+            ))
+        }
     }
 }
 

@@ -236,6 +236,7 @@ async fn every_end_of_a_transaction_has_its_outcome() {
         (with(|s| s.rcpt = b""), "not sent"),
         (with(|s| s.data = b""), "not sent"),
         (with(|s| s.data = b"250 what\r\n"), "not sent"),
+        (with(|s| s.data = b"354 go\r\n250 ok\r\n"), "not sent"),
         (with(|s| s.verdict = b""), "unknown"),
         (with(|s| s.verdict = b"25"), "unknown"),
         (with(|s| s.verdict = b"250-half\r\n"), "unknown"),

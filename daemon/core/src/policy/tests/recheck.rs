@@ -17,6 +17,7 @@ fn facts(firm: &Firm) -> RecheckFacts<'_> {
         recipient: RecipientFacts::default(),
         thread: Some(thread()),
         answered: Some(message("m1")),
+        since: Since::Nothing,
         sent_last_hour: 0,
         through_login: Vec::new(),
         to_domain: Vec::new(),
@@ -40,7 +41,7 @@ fn the_world_is_looked_at_again_before_a_mail_goes_out() {
         &'static str,
         &'static str,
     );
-    let rows: [Row; 26] = [
+    let rows: [Row; 30] = [
         ("all is well", |_, _| {}, "go", ""),
         (
             "staff mail goes at night",
@@ -68,6 +69,36 @@ fn the_world_is_looked_at_again_before_a_mail_goes_out() {
             |f, m| {
                 f.thread.as_mut().unwrap().closed = Some(closed());
                 m.mode = MailMode::Approve;
+            },
+            "go",
+            "",
+        ),
+        (
+            "somebody answered while it was in a server's hands",
+            |f, _| f.since = Since::Answer("bob wrote".to_owned()),
+            "cancel",
+            "bob wrote",
+        ),
+        (
+            "a stranger wrote into the conversation",
+            |f, _| f.since = Since::Aside("mallory wrote".to_owned()),
+            "hold",
+            "mallory wrote",
+        ),
+        (
+            "a stranger wrote, and a person says yes all the same",
+            |f, m| {
+                f.since = Since::Aside("mallory wrote".to_owned());
+                m.mode = MailMode::Approve;
+            },
+            "go",
+            "",
+        ),
+        (
+            "it goes out whoever answers",
+            |f, m| {
+                f.since = Since::Answer("bob wrote".to_owned());
+                m.cancel_on_reply = false;
             },
             "go",
             "",

@@ -30,6 +30,7 @@ fn facts<'a>(firm: &'a Firm, limits: &'a Limits) -> ScheduleFacts<'a> {
             },
             thread: Some(thread()),
             answered: Some(message("m1")),
+            since: Since::Nothing,
             sent_last_hour: 0,
             through_login: Vec::new(),
             to_domain: Vec::new(),
