@@ -16,6 +16,7 @@ pub mod gate;
 pub mod hold;
 pub mod holidays;
 pub mod inspect;
+pub mod itip;
 pub mod property;
 pub mod read;
 pub mod recurrence;

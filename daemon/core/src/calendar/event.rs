@@ -95,6 +95,8 @@ pub struct Attendee {
     pub partstat: PartStat,
     /// ROLE.
     pub role: Role,
+    /// SENT-BY: who acts for them, without `mailto:`.
+    pub sent_by: Option<String>,
 }
 
 impl Attendee {
