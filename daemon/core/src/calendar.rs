@@ -31,6 +31,7 @@ use serde::{Serialize, Serializer};
 
 pub use event::{
     Attendee, CalendarEvent, Class, EventStatus, PartStat, RecurrenceDate, Role, Transparency,
+    answer_of,
 };
 pub use free_busy::{BusyKind, BusyRules, BusySpan, FreeBusy, SlotRequest, busy, free_slots};
 pub use hold::{

@@ -290,6 +290,15 @@ impl Meeting {
         whole.is_none_or(|whole| !whole.rule.is_empty())
     }
 
+    /// The end of which plugins are still to be told: of a meeting that takes place once.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Timestamp> {
+        let whole = self.whole.as_ref()?;
+        let end = whole.when?.end;
+        let told = self.ended.is_some_and(|told| told >= end);
+        (!whole.cancelled && whole.rule.is_empty() && !told).then_some(end)
+    }
+
     /// Addresses of all who take part, the organizer included.
     pub fn addresses(&self) -> impl Iterator<Item = &str> {
         let organizer = self.organizer.iter().map(|who| who.email.as_str());

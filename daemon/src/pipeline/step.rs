@@ -105,10 +105,12 @@ impl Pipeline {
             _ => None,
         };
         let rehearsal = is_rehearsal(message.as_ref());
+        let mut said = None;
         if let Some(message) = message.as_ref().filter(|_| !rehearsal) {
             self.close_the_loop(message, event.seq).await?;
             self.heed_absence(message, event.seq).await?;
             self.heed_report(message).await?;
+            said = Box::pin(self.heed_meeting(message, event.seq)).await?;
         }
         let mut waits = false;
         let told = match self.is_for_nobody(event, message.as_ref()) {
@@ -130,7 +132,8 @@ impl Pipeline {
         }
         let untold = told.as_ref().and_then(|told| told.as_ref().err());
         let untold = untold.map(String::as_str);
-        self.finish(event, (untold, rehearsal), waits).await
+        self.finish(event, (untold, rehearsal, said.as_deref()), waits)
+            .await
     }
 
     /// Some of the second tries whose time has come; the others are due at the next pass. Returns
@@ -179,7 +182,7 @@ impl Pipeline {
             (Err(why), Some(_)) => self.give_up_waiting(wait, &why).await?,
         }
         let rehearsal = is_rehearsal(message.as_ref());
-        self.finish(&event, (None, rehearsal), false).await
+        self.finish(&event, (None, rehearsal, None), false).await
     }
 
     /// A second try could not be made: passed on while it may be the store's or a race's fault,
@@ -193,7 +196,7 @@ impl Pipeline {
         tracing::error!(seq = wait.seq, plugin = %wait.plugin, %why, "second try given up");
         self.give_up_waiting(wait, &why).await?;
         match self.books.event(&wait.seq).await {
-            Ok(Some(event)) => self.finish(&event, (None, false), false).await,
+            Ok(Some(event)) => self.finish(&event, (None, false, None), false).await,
             // Nothing of it can be read: `status` tells of the parked one.
             _ => Ok(()),
         }
@@ -438,6 +441,7 @@ impl Pipeline {
         let (kind, owner) = match (&event.body, message) {
             (EventBody::Message(_), Some(message)) if message.outbound => ("message-sent", None),
             (EventBody::Settled { plugin, .. }, _) => ("effect-settled", Some(plugin)),
+            (EventBody::Meeting { .. }, _) => ("meeting", None),
             _ => return false,
         };
         let hears = |plugin: &Arc<ActivePlugin>| {
@@ -458,7 +462,7 @@ impl Pipeline {
             EventBody::Timer { plugin: owner, .. } | EventBody::Settled { plugin: owner, .. } => {
                 Some(owner)
             }
-            EventBody::Message(_) => None,
+            EventBody::Message(_) | EventBody::Meeting { .. } => None,
         };
         if owner_only.is_some_and(|owner| *owner != plugin.name()) {
             return Some("it belongs to another plugin");
@@ -502,7 +506,7 @@ impl Pipeline {
     async fn finish(
         &self,
         event: &EventRow,
-        (untold, rehearsal): (Option<&str>, bool),
+        (untold, rehearsal, said): (Option<&str>, bool, Option<&str>),
         waits: bool,
     ) -> Result<(), BooksError> {
         let key = keys::outcome(&event.key);
@@ -520,6 +524,9 @@ impl Pipeline {
             (true, told) => rehearsal::summary(&told),
             (false, told) => told,
         };
+        if let Some(said) = said {
+            row.summary = cut_text(&format!("{said}; {}", row.summary), SUMMARY_CHARS_MAX);
+        }
         row.closed = (!waits).then(|| self.clock.now());
         let mut writes = self.books.batch();
         replace(&mut writes, key, Some(outcome.version), &row)?;

@@ -99,6 +99,18 @@ pub struct Attendee {
     pub sent_by: Option<String>,
 }
 
+/// The word for an answer, as in PARTSTAT, in lower case.
+#[must_use]
+pub fn answer_of(answer: PartStat) -> &'static str {
+    match answer {
+        PartStat::NeedsAction => "needs-action",
+        PartStat::Accepted => "accepted",
+        PartStat::Declined => "declined",
+        PartStat::Tentative => "tentative",
+        PartStat::Delegated => "delegated",
+    }
+}
+
 impl Attendee {
     /// Whether the person need not come (`OPT-PARTICIPANT` or `NON-PARTICIPANT`).
     #[must_use]

@@ -3,6 +3,8 @@
 //!
 //! Reading only. Whether it may be believed, and what follows, is [`crate::meeting`]'s.
 
+mod write;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -20,6 +22,8 @@ use crate::mail::CalendarPart;
 use crate::mail::address::Address;
 use crate::message::{Person, cut_text};
 use crate::time::{Timestamp, Window};
+
+pub use write::Statement;
 
 /// Longest UID of a meeting that is followed, in bytes; those of all known programs are shorter.
 pub const UID_BYTES_MAX: usize = 300;
@@ -85,6 +89,12 @@ impl Method {
         let word = word.trim();
         let mut all = Method::ALL.into_iter();
         all.find(|method| method.as_str().eq_ignore_ascii_case(word))
+    }
+
+    /// Whether it presumes that the meeting is known here.
+    #[must_use]
+    pub fn is_answer_to_us(self) -> bool {
+        !matches!(self, Method::Request | Method::Add)
     }
 
     /// Whether only the organizer may say it; the others are for an attendee to say.
@@ -245,7 +255,7 @@ fn heard(object: &CalendarObject, method: Method, zone: &TimeZone) -> Result<Hea
     let uids: BTreeSet<&str> = object.events.iter().map(|e| e.uid.as_str()).collect();
     let uid = match (uids.len(), uids.first()) {
         (0, _) => return Err("it has no readable event".to_owned()),
-        (1, Some(uid)) if uid.is_empty() => return Err("its event has no UID".to_owned()),
+        (1, Some(&"")) => return Err("its event has no UID".to_owned()),
         (1, Some(uid)) if uid.len() > UID_BYTES_MAX => {
             return Err(format!("its UID is longer than {UID_BYTES_MAX} bytes"));
         }

@@ -151,7 +151,7 @@ fn an_invitation_is_created_moved_and_called_off() {
 #[test]
 fn an_older_or_repeated_message_changes_nothing_and_says_so() {
     let newest = object("REQUEST", 2, 5).at("20260304T080000Z");
-    let mut known = Known::with(&[newest.clone()]);
+    let mut known = Known::with(std::slice::from_ref(&newest));
     for (sequence, stamp) in [(1, 9), (2, 4)] {
         let seen = known.says(ANN, &object("REQUEST", sequence, stamp));
         assert_eq!((seen.meeting, seen.news.len()), (None, 0));
@@ -434,7 +434,7 @@ fn a_cancel_that_overtook_its_invitation_wins() {
 #[test]
 fn the_invitation_in_the_mail_and_the_event_in_the_calendar_are_one_meeting() {
     let request = object("REQUEST", 0, 0);
-    let known = Known::with(&[request.clone()]);
+    let known = Known::with(std::slice::from_ref(&request));
     let look = |object: &Object| {
         let read = read_calendar(object.text().as_bytes());
         let heard = seen_in_calendar(&read, "m1", &TimeZone::UTC).unwrap();
@@ -446,7 +446,7 @@ fn the_invitation_in_the_mail_and_the_event_in_the_calendar_are_one_meeting() {
     let moved = look(&request.clone().at("20260303T080000Z"));
     assert_eq!(whats(&moved), [What::Moved]);
     // The calendar has not caught up with the mail.
-    let mut known = Known::with(&[request.clone()]);
+    let mut known = Known::with(std::slice::from_ref(&request));
     known.says(ANN, &object("REQUEST", 1, 1).at("20260304T080000Z"));
     let read = read_calendar(request.text().as_bytes());
     let heard = seen_in_calendar(&read, "m1", &TimeZone::UTC).unwrap();

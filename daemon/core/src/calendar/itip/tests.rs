@@ -1,7 +1,7 @@
 use super::*;
 
 fn berlin() -> TimeZone {
-    TimeZone::get("Europe/Berlin").unwrap()
+    crate::zones::zone("Europe/Berlin").unwrap()
 }
 
 fn part(method: Option<&str>, text: &str) -> CalendarPart {
