@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     reason = "test code, also outside of test functions"
 )]
 
@@ -70,7 +71,7 @@ impl Said {
             .build()
     }
 
-    fn from_nora(&self, maildir: &Maildir, daemon: &Daemon, id: &str) {
+    fn by_nora(&self, maildir: &Maildir, daemon: &Daemon, id: &str) {
         maildir.deliver(&self.mail((NORA, ALICE), id, "pass"));
         daemon.settled(id);
     }
@@ -117,13 +118,12 @@ fn an_invitation_is_accepted_moved_and_called_off_and_nothing_of_ours_leaves() {
         "North Trading",
         "--domain",
         "north.example",
-        "--json",
     ]);
     let hours = |hours: i64| Timestamp::now() + Span::new().hours(hours);
     let (first, second) = (hours(48), hours(72));
 
     let request = Said::new("REQUEST", 0, first);
-    request.from_nora(&maildir, &daemon, "request@north.example");
+    request.by_nora(&maildir, &daemon, "request@north.example");
     hears(&daemon, &["created"]);
     // The server of the calendar files the same invitation: it stays one.
     let (user, _) = USERS[0];
@@ -132,7 +132,7 @@ fn an_invitation_is_accepted_moved_and_called_off_and_nothing_of_ours_leaves() {
     let put = radicale.put(user, &path, &[("If-None-Match", "*")], &filed);
     assert_eq!(put.status, 201, "{}", put.text());
     // Once more, as programs do.
-    request.from_nora(&maildir, &daemon, "again@north.example");
+    request.by_nora(&maildir, &daemon, "again@north.example");
 
     let accepted = Said {
         people: format!("ATTENDEE;PARTSTAT=ACCEPTED:mailto:{ALICE}"),
@@ -149,10 +149,10 @@ fn an_invitation_is_accepted_moved_and_called_off_and_nothing_of_ours_leaves() {
     maildir.deliver(&forged.mail((NORA, ALICE), "forged@north.example", "fail"));
     daemon.settled("forged@north.example");
 
-    Said::new("REQUEST", 1, second).from_nora(&maildir, &daemon, "moved@north.example");
+    Said::new("REQUEST", 1, second).by_nora(&maildir, &daemon, "moved@north.example");
     hears(&daemon, &["created", "answered", "moved"]);
     let off = Said::new("CANCEL", 2, second);
-    off.from_nora(&maildir, &daemon, "off@north.example");
+    off.by_nora(&maildir, &daemon, "off@north.example");
     hears(&daemon, &["created", "answered", "moved", "cancelled"]);
 
     let timeline = daemon.rows(&["timeline", "North Trading"]);

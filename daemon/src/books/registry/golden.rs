@@ -291,13 +291,24 @@ pub(in crate::books) fn events() -> Vec<Case<EventRow>> {
         case("cancelled", settled(SettledOutcome::Cancelled(why()))),
         case("adopted", settled(SettledOutcome::Adopted(why()))),
         case("failed", settled(SettledOutcome::Failed(why()))),
-        case("meeting", event(meeting_event())),
+        case("meeting", event(meeting_event(What::Moved))),
+        case("meeting-created", event(meeting_event(What::Created))),
+        case("meeting-changed", event(meeting_event(What::Changed))),
+        case("meeting-off", event(meeting_event(What::Cancelled))),
+        case("meeting-answered", event(meeting_event(What::Answered))),
+        case("meeting-countered", event(meeting_event(What::Countered))),
+        case(
+            "meeting-declined",
+            event(meeting_event(What::CounterDeclined)),
+        ),
+        case("meeting-uninvited", event(meeting_event(What::Uninvited))),
+        case("meeting-ended", event(meeting_event(What::Ended))),
     ]
 }
 
-fn meeting_event() -> EventBody {
+fn meeting_event(what: What) -> EventBody {
     let news = News {
-        what: What::Moved,
+        what,
         at: Some(at(3)),
         who: Some(Person {
             name: text("Ann"),
@@ -386,7 +397,14 @@ pub(in crate::books) fn meetings() -> Vec<Case<Meeting>> {
         ended: None,
         ..full.clone()
     };
-    vec![case("full", full), case("plain", plain)]
+    let mut due = Meeting {
+        ended: None,
+        ..full.clone()
+    };
+    if let Some(whole) = &mut due.whole {
+        whole.rule.clear();
+    }
+    vec![case("full", full), case("plain", plain), case("due", due)]
 }
 
 fn outcome(outcome: MatchOutcome) -> OutcomeRow {

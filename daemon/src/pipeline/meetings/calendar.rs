@@ -139,7 +139,12 @@ impl Pipeline {
         let mut events = Vec::new();
         let news = news.iter().filter(|_| !first);
         for (nth, news) in news.enumerate() {
-            let key = format!("meeting {id} calendar {} {nth}", meeting.changed.0);
+            // Each state of the meeting is left once.
+            let key = format!(
+                "meeting {id} calendar {} {} {nth}",
+                now.0,
+                version.unwrap_or_default()
+            );
             let mut event = event(key, &id, news, &subject);
             event.matched = whose.as_ref().map(|(matched, _)| matched.clone());
             events.push(event);

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::house::{House, from_ann, mail};
 use crate::books::rows::TimelineRow;
+use crate::clock::Clock as _;
 use crate::store::Ns;
 
 const ANN: &str = "ann@clinic.example.com";
@@ -51,11 +52,11 @@ impl Said<'_> {
     }
 
     /// From ann to sam.
-    fn from_ann(&self, id: &str) -> String {
+    fn by_ann(&self, id: &str) -> String {
         from_ann(id, "First visit", &self.object(), &self.header())
     }
 
-    fn from(&self, id: &str, from: &str) -> String {
+    fn by(&self, id: &str, from: &str) -> String {
         mail(
             &[from, "sam@example.net"],
             id,
@@ -94,7 +95,7 @@ async fn words(house: &House) -> Vec<String> {
 async fn a_meeting_is_followed_from_its_invitation_until_it_is_called_off() {
     let mut house = House::new().await;
     let clinic = house.know_the_clinic().await;
-    let meeting = after(&mut house, &said("REQUEST", 0).from_ann("r0"))
+    let meeting = after(&mut house, &said("REQUEST", 0).by_ann("r0"))
         .await
         .unwrap();
     assert_eq!(meeting.account.as_ref(), Some(&clinic));
@@ -103,13 +104,13 @@ async fn a_meeting_is_followed_from_its_invitation_until_it_is_called_off() {
         start: FRIDAY,
         ..said("REQUEST", 1)
     };
-    after(&mut house, &later.from_ann("r1")).await;
+    after(&mut house, &later.by_ann("r1")).await;
     let off = Said {
         start: FRIDAY,
         more: "STATUS:CANCELLED",
         ..said("CANCEL", 2)
     };
-    let meeting = after(&mut house, &off.from_ann("r2")).await.unwrap();
+    let meeting = after(&mut house, &off.by_ann("r2")).await.unwrap();
     assert!(meeting.whole.unwrap().cancelled);
     assert_eq!(words(&house).await, ["created", "moved", "cancelled"]);
     let told = told(&house).await;
@@ -147,21 +148,21 @@ async fn an_older_or_unproven_message_changes_nothing_and_its_record_says_so() {
         start: FRIDAY,
         ..said("REQUEST", 2)
     };
-    let known = after(&mut house, &moved.from_ann("r2")).await.unwrap();
-    let older = after(&mut house, &said("REQUEST", 1).from_ann("r1"))
+    let known = after(&mut house, &moved.by_ann("r2")).await.unwrap();
+    let older = after(&mut house, &said("REQUEST", 1).by_ann("r1"))
         .await
         .unwrap();
     assert_eq!(older.whole, known.whole);
     let summary = house.outcome("r1").await.summary;
     assert!(summary.contains("it is older (SEQUENCE 1"), "{summary}");
-    let off = said("CANCEL", 3).from_ann("r3");
+    let off = said("CANCEL", 3).by_ann("r3");
     let forged = after(&mut house, &off.replace("pass", "none"))
         .await
         .unwrap();
     assert_eq!(forged.whole, known.whole);
     let summary = house.outcome("r3").await.summary;
     assert!(summary.contains("it is not proven that"), "{summary}");
-    let eve = said("CANCEL", 4).from("r4", "Eve <eve@other.example.org>");
+    let eve = said("CANCEL", 4).by("r4", "Eve <eve@other.example.org>");
     let by_eve = after(&mut house, &eve).await.unwrap();
     assert_eq!(by_eve.whole, known.whole);
     assert_eq!(words(&house).await, ["created"]);
@@ -170,13 +171,13 @@ async fn an_older_or_unproven_message_changes_nothing_and_its_record_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_answers_without_an_invitation_is_shown_to_a_person_once() {
     let mut house = House::new().await;
-    after(&mut house, &said("REQUEST", 0).from_ann("r0")).await;
+    after(&mut house, &said("REQUEST", 0).by_ann("r0")).await;
     let crasher = Said {
         more: "ATTENDEE;PARTSTAT=ACCEPTED:mailto:pat@third.example.org",
         ..said("REPLY", 0)
     };
     for id in ["p1", "p2"] {
-        after(&mut house, &crasher.from(id, "Pat <pat@third.example.org>")).await;
+        after(&mut house, &crasher.by(id, "Pat <pat@third.example.org>")).await;
     }
     let mut tasks = house.tasks().await;
     tasks.retain(|task| task.title.starts_with("pat@third.example.org answered"));
@@ -188,7 +189,7 @@ async fn whoever_answers_without_an_invitation_is_shown_to_a_person_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_meeting_that_one_of_us_accepted_ends_as_held_and_once() {
     let mut house = House::new().await;
-    after(&mut house, &said("REQUEST", 0).from_ann("r0")).await;
+    after(&mut house, &said("REQUEST", 0).by_ann("r0")).await;
     let yes = Said {
         more: "ATTENDEE;PARTSTAT=ACCEPTED:mailto:sam@example.net",
         ..said("REPLY", 0)
@@ -238,7 +239,7 @@ async fn an_answer_to_what_only_our_calendar_knows_is_an_answer() {
         more: "ATTENDEE;PARTSTAT=DECLINED:mailto:ann@clinic.example.com",
         ..said("REPLY", 1)
     };
-    let no = no.from_ann("a1").replace(
+    let no = no.by_ann("a1").replace(
         "ORGANIZER:mailto:ann@clinic.example.com",
         "ORGANIZER:mailto:sam@example.net",
     );
@@ -255,7 +256,7 @@ async fn an_answer_to_what_only_our_calendar_knows_is_an_answer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_person_does_in_the_calendar_is_told_and_what_stood_there_before_is_not() {
-    let mut house = House::new().await;
+    let house = House::new().await;
     let clinic = house.know_the_clinic().await;
     let ours = |uid: &str, start: &'static str, sequence| {
         let said = Said {
@@ -300,7 +301,7 @@ async fn an_invitation_that_the_server_files_too_is_told_once() {
     house.settle(&["obeys"]).await;
     let request = said("REQUEST", 0);
     let filed = request.object().replace("METHOD:REQUEST\n", "");
-    after(&mut house, &request.from_ann("r0")).await;
+    after(&mut house, &request.by_ann("r0")).await;
     house.lay_into_calendar("visit-1", &filed).await;
     house.settle(&["obeys"]).await;
     assert_eq!(words(&house).await, ["created"]);
