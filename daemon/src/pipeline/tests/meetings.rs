@@ -5,6 +5,7 @@ use liaison_core::time::HOUR_MS;
 use serde_json::Value;
 
 use super::house::{House, from_ann, mail};
+use crate::books::keys;
 use crate::books::rows::TimelineRow;
 use crate::clock::Clock as _;
 use crate::store::Ns;
@@ -306,4 +307,35 @@ async fn an_invitation_that_the_server_files_too_is_told_once() {
     house.settle(&["obeys"]).await;
     assert_eq!(words(&house).await, ["created"]);
     assert_eq!(house.all::<Meeting>(Ns::Meeting).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_after_a_meeting_was_recorded_tells_nobody_twice() {
+    let mut house = House::new().await;
+    house.know_the_clinic().await;
+    after(&mut house, &said("REQUEST", 0).by_ann("r0")).await;
+    let crasher = Said {
+        more: "ATTENDEE;PARTSTAT=ACCEPTED:mailto:pat@third.example.org",
+        ..said("REPLY", 0)
+    };
+    let pat = "Pat <pat@third.example.org>";
+    after(&mut house, &crasher.by("p1", pat)).await;
+    let off = Said {
+        more: "STATUS:CANCELLED",
+        ..said("CANCEL", 1)
+    };
+    let known = after(&mut house, &off.by_ann("r1")).await;
+    let (tasks, lines) = (
+        house.tasks().await,
+        house.all::<TimelineRow>(Ns::Timeline).await,
+    );
+    // The log is worked through again from its beginning.
+    let mut writes = house.books.batch();
+    writes.del(keys::setting("pipeline-next"));
+    house.books.commit(writes).await.unwrap();
+    house.settle(&["obeys"]).await;
+    assert_eq!(house.all::<Meeting>(Ns::Meeting).await.pop(), known);
+    assert_eq!(words(&house).await, ["created", "uninvited", "cancelled"]);
+    assert_eq!(house.tasks().await, tasks);
+    assert_eq!(house.all::<TimelineRow>(Ns::Timeline).await, lines);
 }
