@@ -30,6 +30,7 @@ use liaison_core::ids::{
 use liaison_core::mail::thread::server_id_part;
 use liaison_core::mail::{Address, Standing, standing_names};
 use liaison_core::mailbox::MailboxEffect;
+use liaison_core::meeting::Meeting;
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::optout::OptOut;
 use liaison_core::reach::{Reach, ReportRecord, ReturnRecord};
@@ -400,6 +401,8 @@ getters! {
     returned(id: str) -> ReturnRecord = keys::returned;
     /// The wish of whoever has an address, without `+tag`, not to get further mail.
     opt_out(address: str) -> OptOut = keys::opt_out;
+    /// A meeting.
+    meeting(id: str) -> Meeting = keys::meeting;
     /// How a plugin stands.
     plugin_state(name: PluginName) -> PluginStateRow = keys::plugin_state;
 }

@@ -4,7 +4,7 @@
 //! A mirror is rebuilt at each start and kept current by the collection's own change listing, so
 //! nothing of it needs to be durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -54,6 +54,8 @@ pub struct CalendarMirror {
     synced_at: RwLock<Option<Timestamp>>,
     /// Objects that the last look could not read, with why.
     unreadable: RwLock<Vec<(String, String)>>,
+    /// UIDs of what changed and was not taken yet; as many as there are objects at most.
+    news: RwLock<BTreeSet<String>>,
     /// Asks for a look at once.
     look: Notify,
 }
@@ -75,6 +77,7 @@ impl CalendarMirror {
             objects: RwLock::default(),
             synced_at: RwLock::default(),
             unreadable: RwLock::default(),
+            news: RwLock::default(),
             look: Notify::new(),
         }
     }
@@ -101,6 +104,29 @@ impl CalendarMirror {
             .unwrap_or_else(PoisonError::into_inner)
             .get(href)
             .cloned()
+    }
+
+    /// UIDs of the events that came, changed or went since this was asked before; after a start:
+    /// all of them.
+    #[must_use]
+    pub fn take_news(&self) -> BTreeSet<String> {
+        let mut news = self.news.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *news)
+    }
+
+    /// Gives back what could not be worked on.
+    pub fn give_back_news(&self, uids: BTreeSet<String>) {
+        let mut news = self.news.write().unwrap_or_else(PoisonError::into_inner);
+        news.extend(uids);
+    }
+
+    /// The object that holds the event with this UID.
+    #[must_use]
+    pub fn object_of_uid(&self, uid: &str) -> Option<Arc<CalendarObject>> {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        let mut objects = objects.values();
+        let of_uid = |object: &&Mirrored| object.object.events.iter().any(|one| one.uid == uid);
+        objects.find(of_uid).map(|found| found.object.clone())
     }
 
     /// Busy time inside `window`, without the events named in `ignore_uids`.
@@ -179,10 +205,19 @@ impl CalendarMirror {
             .collect();
         {
             let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+            let mut news = self.news.write().unwrap_or_else(PoisonError::into_inner);
+            let uids = |object: &Mirrored| -> Vec<String> {
+                let events = object.object.events.iter();
+                events.map(|event| event.uid.clone()).collect()
+            };
             for href in changes.removed {
-                objects.remove(&href);
+                news.extend(objects.remove(&href).iter().flat_map(uids));
             }
-            objects.extend(read);
+            for (href, object) in read {
+                news.extend(uids(&object));
+                // It may hold another event now.
+                news.extend(objects.insert(href, object).iter().flat_map(uids));
+            }
         }
         *self
             .unreadable

@@ -22,6 +22,7 @@ mod call;
 mod facts;
 mod lanes;
 mod mailbox;
+mod meetings;
 mod rehearsal;
 mod reports;
 mod step;
@@ -193,7 +194,9 @@ impl Pipeline {
         let mut done: usize = 0;
         loop {
             let now = self.clock.now();
-            let fired = self.fire_timers(now).await?;
+            let looked = Box::pin(self.look_into_calendars(now)).await?;
+            let ended = self.end_meetings(now).await?.saturating_add(looked);
+            let fired = self.fire_timers(now).await?.saturating_add(ended);
             // Boxed: what a pass holds across its waits is large.
             let worked = Box::pin(self.work_events(stop)).await?;
             let retried = Box::pin(self.work_waiting(now, stop)).await?;

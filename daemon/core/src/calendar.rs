@@ -17,6 +17,7 @@ pub mod gate;
 pub mod hold;
 pub mod holidays;
 pub mod inspect;
+pub mod itip;
 pub mod property;
 pub mod read;
 pub mod recurrence;
@@ -32,6 +33,7 @@ use serde::{Serialize, Serializer};
 
 pub use event::{
     Attendee, CalendarEvent, Class, EventStatus, PartStat, RecurrenceDate, Role, Transparency,
+    answer_of,
 };
 pub use free_busy::{BusyKind, BusyRules, BusySpan, FreeBusy, SlotRequest, busy, free_slots};
 pub use hold::{

@@ -68,6 +68,48 @@ pub enum Happening {
         /// What became of it.
         outcome: SettledOutcome,
     },
+    /// Something happened to a meeting.
+    Meeting(MeetingTold),
+}
+
+/// The kind of the extension in which plugins are told of a meeting.
+pub const MEETING_EXTENSION: &str = "liaison/meeting@1";
+
+/// What plugins are told of a meeting, as JSON; `sdk/README.md` has the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeetingTold {
+    /// The same for all that happens to it.
+    pub id: String,
+    /// iCalendar UID.
+    pub uid: String,
+    /// What happened, in the words of `crate::meeting::What`.
+    pub what: String,
+    /// Its title.
+    pub title: String,
+    /// Which time of a series, by its original start; of a single meeting or all of it: none.
+    pub instance: Option<Timestamp>,
+    /// When it begins; of a proposal: when it shall.
+    pub start: Option<Timestamp>,
+    /// When it ends.
+    pub end: Option<Timestamp>,
+    /// When it was to begin before.
+    pub start_before: Option<Timestamp>,
+    /// It does not take place.
+    pub cancelled: bool,
+    /// It is a series.
+    pub repeats: bool,
+    /// Address of the organizer.
+    pub organizer: Option<String>,
+    /// Address of who answered or proposed.
+    pub by: Option<String>,
+    /// Their answer.
+    pub answer: Option<String>,
+    /// Addresses of those who were invited, with their answers.
+    pub people: Vec<(String, String)>,
+    /// With `ended`: it may count as held.
+    pub held: bool,
+    /// Why it does not count as held, or would not yet.
+    pub not_held_because: Option<String>,
 }
 
 impl Happening {
@@ -79,6 +121,7 @@ impl Happening {
             Happening::MessageSent { .. } => "message-sent",
             Happening::TimerFired { .. } => "timer-fired",
             Happening::EffectSettled { .. } => "effect-settled",
+            Happening::Meeting(_) => "meeting",
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod ids;
 pub mod mail;
 pub mod mailbox;
 pub mod manifest;
+pub mod meeting;
 pub mod message;
 pub mod optout;
 pub mod outbox;

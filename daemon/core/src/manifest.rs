@@ -160,6 +160,8 @@ pub enum EventKind {
     TimerFired,
     /// Something that the plugin proposed came to an end.
     EffectSettled,
+    /// A meeting was created, changed, moved, called off or answered, or it ended.
+    Meeting,
 }
 
 impl EventKind {
@@ -171,6 +173,7 @@ impl EventKind {
             EventKind::MessageSent => "message-sent",
             EventKind::TimerFired => "timer-fired",
             EventKind::EffectSettled => "effect-settled",
+            EventKind::Meeting => "meeting",
         }
     }
 }

@@ -4,10 +4,10 @@ use liaison_core::account::matching::AddressHit;
 use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle};
 use liaison_core::crm::{Kind, Source};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
-use liaison_core::happening::Subject;
+use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::ids::{
     AccountId, CalendarId, CaseId, ContactId, EffectId, HoldGroupId, MailboxId, MessageKey,
-    PluginName, TaskId, ThreadId, TransportId,
+    PluginName, TaskId, ThreadId, TimerId, TransportId,
 };
 use liaison_core::mail::thread::server_ids;
 use liaison_core::message::{MessageRecord, Person, ThreadRecord, Threading};
@@ -17,7 +17,7 @@ use liaison_core::records::{CaseRecord, TaskRecord};
 use liaison_core::time::{Timestamp, Window};
 use serde::{Deserialize, Serialize};
 
-use super::rows::{AnyKind, ByAddrRow, ByDomainRow, ChangeRow, CursorRow};
+use super::rows::{AnyKind, ByAddrRow, ByDomainRow, ChangeRow, CursorRow, EventBody, EventRow};
 use crate::source::Cursor;
 
 /// [`Account`] before it had details.
@@ -476,6 +476,77 @@ impl From<HoldEffectV1> for HoldEffect {
             last_trouble: old.last_trouble,
             created: old.created,
             generation: 1,
+        }
+    }
+}
+
+/// [`EventRow`] before there were meetings.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EventRowV1 {
+    seq: u64,
+    key: String,
+    at: Timestamp,
+    body: EventBodyV1,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum EventBodyV1 {
+    Message(MessageKey),
+    Timer {
+        timer: TimerId,
+        plugin: PluginName,
+        name: String,
+        due: Timestamp,
+        payload: String,
+        subject: Subject,
+    },
+    Settled {
+        effect: EffectId,
+        plugin: PluginName,
+        label: String,
+        outcome: SettledOutcome,
+        subject: Subject,
+    },
+}
+
+impl From<EventRowV1> for EventRow {
+    fn from(old: EventRowV1) -> EventRow {
+        let body = match old.body {
+            EventBodyV1::Message(key) => EventBody::Message(key),
+            EventBodyV1::Timer {
+                timer,
+                plugin,
+                name,
+                due,
+                payload,
+                subject,
+            } => EventBody::Timer {
+                timer,
+                plugin,
+                name,
+                due,
+                payload,
+                subject,
+            },
+            EventBodyV1::Settled {
+                effect,
+                plugin,
+                label,
+                outcome,
+                subject,
+            } => EventBody::Settled {
+                effect,
+                plugin,
+                label,
+                outcome,
+                subject,
+            },
+        };
+        EventRow {
+            seq: old.seq,
+            key: old.key,
+            at: old.at,
+            body,
         }
     }
 }

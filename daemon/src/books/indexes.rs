@@ -13,6 +13,7 @@
 //! | `touch` | messages and activities that are contact with a customer |
 //! | `effect_due`, `effect_by_message`, `hold_by_group` | mails, holds, changes in mailboxes |
 //! | `case_by_kind`, `case_by`, `timer_due`, `parked` | cases, timers, results of plugins |
+//! | `meeting_due` | meetings whose end plugins are still to be told |
 //! | `event_seen` | events; the gate may outlive its event |
 //!
 //! `locator`, `delivery`, `thread_party`, `plugin_kv`, `ledger` and `timeline` say what nothing
@@ -37,6 +38,7 @@ use liaison_core::effect::{Cause, HoldEffect, HoldState, MailEffect};
 use liaison_core::ids::{AccountId, EffectId};
 use liaison_core::mail::thread::server_id_part;
 use liaison_core::mailbox::MailboxEffect;
+use liaison_core::meeting::Meeting;
 use liaison_core::message::{MessageRecord, gone_why};
 use liaison_core::records::{CaseRecord, TimerRecord};
 use liaison_core::time::Timestamp;
@@ -57,7 +59,7 @@ pub const EXTERNAL: &str = "external";
 pub const NAME: &str = "name";
 
 /// Families whose rows have index rows.
-pub const SOURCES: [Ns; 12] = [
+pub const SOURCES: [Ns; 13] = [
     Ns::Record,
     Ns::Account,
     Ns::Contact,
@@ -67,13 +69,14 @@ pub const SOURCES: [Ns; 12] = [
     Ns::MailboxEffect,
     Ns::CaseRecord,
     Ns::Timer,
+    Ns::Meeting,
     Ns::Proposal,
     Ns::Event,
     Ns::MatchRule,
 ];
 
 /// Families of index rows.
-pub const INDEXES: [Ns; 18] = [
+pub const INDEXES: [Ns; 19] = [
     Ns::RecordBy,
     Ns::Touch,
     Ns::AccountExt,
@@ -90,6 +93,7 @@ pub const INDEXES: [Ns; 18] = [
     Ns::CaseByKind,
     Ns::CaseBy,
     Ns::TimerDue,
+    Ns::MeetingDue,
     Ns::Parked,
     Ns::EventSeen,
 ];
@@ -142,6 +146,13 @@ pub fn entries(key: &Key, value: &[u8]) -> Result<Vec<Entry>, CodecError> {
         Ns::Timer => {
             let timer: TimerRecord = codec::decode(value)?;
             vec![Entry::bare(keys::timer_due(timer.due, &timer.id))]
+        }
+        Ns::Meeting => {
+            let meeting: Meeting = codec::decode(value)?;
+            let due = meeting
+                .next_end()
+                .map(|end| keys::meeting_due(end, &meeting.id));
+            due.into_iter().map(Entry::bare).collect()
         }
         Ns::Proposal => {
             let result: PluginResultRow = codec::decode(value)?;
@@ -417,6 +428,7 @@ pub fn sources(key: &Key, value: &[u8]) -> Option<Vec<(Member, Vec<Key>)>> {
         Ns::CaseByKind => one(keys::indexed_case(&key.k).map(|id| keys::case(&id))),
         Ns::CaseBy => one(keys::case_found(&key.k).map(|id| keys::case(&id))),
         Ns::TimerDue => one(keys::due_timer(&key.k).map(|(_, id)| keys::timer(&id))),
+        Ns::MeetingDue => one(keys::due_meeting(&key.k).map(|(_, id)| keys::meeting(&id))),
         Ns::Parked => {
             one(keys::parked_event(&key.k).map(|(seq, plugin)| keys::plugin_result(seq, &plugin)))
         }

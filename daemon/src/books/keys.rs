@@ -570,6 +570,35 @@ pub fn due_timer(key: &[u8]) -> Option<(Timestamp, TimerId)> {
     Some((parts.time().ok()?, TimerId(parts.text().ok()?)))
 }
 
+/// A meeting, by its id.
+#[must_use]
+pub fn meeting(id: &str) -> Key {
+    one(Ns::Meeting, id)
+}
+
+/// A meeting by its end.
+#[must_use]
+pub fn meeting_due(end: Timestamp, id: &str) -> Key {
+    Tuple::new().time(end).text(id).key(Ns::MeetingDue)
+}
+
+/// Meetings that ended up to and including `now`.
+#[must_use]
+pub fn meetings_due(now: Timestamp) -> Range {
+    Range {
+        ns: Ns::MeetingDue,
+        start: bytes::Bytes::new(),
+        end: Some(Tuple::new().time(now.plus_millis(1)).key(Ns::MeetingDue).k),
+    }
+}
+
+/// The meeting in a key of [`meetings_due`], with its end.
+#[must_use]
+pub fn due_meeting(key: &[u8]) -> Option<(Timestamp, String)> {
+    let mut parts = Parts::new(key);
+    Some((parts.time().ok()?, parts.text().ok()?))
+}
+
 /// A contact of an account.
 #[must_use]
 pub fn account_contact(account: &AccountId, contact: &ContactId) -> Key {

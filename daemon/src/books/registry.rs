@@ -96,6 +96,7 @@ pub fn has_records(ns: Ns) -> bool {
             | Ns::EventSeen
             | Ns::PluginKv
             | Ns::TimerDue
+            | Ns::MeetingDue
             | Ns::EffectDue
             | Ns::EffectByMessage
             | Ns::HoldByGroup

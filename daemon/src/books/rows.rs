@@ -10,6 +10,7 @@ use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::hold::HoldGroup;
 use liaison_core::ids::{AccountId, EffectId, MailboxId, MessageKey, PluginName, TimerId};
 use liaison_core::mailbox::MailboxEffect;
+use liaison_core::meeting::{Meeting, News};
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::optout::OptOut;
 use liaison_core::policy::Verdict;
@@ -126,6 +127,15 @@ pub enum EventBody {
         /// Whom and what it is about.
         subject: Subject,
     },
+    /// Something happened to a meeting.
+    Meeting {
+        /// Its id.
+        meeting: String,
+        /// What.
+        news: News,
+        /// Whom and what it is about.
+        subject: Subject,
+    },
 }
 
 /// What became of an event. Exactly one per event.
@@ -221,7 +231,7 @@ pub struct AuditRow {
 pub struct TimelineRow {
     /// When.
     pub at: Timestamp,
-    /// `mail-in`, `mail-out`, `case`, `hold`, `task`.
+    /// `mail-in`, `mail-out`, `case`, `hold`, `task`, `meeting`.
     pub kind: String,
     /// One line.
     pub text: String,
@@ -569,7 +579,7 @@ records! {
     11 ThreadRecord = 2 from { 1 => frozen::ThreadRecordV1 };
     12 DeliveryRow = 1;
     13 CursorRow = 2 from { 1 => frozen::CursorRowV1 };
-    14 EventRow = 1;
+    14 EventRow = 2 from { 1 => frozen::EventRowV1 };
     15 OutcomeRow = 1;
     16 PluginResultRow = 1;
     17 PluginStateRow = 1;
@@ -606,6 +616,7 @@ records! {
     62 ReturnRecord = 1;
     64 OptOut = 1;
     65 HoldGroup = 1;
+    66 Meeting = 1;
 }
 
 /// A stored record in a readable form; `None` when it is none of ours.

@@ -11,6 +11,7 @@ use liaison_core::effect::{Cause, HoldEffect, MailEffect};
 use liaison_core::hold::HoldGroup;
 use liaison_core::ids::{EffectId, MessageKey};
 use liaison_core::mailbox::MailboxEffect;
+use liaison_core::meeting::Meeting;
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::reach::ReturnRecord;
 use liaison_core::time::Timestamp;
@@ -201,6 +202,12 @@ impl Forgetting<'_> {
         let old = |group: &HoldGroup| group.since < until;
         let rows: Rows<HoldGroup> = |books, group, _| rows_of_hold_group(books, group).boxed();
         self.family(Ns::HoldGroup, old, rows).await?;
+        let old = |meeting: &Meeting| {
+            let end = meeting.whole.as_ref().and_then(|whole| whole.when);
+            meeting.changed < until && end.is_none_or(|when| when.end < until)
+        };
+        let rows: Rows<Meeting> = |books, meeting, _| rows_of_meeting(books, meeting).boxed();
+        self.family(Ns::Meeting, old, rows).await?;
         let old = |effect: &MailboxEffect| effect.state.is_final() && effect.since < until;
         let rows: Rows<MailboxEffect> =
             |books, effect, _| rows_of_mailbox_effect(books, effect).boxed();
@@ -274,6 +281,17 @@ async fn rows_of_hold_group(books: &Books, group: &HoldGroup) -> Result<Vec<Key>
     Ok(Vec::from_iter(
         (!stays).then(|| keys::hold_group(&group.id)),
     ))
+}
+
+async fn rows_of_meeting(books: &Books, meeting: &Meeting) -> Result<Vec<Key>, BooksError> {
+    let mut rows = all_under(books, keys::audit_of(&meeting.id)).await?;
+    rows.push(keys::meeting(&meeting.id));
+    rows.extend(
+        meeting
+            .next_end()
+            .map(|end| keys::meeting_due(end, &meeting.id)),
+    );
+    Ok(rows)
 }
 
 async fn rows_of_mailbox_effect(

@@ -98,6 +98,27 @@ impl Pipeline {
                 };
                 self.told_later(happening, subject).await.map(Ok)
             }
+            (
+                EventBody::Meeting {
+                    meeting,
+                    news,
+                    subject,
+                },
+                _,
+            ) => {
+                let Some(known) = self.books.meeting(meeting).await? else {
+                    return Ok(Err(format!("the meeting {meeting} is gone")));
+                };
+                let happening = Happening::Meeting(self.meeting_told(&known, news));
+                let mut told = self.told_later(happening, subject).await?;
+                // What no message told is about whom the people of the meeting belong to.
+                let outcome = self.books.outcome(&event.key).await?;
+                if let Some(matched) = outcome.and_then(|outcome| outcome.matched) {
+                    told.context = self.context(&matched, &told.authenticity, subject).await?;
+                    told.matched = matched;
+                }
+                Ok(Ok(told))
+            }
         }
     }
 

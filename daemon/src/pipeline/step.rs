@@ -106,10 +106,12 @@ impl Pipeline {
             _ => None,
         };
         let rehearsal = is_rehearsal(message.as_ref());
+        let mut said = None;
         if let Some(message) = message.as_ref().filter(|_| !rehearsal) {
             self.close_the_loop(message, event.seq).await?;
             self.heed_absence(message, event.seq).await?;
             self.heed_report(message).await?;
+            said = Box::pin(self.heed_meeting(message, event.seq)).await?;
         }
         let before = self.books.plugin_results(event.seq).await?;
         let mut idle = Vec::new();
@@ -144,7 +146,8 @@ impl Pipeline {
         }
         let untold = told.as_ref().and_then(|told| told.as_ref().err());
         let untold = untold.map(String::as_str);
-        self.finish(event, (untold, rehearsal), idle).await
+        self.finish(event, (untold, rehearsal, said.as_deref()), idle)
+            .await
     }
 
     /// Some of the second tries whose time has come; the others are due at the next pass. Returns
@@ -193,7 +196,8 @@ impl Pipeline {
             (Err(why), Some(_)) => self.give_up_waiting(wait, &why).await?,
         }
         let rehearsal = is_rehearsal(message.as_ref());
-        self.finish(&event, (None, rehearsal), Vec::new()).await
+        self.finish(&event, (None, rehearsal, None), Vec::new())
+            .await
     }
 
     /// A second try could not be made: passed on while it may be the store's or a race's fault,
@@ -207,7 +211,7 @@ impl Pipeline {
         tracing::error!(seq = wait.seq, plugin = %wait.plugin, %why, "second try given up");
         self.give_up_waiting(wait, &why).await?;
         match self.books.event(&wait.seq).await {
-            Ok(Some(event)) => self.finish(&event, (None, false), Vec::new()).await,
+            Ok(Some(event)) => self.finish(&event, (None, false, None), Vec::new()).await,
             // Nothing of it can be read: `status` tells of the parked one.
             _ => Ok(()),
         }
@@ -452,6 +456,7 @@ impl Pipeline {
         let (kind, owner) = match (&event.body, message) {
             (EventBody::Message(_), Some(message)) if message.outbound => ("message-sent", None),
             (EventBody::Settled { plugin, .. }, _) => ("effect-settled", Some(plugin)),
+            (EventBody::Meeting { .. }, _) => ("meeting", None),
             _ => return false,
         };
         let hears = |plugin: &Arc<ActivePlugin>| {
@@ -472,7 +477,7 @@ impl Pipeline {
             EventBody::Timer { plugin: owner, .. } | EventBody::Settled { plugin: owner, .. } => {
                 Some(owner)
             }
-            EventBody::Message(_) => None,
+            EventBody::Message(_) | EventBody::Meeting { .. } => None,
         };
         if owner_only.is_some_and(|owner| *owner != plugin.name()) {
             return Some("it belongs to another plugin");
@@ -516,7 +521,7 @@ impl Pipeline {
     async fn finish(
         &self,
         event: &EventRow,
-        (untold, rehearsal): (Option<&str>, bool),
+        (untold, rehearsal, said): (Option<&str>, bool, Option<&str>),
         idle: Vec<PluginResultRow>,
     ) -> Result<(), BooksError> {
         let mut writes = self.books.batch();
@@ -540,6 +545,9 @@ impl Pipeline {
             (true, told) => rehearsal::summary(&told),
             (false, told) => told,
         };
+        if let Some(said) = said {
+            row.summary = cut_text(&format!("{said}; {}", row.summary), SUMMARY_CHARS_MAX);
+        }
         row.closed = (!waits).then(|| self.clock.now());
         replace(&mut writes, key, Some(outcome.version), &row)?;
         if let Some((thread, row)) = self.silence(event, &results, untold) {

@@ -6,6 +6,7 @@ mod closed;
 mod drafts;
 mod hostile;
 pub(crate) mod house;
+mod meetings;
 mod once;
 mod reports;
 mod senders;

@@ -1,7 +1,6 @@
 //! The world of one call: the books and calendars as a plugin may ask for them.
 
 use liaison_core::account::{Account, Contact};
-use liaison_core::calendar::event::PartStat;
 use liaison_core::calendar::free_busy::{self, BusyKind, BusySpan};
 use liaison_core::calendar::{self, CalendarObject, Instance};
 use liaison_core::effect::{HoldEffect, HoldState};
@@ -513,14 +512,7 @@ fn calendar_event(
                 .attendees
                 .iter()
                 .map(|who| {
-                    let partstat = match who.partstat {
-                        PartStat::NeedsAction => "needs-action",
-                        PartStat::Accepted => "accepted",
-                        PartStat::Declined => "declined",
-                        PartStat::Tentative => "tentative",
-                        PartStat::Delegated => "delegated",
-                    }
-                    .to_owned();
+                    let partstat = calendar::answer_of(who.partstat).to_owned();
                     (
                         plain(&who.address, who.name.as_deref()),
                         partstat,

@@ -1,7 +1,9 @@
 //! Leaves out of what a plugin is given everything that its manifest does not ask for.
 
-use liaison_core::happening::{Entity, EventContext, Happening, PluginEvent, PluginMessage};
-use liaison_core::manifest::{Manifest, MessageGrant};
+use liaison_core::happening::{
+    Entity, EventContext, Happening, MeetingTold, PluginEvent, PluginMessage,
+};
+use liaison_core::manifest::{CalendarGrant, Manifest, MessageGrant};
 
 /// The event as this plugin may see it.
 pub(super) fn event(manifest: &Manifest, event: &PluginEvent) -> PluginEvent {
@@ -20,6 +22,22 @@ fn happening(manifest: &Manifest, happening: &Happening) -> Happening {
         Happening::MessageReceived { message: inner, .. }
         | Happening::MessageSent { message: inner, .. } => message(manifest, inner),
         Happening::TimerFired { .. } | Happening::EffectSettled { .. } => {}
+        // Without the events of our calendars: that something happened, and when.
+        Happening::Meeting(told) if manifest.reads.calendars < CalendarGrant::Events => {
+            *told = MeetingTold {
+                id: told.id.clone(),
+                what: told.what.clone(),
+                instance: told.instance,
+                start: told.start,
+                end: told.end,
+                start_before: told.start_before,
+                cancelled: told.cancelled,
+                repeats: told.repeats,
+                held: told.held,
+                ..MeetingTold::default()
+            };
+        }
+        Happening::Meeting(_) => {}
     }
     given
 }

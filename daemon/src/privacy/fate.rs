@@ -8,7 +8,7 @@
 //! | question whose they are, what was decided of it | removed |
 //! | whether mail to their address arrives, reports about mail to them | removed |
 //! | that they asked not to get further mail | removed: nothing goes to an erased address either |
-//! | case, task, timer, plugin result, memory of a plugin, timeline row, touch about them | removed |
+//! | case, task, timer, meeting, plugin result, memory of a plugin, timeline row, touch about them | removed |
 //! | outcome of an event about them | says that they were erased |
 //! | audit row of something of theirs, or that names them | states and ids only |
 //! | anything else that names one of their addresses | rewritten without it |
@@ -160,6 +160,8 @@ impl Traces {
             Ns::Event => rewritten(key, value, |row| self.event(row)),
             Ns::Outcome => rewritten(key, value, |row| self.outcome(row)),
             Ns::Audit => self.audit(key, value),
+            Ns::Meeting => removed(self.has(parts.text().ok())),
+            Ns::MeetingDue => removed(self.has(keys::due_meeting(&key.k).map(|(_, id)| id))),
             _ => Ok(None),
         }
     }
@@ -385,6 +387,10 @@ impl Traces {
                 if !matches!(outcome, SettledOutcome::Done | SettledOutcome::Drafted) {
                     *outcome = SettledOutcome::Cancelled(String::new());
                 }
+                *subject = Subject::default();
+            }
+            EventBody::Meeting { news, subject, .. } => {
+                news.who = None;
                 *subject = Subject::default();
             }
         }

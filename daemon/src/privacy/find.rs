@@ -10,6 +10,7 @@ use liaison_core::effect::{Cause, HoldEffect, MailEffect};
 use liaison_core::happening::Subject;
 use liaison_core::mail::{Address, standing_names};
 use liaison_core::mailbox::MailboxEffect;
+use liaison_core::meeting::Meeting;
 use liaison_core::message::MessageRecord;
 use liaison_core::reach::ReportRecord;
 use liaison_core::records::{CaseRecord, TaskRecord, TimerRecord};
@@ -230,6 +231,10 @@ impl Traces {
                 EventBody::Timer { subject, .. } | EventBody::Settled { subject, .. } => {
                     this.is_about(subject)
                 }
+                EventBody::Meeting { news, subject, .. } => {
+                    let by = news.who.as_ref();
+                    this.is_about(subject) || by.is_some_and(|who| this.person.has(&who.email))
+                }
             };
             if about {
                 events.insert(event.seq);
@@ -246,6 +251,18 @@ impl Traces {
             }
         };
         books.each(Range::all(Ns::Effect), each).await?;
+        let each = |meeting: Meeting| {
+            let subject = Subject {
+                message: meeting.message.clone(),
+                thread: meeting.thread.clone(),
+                contact: meeting.contact.clone(),
+                ..Subject::default()
+            };
+            if this.is_about(&subject) || meeting.addresses().any(|one| this.person.has(one)) {
+                ids.push(meeting.id);
+            }
+        };
+        books.each(Range::all(Ns::Meeting), each).await?;
         let each = |hold: HoldEffect| {
             if this.is_because(&hold.cause) {
                 ids.push(hold.id.0);
@@ -337,6 +354,8 @@ pub(super) const ORDER: &[Ns] = &[
     Ns::HoldByGroup,
     Ns::Hold,
     Ns::HoldGroup,
+    Ns::MeetingDue,
+    Ns::Meeting,
     Ns::MailboxEffect,
     Ns::Reach,
     Ns::Returned,

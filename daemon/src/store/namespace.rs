@@ -109,6 +109,8 @@ families! {
     62 Returned "returned" "Mails of ours to the delivery reports about them.";
     64 OptOut "opt_out" "Addresses whose owners asked not to get further mail.";
     65 HoldGroup "hold_group" "Which of several alternatives was chosen.";
+    66 Meeting "meeting" "Meetings as they are known from mail and calendars.";
+    67 MeetingDue "meeting_due" "Meetings by their end (index).";
 }
 
 impl fmt::Display for Ns {

@@ -95,6 +95,20 @@ pub struct Attendee {
     pub partstat: PartStat,
     /// ROLE.
     pub role: Role,
+    /// SENT-BY: who acts for them, without `mailto:`.
+    pub sent_by: Option<String>,
+}
+
+/// The word for an answer, as in PARTSTAT, in lower case.
+#[must_use]
+pub fn answer_of(answer: PartStat) -> &'static str {
+    match answer {
+        PartStat::NeedsAction => "needs-action",
+        PartStat::Accepted => "accepted",
+        PartStat::Declined => "declined",
+        PartStat::Tentative => "tentative",
+        PartStat::Delegated => "delegated",
+    }
 }
 
 impl Attendee {

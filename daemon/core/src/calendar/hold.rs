@@ -16,7 +16,7 @@ use crate::time::{DAY_MS, Timestamp, Window};
 use crate::zones::zone;
 
 /// PRODID of what we write (RFC 5545 section 3.7.3).
-const PRODID: &str = "-//Liaison//Liaison//EN";
+pub(super) const PRODID: &str = "-//Liaison//Liaison//EN";
 /// The category by which people find holds.
 pub const HOLD_CATEGORY: &str = "Liaison Hold";
 /// Characters kept of a summary; the rest of a subject helps nobody in a calendar.
@@ -78,7 +78,7 @@ impl HoldSpec {
 }
 
 /// TEXT that cannot leave its property: no control characters but line feeds, and bounded.
-fn clean_text(text: &str, max: usize) -> String {
+pub(super) fn clean_text(text: &str, max: usize) -> String {
     text.replace("\r\n", "\n")
         .chars()
         .filter(|c| !c.is_control() || *c == '\n')
@@ -87,7 +87,7 @@ fn clean_text(text: &str, max: usize) -> String {
 }
 
 /// As [`clean_text`], on one line.
-fn clean_line(text: &str, max: usize) -> String {
+pub(super) fn clean_line(text: &str, max: usize) -> String {
     let spaced: String = text
         .chars()
         .map(|c| {
@@ -168,11 +168,11 @@ pub fn build_hold(spec: &HoldSpec) -> String {
     }
 }
 
-fn local_zone(name: &str) -> Option<TimeZone> {
+pub(super) fn local_zone(name: &str) -> Option<TimeZone> {
     zone(name).filter(|zone| *zone != TimeZone::UTC)
 }
 
-fn utc_text(at: Timestamp) -> String {
+pub(super) fn utc_text(at: Timestamp) -> String {
     format!("{}Z", wall_text(TimeZone::UTC.to_datetime(at.to_jiff())))
 }
 
@@ -180,7 +180,7 @@ fn wall_text(wall: DateTime) -> String {
     wall.strftime("%Y%m%dT%H%M%S").to_string()
 }
 
-fn time_text(at: Timestamp, zone: Option<&TimeZone>) -> String {
+pub(super) fn time_text(at: Timestamp, zone: Option<&TimeZone>) -> String {
     zone.map_or_else(
         || utc_text(at),
         |zone| wall_text(zone.to_datetime(at.to_jiff())),
@@ -190,7 +190,7 @@ fn time_text(at: Timestamp, zone: Option<&TimeZone>) -> String {
 /// A VTIMEZONE that is right from half a year before the window to half a year after it.
 ///
 /// Fixed observances with the changes the zone database knows for that time; no rule is guessed.
-fn vtimezone(zone: &TimeZone, name: &str, window: Window) -> String {
+pub(super) fn vtimezone(zone: &TimeZone, name: &str, window: Window) -> String {
     let margin = DAY_MS.saturating_mul(200);
     let from = window.start.minus_millis(margin).to_jiff();
     let to = window.end.plus_millis(margin).to_jiff();
@@ -282,7 +282,7 @@ impl HoldMarks {
 }
 
 /// iCalendar has no parts of a second.
-fn whole_seconds(window: Window) -> Window {
+pub(super) fn whole_seconds(window: Window) -> Window {
     let cut = |at: Timestamp| Timestamp(at.0.div_euclid(1000).saturating_mul(1000));
     Window {
         start: cut(window.start),

@@ -306,11 +306,7 @@ fn take_person(property: &Property, event: &mut CalendarEvent, problems: &mut Ve
 }
 
 fn person(property: &Property) -> Attendee {
-    let uri = property.value.trim();
-    let address = match uri.split_at_checked(7) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("mailto:") => rest.trim(),
-        _ => uri,
-    };
+    let address = without_scheme(&property.value);
     // Exchange writes an X.500 path as the value and the address into EMAIL (RFC 7986).
     let email = property.param("EMAIL").filter(|_| !address.contains('@'));
     let word = |name: &str| {
@@ -338,6 +334,18 @@ fn person(property: &Property) -> Attendee {
             "NON-PARTICIPANT" => Role::Informed,
             _ => Role::Required,
         },
+        sent_by: property
+            .param("SENT-BY")
+            .map(|uri| without_scheme(uri).to_owned()),
+    }
+}
+
+/// The address of a `mailto:` URI; any other URI is kept whole.
+fn without_scheme(uri: &str) -> &str {
+    let uri = uri.trim();
+    match uri.split_at_checked(7) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("mailto:") => rest.trim(),
+        _ => uri,
     }
 }
 

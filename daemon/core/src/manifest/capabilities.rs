@@ -29,6 +29,9 @@ impl Manifest {
             EventKind::MessageSent => "is told of messages that we sent".to_owned(),
             EventKind::TimerFired => "is woken by its own timers".to_owned(),
             EventKind::EffectSettled => "is told what became of its proposals".to_owned(),
+            EventKind::Meeting => "is told of meetings: when one was made, moved, called off or \
+                                   answered, and when it ended"
+                .to_owned(),
         }
     }
 

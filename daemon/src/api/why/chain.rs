@@ -417,6 +417,7 @@ fn event_words(body: &EventBody) -> String {
             label,
             ..
         } => format!("the effect {effect} (`{label}` of {plugin}) came to an end"),
+        EventBody::Meeting { news, .. } => news.told(),
     }
 }
 

@@ -41,6 +41,7 @@ async fn filled(books: &Books) -> Vec<Key> {
     let hold = named(golden::holds(), "placed");
     let case = named(golden::cases(), "changed");
     let timer = named(golden::timers(), "set");
+    let meeting = named(golden::meetings(), "due");
     let event = named(golden::events(), "message");
     let result = named(golden::plugin_results(), "parked");
     let rule = named(golden::match_rules(), "address");
@@ -52,6 +53,7 @@ async fn filled(books: &Books) -> Vec<Key> {
         put(batch_ref, keys::hold(&hold.id), &hold),
         put(batch_ref, keys::case(&case.id), &case),
         put(batch_ref, keys::timer(&timer.id), &timer),
+        put(batch_ref, keys::meeting(&meeting.id), &meeting),
         put(batch_ref, keys::event(&event.seq), &event),
         put(batch_ref, keys::plugin_result(300, &result.plugin), &result),
         put(batch_ref, keys::match_rule(&rule.subject), &rule),

@@ -8,11 +8,14 @@ use std::collections::BTreeMap;
 
 use liaison_core::account::matching::{AddressHit, Evidence, Match, MatchOutcome};
 use liaison_core::account::{Account, Contact, ContactStatus, Details, Lifecycle};
+use liaison_core::calendar::PartStat;
+use liaison_core::calendar::itip::{Attending, Mark};
 use liaison_core::crm::{CrmRecord, FieldChange, Kind, Source};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::{SettledOutcome, Subject};
 use liaison_core::hold::{Choice, GroupState, HoldGroup};
 use liaison_core::mailbox::{MailFlag, MailboxChange, MailboxEffect, MailboxState};
+use liaison_core::meeting::{Meeting, News, Occurrence, What};
 use liaison_core::message::{MessageRecord, Person, ThreadClosed, ThreadRecord, Threading};
 use liaison_core::optout::{AllowedAgain, AskedBy, OptOut};
 use liaison_core::outbox::{MailState, Phase};
@@ -288,7 +291,120 @@ pub(in crate::books) fn events() -> Vec<Case<EventRow>> {
         case("cancelled", settled(SettledOutcome::Cancelled(why()))),
         case("adopted", settled(SettledOutcome::Adopted(why()))),
         case("failed", settled(SettledOutcome::Failed(why()))),
+        case("meeting", event(meeting_event(What::Moved))),
+        case("meeting-created", event(meeting_event(What::Created))),
+        case("meeting-changed", event(meeting_event(What::Changed))),
+        case("meeting-off", event(meeting_event(What::Cancelled))),
+        case("meeting-answered", event(meeting_event(What::Answered))),
+        case("meeting-countered", event(meeting_event(What::Countered))),
+        case(
+            "meeting-declined",
+            event(meeting_event(What::CounterDeclined)),
+        ),
+        case("meeting-uninvited", event(meeting_event(What::Uninvited))),
+        case("meeting-ended", event(meeting_event(What::Ended))),
     ]
+}
+
+fn meeting_event(what: What) -> EventBody {
+    let news = News {
+        what,
+        at: Some(at(3)),
+        who: Some(Person {
+            name: text("Ann"),
+            email: "ann@acme.example".to_owned(),
+        }),
+        answer: Some(PartStat::Accepted),
+        before: Some(hour(1)),
+        when: Some(hour(3)),
+    };
+    EventBody::Meeting {
+        meeting: "meeting-1".to_owned(),
+        news,
+        subject: subject(),
+    }
+}
+
+fn hour(from: i64) -> Window {
+    Window {
+        start: at(from),
+        end: at(from + 1),
+    }
+}
+
+pub(in crate::books) fn meetings() -> Vec<Case<Meeting>> {
+    let person = |name: &str| Person {
+        name: text(name),
+        email: format!("{name}@acme.example"),
+    };
+    let mark = |sequence| Mark {
+        sequence,
+        stamp: at(2),
+    };
+    let attending = |name: &str, answer, answered| Attending {
+        person: person(name),
+        answer,
+        optional: answered,
+        answered: answered.then(|| mark(1)),
+    };
+    let occurrence = |at, people| Occurrence {
+        at,
+        when: Some(hour(5)),
+        all_day: false,
+        rule: "r1".to_owned(),
+        mark: mark(2),
+        moved: mark(1),
+        cancelled: at.is_some(),
+        people,
+    };
+    let full = Meeting {
+        id: "meeting-1".to_owned(),
+        uid: "uid-1".to_owned(),
+        title: "Visit".to_owned(),
+        organizer: Some(person("ann")),
+        whole: Some(occurrence(
+            None,
+            vec![
+                attending("sam", PartStat::NeedsAction, false),
+                attending("kim", PartStat::Accepted, true),
+                attending("pat", PartStat::Declined, true),
+                attending("lee", PartStat::Tentative, true),
+                attending("max", PartStat::Delegated, true),
+            ],
+        )),
+        exceptions: vec![occurrence(Some(at(9)), Vec::new())],
+        left_out: 3,
+        account: Some("acme".into()),
+        contact: Some("ann".into()),
+        thread: Some("t1".into()),
+        message: Some("m1".into()),
+        calendar: Some("sam".into()),
+        owner: text("sam@example.net"),
+        created: at(1),
+        changed: at(4),
+        ended: Some(at(6)),
+    };
+    let plain = Meeting {
+        organizer: None,
+        whole: None,
+        exceptions: Vec::new(),
+        account: None,
+        contact: None,
+        thread: None,
+        message: None,
+        calendar: None,
+        owner: None,
+        ended: None,
+        ..full.clone()
+    };
+    let mut due = Meeting {
+        ended: None,
+        ..full.clone()
+    };
+    if let Some(whole) = &mut due.whole {
+        whole.rule.clear();
+    }
+    vec![case("full", full), case("plain", plain), case("due", due)]
 }
 
 fn outcome(outcome: MatchOutcome) -> OutcomeRow {

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use liaison_core::account::matching::MatchOutcome;
 use liaison_core::account::{Account, Contact, ContactStatus, Lifecycle};
+use liaison_core::calendar::PartStat;
 use liaison_core::crm::{CrmRecord, Kind, Source};
 use liaison_core::effect::{Audience, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::SettledOutcome;
 use liaison_core::hold::{GroupState, HoldGroup};
 use liaison_core::mailbox::{MailFlag, MailboxChange, MailboxEffect, MailboxState};
+use liaison_core::meeting::{Meeting, What};
 use liaison_core::message::{MessageRecord, ThreadRecord};
 use liaison_core::optout::{AskedBy, OptOut};
 use liaison_core::outbox::{MailState, Phase};
@@ -158,6 +160,7 @@ fn check_all() -> Golden {
     golden.check::<ReturnRecord>(golden::returns());
     golden.check::<OptOut>(golden::opt_outs());
     golden.check::<HoldGroup>(golden::hold_groups());
+    golden.check::<Meeting>(golden::meetings());
     golden
 }
 
@@ -247,7 +250,10 @@ fn shapes() -> serde_reflection::Registry {
         ReturnRecord,
         OptOut,
         GroupState,
-        HoldGroup
+        HoldGroup,
+        PartStat,
+        What,
+        Meeting
     );
     tracer.registry().unwrap()
 }

@@ -312,6 +312,35 @@ impl House {
         self.hand_in(place, vec![bytes(mail)]).await
     }
 
+    /// An object stands in sam's calendar, and was seen there.
+    pub async fn lay_into_calendar(&self, uid: &str, object: &str) {
+        let mirror = self.calendars.mirrors.values().next().unwrap();
+        mirror.store.create(uid, object).await.unwrap();
+        mirror.look(self.clock.now()).await.unwrap();
+    }
+
+    /// The same after a person changed or removed it.
+    pub async fn change_in_calendar(&self, uid: &str, object: Option<&str>) {
+        let mirror = self.calendars.mirrors.values().next().unwrap();
+        let file = mirror
+            .store
+            .fetch(&format!("{uid}.ics"))
+            .await
+            .unwrap()
+            .unwrap();
+        match object {
+            Some(object) => drop(
+                mirror
+                    .store
+                    .update(&file.href, &file.etag, object)
+                    .await
+                    .unwrap(),
+            ),
+            None => drop(mirror.store.delete(&file.href, &file.etag).await.unwrap()),
+        }
+        mirror.look(self.clock.now()).await.unwrap();
+    }
+
     pub fn advance(&self, hours: i64) {
         self.clock
             .set(self.clock.now().plus_millis(hours * HOUR_MS));

@@ -67,6 +67,7 @@ fn has_records(ns: Ns) -> bool {
             | Ns::Effect
             | Ns::Hold
             | Ns::HoldGroup
+            | Ns::Meeting
             | Ns::MailboxEffect
             | Ns::CaseRecord
             | Ns::CaseIndex

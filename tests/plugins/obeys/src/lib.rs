@@ -1,8 +1,8 @@
 //! Does what the first word of a subject says, so that tests reach every path of the pipeline.
 
 use liaison_sdk::{
-    Content, CreateCase, CreateTask, Cx, Email, Failure, Hold, MailFlag, Message, MessageReceived,
-    Plugin, Result, TimerFired, Window, plugin,
+    Content, CreateCase, CreateTask, Cx, Email, Extension, Failure, Hold, MailFlag, Message,
+    MessageReceived, Plugin, Result, TimerFired, Window, plugin,
 };
 
 /// No settings.
@@ -57,6 +57,14 @@ impl Plugin for Guest {
             _ => {}
         }
         cx.tag(message, "obeyed", "it was asked");
+        Ok(())
+    }
+
+    fn on_extension(cx: &mut Cx<'_, Settings>, extension: &Extension) -> Result {
+        if extension.kind == "liaison/meeting@1" {
+            let told = CreateTask::new("Told of a meeting", &extension.body);
+            cx.task(told, "to show that it was told");
+        }
         Ok(())
     }
 

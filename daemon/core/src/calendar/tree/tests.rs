@@ -271,6 +271,7 @@ fn a_hold_becomes_a_meeting_in_one_go_and_in_place() {
         name: Some("Doe, \"Anna\"".to_owned()),
         partstat: PartStat::NeedsAction,
         role: Role::Required,
+        sent_by: None,
     };
     let owner = Attendee {
         address: "me@example.org".to_owned(),

@@ -1,8 +1,8 @@
 //! What the host tells, in the words of 0.1.
 
 use liaison_core::happening::{
-    Entity, EventContext, Happening, MatchView, PluginCalendarEvent, PluginEvent, PluginMessage,
-    SettledOutcome, UserView,
+    Entity, EventContext, Happening, MEETING_EXTENSION, MatchView, PluginCalendarEvent,
+    PluginEvent, PluginMessage, SettledOutcome, UserView,
 };
 use liaison_core::proposal::{Fields, PlainAddress, Value};
 use liaison_core::time::Window;
@@ -60,6 +60,11 @@ fn happening(happening: &Happening) -> events::Happening {
             effect: effect.to_string(),
             label: label.clone(),
             outcome: outcome(ended),
+        }),
+        Happening::Meeting(told) => events::Happening::Extension(events::Extension {
+            kind: MEETING_EXTENSION.to_owned(),
+            // Strings, numbers and lists only: nothing that JSON lacks.
+            body: serde_json::to_string(told).unwrap_or_default(),
         }),
     }
 }
