@@ -194,6 +194,7 @@ impl Pipeline {
             calendars: self.calendars.clone(),
             plugin: plugin.name(),
             account: told.subject.account.clone(),
+            counterpart: told.subject.counterpart.clone(),
             now,
             runtime: tokio::runtime::Handle::current(),
         };

@@ -65,6 +65,8 @@ pub fn office() -> Office {
             email: alice.clone(),
             zone: "Europe/Berlin".to_owned(),
         },
+        addresses: vec!["alice@example.com".to_owned()],
+        work: WorkTime::at(WORK),
         signature: None,
         calendars: vec![CalendarId::from("alice")],
         hold_calendar: Some(CalendarId::from("alice")),
@@ -92,6 +94,7 @@ pub fn office() -> Office {
         review_days: 3,
         threads_by_subject: true,
         html: false,
+        meetings: Default::default(),
         people: [(alice.clone(), person)].into(),
         mailboxes: [(
             MailboxId::from("alice"),
