@@ -251,6 +251,17 @@ impl Ingest {
             }
             _ => view.from.iter().any(is_erased),
         };
+        // A delivery report is about whom it names, whoever wrote it.
+        let report = view.class.bounce.iter();
+        for copy in report.flat_map(|report| &report.recipients) {
+            let Some(address) = &copy.recipient else {
+                continue;
+            };
+            if tombstones.has(&self.books, &address.key()).await? {
+                erased.people.insert(address.key());
+                erased.whole = true;
+            }
+        }
         Ok(erased)
     }
 }

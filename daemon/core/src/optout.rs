@@ -23,8 +23,12 @@ const TOKEN_CHARS_MIN: usize = 48;
 pub const TOKEN_CHARS_MAX: usize = 640;
 /// Tokens looked at in one message.
 pub const TOKENS_MAX: usize = 4;
-/// Words of a subject and of a first line that are looked at.
+/// Words of a first line that are looked at.
 const WORDS_MAX: usize = 64;
+/// What mail programs put before the subject of a mail that is passed on.
+const FORWARD_MARKS: [&str; 9] = [
+    "fwd:", "fw:", "wg:", "tr:", "rv:", "enc:", "i:", "vs:", "doorst:",
+];
 /// Longest address (RFC 5321 section 4.5.3.1.3: a path of 256 with its brackets), in bytes.
 const ADDRESS_BYTES_MAX: usize = 254;
 /// Longest reason of a person kept, in characters.
@@ -81,11 +85,13 @@ pub fn bare(email: &str) -> Option<String> {
     Some(address.without_tag().unwrap_or(address).key())
 }
 
-/// What may be tokens in a message: words of its subject and of the first line that its writer wrote.
+/// What may be tokens in a message: of a subject that says what we offered and nothing else, or was
+/// passed on so, and of the first line that its writer wrote. An answer to it, and an absence note
+/// about it, carry the subject on, and ask for nothing.
 #[must_use]
 pub fn tokens_in<'t>(subject: &'t str, text: &'t str) -> Vec<&'t str> {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty());
-    let words = subject.split_whitespace().take(WORDS_MAX);
+    let words = asking(subject).into_iter();
     let words = words.chain(line.unwrap_or_default().split_whitespace().take(WORDS_MAX));
     let mut found: Vec<&str> = Vec::new();
     for word in words {
@@ -102,6 +108,16 @@ pub fn tokens_in<'t>(subject: &'t str, text: &'t str) -> Vec<&'t str> {
         }
     }
     found
+}
+
+/// The one word of a subject that may be a token: alone, or behind `unsubscribe`, or so passed on.
+fn asking(subject: &str) -> Option<&str> {
+    let is_kept = |word: &&str| {
+        let word = word.to_lowercase();
+        word != "unsubscribe" && !FORWARD_MARKS.contains(&word.as_str())
+    };
+    let mut words = subject.split_whitespace().filter(is_kept);
+    words.next().filter(|_| words.next().is_none())
 }
 
 /// How the wish reached us.
@@ -246,6 +262,17 @@ mod tests {
                 1,
             ),
             (token.clone(), token.clone(), 1),
+            (
+                format!("Re: unsubscribe {token}"),
+                "a mistake: we order".to_owned(),
+                0,
+            ),
+            (
+                format!("Automatic reply: unsubscribe {token}"),
+                String::new(),
+                0,
+            ),
+            (format!("{token} and our order"), String::new(), 0),
             ("stop".to_owned(), format!("Hello\n{token}"), 0),
             (format!("{TOKEN_MARK}short"), String::new(), 0),
             (format!("{TOKEN_MARK}{}", "a".repeat(700)), String::new(), 0),

@@ -3,12 +3,13 @@
 //!
 //! Whoever got a mail of ours knows its Message-ID, and so can write a report about it. Hence a
 //! report says something of one address only: that of a recipient of the mail that it names. Who
-//! forges one harms the address at which they read our mail, and nobody else's.
+//! forges one harms the address at which they read our mail, and nobody else's. What a person wrote to
+//! several is known to all of them: a report about it is told, and stops and counts nothing.
 //!
 //! | report | the address | its domain |
 //! |---|---|---|
 //! | failed for good | stopped: no mail goes there until a person allows it | counted |
-//! | failed for good because of what the mail is, or who sends it | told only | counted |
+//! | failed for good because of what the mail is, or who sends it | told only | counted, once a day |
 //! | failed for now | counted: [`SOFT_REPORTS_MAX`] within [`SOFT_WINDOW_MS`] are told | not counted |
 //! | delayed, delivered, relayed | untouched | untouched |
 //! | names no mail of ours, somebody else, a mail that nobody has | untouched | untouched |
@@ -201,6 +202,8 @@ pub fn judge(said: &BouncedRecipient, facts: &ReportFacts) -> (Option<String>, M
         BounceKind::Other => Meaning::OnItsWay,
         BounceKind::Soft => Meaning::NotNow,
         BounceKind::Hard if is_of_this_mail(said.status.as_deref()) => Meaning::Returned,
+        // Of several, each can write such a report about the others.
+        BounceKind::Hard if named.recipients.len() > 1 => Meaning::Returned,
         BounceKind::Hard => Meaning::Undeliverable,
     };
     (Some(recipient.clone()), meaning)
@@ -440,7 +443,12 @@ impl Reach {
     /// Takes in a report about this address. A second report about an address that is stopped
     /// already counts for nothing: servers on the way may each write one.
     pub fn heed(&mut self, reported: &Reported) -> Option<News> {
-        let before = std::mem::replace(&mut self.last, reported.clone());
+        let before = self.last.clone();
+        // What was told today is not forgotten over a report that says less.
+        let told = self.was_told(reported);
+        if !(told && reported.meaning == Meaning::NotNow) {
+            self.last = reported.clone();
+        }
         if self.stopped.is_some() {
             return None;
         }
@@ -453,9 +461,10 @@ impl Reach {
             }
             Meaning::Returned => {
                 self.returned = self.returned.saturating_add(1);
-                let told = before.report != reported.report
-                    && before.meaning == Meaning::Returned
-                    && reported.at.since(before.at) < DAY_MS;
+                if told {
+                    // A day is counted from what was told.
+                    self.last = before;
+                }
                 (!told).then_some(News::Returned)
             }
             Meaning::NotNow => {
@@ -468,6 +477,14 @@ impl Reach {
             }
             Meaning::OnItsWay | Meaning::Nothing(_) => None,
         }
+    }
+
+    /// Whether a mail to this address came back within the day before this report, and was told.
+    #[must_use]
+    pub fn was_told(&self, reported: &Reported) -> bool {
+        self.last.report != reported.report
+            && self.last.meaning == Meaning::Returned
+            && reported.at.since(self.last.at) < DAY_MS
     }
 
     /// Takes in that a mail to an address of this domain came back; so many within a day stop it.

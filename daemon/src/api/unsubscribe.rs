@@ -64,6 +64,11 @@ pub(super) async fn take(
                 Some(task),
                 format!("no further mail goes to {}", wish.address),
             ),
+            Heeded::Erased => {
+                return Ok(json!({
+                    "changed": format!("nothing: {}", crate::privacy::ERASED_WHY),
+                }));
+            }
             Heeded::Known(wish) => (
                 wish,
                 None,

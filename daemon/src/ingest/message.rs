@@ -379,8 +379,11 @@ pub(super) fn joined(
     {
         thread.last_human_inbound = later(thread.last_human_inbound);
         thread.automatic_since_human = 0;
-        // They go on with it.
-        thread.closed = None;
+        // They go on with it; what they wrote before it was closed is not news.
+        let before = |closed: &liaison_core::message::ThreadClosed| {
+            message.historical || message.received < closed.at
+        };
+        thread.closed = thread.closed.filter(before);
     }
     if thread.account.is_none()
         && standing.may_answer()

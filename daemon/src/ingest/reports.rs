@@ -20,6 +20,7 @@ use liaison_core::records::{BODY_CHARS_MAX, TITLE_CHARS_MAX, TaskRecord};
 use super::Taking;
 use crate::books::rows::AuditRow;
 use crate::books::{BooksError, keys, replace};
+use crate::office::Office;
 use crate::outbox::stage_audit;
 use crate::reader;
 use crate::store::{Batch as Writes, Expect, Stored};
@@ -68,14 +69,16 @@ impl Named {
         }
     }
 
-    fn recipients(&self) -> Vec<String> {
+    /// Those outside whom it went to.
+    fn recipients(&self, office: &Office) -> Vec<String> {
         let key =
             |email: &str| Address::parse(email).map_or_else(|_| email.to_owned(), |a| a.key());
         match self {
             Named::Mail(mail) => vec![key(&mail.recipient)],
             Named::Message(message) => {
                 let people = message.to.iter().chain(&message.cc);
-                people.map(|person| person.email.clone()).collect()
+                let people = people.map(|person| person.email.clone());
+                people.filter(|email| !office.firm.owns(email)).collect()
             }
         }
     }
@@ -251,7 +254,7 @@ impl Taking<'_> {
         let people = &self.ingest.office.people;
         ReportFacts {
             named: named.map(|named| NamedMail {
-                recipients: named.recipients(),
+                recipients: named.recipients(&self.ingest.office),
                 handed_over: match named {
                     Named::Mail(mail) => may_be_out(mail),
                     Named::Message(_) => true,
@@ -332,6 +335,7 @@ impl Taking<'_> {
     ) -> Result<(), BooksError> {
         let office = &self.ingest.office;
         let outside = |email: &str| !office.firm.owns(email);
+        let is_shared = named.recipients(office).len() > 1;
         let mut reaches = Reaches::new();
         for reported in heeded.iter().filter(|one| outside(&one.recipient)) {
             if reported.meaning == Meaning::OnItsWay {
@@ -340,12 +344,14 @@ impl Taking<'_> {
             let reach = self
                 .reach(&mut reaches, (&reported.recipient, reported))
                 .await?;
+            // An address counts once a day, whatever comes of it.
+            let counted = is_shared || reach.was_told(reported);
             let news = reach.heed(reported);
             let after = reach.clone();
             if let Some(news) = news {
                 self.tell(writes, named, (news, &after, reported)).await?;
             }
-            let back = matches!(news, Some(News::Undeliverable | News::Returned));
+            let back = matches!(news, Some(News::Undeliverable | News::Returned)) && !counted;
             let Some(domain) = domain_subject(&reported.recipient).filter(|_| back) else {
                 continue;
             };

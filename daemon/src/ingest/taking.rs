@@ -204,6 +204,9 @@ impl Taking<'_> {
             message.plugin = Some(ours.mail.record.cause.plugin.clone());
             self.seen_in_sent(&message, ours).await?;
         }
+        if message.effect.is_none() && !message.historical {
+            self.judge_late(writes, &message).await?;
+        }
         let ours = ours.as_ref().map(|ours| &ours.mail);
         self.write_thread(writes, &message, ours, (matched.as_ref(), false))
             .await?;

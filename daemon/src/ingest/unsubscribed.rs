@@ -6,6 +6,7 @@ use liaison_core::optout::{AskedBy, tokens_in};
 
 use super::{Prepared, Taking};
 use crate::books::{BooksError, chain};
+use crate::privacy::ERASED_WHY;
 use crate::unsubscribe::{Asked, Heeded, TokenError, heed};
 
 /// Longest account of why a token is not heeded, in characters: the record was made to fit the store
@@ -39,7 +40,13 @@ impl Taking<'_> {
                     };
                     let now = self.ingest.clock.now();
                     let heeded = heed(&self.books, &self.ingest.office, &asked, now).await?;
-                    return Ok(Some(outcome(&heeded)));
+                    let outcome = outcome(&heeded);
+                    // What its writer says besides is for a person.
+                    if matches!(heeded, Heeded::Known(_)) && says_more(&view.body.reply, token) {
+                        trouble = Some(cut_text(&outcome, TROUBLE_CHARS_MAX));
+                        break;
+                    }
+                    return Ok(Some(outcome));
                 }
                 Err(error) => {
                     if matches!(error, TokenError::Key(_)) {
@@ -54,6 +61,12 @@ impl Taking<'_> {
     }
 }
 
+/// Whether a text has words besides those that ask for an end.
+fn says_more(text: &str, token: &str) -> bool {
+    let is_more = |word: &str| !word.contains(token) && !word.eq_ignore_ascii_case("unsubscribe");
+    text.split_whitespace().any(is_more)
+}
+
 fn outcome(heeded: &Heeded) -> String {
     match heeded {
         Heeded::Anew(wish, task) => format!(
@@ -61,6 +74,7 @@ fn outcome(heeded: &Heeded) -> String {
              tells of it",
             wish.address, wish.mail
         ),
+        Heeded::Erased => format!("nothing done: {ERASED_WHY}"),
         Heeded::Known(wish) => {
             let known = match &wish.allowed {
                 Some(allowed) => format!("{} allowed mail again on {}", allowed.who, allowed.at),

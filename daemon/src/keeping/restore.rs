@@ -85,11 +85,13 @@ pub async fn restore(
     let closed = crate::store::Store::close(&*store).await;
     let (uncertain, holds) = settled?;
     closed.map_err(|error| KeepingError::Books(error.into()))?;
+    // Before the store is there: a daemon without it would make another key, and the tokens of mail
+    // that left would end nothing.
+    Unsubscribe::restore(folder, state_dir).map_err(|error| KeepingError::Broken(chain(&error)))?;
     for part in [CONTENT, "store"] {
         let (from, to) = (unfinished.join(part), state_dir.join(part));
         fs::rename(&from, &to).map_err(io_error("move into place", &from))?;
     }
-    Unsubscribe::restore(folder, state_dir).map_err(|error| KeepingError::Broken(chain(&error)))?;
     fs::remove_dir_all(&unfinished)
         .and_then(|()| fs::File::open(state_dir)?.sync_all())
         .map_err(io_error("finish", state_dir))?;

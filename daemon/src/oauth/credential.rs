@@ -526,7 +526,7 @@ fn kept(error: &VaultError) -> Answer {
             why: in_words(error),
             wait: None,
         },
-        VaultError::Open(_) | VaultError::Key(_) | VaultError::Random => {
+        VaultError::Open(_) | VaultError::Other(..) | VaultError::Key(_) | VaultError::Random => {
             Answer::Refused(in_words(error))
         }
     }

@@ -56,6 +56,9 @@ pub enum VaultError {
     /// Others could read the key.
     #[error("{} can be read by others: `chmod 600` it", .0.display())]
     Open(PathBuf),
+    /// Two files hold different keys.
+    #[error("{} and {} hold different keys: move the wrong one away", .0.display(), .1.display())]
+    Other(PathBuf, PathBuf),
     /// The key cannot be had.
     #[error("the key of stored tokens cannot be had (`token_key`)")]
     Key(#[from] SecretError),
@@ -274,7 +277,7 @@ pub(crate) fn own_key(folder: &Path, name: &str, maker: &str) -> Result<String, 
 
 /// Puts a copy of a key file where there is none.
 pub(crate) fn copy_key(from: &Path, to: &Path) -> Result<(), VaultError> {
-    if !from.exists() || to.exists() {
+    if !from.exists() {
         return Ok(());
     }
     let failed = |source| io_error("read", from, source);
@@ -283,6 +286,12 @@ pub(crate) fn copy_key(from: &Path, to: &Path) -> Result<(), VaultError> {
     File::open(from)
         .and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text))
         .map_err(failed)?;
+    if to.exists() {
+        return match read_key(to)?.trim() == text.trim() {
+            true => Ok(()),
+            false => Err(VaultError::Other(from.to_owned(), to.to_owned())),
+        };
+    }
     write_durably(to, text.as_bytes())
 }
 

@@ -56,8 +56,9 @@ impl Note<'_> {
         })
     }
 
+    /// Whether it is theirs, and says one thing: who comes back has not left.
     fn is_proven(&self) -> bool {
-        self.message.authenticity == "pass"
+        self.message.authenticity == "pass" && self.returns.is_none()
     }
 }
 
@@ -171,13 +172,16 @@ impl Pipeline {
             return Ok(());
         }
         let why = format!(
-            "a note of {when} says that {who} has left, and nothing proves whose it is: look at \
-             it, then approve or reject"
+            "a note of {when} says that {who} has left, and {}: look at it, then approve or reject",
+            match note.returns {
+                Some(_) => "it names a day of return, too",
+                None => "nothing proves whose it is",
+            }
         );
         self.step_mail(mail, Input::NeedsPerson, why).await
     }
 
-    /// Marks the contacts who have exactly this address.
+    /// Marks the one contact who has exactly this address; of several nobody knows who left.
     async fn mark_as_left(&self, note: &Note<'_>, person: &Recipient) -> Result<(), BooksError> {
         let records = RecordBook::new(self.books.clone(), DomainRules::of(&self.office));
         let by = RecordBy {
@@ -189,11 +193,15 @@ impl Pipeline {
             now: self.clock.now(),
         };
         let left = Put::upsert(Kind::Contact, &[("status", "left")]);
-        for contact in &person.contacts {
-            let theirs = |address: &String| same_person(address, note.who);
-            if contact.status == ContactStatus::Left || !contact.addresses.iter().any(theirs) {
-                continue;
-            }
+        let theirs = |address: &String| same_person(address, note.who);
+        let mut contacts = person.contacts.iter();
+        let mut contacts = contacts
+            .by_ref()
+            .filter(|contact| contact.addresses.iter().any(theirs));
+        let (one, other) = (contacts.next(), contacts.next());
+        if let Some(contact) =
+            one.filter(|one| other.is_none() && one.status != ContactStatus::Left)
+        {
             let put = Put {
                 which: Some(contact.id.0.clone()),
                 ..left.clone()

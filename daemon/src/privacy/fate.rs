@@ -413,7 +413,7 @@ impl Traces {
             return Ok(Some(Fate::Removed));
         }
         let row: AuditRow = read(key, value)?;
-        let theirs = self.ids.contains(&subject);
+        let theirs = self.ids.contains(&subject) || self.threads.contains(&subject);
         let names = |text: &str| self.person.is_named_in(text);
         if !theirs && !names(&row.what) && !names(&row.why) && !names(&row.who) {
             return Ok(None);

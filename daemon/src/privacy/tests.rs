@@ -427,6 +427,27 @@ async fn what_is_kept_of_a_person_is_shown_then_erased_and_does_not_come_back() 
         .await;
     assert!(refused.unwrap_err().to_string().contains("was erased"));
     only_bob_is_gone(dir.path(), &house.books, "written again").await;
+
+    // A report about a mail to him comes late, and an old token comes back.
+    let fixture = "../tests/fixtures/reading/bounce/postfix-unknown-user.eml";
+    let report = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture)).unwrap();
+    let report = report
+        .replace("bob@example.net", BOB)
+        .replace("sam@example.com", "sam@example.net");
+    assert!(report.contains(BOB));
+    house.receive(&report).await;
+    let asked = crate::unsubscribe::Asked {
+        claim: &Claim::of(&"e0".into(), BOB).unwrap(),
+        by: AskedBy::HandedIn("uid 7".to_owned()),
+        at: now,
+        mailbox: None,
+        from: "uid 7",
+        passed_on: false,
+    };
+    let heeded = crate::unsubscribe::heed(&house.books, &house.office, &asked, now);
+    let heeded = heeded.await.unwrap();
+    assert!(matches!(heeded, crate::unsubscribe::Heeded::Erased));
+    only_bob_is_gone(dir.path(), &house.books, "told about").await;
     store.close().await.unwrap();
 }
 

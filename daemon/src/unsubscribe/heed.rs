@@ -16,6 +16,7 @@ use crate::books::{Books, BooksError, chain, keys, replace};
 use crate::office::Office;
 use crate::outbox::ledger::Recipient;
 use crate::outbox::stage_audit;
+use crate::privacy::Tombstones;
 use crate::records::{Put, RecordBook, RecordBy, RecordsError};
 use crate::tasks::NO_EVENT;
 
@@ -40,6 +41,9 @@ pub(crate) struct Asked<'a> {
 pub(crate) enum Heeded {
     /// Nothing goes there from now on; its task tells somebody.
     Anew(OptOut, TaskId),
+    /// Its address is one of a person who was erased: nothing of them is written again, and no mail
+    /// goes there.
+    Erased,
     /// It was known, or a person decided since.
     Known(OptOut),
 }
@@ -56,6 +60,9 @@ pub(crate) async fn heed(
     now: Timestamp,
 ) -> Result<Heeded, BooksError> {
     let address = &asked.claim.address;
+    if Tombstones::read(books).await?.has(books, address).await? {
+        return Ok(Heeded::Erased);
+    }
     let key = keys::opt_out(address);
     let before = books.get::<OptOut>(key.clone()).await?;
     let version = before.as_ref().map(|row| row.version);

@@ -126,7 +126,13 @@ fn a_token_is_known_again_where_a_backup_was_restored() {
     // The key that is there stays.
     let own = tempfile::tempdir().unwrap();
     let token = Unsubscribe::new(own.path(), None).token(&claim());
-    Unsubscribe::restore(backup.path(), own.path()).unwrap();
+    let error = Unsubscribe::restore(backup.path(), own.path()).unwrap_err();
+    let (one, other) = (
+        backup.path().display().to_string(),
+        own.path().display().to_string(),
+    );
+    let error = error.to_string();
+    assert!(error.contains(&one) && error.contains(&other), "{error}");
     let kept = Unsubscribe::new(own.path(), None);
     assert!(kept.claim(&token.unwrap().unwrap()).is_ok());
 }

@@ -200,6 +200,29 @@ fn a_mail_that_is_refused_for_its_own_sake_is_told_and_stops_nothing() {
 }
 
 #[test]
+fn who_sends_reports_about_their_own_copy_all_day_is_told_and_counted_once() {
+    let mut reach = Reach::new(ANN, &reported("r0", Meaning::OnItsWay, at(0)));
+    let mut counted = 0;
+    for nth in 0..20 {
+        let meaning = match nth % 2 {
+            0 => Meaning::Returned,
+            _ => Meaning::NotNow,
+        };
+        let report = reported(&format!("r{}", nth + 1), meaning, at(nth * 60));
+        let known = reach.was_told(&report);
+        if reach.heed(&report) == Some(News::Returned) {
+            assert!(!known);
+            counted += 1;
+        }
+    }
+    assert_eq!(counted, 1);
+    // The address is stopped by a report of another kind, and its domain has counted it.
+    let dead = reported("r99", Meaning::Undeliverable, at(20 * 60));
+    assert!(reach.was_told(&dead));
+    assert_eq!(reach.heed(&dead), Some(News::Undeliverable));
+}
+
+#[test]
 fn a_domain_is_stopped_by_so_many_returns_within_a_day_and_never_released_by_time() {
     let back = |minutes| reported("r", Meaning::Undeliverable, at(minutes));
     let mut reach = Reach::new("@example.com", &back(0));

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::house::{BUNDLED, House, from_ann, from_sam};
 use super::trust::waiting;
 use super::{asked, in_reply_to};
+use crate::source::{BatchMode, FolderRole};
 use crate::store::Ns;
 
 async fn thread_of(house: &House) -> ThreadRecord {
@@ -43,6 +44,12 @@ async fn nothing_more_goes_into_a_closed_conversation_until_they_write_again() {
         .sent(&from_sam("s1", "Re: Contract", "All the best.", &links))
         .await;
     house.settle(&BUNDLED).await;
+    assert!(thread_of(&house).await.closed.is_some());
+    // Nor what was written before, and is found in a mailbox that is watched only now.
+    let old = from_ann("h1", "Re: Contract", "We think about it.", &links);
+    let old = crate::source::Content::Message(old.into());
+    let place = ("kim", FolderRole::Inbox, BatchMode::History);
+    house.hand_in(place, vec![old]).await;
     assert!(thread_of(&house).await.closed.is_some());
     house
         .receive(&from_ann("r1", "Re: Contract", "We do want it.", &links))

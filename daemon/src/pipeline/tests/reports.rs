@@ -546,3 +546,38 @@ async fn a_report_that_is_faster_than_the_copy_in_sent_still_stops_the_address()
     house.settle(&BUNDLED).await;
     assert!(house.mails().await.is_empty());
 }
+
+/// Each of them knows its Message-ID.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_about_a_mail_to_several_is_told_and_stops_nobody() {
+    let mut house = House::new().await;
+    house.know_the_clinic().await;
+    let cc = "Cc: eve@rival.example, kim@example.net";
+    house.sent(&from_sam("q1", "Contract", QUESTION, cc)).await;
+    let name = "postfix-unknown-user";
+    house.receive(&report(name, "q1@example.com", ANN)).await;
+    house.settle(&BUNDLED).await;
+    assert_eq!(meaning(&house, name).await, Meaning::Returned);
+    assert_eq!(stopped(&house).await, [""; 0]);
+    let tasks = house.tasks().await;
+    assert!(
+        tasks.iter().any(|task| task.title.contains(ANN)),
+        "{tasks:?}"
+    );
+}
+
+/// A colleague's copy came in first, then the report, then the copy in Sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_finds_a_mail_of_which_a_colleague_had_a_copy_first() {
+    let mut house = House::new().await;
+    house.know_the_clinic().await;
+    let mail = from_sam("q1", "Contract", QUESTION, "Cc: kim@example.net");
+    let copy = crate::source::Content::Message(mail.clone().into());
+    let place = ("kim", FolderRole::Inbox, BatchMode::Live);
+    house.hand_in(place, vec![copy]).await;
+    let name = "postfix-unknown-user";
+    house.receive(&report(name, "q1@example.com", ANN)).await;
+    assert_eq!(stopped(&house).await, [""; 0]);
+    house.sent(&mail).await;
+    assert_eq!(stopped(&house).await, [ANN]);
+}

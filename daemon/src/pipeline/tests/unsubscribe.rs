@@ -207,6 +207,44 @@ async fn what_one_of_us_passes_on_ends_mails_once_and_does_not_overrule_a_person
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_about_a_wish_is_read_by_plugins_and_does_not_renew_it() {
+    let (mut house, _key) = house().await;
+    house.know_the_clinic().await;
+    let claim = Claim::of(&"e0".into(), ANN).unwrap();
+    let token = house.office.unsubscribe.token(&claim).unwrap().unwrap();
+    let ask = format!("unsubscribe {token}");
+    house.receive(&from_ann("u1", &ask, "", "")).await;
+    let mut wish = house.books.opt_out(ANN).await.unwrap().unwrap();
+    assert!(wish.stands());
+    house.advance(1);
+    house
+        .receive(&from_ann("u2", &ask, "A mistake: we order 20 units.", ""))
+        .await;
+    assert!(house.outcome("u2").await.seq.is_some(), "plugins are asked");
+    wish.allow("sam", "she called", house.clock.now());
+    let mut writes = house.books.batch();
+    writes.put_record(keys::opt_out(ANN), &wish).unwrap();
+    house.books.commit(writes).await.unwrap();
+    for (id, before, mark) in [
+        ("u3", "Re:", ""),
+        ("u4", "Automatic reply: Re:", "Auto-Submitted: auto-replied"),
+    ] {
+        house.advance(1);
+        let subject = format!("{before} {ask}");
+        let text = "We want to order 20 units.";
+        house.receive(&from_ann(id, &subject, text, mark)).await;
+        assert!(
+            house.outcome(id).await.seq.is_some(),
+            "{id}: plugins are asked"
+        );
+        assert!(
+            !house.books.opt_out(ANN).await.unwrap().unwrap().stands(),
+            "{id}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_at_once_is_no_sequence_and_says_nothing_of_unsubscribing() {
     let (mut house, _key) = house().await;
     house

@@ -188,7 +188,7 @@ static LEFT_WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     "\
     no longer with|no longer work|no longer employed|no longer at |no longer part of|\
     has left the|have left the company|left the company|left the organi|left our company|\
-    not with the company any|not work here any|has moved on from|is no longer|nicht mehr für|\
+    not with the company any|not work here any|has moved on from|is no longer employed|is no longer working|nicht mehr für|\
     nicht mehr bei |nicht mehr im unternehmen|nicht mehr in unserem|unternehmen verlassen|\
     firma verlassen|nicht mehr tätig|ausgeschieden|nicht länger für|ne travaille plus|\
     ne fait plus partie|a quitté|ai quitté|ne suis plus|n'est plus au sein|n'est plus chez|\

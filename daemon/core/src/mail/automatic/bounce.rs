@@ -18,6 +18,8 @@ const MAX_SEARCHED_CHARS: usize = 20_000;
 const MAX_SEARCHED_LINES: usize = 2_000;
 /// Characters kept of a diagnostic.
 const MAX_DIAGNOSTIC_CHARS: usize = 500;
+/// Length at which no further line of a reason is looked at.
+const REASON_BYTES_MAX: usize = 4_096;
 
 /// What happened to a recipient's copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -289,7 +291,7 @@ fn qmail_text(text: &str) -> bool {
 /// names it.
 fn by_blocks(text: &str, failed: &str) -> Vec<BouncedRecipient> {
     let mut out: Vec<BouncedRecipient> = Vec::new();
-    let mut reason: Vec<&str> = Vec::new();
+    let mut reason = String::new();
     let mut open = false;
     for line in text.lines().take(MAX_SEARCHED_LINES) {
         let line = line.trim_end();
@@ -310,14 +312,21 @@ fn by_blocks(text: &str, failed: &str) -> Vec<BouncedRecipient> {
                 status: None,
                 diagnostic: None,
             });
-            (open, reason) = (true, Vec::new());
+            (open, reason) = (true, String::new());
         } else if open && !line.is_empty() {
-            reason.push(line.trim());
-            let said = reason.join(" ");
+            // Whatever follows would not be kept.
+            if reason.len() >= REASON_BYTES_MAX {
+                continue;
+            }
+            if !reason.is_empty() {
+                reason.push(' ');
+            }
+            let left = REASON_BYTES_MAX.saturating_sub(reason.len());
+            reason.extend(line.trim().chars().take(left));
             if let Some(last) = out.last_mut() {
-                last.status = status_code(&said);
+                last.status = status_code(&reason);
                 last.kind = kind_of(None, last.status.as_deref());
-                last.diagnostic = Some(shorten(clean_text(&said)));
+                last.diagnostic = Some(shorten(clean_text(&reason)));
             }
         } else {
             open = false;
