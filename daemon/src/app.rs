@@ -18,7 +18,7 @@ use crate::alarm::Alarms;
 use crate::books::registry::Registry;
 use crate::books::sweep::Sweeper;
 use crate::books::{Books, BooksError, chain};
-use crate::calendars::{CalendarMirror, Calendars};
+use crate::calendars::{CalendarMirror, Calendars, Counting};
 use crate::check::online::Edges;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
@@ -239,6 +239,11 @@ pub fn office(config: &Config) -> Office {
         });
         let person = Person {
             user: user.view(),
+            addresses: std::iter::once(&user.address)
+                .chain(&user.aliases)
+                .cloned()
+                .collect(),
+            work: config.work_time(user),
             signature: user.signature.clone(),
             calendars: own.map(|calendar| calendar.name.clone()).collect(),
             hold_calendar: config.hold_calendar(&user.address).map(|c| c.name.clone()),
@@ -266,6 +271,7 @@ pub fn office(config: &Config) -> Office {
             from: staff.from.clone(),
             drafts: false,
         }),
+        meetings: config.meetings,
         signature: config.firm.signature.clone(),
         html: config.firm.html,
         approval: config.approval.clone(),
@@ -598,7 +604,11 @@ impl App {
     }
 }
 
-fn calendars(config: &Config) -> Result<Calendars, StartError> {
+/// The mirrors of all calendars; nothing is read yet.
+///
+/// # Errors
+/// When the settings of a calendar cannot be used.
+pub fn calendars(config: &Config) -> Result<Calendars, StartError> {
     let mut mirrors = BTreeMap::new();
     for calendar in &config.calendars {
         let name = calendar.name.clone();
@@ -609,7 +619,14 @@ fn calendars(config: &Config) -> Result<Calendars, StartError> {
         let owner = config.user(&calendar.owner);
         let address = owner.map_or(calendar.owner.clone(), |owner| owner.address.clone());
         let zone = owner.map_or(config.firm.zone.clone(), |owner| owner.zone.clone());
-        let mirror = CalendarMirror::new(name.clone(), store, address, zone);
+        let counting = Counting {
+            role: calendar.role,
+            all_day_blocks: calendar.all_day_blocks,
+            unanswered_blocks: calendar.unanswered_blocks,
+            own_addresses: owner.map_or_else(Vec::new, |owner| owner.aliases.clone()),
+            work: owner.map(|owner| config.work_time(owner)),
+        };
+        let mirror = CalendarMirror::new(name.clone(), store, address, zone).counting(counting);
         mirrors.insert(name, Arc::new(mirror));
     }
     Ok(Calendars { mirrors })

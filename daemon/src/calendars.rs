@@ -8,12 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use jiff::ToSpan;
+use jiff::civil::Date;
+use liaison_core::business_time::WorkTime;
 use liaison_core::calendar::{
-    BusyRules, BusySpan, CalendarObject, Instance, busy, instances, read_calendar,
+    BusyRules, BusySpan, CalendarEvent, CalendarObject, EventStatus, FreeBusy, Instance, Meeting,
+    busy, free_busy, instances, read_calendar,
 };
 use liaison_core::ids::CalendarId;
 use liaison_core::time::{Timestamp, Window};
 use liaison_core::zones;
+use serde::Deserialize;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -26,6 +31,65 @@ const RETRY: (std::time::Duration, std::time::Duration) = (
     std::time::Duration::from_secs(2),
     std::time::Duration::from_secs(300),
 );
+
+/// What the events of a calendar mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CalendarRole {
+    /// What somebody does.
+    #[default]
+    Own,
+    /// Events of whole days are holidays of the owner, whatever else they say; others mean nothing.
+    Holidays,
+}
+
+/// How the events of a calendar count.
+#[derive(Debug, Clone)]
+pub struct Counting {
+    /// What they mean.
+    pub role: CalendarRole,
+    /// Opaque events of whole days block them.
+    pub all_day_blocks: bool,
+    /// Invitations without an answer block their time.
+    pub unanswered_blocks: bool,
+    /// Further addresses of the owner.
+    pub own_addresses: Vec<String>,
+    /// Where the owner is when: whole days and floating times go along.
+    pub work: Option<WorkTime>,
+}
+
+impl Default for Counting {
+    fn default() -> Counting {
+        Counting {
+            role: CalendarRole::Own,
+            all_day_blocks: true,
+            unanswered_blocks: true,
+            own_addresses: Vec::new(),
+            work: None,
+        }
+    }
+}
+
+/// An instance in a calendar, as it counts for the owner.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What it is an instance of.
+    pub object: Arc<CalendarObject>,
+    /// The instance.
+    pub instance: Instance,
+    /// When it takes place, where the owner then is.
+    pub when: Window,
+    /// Whether it takes time of the owner, and how firmly.
+    pub busy: Option<free_busy::BusyKind>,
+}
+
+impl Entry {
+    /// The component that describes it.
+    #[must_use]
+    pub fn event(&self) -> Option<&CalendarEvent> {
+        self.object.events.get(self.instance.event)
+    }
+}
 
 /// One mirrored object.
 #[derive(Debug, Clone)]
@@ -49,6 +113,8 @@ pub struct CalendarMirror {
     pub owner: String,
     /// IANA zone of its owner: for whole days and floating times.
     pub zone: String,
+    /// How its events count.
+    pub counting: Counting,
     // Short locks without await.
     objects: RwLock<BTreeMap<String, Mirrored>>,
     synced_at: RwLock<Option<Timestamp>>,
@@ -74,12 +140,19 @@ impl CalendarMirror {
             store,
             owner,
             zone,
+            counting: Counting::default(),
             objects: RwLock::default(),
             synced_at: RwLock::default(),
             unreadable: RwLock::default(),
             news: RwLock::default(),
             look: Notify::new(),
         }
+    }
+
+    /// The same with other rules of what counts.
+    #[must_use]
+    pub fn counting(self, counting: Counting) -> CalendarMirror {
+        CalendarMirror { counting, ..self }
     }
 
     /// When it was last proven equal to the collection; `None` before the first look.
@@ -129,39 +202,98 @@ impl CalendarMirror {
         objects.find(of_uid).map(|found| found.object.clone())
     }
 
-    /// Busy time inside `window`, without the events named in `ignore_uids`.
-    #[must_use]
-    pub fn busy(&self, window: Window, ignore_uids: &[String]) -> Vec<BusySpan> {
-        let zone = zones::zone(&self.zone).unwrap_or(jiff::tz::TimeZone::UTC);
-        let own = [self.owner.clone()];
-        let rules = BusyRules {
+    /// All objects as they are now.
+    fn now(&self) -> Vec<Arc<CalendarObject>> {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        let objects = objects.values();
+        objects.map(|mirrored| mirrored.object.clone()).collect()
+    }
+
+    fn default_zone(&self) -> jiff::tz::TimeZone {
+        zones::zone(&self.zone).unwrap_or(jiff::tz::TimeZone::UTC)
+    }
+
+    fn with_rules<T>(&self, ignore_uids: &[String], work: impl FnOnce(&BusyRules<'_>) -> T) -> T {
+        let zone = self.default_zone();
+        let mut own = vec![self.owner.clone()];
+        own.extend(self.counting.own_addresses.iter().cloned());
+        work(&BusyRules {
             ignore_uids,
             own_addresses: &own,
+            whereabouts: self.counting.work.as_ref(),
+            all_day_blocks: self.counting.all_day_blocks,
+            unanswered_blocks: self.counting.unanswered_blocks,
             ..BusyRules::new(&zone)
-        };
-        let objects: Vec<CalendarObject> = {
-            let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
-            objects
-                .values()
-                .map(|mirrored| (*mirrored.object).clone())
-                .collect()
-        };
-        busy(&objects, window, &rules).spans
+        })
+    }
+
+    /// Busy time inside `window`, without the events named in `ignore_uids`; none in a calendar of
+    /// holidays.
+    #[must_use]
+    pub fn busy(&self, window: Window, ignore_uids: &[String]) -> FreeBusy {
+        if self.counting.role == CalendarRole::Holidays {
+            return FreeBusy::default();
+        }
+        let objects = self.now();
+        self.with_rules(ignore_uids, |rules| {
+            busy(objects.iter().map(|object| &**object), window, rules)
+        })
+    }
+
+    /// Holidays that begin, go on or end inside `window`, by date; none in other calendars.
+    #[must_use]
+    pub fn holidays(&self, window: Window) -> BTreeMap<Date, String> {
+        let mut days = BTreeMap::new();
+        if self.counting.role != CalendarRole::Holidays {
+            return days;
+        }
+        let zone = self.default_zone();
+        for (_, instance) in self.instances(window) {
+            if !instance.all_day || instance.status == EventStatus::Cancelled {
+                continue;
+            }
+            let day = |t: Timestamp| zone.to_datetime(t.to_jiff()).date();
+            let first = day(instance.start.max(window.start));
+            let last = day(instance.end.min(window.end)).saturating_sub(1.day());
+            let name = instance.summary.as_deref().map(str::trim);
+            let name = name.filter(|name| !name.is_empty()).unwrap_or("holiday");
+            for date in first
+                .series(1.day())
+                .take_while(|date| *date <= last.max(first))
+            {
+                days.entry(date).or_insert_with(|| name.to_owned());
+            }
+        }
+        days
+    }
+
+    /// Instances inside `window` with how they count, in no order.
+    #[must_use]
+    pub fn entries(&self, window: Window) -> Vec<Entry> {
+        let instances = self.instances(window);
+        self.with_rules(&[], |rules| {
+            let entry = |(object, instance): (Arc<CalendarObject>, Instance)| {
+                let event = object.events.get(instance.event)?;
+                let when = free_busy::when(&instance, event, rules);
+                let busy = free_busy::kind_of(&instance, event, rules);
+                let busy = busy.filter(|_| self.counting.role == CalendarRole::Own);
+                Some(Entry {
+                    object,
+                    instance,
+                    when,
+                    busy,
+                })
+            };
+            instances.into_iter().filter_map(entry).collect()
+        })
     }
 
     /// Instances inside `window`, sorted by start.
     #[must_use]
     pub fn instances(&self, window: Window) -> Vec<(Arc<CalendarObject>, Instance)> {
-        let zone = zones::zone(&self.zone).unwrap_or(jiff::tz::TimeZone::UTC);
-        let objects: Vec<Arc<CalendarObject>> = {
-            let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
-            objects
-                .values()
-                .map(|mirrored| mirrored.object.clone())
-                .collect()
-        };
+        let zone = self.default_zone();
         let mut found = Vec::new();
-        for object in objects {
+        for object in self.now() {
             let expanded = instances(&object, window, &zone).instances;
             found.extend(
                 expanded
@@ -295,6 +427,17 @@ pub struct Calendars {
     pub mirrors: BTreeMap<CalendarId, Arc<CalendarMirror>>,
 }
 
+/// What the calendars of one of our people take of a stretch of time.
+#[derive(Debug, Clone, Default)]
+pub struct Taken {
+    /// Busy time, merged.
+    pub busy: Vec<BusySpan>,
+    /// Meetings, one by one.
+    pub meetings: Vec<Meeting>,
+    /// Holidays.
+    pub holidays: BTreeMap<Date, String>,
+}
+
 impl Calendars {
     /// Busy time of one of our people over all their calendars. `Err` when a calendar of theirs
     /// was not read yet: then nobody knows, and no slot may be offered.
@@ -307,7 +450,20 @@ impl Calendars {
         window: Window,
         ignore_uids: &[String],
     ) -> Result<Vec<BusySpan>, String> {
-        let mut spans = Vec::new();
+        Ok(self.taken_of(calendars, window, ignore_uids)?.busy)
+    }
+
+    /// The same with meetings and holidays.
+    ///
+    /// # Errors
+    /// As [`Self::busy_of`].
+    pub fn taken_of(
+        &self,
+        calendars: &[CalendarId],
+        window: Window,
+        ignore_uids: &[String],
+    ) -> Result<Taken, String> {
+        let mut taken = Taken::default();
         for id in calendars {
             let mirror = self
                 .mirrors
@@ -316,8 +472,12 @@ impl Calendars {
             if mirror.synced_at().is_none() {
                 return Err(format!("the calendar {id} has not been read yet"));
             }
-            spans.extend(mirror.busy(window, ignore_uids));
+            let found = mirror.busy(window, ignore_uids);
+            taken.busy.extend(found.spans);
+            taken.meetings.extend(found.meetings);
+            taken.holidays.extend(mirror.holidays(window));
         }
-        Ok(liaison_core::calendar::free_busy::merged(spans))
+        taken.busy = free_busy::merged(taken.busy);
+        Ok(taken)
     }
 }

@@ -21,9 +21,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::civil::Date;
 use liaison_core::account::matching::FreeMail;
 use liaison_core::account::matching::sender::FormSenders;
-use liaison_core::business_time::{BusinessCalendar, QuietHours};
+use liaison_core::business_time::{BusinessCalendar, QuietHours, Trip, WorkInterval, WorkTime};
+use liaison_core::calendar::SlotRules;
 use liaison_core::effect::{MailMode, RecordMode};
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId, PluginName, TransportId};
@@ -35,6 +37,7 @@ use liaison_core::policy::{Limits, Modes};
 use serde_json::{Map, Value};
 
 use crate::alarm::AlarmSettings;
+use crate::calendars::CalendarRole;
 use crate::dkim::DkimSettings;
 use crate::keeping::retention::Retention;
 use crate::oauth::Credentials;
@@ -70,6 +73,8 @@ pub struct Config {
     pub firm: FirmConfig,
     /// When recipients are left in peace.
     pub quiet: QuietHours,
+    /// What a time for a meeting must be like.
+    pub meetings: SlotRules,
     /// Our people.
     pub users: Vec<User>,
     /// The `[[oauth]]`: where access tokens come from. Shared by all clones.
@@ -162,6 +167,21 @@ pub struct User {
     pub zone: String,
     /// Text below their mails; the firm's otherwise.
     pub signature: Option<String>,
+    /// Working hours by weekday, Monday first; the firm's otherwise.
+    pub hours: Option<[Vec<WorkInterval>; 7]>,
+    /// Days elsewhere, apart from each other.
+    pub travel: Vec<Travel>,
+}
+
+/// Days that one of us spends in another zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Travel {
+    /// First day there.
+    pub first: Date,
+    /// Last day there.
+    pub last: Date,
+    /// IANA zone.
+    pub zone: String,
 }
 
 impl User {
@@ -237,6 +257,12 @@ pub struct Calendar {
     pub holds: bool,
     /// How old the last proof that it is up to date may be; `None`: as `[alarm]` says.
     pub stale_after: Option<Duration>,
+    /// What its events mean.
+    pub role: CalendarRole,
+    /// Events of whole days block them, unless they say otherwise.
+    pub all_day_blocks: bool,
+    /// Invitations that were not answered block their time.
+    pub unanswered_blocks: bool,
     /// Where it is.
     pub kind: CalendarKind,
 }
@@ -405,6 +431,38 @@ impl Config {
         self.users.iter().find(|user| {
             user.address == address || user.aliases.iter().any(|alias| alias == address)
         })
+    }
+
+    /// When one of us works: their own hours or the firm's, in their zone or where they travel, with
+    /// the firm's holidays and those of their zone.
+    #[must_use]
+    pub fn work_time(&self, user: &User) -> WorkTime {
+        let home = self.firm.business.clone();
+        let home = home.clone().in_zone(&user.zone).unwrap_or(home);
+        let home = match &user.hours {
+            Some(hours) => home.clone().with_hours(hours.clone()).unwrap_or(home),
+            None => home,
+        };
+        let in_zone = |zone: &str| {
+            let there = home.clone().in_zone(zone).ok()?;
+            // Whether holidays of our own zone are ours is said by `ours` of their file.
+            let elsewhere = zone != self.firm.zone;
+            let holidays = self.quiet.holidays.get(zone).filter(|_| elsewhere);
+            Some(match holidays {
+                Some(holidays) => there.with_holidays(holidays),
+                None => there,
+            })
+        };
+        let trips = user.travel.iter().filter_map(|travel| {
+            Some(Trip {
+                first: travel.first,
+                last: travel.last,
+                calendar: in_zone(&travel.zone)?,
+            })
+        });
+        let trips = trips.collect();
+        let home = in_zone(&user.zone).unwrap_or_else(|| home.clone());
+        WorkTime::at(home).with_trips(trips)
     }
 
     /// Whose work a mailbox is.

@@ -28,6 +28,7 @@ pub mod demo;
 pub mod dial;
 pub mod dkim;
 pub mod exchange;
+pub mod free;
 pub mod freshness;
 pub mod hint;
 pub mod ingest;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use liaison_core::account::matching::FreeMail;
 use liaison_core::account::matching::sender::FormSenders;
+use liaison_core::business_time::WorkTime;
+use liaison_core::calendar::SlotRules;
 use liaison_core::effect::MailEffect;
 use liaison_core::happening::UserView;
 use liaison_core::ids::{CalendarId, MailboxId};
@@ -38,6 +40,10 @@ pub struct MailboxRoute {
 pub struct Person {
     /// As plugins see them.
     pub user: UserView,
+    /// All their addresses.
+    pub addresses: Vec<String>,
+    /// When they work.
+    pub work: WorkTime,
     /// Text below their mails.
     pub signature: Option<String>,
     /// Calendars that tell when they are busy.
@@ -71,6 +77,8 @@ pub struct Office {
     pub mailboxes: BTreeMap<MailboxId, MailboxRoute>,
     /// How notifications leave as mail.
     pub staff_route: Option<Route>,
+    /// What a time for a meeting must be like.
+    pub meetings: SlotRules,
     /// Text below mails of people without their own.
     pub signature: Option<String>,
     /// Mails have an HTML form beside the plain one.
@@ -102,6 +110,22 @@ impl Office {
     pub fn owns(&self, address: &Address) -> bool {
         let key = address.key();
         self.firm.owns(&key) || self.people.contains_key(&key)
+    }
+
+    /// One of us by address, alias or name, in any case.
+    #[must_use]
+    pub fn person(&self, name: &str) -> Option<&Person> {
+        let name = name.trim();
+        let by_address = self.people.values().find(|person| {
+            let mut own = person.addresses.iter();
+            own.any(|own| own.eq_ignore_ascii_case(name))
+        });
+        by_address.or_else(|| {
+            let lower = name.to_lowercase();
+            let same = |person: &&Person| person.user.name.to_lowercase() == lower;
+            let mut people = self.people.values().filter(same);
+            people.next().filter(|_| people.next().is_none())
+        })
     }
 
     /// Our person who looks after an account or, without one, after a mailbox.

@@ -4,6 +4,7 @@
 //! day to another, so a clock change moves nothing.
 
 mod slot;
+mod work_time;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp, Window};
 use crate::zones::zone;
 
 pub use slot::{Night, QuietHours, Slot, next_slot};
+pub use work_time::{Trip, WORK_DAYS_MAX, WorkTime};
 
 /// Minutes of a civil day.
 const DAY_MINUTES: u16 = 24 * 60;
@@ -201,6 +203,29 @@ impl BusinessCalendar {
         self
     }
 
+    /// The same hours and holidays in another zone.
+    ///
+    /// # Errors
+    /// When the zone is unknown.
+    pub fn in_zone(mut self, name: &str) -> Result<BusinessCalendar, BusinessTimeError> {
+        self.zone = zone(name).ok_or_else(|| BusinessTimeError::Zone {
+            name: name.to_owned(),
+        })?;
+        name.trim().clone_into(&mut self.zone_name);
+        Ok(self)
+    }
+
+    /// The same zone and holidays with other hours.
+    ///
+    /// # Errors
+    /// As [`BusinessCalendar::new`].
+    pub fn with_hours(
+        self,
+        hours: [Vec<WorkInterval>; 7],
+    ) -> Result<BusinessCalendar, BusinessTimeError> {
+        BusinessCalendar::new(&self.zone_name, hours, self.holidays)
+    }
+
     /// The name of the holiday on a date.
     #[must_use]
     pub fn holiday(&self, date: Date) -> Option<&str> {
@@ -279,6 +304,14 @@ impl BusinessCalendar {
             return None;
         }
         ambiguous.earlier().ok().map(Timestamp::from_jiff)
+    }
+
+    /// Whether the clock shows this time for the second time, because it was set back.
+    #[must_use]
+    pub fn is_repeat(&self, t: Timestamp) -> bool {
+        let local = self.zone.to_datetime(t.to_jiff());
+        let first = self.zone.to_ambiguous_timestamp(local).earlier();
+        first.is_ok_and(|first| Timestamp::from_jiff(first) < t)
     }
 
     /// Whether somebody works at this instant.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes ─► gate (limits, lines, tree) ─► read (CalendarObject) ─► recurrence (Instance)
-//!                                                                   ├─► free_busy (BusySpan, slots)
+//!                                                                   ├─► free_busy (BusySpan) ─► slots
 //!                                                                   └─► inspect (JSON)
 //! bytes of others ─► tree (LineTree) ─► the same bytes with a few lines changed
 //! HoldSpec ─► hold (iCalendar text) ─► a server, a person ─► classify_hold
@@ -22,6 +22,7 @@ pub mod property;
 pub mod read;
 pub mod recurrence;
 pub mod rule;
+pub mod slots;
 pub mod tree;
 pub mod value;
 pub mod zones;
@@ -35,13 +36,14 @@ pub use event::{
     Attendee, CalendarEvent, Class, EventStatus, PartStat, RecurrenceDate, Role, Transparency,
     answer_of,
 };
-pub use free_busy::{BusyKind, BusyRules, BusySpan, FreeBusy, SlotRequest, busy, free_slots};
+pub use free_busy::{BusyKind, BusyRules, BusySpan, FreeBusy, Meeting, busy};
 pub use hold::{
     HoldMarks, HoldObservation, HoldSpec, build_hold, classify_hold, meeting_of, normalised_hash,
 };
 pub use inspect::inspect_json;
 pub use read::read_calendar;
 pub use recurrence::{Instance, Instances, RecurrenceId, instances};
+pub use slots::{Attending, FreeDay, FreeTime, NoTime, SlotRequest, SlotRules, free_time};
 pub use tree::{Edit, LineTree, NewProperty, TreeError};
 pub use value::{EventDuration, EventTime};
 

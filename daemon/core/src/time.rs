@@ -135,6 +135,66 @@ impl Window {
     }
 }
 
+/// Sorts windows and joins those that touch or overlap; empty ones are left out.
+#[must_use]
+pub fn joined(mut windows: Vec<Window>) -> Vec<Window> {
+    windows.retain(|window| window.start < window.end);
+    windows.sort();
+    let mut out: Vec<Window> = Vec::with_capacity(windows.len());
+    for window in windows {
+        match out.last_mut() {
+            Some(last) if window.start <= last.end => last.end = last.end.max(window.end),
+            _ => out.push(window),
+        }
+    }
+    out
+}
+
+/// Those of `windows` (sorted, apart) that reach into `span` or touch it.
+fn near<'a>(windows: &'a [Window], span: &Window) -> impl Iterator<Item = &'a Window> {
+    let first = windows.partition_point(|window| window.end < span.start);
+    let rest = windows.get(first..).unwrap_or_default();
+    let end = span.end;
+    rest.iter().take_while(move |window| window.start <= end)
+}
+
+/// What is in both of two lists as [`joined`] makes them.
+#[must_use]
+pub fn common(some: &[Window], others: &[Window]) -> Vec<Window> {
+    let mut out = Vec::new();
+    for one in some {
+        for other in near(others, one) {
+            let start = one.start.max(other.start);
+            let end = one.end.min(other.end);
+            if start < end {
+                out.push(Window { start, end });
+            }
+        }
+    }
+    out
+}
+
+/// What of the first list is not in the second; both as [`joined`] makes them.
+#[must_use]
+pub fn without(some: &[Window], taken: &[Window]) -> Vec<Window> {
+    let mut out = Vec::new();
+    for one in some {
+        let mut start = one.start;
+        for taken in near(taken, one) {
+            if start < taken.start.min(one.end) {
+                let end = taken.start;
+                out.push(Window { start, end });
+            }
+            start = start.max(taken.end);
+        }
+        if start < one.end {
+            let end = one.end;
+            out.push(Window { start, end });
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,5 +222,30 @@ mod tests {
         };
         assert!(!at(0, 10).overlaps(&at(10, 20)));
         assert!(at(0, 11).overlaps(&at(10, 20)));
+    }
+
+    #[test]
+    fn windows_are_joined_cut_and_taken_away_half_open() {
+        let list = |text: &str| -> Vec<Window> {
+            let parts = text.split_whitespace().map(|part| {
+                let (start, end) = part.split_once('-').unwrap();
+                let at = |text: &str| Timestamp(text.parse().unwrap());
+                Window {
+                    start: at(start),
+                    end: at(end),
+                }
+            });
+            parts.collect()
+        };
+        let spans = list("5-9 1-2 2-4 7-8 3-3");
+        assert_eq!(joined(spans), list("1-4 5-9"));
+        let some = list("0-10 20-30");
+        assert_eq!(common(&some, &list("5-20 25-40")), list("5-10 25-30"));
+        assert_eq!(
+            without(&some, &list("0-2 4-6 10-20 29-35")),
+            list("2-4 6-10 20-29")
+        );
+        assert_eq!(without(&some, &list("0-30")), list(""));
+        assert_eq!(without(&some, &[]), some);
     }
 }

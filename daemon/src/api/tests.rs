@@ -92,6 +92,7 @@ pub(crate) fn office() -> Office {
         review_days: 3,
         threads_by_subject: true,
         html: false,
+        meetings: Default::default(),
         people: Default::default(),
         mailboxes: Default::default(),
         staff_route: None,

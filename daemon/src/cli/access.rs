@@ -382,6 +382,7 @@ fn nobody() -> Result<Office, Failure> {
         review_days: 3,
         threads_by_subject: true,
         html: false,
+        meetings: Default::default(),
         people: Default::default(),
         mailboxes: Default::default(),
         staff_route: None,

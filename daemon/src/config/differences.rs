@@ -27,6 +27,7 @@ impl Config {
             ("log", words(&self.log), words(&new.log)),
             ("firm", words(&self.firm), words(&new.firm)),
             ("quiet_hours", words(&self.quiet), words(&new.quiet)),
+            ("meetings", words(&self.meetings), words(&new.meetings)),
             ("limits", words(&self.limits), words(&new.limits)),
             ("retention", words(&self.retention), words(&new.retention)),
             (

@@ -13,6 +13,7 @@ use super::schema::{
 };
 use super::validate::Validation;
 use super::{Calendar, CalendarKind, Mailbox, MailboxKind, Transport, TransportKind};
+use crate::calendars::CalendarRole;
 use crate::dial::TlsSettings;
 use crate::oauth::OauthRef;
 use crate::secret::SecretRef;
@@ -197,6 +198,11 @@ impl Validation<'_, '_> {
                 let remedy = "set holds = true for one calendar of each person";
                 self.problems.add(&halves.own, "holds", what, remedy);
             }
+            if raw.holds && raw.role == CalendarRole::Holidays {
+                let what = "holds cannot go into a calendar of holidays";
+                let remedy = "set holds = true for the calendar that the person uses";
+                self.problems.add(&halves.own, "holds", what, remedy);
+            }
             let (key, place) = match &kind {
                 CalendarKind::Vdir(vdir) => ("path", vdir.path.display().to_string()),
                 CalendarKind::Caldav(caldav) => {
@@ -210,6 +216,9 @@ impl Validation<'_, '_> {
                 owner,
                 holds: raw.holds,
                 stale_after: self.stale_after(&halves.own, raw.stale_after_secs),
+                role: raw.role,
+                all_day_blocks: raw.all_day_blocks,
+                unanswered_blocks: raw.unanswered_blocks,
                 kind,
             });
         }

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use liaison_core::outbox::IfUncertain;
 use serde::Deserialize;
 
+use crate::calendars::CalendarRole;
 use crate::oauth::{Flow, Preset};
 use crate::secret::SecretRef;
 
 /// Names of the sections, for the nearest name of an unknown key at the top.
-pub(super) const SECTIONS: [&str; 18] = [
+pub(super) const SECTIONS: [&str; 19] = [
     "firm",
     "quiet_hours",
+    "meetings",
     "holiday_file",
     "authenticity",
     "alarm",
@@ -45,7 +47,16 @@ pub(super) const MAILBOX_KEYS: [&str; 9] = [
     "stale_after_secs",
 ];
 /// Our keys of a `[[calendar]]`.
-pub(super) const CALENDAR_KEYS: [&str; 5] = ["name", "kind", "owner", "holds", "stale_after_secs"];
+pub(super) const CALENDAR_KEYS: [&str; 8] = [
+    "name",
+    "kind",
+    "owner",
+    "holds",
+    "stale_after_secs",
+    "role",
+    "all_day_blocks",
+    "unanswered_blocks",
+];
 
 /// Keys before the first section.
 #[derive(Debug, Deserialize)]
@@ -115,6 +126,17 @@ pub(super) struct RawQuietHours {
     pub night: Option<String>,
     pub weekends: Option<bool>,
     pub approved: Option<bool>,
+}
+
+/// What is left out is as `SlotRules::default` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMeetings {
+    pub step_minutes: Option<u32>,
+    pub buffer_before_minutes: Option<u32>,
+    pub buffer_after_minutes: Option<u32>,
+    pub min_notice: Option<String>,
+    pub per_day_max: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -198,6 +220,18 @@ pub(super) struct RawUser {
     pub aliases: Vec<String>,
     pub zone: Option<String>,
     pub signature: Option<String>,
+    pub working_hours: Option<RawHours>,
+    #[serde(default)]
+    pub travel: Vec<RawTravel>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTravel {
+    /// A text or a TOML date, as `to`.
+    pub from: toml::Value,
+    pub to: toml::Value,
+    pub zone: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -267,6 +301,12 @@ pub(super) struct RawCalendar {
     #[serde(default)]
     pub holds: bool,
     pub stale_after_secs: Option<u64>,
+    #[serde(default)]
+    pub role: CalendarRole,
+    #[serde(default = "default_enabled")]
+    pub all_day_blocks: bool,
+    #[serde(default = "default_enabled")]
+    pub unanswered_blocks: bool,
 }
 
 #[derive(Debug, Deserialize)]

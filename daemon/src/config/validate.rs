@@ -3,6 +3,7 @@
 mod alarm;
 mod approval;
 mod firm;
+mod meetings;
 mod plugins;
 mod quiet;
 mod sizes;
@@ -63,6 +64,7 @@ struct Tables<'i> {
     holiday_files: Vec<Section<'i>>,
     firm: Option<Section<'i>>,
     quiet_hours: Option<Section<'i>>,
+    meetings: Option<Section<'i>>,
     limits: Option<Section<'i>>,
     retention: Option<Section<'i>>,
     control: Option<Section<'i>>,
@@ -90,6 +92,7 @@ impl<'i> Tables<'i> {
             holiday_files: top.take_tables("holiday_file", problems),
             firm: top.take_table("firm", problems),
             quiet_hours: top.take_table("quiet_hours", problems),
+            meetings: top.take_table("meetings", problems),
             limits: top.take_table("limits", problems),
             retention: top.take_table("retention", problems),
             control: top.take_table("control", problems),
@@ -116,6 +119,7 @@ impl<'i> Tables<'i> {
         let single = [
             &self.firm,
             &self.quiet_hours,
+            &self.meetings,
             &self.limits,
             &self.retention,
             &self.control,
@@ -173,6 +177,7 @@ pub(super) fn validate(
     }
     let zone = firm.as_ref().map_or("UTC", |firm| &firm.zone);
     let users = v.users(&tables.users, zone);
+    let meetings = v.meetings(tables.meetings.as_ref());
     let state_dir = paths.as_ref().map(|paths| paths.state_dir.as_path());
     v.credentials(&tables.oauth, state_dir);
     let credentials = v.credentials.clone();
@@ -212,6 +217,7 @@ pub(super) fn validate(
         log: paths.log,
         firm,
         quiet: quiet?,
+        meetings: meetings?,
         users,
         credentials,
         transports,
@@ -403,10 +409,14 @@ impl Validation<'_, '_> {
     }
 
     fn zone(&mut self, section: &Section<'_>, name: &str) {
+        self.zone_at(section, "zone", name);
+    }
+
+    pub(super) fn zone_at(&mut self, section: &Section<'_>, key: &str, name: &str) {
         if zone(name).is_none() {
             let what = format!("`{name}` is no IANA time zone");
             let remedy = "write it like Europe/Berlin or UTC";
-            self.problems.add(section, "zone", what, remedy);
+            self.problems.add(section, key, what, remedy);
         }
     }
 
@@ -450,12 +460,17 @@ impl Validation<'_, '_> {
                     self.problems.add(section, at, what, remedy);
                 }
             }
+            let hours = raw.working_hours.as_ref();
+            let hours = hours.and_then(|hours| self.own_hours(section, hours));
+            let travel = self.travel(section, &raw.travel);
             users.push(User {
                 name: raw.name,
                 address,
                 aliases,
                 zone: raw.zone.unwrap_or_else(|| firm_zone.to_owned()),
                 signature: raw.signature,
+                hours,
+                travel,
             });
         }
         users

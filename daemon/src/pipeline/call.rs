@@ -214,6 +214,7 @@ impl Pipeline {
             calendars: self.calendars.clone(),
             plugin: plugin.name(),
             account: told.subject.account.clone(),
+            counterpart: told.subject.counterpart.clone(),
             now,
             runtime: tokio::runtime::Handle::current(),
         };

@@ -1,9 +1,7 @@
 //! The world of one call: the books and calendars as a plugin may ask for them.
 
 use liaison_core::account::{Account, Contact};
-use liaison_core::calendar::free_busy::{self, BusyKind, BusySpan};
 use liaison_core::calendar::{self, CalendarObject, Instance};
-use liaison_core::effect::{HoldEffect, HoldState};
 use liaison_core::happening::{
     Entity, PluginAttachment, PluginCalendarEvent, PluginMessage, PluginOutOfOffice,
 };
@@ -22,15 +20,11 @@ use std::sync::Arc;
 use crate::books::{Books, BooksError, chain, keys};
 use crate::calendars::Calendars;
 use crate::cases::found;
+use crate::free::{Diaries, Wish};
 use crate::office::Office;
 use crate::plugin::{Condition, KvScope, PluginWorld, SlotRequest};
 use crate::reader;
 use crate::store::{Dir, PAGE_ROWS_MAX, Range};
-
-/// Slots begin at multiples of this, ...
-const SLOT_STEP_MINUTES: u32 = 30;
-/// ... with this much free time around them.
-const SLOT_BUFFER_MINUTES: u32 = 0;
 
 /// Answers reads of one call. Lives on a plugin thread, where blocking is allowed.
 #[derive(Debug)]
@@ -41,6 +35,8 @@ pub(super) struct BooksWorld {
     pub plugin: PluginName,
     /// The account of the event, for the account's memory.
     pub account: Option<AccountId>,
+    /// Whoever is written to because of the event: meetings are for their day, too.
+    pub counterpart: Option<String>,
     pub now: Timestamp,
     pub runtime: tokio::runtime::Handle,
 }
@@ -62,22 +58,12 @@ impl BooksWorld {
         person.ok_or_else(|| format!("{owner} is none of our people"))
     }
 
-    /// Busy time of one of our people: what their calendars show, and our own open holds, which
-    /// may not have reached them yet. Otherwise two enquiries at once are offered the same time.
-    fn busy_spans(&self, owner: &str, span: Window) -> Result<Vec<BusySpan>, String> {
-        let person = self.person(owner)?;
-        let mut spans = self.calendars.busy_of(&person.calendars, span, &[])?;
-        let holds: Vec<HoldEffect> = self.wait(self.books.open_holds())?;
-        let open = holds.iter().filter(|hold| {
-            !matches!(hold.state, HoldState::Releasing(_))
-                && person.calendars.contains(&hold.calendar)
-                && hold.when.overlaps(&span)
-        });
-        spans.extend(open.map(|hold| BusySpan {
-            window: hold.when,
-            kind: BusyKind::Tentative,
-        }));
-        Ok(free_busy::merged(spans))
+    fn diaries(&self) -> Diaries {
+        Diaries {
+            books: self.books.clone(),
+            office: self.office.clone(),
+            calendars: self.calendars.clone(),
+        }
     }
 }
 
@@ -204,36 +190,39 @@ impl PluginWorld for BooksWorld {
     }
 
     fn busy(&mut self, owner: &str, span: Window) -> Result<Vec<Window>, String> {
-        let spans = self.busy_spans(owner, span)?;
+        let person = self.person(owner)?;
+        let taken = self.runtime.block_on(self.diaries().taken(person, span));
+        let spans = taken.map_err(|error| error.words())?.busy;
         Ok(spans.into_iter().map(|busy| busy.window).collect())
     }
 
     fn free_slots(&mut self, request: &SlotRequest) -> Result<Vec<Window>, String> {
-        let business = &self.office.firm.business;
-        let earliest =
-            business.next_slot(business.add_business_days(self.now, request.days_ahead_min));
-        let last_day = business.add_business_days(self.now, request.days_ahead_max);
-        let latest = business
-            .open_on(business.date_of(last_day))
-            .last()
-            .map_or(last_day, |(_, window)| window.end);
-        // Of the first day the morning is offered too, so it must be known when that is busy.
-        let start = business.start_of(business.date_of(earliest)).max(self.now);
-        let span = Window { start, end: latest };
-        let busy = self.busy_spans(&request.owner, span)?;
-        let wish = calendar::SlotRequest {
-            calendar: business,
-            busy: &busy,
-            duration_minutes: request.minutes,
-            earliest: start,
-            latest,
+        let person = self.person(&request.owner)?.clone();
+        let hours = person.work.home();
+        let earliest = hours.next_slot(hours.add_business_days(self.now, request.days_ahead_min));
+        let last_day = hours.add_business_days(self.now, request.days_ahead_max);
+        let latest = hours.open_on(hours.date_of(last_day));
+        let latest = latest.last().map_or(last_day, |(_, window)| window.end);
+        // Of the first day the morning is offered too.
+        let start = hours.start_of(hours.date_of(earliest)).max(self.now);
+        let wish = Wish {
+            minutes: request.minutes,
+            window: Window { start, end: latest },
             count: usize::try_from(request.count).unwrap_or(usize::MAX),
-            spread: true,
-            step_minutes: SLOT_STEP_MINUTES,
-            buffer_minutes: SLOT_BUFFER_MINUTES,
-            min_notice_minutes: 0,
         };
-        Ok(calendar::free_slots(&wish, self.now))
+        let diaries = self.diaries();
+        let found = self.runtime.block_on(async {
+            let invitee = match &self.counterpart {
+                Some(address) => {
+                    let account = self.account.as_ref();
+                    let found = diaries.invitee(address, account, self.now).await?;
+                    Some((found, false))
+                }
+                None => None,
+            };
+            diaries.free(vec![person], invitee, wish, self.now).await
+        });
+        Ok(found.map_err(|error| error.words())?.slots)
     }
 
     fn calendar_events(

@@ -1,14 +1,17 @@
-//! Busy time from events, and free slots between it.
+//! Busy time from events.
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::event::{CalendarEvent, EventStatus, PartStat, Transparency};
 use super::recurrence::{Instance, instances};
+use super::value::EventTime;
 use super::{CalendarObject, Problem, note};
-use crate::business_time::BusinessCalendar;
-use crate::time::{MINUTE_MS, Timestamp, Window};
+use crate::business_time::WorkTime;
+use crate::time::{HOUR_MS, Timestamp, Window};
+
+/// More than any two zones are apart: what has no zone of its own may be elsewhere by so much.
+const APART_MS: i64 = 26 * HOUR_MS;
 
 /// How firmly a stretch of time is taken; the order is the order of firmness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,17 +34,30 @@ pub struct BusySpan {
     pub kind: BusyKind,
 }
 
+/// A time that somebody spends with others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Meeting {
+    /// When.
+    pub window: Window,
+    /// Equal for those of which only one can take place: the alternatives of one offer.
+    pub key: String,
+}
+
 /// What counts as busy.
 #[derive(Debug, Clone)]
 pub struct BusyRules<'a> {
     /// Zone of whole days and floating times.
     pub default_zone: &'a TimeZone,
+    /// Where the owner is, if that is not always there: whole days and floating times go along.
+    pub whereabouts: Option<&'a WorkTime>,
     /// UIDs that do not count, such as the own group of holds.
     pub ignore_uids: &'a [String],
-    /// Addresses of the calendar's owner; an invitation that one of them declined is free.
+    /// Addresses of the calendar's owner: what they answered to an invitation counts.
     pub own_addresses: &'a [String],
     /// Whether opaque events of whole days block their days.
     pub all_day_blocks: bool,
+    /// Whether an invitation that the owner did not answer blocks its time.
+    pub unanswered_blocks: bool,
 }
 
 impl<'a> BusyRules<'a> {
@@ -50,9 +66,11 @@ impl<'a> BusyRules<'a> {
     pub fn new(default_zone: &'a TimeZone) -> BusyRules<'a> {
         BusyRules {
             default_zone,
+            whereabouts: None,
             ignore_uids: &[],
             own_addresses: &[],
             all_day_blocks: true,
+            unanswered_blocks: true,
         }
     }
 }
@@ -62,6 +80,8 @@ impl<'a> BusyRules<'a> {
 pub struct FreeBusy {
     /// Sorted, merged where they touch or overlap, cut to the window asked for.
     pub spans: Vec<BusySpan>,
+    /// Of them the times with others, one by one, in no order.
+    pub meetings: Vec<Meeting>,
     /// Of reading and of expanding the objects: each may hide busy time.
     pub problems: Vec<Problem>,
 }
@@ -71,11 +91,20 @@ pub struct FreeBusy {
 /// Cancelled, transparent and declined events are free, tentative ones block.
 /// `X-MICROSOFT-CDO-BUSYSTATUS` overrides TRANSP where it says FREE, OOF, BUSY or TENTATIVE.
 #[must_use]
-pub fn busy(objects: &[CalendarObject], window: Window, rules: &BusyRules<'_>) -> FreeBusy {
+pub fn busy<'a>(
+    objects: impl IntoIterator<Item = &'a CalendarObject>,
+    window: Window,
+    rules: &BusyRules<'_>,
+) -> FreeBusy {
     let mut out = FreeBusy::default();
     let mut spans = Vec::new();
+    let apart = rules.whereabouts.map_or(0, |_| APART_MS);
+    let looked_at = Window {
+        start: window.start.minus_millis(apart),
+        end: window.end.plus_millis(apart),
+    };
     for object in objects {
-        let found = instances(object, window, rules.default_zone);
+        let found = instances(object, looked_at, rules.default_zone);
         for problem in object.problems.iter().cloned().chain(found.problems) {
             note(&mut out.problems, problem);
         }
@@ -83,15 +112,22 @@ pub fn busy(objects: &[CalendarObject], window: Window, rules: &BusyRules<'_>) -
             let Some(event) = object.events.get(instance.event) else {
                 continue;
             };
-            if let Some(kind) = kind_of(instance, event, rules) {
-                let start = instance.start.max(window.start);
-                let end = instance.end.min(window.end);
-                if start < end {
-                    spans.push(BusySpan {
-                        window: Window { start, end },
-                        kind,
-                    });
-                }
+            let Some(kind) = kind_of(instance, event, rules) else {
+                continue;
+            };
+            let whole = when(instance, event, rules);
+            let start = whole.start.max(window.start);
+            let end = whole.end.min(window.end);
+            if start >= end {
+                continue;
+            }
+            spans.push(BusySpan {
+                window: Window { start, end },
+                kind,
+            });
+            if let Some(key) = meeting(instance, event) {
+                let window = whole;
+                out.meetings.push(Meeting { window, key });
             }
         }
     }
@@ -99,15 +135,72 @@ pub fn busy(objects: &[CalendarObject], window: Window, rules: &BusyRules<'_>) -
     out
 }
 
-fn kind_of(instance: &Instance, event: &CalendarEvent, rules: &BusyRules<'_>) -> Option<BusyKind> {
-    let declined = event.attendees.iter().any(|attendee| {
-        attendee.partstat == PartStat::Declined
-            && rules
-                .own_addresses
-                .iter()
-                .any(|own| own.eq_ignore_ascii_case(&attendee.address))
+/// When an instance takes place, where the owner then is.
+#[must_use]
+pub fn when(instance: &Instance, event: &CalendarEvent, rules: &BusyRules<'_>) -> Window {
+    let found = Window {
+        start: instance.start,
+        end: instance.end,
+    };
+    let floats = instance.all_day
+        || (matches!(event.start, Some(EventTime::Floating(_))) && event.calendar_zone.is_none());
+    let Some(work) = rules.whereabouts.filter(|work| floats && work.travels()) else {
+        return found;
+    };
+    let moved = |t: Timestamp| {
+        let wall = rules.default_zone.to_datetime(t.to_jiff());
+        let there = work.zone_on(wall.date()).to_ambiguous_timestamp(wall);
+        there.compatible().map_or(t, Timestamp::from_jiff)
+    };
+    Window {
+        start: moved(found.start),
+        end: moved(found.end),
+    }
+}
+
+/// Under which key an event counts as a meeting: it is with others, or it is a hold of ours.
+fn meeting(instance: &Instance, event: &CalendarEvent) -> Option<String> {
+    let hold = event.x_property("X-LIAISON-KIND").is_some();
+    if instance.all_day || (event.attendees.is_empty() && !hold) {
+        return None;
+    }
+    let group = event.x_property("X-LIAISON-GROUP");
+    Some(match group {
+        Some(group) => group.to_owned(),
+        None => format!("{} {}", instance.uid, instance.start),
+    })
+}
+
+/// What the owner answered: of several addresses of theirs the friendliest answer.
+fn own_answer(event: &CalendarEvent, rules: &BusyRules<'_>) -> Option<PartStat> {
+    let ours = event.attendees.iter().filter(|attendee| {
+        let mut own = rules.own_addresses.iter();
+        own.any(|own| own.eq_ignore_ascii_case(&attendee.address))
     });
-    if declined
+    let answers = ours.map(|attendee| attendee.partstat);
+    answers.min_by_key(|answer| match answer {
+        PartStat::Accepted => 0,
+        PartStat::Tentative => 1,
+        PartStat::NeedsAction => 2,
+        PartStat::Delegated => 3,
+        PartStat::Declined => 4,
+    })
+}
+
+/// Whether an instance takes time of the owner, and how firmly.
+#[must_use]
+pub fn kind_of(
+    instance: &Instance,
+    event: &CalendarEvent,
+    rules: &BusyRules<'_>,
+) -> Option<BusyKind> {
+    let answer = own_answer(event, rules);
+    let not_coming = match answer {
+        Some(PartStat::Declined | PartStat::Delegated) => true,
+        Some(PartStat::NeedsAction) => !rules.unanswered_blocks,
+        _ => false,
+    };
+    if not_coming
         || instance.status == EventStatus::Cancelled
         || rules.ignore_uids.contains(&instance.uid)
         || (instance.all_day && !rules.all_day_blocks)
@@ -125,10 +218,12 @@ fn kind_of(instance: &Instance, event: &CalendarEvent, rules: &BusyRules<'_>) ->
         // WORKINGELSEWHERE and unknown words say nothing about TRANSP.
         _ => {}
     }
-    match (instance.transparency, instance.status) {
+    let tentative =
+        instance.status == EventStatus::Tentative || answer == Some(PartStat::Tentative);
+    match (instance.transparency, tentative) {
         (Transparency::Transparent, _) => None,
-        (Transparency::Opaque, EventStatus::Tentative) => Some(BusyKind::Tentative),
-        (Transparency::Opaque, _) => Some(BusyKind::Busy),
+        (Transparency::Opaque, true) => Some(BusyKind::Tentative),
+        (Transparency::Opaque, false) => Some(BusyKind::Busy),
     }
 }
 
@@ -147,132 +242,6 @@ pub fn merged(mut spans: Vec<BusySpan>) -> Vec<BusySpan> {
         }
     }
     out
-}
-
-/// Days looked at for free slots; nobody offers a meeting in two years.
-pub const MAX_SLOT_DAYS: usize = 732;
-
-/// What kind of free time is wanted.
-#[derive(Debug, Clone)]
-pub struct SlotRequest<'a> {
-    /// Working hours, holidays and zone of the person whose time it is.
-    pub calendar: &'a BusinessCalendar,
-    /// Busy time of that person from `earliest` to `latest` at least, in any order.
-    pub busy: &'a [BusySpan],
-    /// Length of a slot.
-    pub duration_minutes: u32,
-    /// No slot begins before it.
-    pub earliest: Timestamp,
-    /// No slot ends after it.
-    pub latest: Timestamp,
-    /// Slots wanted.
-    pub count: usize,
-    /// Whether each day gives one slot before any gives a second.
-    pub spread: bool,
-    /// Slots begin at the start of a working interval plus a multiple of this.
-    pub step_minutes: u32,
-    /// Free time kept before and after a slot, also across midnight.
-    pub buffer_minutes: u32,
-    /// No slot begins sooner than this after `now`.
-    pub min_notice_minutes: u32,
-}
-
-/// Free slots in working hours, sorted by start; at most `count`, fewer when there are no more.
-///
-/// Works by civil date in the zone of the calendar, so clock changes neither shift nor hide a
-/// slot. No slot begins in an hour that is skipped, or in the second pass of one that is repeated.
-/// The slots never overlap each other.
-#[must_use]
-pub fn free_slots(request: &SlotRequest<'_>, now: Timestamp) -> Vec<Window> {
-    let notice = i64::from(request.min_notice_minutes).saturating_mul(MINUTE_MS);
-    let earliest = request.earliest.max(now.plus_millis(notice));
-    if request.count == 0 || request.duration_minutes == 0 || earliest >= request.latest {
-        return Vec::new();
-    }
-    let buffer = i64::from(request.buffer_minutes).saturating_mul(MINUTE_MS);
-    let widened = request.busy.iter().map(|span| BusySpan {
-        window: Window {
-            start: span.window.start.minus_millis(buffer),
-            end: span.window.end.plus_millis(buffer),
-        },
-        kind: span.kind,
-    });
-    let busy = merged(widened.collect());
-    let bounds = Window {
-        start: earliest,
-        end: request.latest,
-    };
-    // One day more on each side: an interval may reach over midnight by a clock change.
-    let first = request.calendar.date_of(earliest);
-    let mut chosen: Vec<Window> = Vec::new();
-    let mut days: Vec<Vec<Window>> = Vec::new();
-    for date in first.series(jiff::Span::new().days(1)).take(MAX_SLOT_DAYS) {
-        if request.calendar.start_of(date) >= request.latest {
-            break;
-        }
-        let slots = slots_of_day(request, date, &busy, &bounds);
-        if slots.is_empty() {
-            continue;
-        }
-        if request.spread {
-            days.push(slots);
-            if days.len() >= request.count {
-                break;
-            }
-        } else {
-            chosen.extend(slots);
-            if chosen.len() >= request.count {
-                break;
-            }
-        }
-    }
-    if request.spread {
-        chosen = round_robin(&days, request.count);
-    }
-    chosen.truncate(request.count);
-    chosen.sort();
-    chosen
-}
-
-/// The first slot of each day, then the second of each, and so on.
-fn round_robin(days: &[Vec<Window>], count: usize) -> Vec<Window> {
-    let longest = days.iter().map(Vec::len).max().unwrap_or(0);
-    (0..longest)
-        .flat_map(|turn| days.iter().filter_map(move |day| day.get(turn).copied()))
-        .take(count)
-        .collect()
-}
-
-/// Slots of one date that are free and do not overlap each other.
-fn slots_of_day(
-    request: &SlotRequest<'_>,
-    date: Date,
-    busy: &[BusySpan],
-    bounds: &Window,
-) -> Vec<Window> {
-    let length = i64::from(request.duration_minutes).saturating_mul(MINUTE_MS);
-    let step = usize::try_from(request.step_minutes.max(1)).unwrap_or(1);
-    let mut slots: Vec<Window> = Vec::new();
-    for (interval, open) in request.calendar.open_on(date) {
-        for minute in (interval.from..interval.to).step_by(step) {
-            let Some(start) = request.calendar.unrepeated_instant(date, minute) else {
-                continue;
-            };
-            let slot = Window {
-                start,
-                end: start.plus_millis(length),
-            };
-            let inside = slot.start >= open.start
-                && slot.end <= open.end
-                && slot.start >= bounds.start
-                && slot.end <= bounds.end;
-            let apart = slots.last().is_none_or(|last| last.end <= slot.start);
-            if inside && apart && !busy.iter().any(|span| span.window.overlaps(&slot)) {
-                slots.push(slot);
-            }
-        }
-    }
-    slots
 }
 
 #[cfg(test)]

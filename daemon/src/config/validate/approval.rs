@@ -30,7 +30,7 @@ impl Validation<'_, '_> {
         })
     }
 
-    fn patience(
+    pub(super) fn patience(
         &mut self,
         section: &Section<'_>,
         key: &str,

@@ -213,6 +213,27 @@ impl Validation<'_, '_> {
         hours: &RawHours,
         holidays: &[RawHoliday],
     ) -> Option<BusinessCalendar> {
+        let hours = self.hours(section, hours);
+        let holidays = self.holidays(section, holidays);
+        let (Some(hours), true) = (hours, zone(zone_name).is_some()) else {
+            return None;
+        };
+        match BusinessCalendar::new(zone_name, hours, holidays) {
+            Ok(calendar) => Some(calendar),
+            Err(error) => {
+                let key = "working_hours";
+                self.say(section, key, &error.to_string(), "correct the hours");
+                None
+            }
+        }
+    }
+
+    /// Hours by weekday; `None` where one of them cannot be read.
+    pub(super) fn hours(
+        &mut self,
+        section: &Section<'_>,
+        hours: &RawHours,
+    ) -> Option<[Vec<WorkInterval>; 7]> {
         let days = [
             ("mon", &hours.mon),
             ("tue", &hours.tue),
@@ -224,18 +245,7 @@ impl Validation<'_, '_> {
         ];
         let before = self.problems.len();
         let hours = days.map(|(day, texts)| self.day(section, day, texts));
-        let holidays = self.holidays(section, holidays);
-        if self.problems.len() > before || zone(zone_name).is_none() {
-            return None;
-        }
-        match BusinessCalendar::new(zone_name, hours, holidays) {
-            Ok(calendar) => Some(calendar),
-            Err(error) => {
-                let key = "working_hours";
-                self.say(section, key, &error.to_string(), "correct the hours");
-                None
-            }
-        }
+        (self.problems.len() == before).then_some(hours)
     }
 
     fn day(&mut self, section: &Section<'_>, day: &str, texts: &[String]) -> Vec<WorkInterval> {

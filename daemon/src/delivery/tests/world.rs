@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use liaison_core::business_time::{BusinessCalendar, QuietHours, WorkInterval};
+use liaison_core::business_time::{BusinessCalendar, QuietHours, WorkInterval, WorkTime};
 use liaison_core::effect::{Audience, Cause, HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::happening::{Subject, UserView};
 use liaison_core::ids::{
@@ -52,7 +52,8 @@ pub struct World {
 
 pub fn office() -> Office {
     let always = || vec![WorkInterval { from: 0, to: 1440 }];
-    let hours = std::array::from_fn(|_| always());
+    let hours = || std::array::from_fn(|_| always());
+    let day = |zone: &str| BusinessCalendar::new(zone, hours(), BTreeMap::new()).unwrap();
     let alice = "alice@example.com".to_owned();
     let route = Route {
         transport: TransportId::from("smtp"),
@@ -65,6 +66,8 @@ pub fn office() -> Office {
             email: alice.clone(),
             zone: "Europe/Berlin".to_owned(),
         },
+        addresses: vec!["alice@example.com".to_owned()],
+        work: WorkTime::at(day("Europe/Berlin")),
         signature: None,
         calendars: vec![CalendarId::from("alice")],
         hold_calendar: Some(CalendarId::from("alice")),
@@ -74,7 +77,7 @@ pub fn office() -> Office {
             own_domains: ["example.com".to_owned()].into(),
             own_addresses: [].into(),
             sending_domain: "example.com".to_owned(),
-            business: BusinessCalendar::new("UTC", hours, BTreeMap::new()).unwrap(),
+            business: day("UTC"),
             quiet: QuietHours::none(),
             send_delay_ms: 0,
         },
@@ -92,6 +95,7 @@ pub fn office() -> Office {
         review_days: 3,
         threads_by_subject: true,
         html: false,
+        meetings: Default::default(),
         people: [(alice.clone(), person)].into(),
         mailboxes: [(
             MailboxId::from("alice"),

@@ -32,6 +32,7 @@ fn office() -> Office {
         review_days: 3,
         threads_by_subject: true,
         html: false,
+        meetings: Default::default(),
         people: BTreeMap::new(),
         mailboxes: BTreeMap::new(),
         staff_route: None,

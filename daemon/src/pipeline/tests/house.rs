@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use liaison_core::business_time::{BusinessCalendar, QuietHours};
+use liaison_core::business_time::{BusinessCalendar, QuietHours, WorkTime};
 use liaison_core::effect::{HoldEffect, MailEffect, MailMode, RecordMode};
 use liaison_core::happening::UserView;
 use liaison_core::mailbox::MailboxGrants;
@@ -546,12 +546,16 @@ pub(crate) const ENQUIRY: &str = "Hello, we are looking for somebody to build a 
                                   for our clinics. Could you help us?";
 
 fn office() -> Office {
+    let business =
+        BusinessCalendar::weekdays("Europe/Berlin", "09:00-17:00".parse().unwrap()).unwrap();
     let sam = Person {
         user: UserView {
             name: "Sam".to_owned(),
             email: "sam@example.net".to_owned(),
             zone: "Europe/Berlin".to_owned(),
         },
+        addresses: vec!["sam@example.net".to_owned()],
+        work: WorkTime::at(business.clone()),
         signature: None,
         calendars: vec!["sam".into()],
         hold_calendar: Some("sam".into()),
@@ -580,8 +584,7 @@ fn office() -> Office {
             own_domains: ["example.net".to_owned()].into(),
             own_addresses: Default::default(),
             sending_domain: "example.net".to_owned(),
-            business: BusinessCalendar::weekdays("Europe/Berlin", "09:00-17:00".parse().unwrap())
-                .unwrap(),
+            business,
             quiet: QuietHours::default(),
             send_delay_ms: 0,
         },
@@ -593,6 +596,7 @@ fn office() -> Office {
         review_days: 3,
         threads_by_subject: true,
         html: false,
+        meetings: Default::default(),
         people: [("sam@example.net".to_owned(), sam)].into(),
         mailboxes: ["sam", "kim"].map(route).into(),
         staff_route: None,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::business_time::WorkInterval;
+use crate::business_time::{BusinessCalendar, Trip};
 use crate::calendar::read_calendar;
 use crate::zones::zone;
 
@@ -30,6 +30,10 @@ fn what_blocks_and_what_does_not() {
     };
     let ignoring = BusyRules {
         ignore_uids: &held,
+        ..rules.clone()
+    };
+    let answered = BusyRules {
+        unanswered_blocks: false,
         ..rules.clone()
     };
     let workdays = BusyRules {
@@ -71,6 +75,26 @@ fn what_blocks_and_what_does_not() {
             "ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:alice@example.com",
             &rules,
             Some(BusyKind::Busy),
+        ),
+        (
+            "ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:alice@example.com",
+            &answered,
+            None,
+        ),
+        (
+            "ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:bob@example.com",
+            &answered,
+            Some(BusyKind::Busy),
+        ),
+        (
+            "ATTENDEE;PARTSTAT=TENTATIVE:mailto:alice@example.com",
+            &rules,
+            Some(BusyKind::Tentative),
+        ),
+        (
+            "ATTENDEE;PARTSTAT=DELEGATED:mailto:alice@example.com",
+            &rules,
+            None,
         ),
         ("", &workdays, Some(BusyKind::Busy)),
     ] {
@@ -117,131 +141,117 @@ fn spans_that_touch_are_joined_and_the_firmest_kind_stays() {
     );
 }
 
-fn hours(text: &str) -> WorkInterval {
-    text.parse().unwrap()
-}
-
-fn starts(request: &SlotRequest<'_>, now: &str) -> Vec<String> {
-    let shown = |slot: &Window| {
-        assert_eq!(
-            slot.millis().div_euclid(MINUTE_MS),
-            i64::from(request.duration_minutes)
-        );
-        let local = request.calendar.zone().to_datetime(slot.start.to_jiff());
-        local.strftime("%a %d %H:%M").to_string()
-    };
-    free_slots(request, at(now)).iter().map(shown).collect()
-}
-
-/// Monday 2 March 2026 in Berlin, with the morning taken until 10:30 and an hour from 13:00.
-#[test]
-fn slots_keep_notice_buffer_step_and_spread() {
-    let calendar = BusinessCalendar::weekdays("Europe/Berlin", hours("09:00-17:00")).unwrap();
-    let span = |start, end| BusySpan {
-        window: Window {
-            start: at(start),
-            end: at(end),
-        },
-        kind: BusyKind::Busy,
-    };
-    let busy = [
-        span("2026-03-02T12:00:00Z", "2026-03-02T13:00:00Z"),
-        span("2026-03-02T06:00:00Z", "2026-03-02T09:30:00Z"),
-    ];
-    let base = SlotRequest {
-        calendar: &calendar,
-        busy: &busy,
-        duration_minutes: 60,
-        earliest: at("2026-03-02T00:00:00Z"),
-        latest: at("2026-03-06T23:00:00Z"),
-        count: 3,
-        spread: true,
-        step_minutes: 30,
-        buffer_minutes: 0,
-        min_notice_minutes: 0,
-    };
-    let now = "2026-03-01T12:00:00Z";
-    assert_eq!(
-        starts(&base, now),
-        ["Mon 02 10:30", "Tue 03 09:00", "Wed 04 09:00"]
-    );
-    let dense = SlotRequest {
-        spread: false,
-        ..base.clone()
-    };
-    assert_eq!(
-        starts(&dense, now),
-        ["Mon 02 10:30", "Mon 02 11:30", "Mon 02 14:00"]
-    );
-    let buffered = SlotRequest {
-        buffer_minutes: 15,
-        ..dense.clone()
-    };
-    assert_eq!(
-        starts(&buffered, now),
-        ["Mon 02 11:00", "Mon 02 14:30", "Mon 02 15:30"]
-    );
-    let noticed = SlotRequest {
-        min_notice_minutes: 24 * 60 + 600,
-        ..base.clone()
-    };
-    assert_eq!(
-        starts(&noticed, now),
-        ["Tue 03 09:00", "Wed 04 09:00", "Thu 05 09:00"]
-    );
-    let short = SlotRequest {
-        latest: at("2026-03-03T23:00:00Z"),
-        ..base.clone()
-    };
-    assert_eq!(
-        starts(&short, now),
-        ["Mon 02 10:30", "Mon 02 11:30", "Tue 03 09:00"]
-    );
-    let long = SlotRequest {
-        duration_minutes: 9 * 60,
-        ..base.clone()
-    };
-    assert_eq!(starts(&long, now), Vec::<String>::new());
-    assert_eq!(
-        starts(&SlotRequest { count: 0, ..base }, now),
-        Vec::<String>::new()
-    );
-}
-
-/// At night on the days of both changes in Berlin: no slot at 02:xx in spring, one pass in autumn.
-#[test]
-fn no_slot_begins_in_a_skipped_hour_or_in_the_second_pass_of_a_repeated_one() {
-    let night = || vec![hours("01:00-04:00")];
-    let week = [
-        night(),
-        night(),
-        night(),
-        night(),
-        night(),
-        night(),
-        night(),
-    ];
-    let calendar = BusinessCalendar::new("Europe/Berlin", week, Default::default()).unwrap();
-    for (day, wanted) in [
-        ("2026-03-28", vec!["01:00", "02:00", "03:00"]),
-        ("2026-03-29", vec!["01:00", "03:00"]),
-        ("2026-10-25", vec!["01:00", "02:00", "03:00"]),
-    ] {
-        let noon = at(&format!("{day}T12:00:00Z"));
-        let request = SlotRequest {
-            calendar: &calendar,
-            busy: &[],
-            duration_minutes: 60,
-            earliest: noon.minus_millis(14 * 60 * MINUTE_MS),
-            latest: noon,
-            count: 10,
-            spread: false,
-            step_minutes: 60,
-            buffer_minutes: 0,
-            min_notice_minutes: 0,
-        };
-        let found = starts(&request, "2026-01-01T00:00:00Z");
-        let times: Vec<&str> = found.iter().filter_map(|start| start.get(7..)).collect();
-        assert_eq!(times, wanted, "{day}");
+fn span(start: &str, end: &str) -> Window {
+    Window {
+        start: at(start),
+        end: at(end),
     }
+}
+
+fn busy_windows(objects: &[CalendarObject], window: Window, rules: &BusyRules<'_>) -> Vec<Window> {
+    let spans = busy(objects, window, rules).spans;
+    spans.into_iter().map(|span| span.window).collect()
+}
+
+/// The second instance of a weekly meeting, a moved one at its new time, a removed one not at all.
+#[test]
+fn every_instance_of_a_series_blocks_where_it_really_is() {
+    let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:w\n\
+                DTSTART;TZID=Europe/Berlin:20260316T100000\nDURATION:PT1H\n\
+                RRULE:FREQ=WEEKLY;COUNT=4\nEXDATE;TZID=Europe/Berlin:20260323T100000\nEND:VEVENT\n\
+                BEGIN:VEVENT\nUID:w\nRECURRENCE-ID;TZID=Europe/Berlin:20260330T100000\n\
+                DTSTART;TZID=Europe/Berlin:20260331T150000\nDURATION:PT30M\nEND:VEVENT\n\
+                END:VCALENDAR\n";
+    let berlin = zone("Europe/Berlin").unwrap();
+    let found = busy_windows(
+        &[read_calendar(text.as_bytes())],
+        span("2026-03-17T00:00:00Z", "2026-04-30T00:00:00Z"),
+        &BusyRules::new(&berlin),
+    );
+    // Ten o'clock stays ten o'clock when the clock changes on 29 March.
+    assert_eq!(
+        found,
+        [
+            span("2026-03-31T13:00:00Z", "2026-03-31T13:30:00Z"),
+            span("2026-04-06T08:00:00Z", "2026-04-06T09:00:00Z"),
+        ]
+    );
+}
+
+#[test]
+fn what_a_feed_gives_in_several_zones_and_none_is_put_where_it_belongs() {
+    let berlin = zone("Europe/Berlin").unwrap();
+    let day = span("2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z");
+    let objects = [
+        event("DTSTART:20260302T060000Z\nDURATION:PT30M"),
+        event("DTSTART;TZID=America/New_York:20260302T060000\nDURATION:PT30M"),
+        event("DTSTART;TZID=W. Europe Standard Time:20260302T060000\nDURATION:PT30M"),
+        event("DTSTART:20260302T160000\nDURATION:PT30M"),
+    ];
+    let starts: Vec<String> = busy_windows(&objects, day, &BusyRules::new(&berlin))
+        .iter()
+        .map(|window| window.start.to_string())
+        .collect();
+    assert_eq!(
+        starts,
+        [
+            "2026-03-02T05:00:00Z",
+            "2026-03-02T06:00:00Z",
+            "2026-03-02T11:00:00Z",
+            "2026-03-02T15:00:00Z"
+        ]
+    );
+}
+
+#[test]
+fn whole_days_and_times_without_a_zone_go_along_on_a_journey() {
+    let berlin = zone("Europe/Berlin").unwrap();
+    let office = |zone| BusinessCalendar::weekdays(zone, "09:00-17:00".parse().unwrap()).unwrap();
+    let work = WorkTime::at(office("Europe/Berlin")).with_trips(vec![Trip {
+        first: "2026-03-04".parse().unwrap(),
+        last: "2026-03-05".parse().unwrap(),
+        calendar: office("Asia/Tokyo"),
+    }]);
+    let rules = BusyRules {
+        whereabouts: Some(&work),
+        ..BusyRules::new(&berlin)
+    };
+    let objects = [
+        event("DTSTART;VALUE=DATE:20260304"),
+        event("DTSTART:20260305T100000\nDURATION:PT1H"),
+        event("DTSTART;TZID=Europe/Berlin:20260305T100000\nDURATION:PT1H"),
+    ];
+    let found = busy_windows(
+        &objects,
+        span("2026-03-03T00:00:00Z", "2026-03-06T00:00:00Z"),
+        &rules,
+    );
+    assert_eq!(
+        found,
+        [
+            span("2026-03-03T15:00:00Z", "2026-03-04T15:00:00Z"),
+            span("2026-03-05T01:00:00Z", "2026-03-05T02:00:00Z"),
+            span("2026-03-05T09:00:00Z", "2026-03-05T10:00:00Z"),
+        ]
+    );
+}
+
+#[test]
+fn times_with_others_and_holds_are_meetings_and_alternatives_are_one() {
+    let berlin = zone("Europe/Berlin").unwrap();
+    let day = span("2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z");
+    let hold = "X-LIAISON-KIND:intro\nX-LIAISON-GROUP:g1";
+    let objects = [
+        event(NINE),
+        event(&format!("{NINE}\nATTENDEE:mailto:bob@example.com")),
+        event(&format!("{NINE}\n{hold}")),
+        event(&format!("DTSTART:20260302T130000Z\nDURATION:PT1H\n{hold}")),
+        event(&format!(
+            "{NINE}\nTRANSP:TRANSPARENT\nATTENDEE:mailto:bob@example.com"
+        )),
+    ];
+    let meetings = busy(&objects, day, &BusyRules::new(&berlin)).meetings;
+    let mut keys: Vec<&str> = meetings.iter().map(|one| one.key.as_str()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["e1 2026-03-02T09:00:00Z", "g1", "g1"]);
 }
