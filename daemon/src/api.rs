@@ -12,6 +12,7 @@ mod backfill;
 mod cases;
 mod exchange;
 mod filter;
+mod free;
 mod holds;
 mod matching;
 mod metrics;
@@ -42,6 +43,7 @@ use serde_json::Value;
 
 use crate::accounts::{AccountBook, AccountsError, By};
 use crate::books::{Books, BooksError, chain};
+use crate::calendars::Calendars;
 use crate::clock::Clock;
 pub use crate::config::Role;
 use crate::exchange::dry::DryRuns;
@@ -99,6 +101,9 @@ pub trait Live: Send + Sync + std::fmt::Debug + 'static {
 
     /// How fresh the sources are, tasks and the like, for `status`.
     fn status(&self) -> Value;
+
+    /// Our calendars as they are mirrored.
+    fn calendars(&self) -> Option<Calendars>;
 
     /// Whether an answer may lie in this mailbox that nobody has seen yet.
     fn may_hide_an_answer(&self, mailbox: &MailboxId) -> bool;
@@ -398,6 +403,7 @@ commands! {
     "thread-close" Approve threads::close;
     "thread-reopen" Approve threads::reopen;
     "explain-schedule" Observe schedule::explain;
+    "free" Observe free::free;
     "status" Observe status::status;
     "metrics" Observe metrics::metrics;
     "panic" Admin status::panic;

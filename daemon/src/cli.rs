@@ -10,6 +10,7 @@ mod daemon;
 pub mod display;
 mod exchange;
 mod files;
+mod free;
 pub mod inspect;
 mod outbox;
 mod plugin;
@@ -292,6 +293,20 @@ fn asked(command: Command) -> Result<Asked, Failure> {
         Command::Backfill { .. } => asks("backfill-list", json!({})),
         Command::Match { target } => asks("match", match_arguments(&target)?),
         Command::Why { id } => asks("why", json!({ "id": id })),
+        Command::Free {
+            users,
+            from,
+            to,
+            length,
+            with,
+            count,
+        } => asks(
+            "free",
+            json!({
+                "users": users, "from": from, "to": to, "length": length, "with": with,
+                "count": count,
+            }),
+        ),
         Command::ExplainSchedule { id } => asks("explain-schedule", json!({ "id": id })),
         Command::Accounts(command) => accounts(command),
         Command::Review(command) => review(command),

@@ -6,7 +6,7 @@
 )]
 
 use liaison_tests::daemon::Daemon;
-use liaison_tests::firm::{Firm, SALES};
+use liaison_tests::firm::{ALICE, Firm, SALES};
 use liaison_tests::maildir::{Maildir, MaildirMessage};
 use liaison_tests::story::{self, Surroundings};
 use liaison_tests::vdir::Vdir;
@@ -87,6 +87,35 @@ fn an_enquiry_becomes_a_lead_a_draft_and_two_holds() {
     daemon.watched(SALES, 2);
     assert_eq!(files.drafts().len(), 1);
     assert_eq!(files.events().len(), 2);
+}
+
+/// What is offered to somebody takes time for everybody else.
+#[test]
+fn free_time_leaves_out_the_times_that_are_held() {
+    let (files, daemon) = Files::start("draft");
+    story::an_enquiry_becomes_a_draft(&daemon, &files);
+    let holds = daemon.rows(&["holds", "list"]);
+    let held: Vec<&str> = holds
+        .iter()
+        .filter_map(|hold| hold["start"].as_str())
+        .collect();
+    assert_eq!(held.len(), 2, "{holds:?}");
+    let asked = ["free", ALICE, "--length", "30", "--count", "200", "--json"];
+    let answer = daemon.cli_json(asked);
+    let slots = answer["slots"].as_array().unwrap();
+    assert!(slots.len() > 20, "{answer}");
+    for slot in slots {
+        let start = slot["start"].as_str().unwrap();
+        assert!(!held.contains(&start), "{start} is held");
+        let shown = slot["for_us"].as_str().unwrap();
+        assert!(shown.contains("Europe/Berlin (+0"), "{shown}");
+    }
+    let output = daemon.cli(["free", "nobody@elsewhere.example"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && said.contains("none of our people"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -21,6 +21,7 @@ use super::*;
 use crate::accounts::DomainRules;
 use crate::books::rows::{CallEnd, EventBody, EventRow, OutcomeRow, PluginResultRow};
 use crate::books::{keys, replace};
+use crate::calendars::Calendars;
 use crate::clock::ManualClock;
 use crate::outbox::{stage_new_hold, stage_new_mail};
 use crate::store::Ns;
@@ -38,6 +39,10 @@ impl Live for Woken {
 
     fn wake(&self, what: Wake) {
         self.0.lock().unwrap().push(what);
+    }
+
+    fn calendars(&self) -> Option<Calendars> {
+        None
     }
 
     fn may_hide_an_answer(&self, mailbox: &MailboxId) -> bool {

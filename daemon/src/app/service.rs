@@ -22,6 +22,7 @@ use crate::accounts::{AccountBook, DomainRules};
 use crate::api::{ApiContext, Live, Wake};
 use crate::books::registry::Registry;
 use crate::books::{Books, sweep};
+use crate::calendars::Calendars;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Control};
 use crate::control::server::{BindError, ControlSocket, Counter};
@@ -484,6 +485,10 @@ impl Live for Running {
                 }
             }
         }
+    }
+
+    fn calendars(&self) -> Option<Calendars> {
+        Some(self.app.calendars.clone())
     }
 
     fn may_hide_an_answer(&self, mailbox: &liaison_core::ids::MailboxId) -> bool {

@@ -89,6 +89,27 @@ pub enum Command {
         #[arg(value_name = "EFFECT")]
         id: String,
     },
+    /// When our people have time together
+    Free {
+        /// Addresses or names of our people
+        #[arg(value_name = "USER", required = true)]
+        users: Vec<String>,
+        /// Not before this time or day; now, if left out
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Not after this time or day; two weeks later, if left out
+        #[arg(long, value_name = "TIME")]
+        to: Option<String>,
+        /// Length of the meeting in minutes
+        #[arg(long, value_name = "MINUTES", default_value_t = 30)]
+        length: u32,
+        /// Address of an invitee, whose day counts, too
+        #[arg(long, value_name = "ADDRESS")]
+        with: Option<String>,
+        /// So many slots, spread over the days
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        count: usize,
+    },
     /// The customer accounts
     #[command(subcommand)]
     Accounts(Accounts),

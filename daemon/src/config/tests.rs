@@ -1,3 +1,4 @@
+mod meetings;
 mod quiet;
 
 use std::path::Path;
@@ -161,6 +162,7 @@ fn the_commented_options_of_the_example_are_the_defaults() {
     with.retention.content_bytes_max = None;
     assert_eq!(with.retention, Retention::default());
     assert_eq!(with.retention, without.retention);
+    assert_eq!(with.meetings, without.meetings);
     assert_eq!(with.control, without.control);
     assert_eq!(with.authenticity, without.authenticity);
     assert_eq!(format!("{:?}", with.store), format!("{:?}", without.store));
