@@ -120,7 +120,7 @@ impl Wish {
             rules: self.rules,
         };
         let found = free_time(&request, at(self.now));
-        let length = i64::from(self.minutes) * MINUTE_MS;
+        let length = i64::from(self.minutes).saturating_mul(MINUTE_MS);
         for slot in &found.slots {
             assert_eq!(slot.millis(), length);
         }
