@@ -139,6 +139,7 @@ pub fn main() -> ExitCode {
         Err(error) => return unread(&error),
     };
     let as_json = cli.json;
+    crate::tzdb::install();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

@@ -52,6 +52,7 @@ pub mod supervisor;
 pub mod tasks;
 pub mod templates;
 pub mod tls;
+pub mod tzdb;
 pub mod unsubscribe;
 
 #[cfg(test)]

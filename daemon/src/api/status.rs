@@ -3,6 +3,7 @@
 mod tally;
 
 use liaison_core::time::{HOUR_MS, Timestamp};
+use liaison_core::zones;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ use crate::oauth::{Standing, State};
 use crate::room::Reading;
 use crate::store::StoreState;
 use crate::store::sled::SledStore;
+use crate::tzdb;
 pub use tally::Tallies;
 use tally::{Attention, Events, parked, renumbered, unread};
 
@@ -107,6 +109,7 @@ pub(super) async fn status(
     Ok(json!({
         "now": context.now(),
         "running": live.is_some(),
+        "tzdb": tzdb_json(context.now()),
         "panic": panic,
         "events": {
             "known": events.known,
@@ -181,6 +184,15 @@ fn journal(local: &SledStore) -> Value {
 
 pub(super) fn item(kind: &str, id: &str, text: String) -> Value {
     json!({ "kind": kind, "id": id, "text": text })
+}
+
+/// The time zone database in use.
+fn tzdb_json(now: Timestamp) -> Value {
+    json!({
+        "version": zones::version().map(ToString::to_string),
+        "from": tzdb::origin(),
+        "old": tzdb::is_old(now),
+    })
 }
 
 fn plugin_attention(plugins: &[Value]) -> Vec<Value> {

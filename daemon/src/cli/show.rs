@@ -705,6 +705,16 @@ fn status(value: &Value) -> String {
         at(value, "/store/state"),
         at(value, "/store/journal/frame"),
     );
+    let _ = writeln!(
+        out,
+        "Zones:   tzdb {}, {}{}",
+        at(value, "/tzdb/version"),
+        at(value, "/tzdb/from"),
+        match value.pointer("/tzdb/old") {
+            Some(Value::Bool(true)) => ": old, update the system's zone files (tzdata)",
+            _ => "",
+        },
+    );
     let reviews = (at(value, "/reviews/open"), at(value, "/reviews/stale"));
     if reviews != ("0".to_owned(), "0".to_owned()) {
         let _ = writeln!(out, "Reviews: {} open, {} stale", reviews.0, reviews.1);

@@ -11,6 +11,7 @@ use liaison_core::account::fold;
 use liaison_core::crm::fields::FieldType;
 use liaison_core::crm::{FieldSpec, Kind};
 use liaison_core::manifest::nearest;
+use liaison_core::zones;
 use serde::Deserialize;
 
 use super::dates::DateFormat;
@@ -206,8 +207,8 @@ impl Mapping {
         let dates = formats(&table.dates, name)?;
         let zone = match &table.zone {
             None => TimeZone::UTC,
-            Some(zone) => TimeZone::get(zone)
-                .map_err(|_| wrong(format!("{name}.zone"), "write a zone like Europe/Berlin"))?,
+            Some(zone) => zones::zone(zone)
+                .ok_or_else(|| wrong(format!("{name}.zone"), "write a zone like Europe/Berlin"))?,
         };
         let delimiter =
             match table.delimiter {

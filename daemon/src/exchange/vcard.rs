@@ -247,7 +247,7 @@ fn parts(card: &VCard) -> Vec<Part> {
     add("birthday", birthday(card));
     add("notes", joined(card, &VCardProperty::Note, "\n"));
     let zone = joined(card, &VCardProperty::Tz, " ");
-    if jiff::tz::TimeZone::get(&zone).is_ok() {
+    if liaison_core::zones::zone(&zone).is_some() {
         add("time_zone", zone);
     }
     for (field, text) in own(card, Kind::Contact.spec()) {
