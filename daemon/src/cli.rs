@@ -354,7 +354,14 @@ fn asked(command: Command) -> Result<Asked, Failure> {
                 json!({ "id": id, "until": until, "hours": hours,
                     "alternatives": alternatives, "why": why }),
             ),
-            Holds::Release(on) => asks("holds-release", decision(&on)),
+            Holds::Release {
+                id,
+                alternatives,
+                why,
+            } => asks(
+                "holds-release",
+                json!({ "id": id, "alternatives": alternatives, "why": why }),
+            ),
         },
         Command::Timers(Timers::List) => asks("timers-list", json!({})),
         Command::Plugin(Plugin::Parked) => asks("plugin-parked", json!({})),

@@ -23,7 +23,7 @@ mod mailbox;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ use liaison_core::ids::{EffectId, MailboxId, PluginName, TransportId};
 use liaison_core::mailbox::MailboxGrants;
 use liaison_core::outbox::{Input, MailState, Phase};
 use liaison_core::time::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::books::keys::{self, DueKind};
@@ -122,6 +123,8 @@ pub struct Delivery {
     gate: tokio::sync::Mutex<Breaker>,
     mail_wake: Notify,
     hold_wake: Notify,
+    /// Holds whose new expiry their calendar did not keep; not written to again before a restart.
+    unmarked: Mutex<BTreeSet<EffectId>>,
 }
 
 /// What a loop looks after.
@@ -227,6 +230,7 @@ impl Delivery {
             gate: tokio::sync::Mutex::default(),
             mail_wake: Notify::new(),
             hold_wake: Notify::new(),
+            unmarked: Mutex::default(),
         }
     }
 

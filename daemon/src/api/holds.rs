@@ -1,6 +1,6 @@
 //! `holds`: looking, and the steps that only a person takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use liaison_core::effect::{HoldEffect, HoldState};
 use liaison_core::hold::{Choice, GroupState, HoldGroup, HoldInput};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::cases::gone;
 use super::outbox::{Decide, List, changed_meanwhile, instant};
 use super::{ApiContext, ApiError, Caller, Id, Shown, TRIES_MAX, Wake, why};
-use crate::books::keys;
+use crate::books::keys::{self, DueKind};
 use crate::books::rows::AuditRow;
 use crate::outbox::{HoldStep, StepError, stage_audit, stage_hold, stage_hold_record};
 use crate::store::{Ns, Range, Stored};
@@ -173,26 +173,74 @@ async fn turn(
     Err(changed_meanwhile("hold"))
 }
 
+/// What `holds-release` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Release {
+    id: String,
+    /// The open alternatives too.
+    #[serde(default)]
+    alternatives: bool,
+    /// Why, for the audit.
+    #[serde(default)]
+    why: Option<String>,
+}
+
+/// Takes one hold out of its calendar, or all that are open in its group. Each is a step of its own:
+/// after a crash in between the same command goes on with the rest.
 pub(super) async fn release(
     context: &ApiContext,
     caller: &Caller,
-    arguments: Decide,
+    arguments: Release,
 ) -> Result<Value, ApiError> {
-    let why = arguments.why.clone();
+    let named = hold_by(context, &arguments.id).await?.record;
+    let why = arguments.why;
     let why = why.unwrap_or_else(|| format!("released by {}", caller.who));
-    let after = turn(context, caller, arguments.id(), |hold| {
-        match hold.state.is_open() {
-            true => Ok(HoldInput::GiveUp(cut_text(&why, WHY_CHARS_MAX))),
-            false => Err(no_way(hold)),
+    let mut open = Vec::new();
+    if named.state.is_open() {
+        open.push(named.id.clone());
+    }
+    if arguments.alternatives {
+        for other in context.books.holds_of_group(&named.group).await? {
+            if other.record.id != named.id && other.record.state.is_open() {
+                open.push(other.record.id);
+            }
         }
-    });
-    let after = after.await?;
-    let mails = context.books.mails_requiring(&after.id).await?;
-    let group = context.books.hold_group(&after.group).await?;
+    }
+    let mut released = Vec::with_capacity(open.len());
+    for id in &open {
+        let after = turn(context, caller, id.as_str(), |hold| {
+            match hold.state.is_open() {
+                true => Ok(HoldInput::GiveUp(cut_text(&why, WHY_CHARS_MAX))),
+                false => Err(no_way(hold)),
+            }
+        });
+        match after.await {
+            Ok(after) => released.push(after),
+            // Of several, one that went meanwhile is what was asked for.
+            Err(ApiError::NotNow(_)) if open.len() > 1 => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if released.is_empty() {
+        return Err(no_way(&hold_by(context, named.id.as_str()).await?.record));
+    }
+    let group = context.books.hold_group(&named.group).await?;
+    let (mut mails, mut shown) = (BTreeSet::new(), Vec::with_capacity(released.len()));
+    for hold in &released {
+        mails.extend(context.books.mails_requiring(&hold.id).await?);
+        shown.push(hold_json(hold, group.as_ref()));
+    }
+    let title = &named.title;
+    let changed = match released.len() {
+        1 => format!("the hold `{title}` leaves the calendar"),
+        more => format!("{more} holds of the group of `{title}` leave the calendars"),
+    };
     Ok(json!({
-        "hold": hold_json(&after, group.as_ref()),
+        "hold": shown.first(),
+        "holds": shown,
         "offered_in": mails,
-        "changed": format!("the hold `{}` leaves the calendar", after.title),
+        "changed": changed,
         "undo": "cannot be undone: enter the time by hand if you want to keep it",
     }))
 }
@@ -359,6 +407,11 @@ pub(super) async fn extend(
                 ..hold.record.clone()
             };
             stage_hold_record(&mut batch, hold, &now)?;
+            // What lies in the calendar says the old end: the daemon looks at it right away.
+            if now.state == HoldState::Placed {
+                let entry = keys::effect_due(context.now(), DueKind::Hold, &now.id);
+                batch.put(entry, Vec::new());
+            }
             let row = AuditRow {
                 at: context.now(),
                 who: caller.who.clone(),

@@ -480,6 +480,41 @@ async fn a_hold_is_released_once() {
 }
 
 #[tokio::test]
+async fn a_whole_group_is_released_by_one_command_which_goes_on_after_a_crash() {
+    let desk = desk();
+    story(&desk).await;
+    for (id, group) in [
+        ("cccccc3333", hold().group),
+        ("dddddd4444", "another".into()),
+    ] {
+        let other = HoldEffect {
+            id: id.into(),
+            uid: format!("hold.{id}@ourfirm.example"),
+            group,
+            ..hold()
+        };
+        desk.commit(|batch| stage_new_hold(batch, &other).unwrap())
+            .await;
+    }
+    // The first step was made, then the daemon died.
+    let one = json!({ "id": "bbbbbb2222" });
+    desk.ask("holds-release", one.clone()).await.unwrap();
+    let all = json!({ "id": "bbbbbb2222", "alternatives": true, "why": "moved to spring" });
+    let answer = desk.ask("holds-release", all.clone()).await.unwrap();
+    assert_eq!(answer["holds"][0]["id"], "cccccc3333", "{answer:#}");
+    assert_eq!(answer["holds"].as_array().unwrap().len(), 1);
+    assert!(desk.due().await.contains(&"cccccc3333".into()));
+    let again = desk.ask("holds-release", all).await.unwrap_err();
+    assert_eq!(again.code(), "not_now");
+    let others = json!({ "id": "dddddd4444" });
+    let other = desk.ask("holds-show", others).await.unwrap();
+    assert_ne!(
+        other["hold"]["state"], "releasing",
+        "another group is no business of it"
+    );
+}
+
+#[tokio::test]
 async fn a_time_is_chosen_once_and_who_comes_second_is_told_of_the_first() {
     let desk = desk();
     story(&desk).await;

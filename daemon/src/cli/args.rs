@@ -751,7 +751,16 @@ pub enum Holds {
         why: Option<String>,
     },
     /// Take a hold out of the calendar
-    Release(Decide),
+    Release {
+        /// Its id (the first 6 characters are enough)
+        id: String,
+        /// Its open alternatives too: the whole group
+        #[arg(long)]
+        alternatives: bool,
+        /// Why, for the audit
+        #[arg(long)]
+        why: Option<String>,
+    },
 }
 
 /// `timers`.

@@ -70,6 +70,7 @@ fn every_command_of_the_issue_is_understood() {
         "holds extend abcdef --until 2026-03-02T09:00",
         "holds extend abcdef --hours 24 --alternatives",
         "holds release abcdef",
+        "holds release abcdef --alternatives --why moved",
         "timers list",
         "backfill",
         "backfill sam --since 2026-01-31",

@@ -435,7 +435,7 @@ impl Delivery {
             HoldState::Planned | HoldState::Releasing(_) | HoldState::Confirming(_) => {
                 return Ok(());
             }
-            HoldState::Placed => {}
+            HoldState::Placed => self.mark_extended(hold).await?,
             HoldState::Confirmed => self.release_others(hold).await?,
             HoldState::Released(_)
             | HoldState::Expired

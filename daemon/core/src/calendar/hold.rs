@@ -5,7 +5,7 @@ mod meeting;
 use icalendar::{Calendar, Component, Event, Property};
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
-pub use meeting::meeting_of;
+pub use meeting::{meeting_of, remarked};
 use serde::{Deserialize, Serialize};
 
 use super::event::{CalendarEvent, Class, EventStatus, Transparency};

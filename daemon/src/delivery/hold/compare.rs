@@ -1,5 +1,6 @@
 //! Comparing placed holds with what the calendars hold now: a person's edit always wins.
 
+use liaison_core::calendar::remarked;
 use liaison_core::effect::{HoldEffect, HoldState};
 use liaison_core::time::Timestamp;
 
@@ -8,7 +9,7 @@ use super::{Write, became};
 use crate::books::keys::DueKind;
 use crate::calendars::CalendarMirror;
 use crate::outbox::StepError;
-use crate::sink::CalendarFile;
+use crate::sink::{CalendarFile, Updated};
 use crate::store::{Ns, Range};
 
 impl Delivery {
@@ -57,8 +58,10 @@ impl Delivery {
             Ok(current) => current,
             Err(()) => return Ok(false),
         };
-        let same = current.as_ref().map(|file| &file.etag) == hold.etag.as_ref();
-        if same && current.is_some() {
+        if let Some(file) = &current
+            && Some(&file.etag) == hold.etag.as_ref()
+        {
+            self.mark_anew(&hold, mirror, file).await?;
             return Ok(false);
         }
         let spec = self.spec(&hold).await?;
@@ -69,7 +72,14 @@ impl Delivery {
                 Ok(true)
             }
             (None, Some(file)) => {
-                self.note_version(&hold, file).await?;
+                if self.note_version(&hold, &file).await? {
+                    let noted = HoldEffect {
+                        href: Some(file.href.clone()),
+                        etag: Some(file.etag.clone()),
+                        ..hold
+                    };
+                    self.mark_anew(&noted, mirror, &file).await?;
+                }
                 Ok(false)
             }
             (None, None) => Ok(false),
@@ -98,15 +108,80 @@ impl Delivery {
         })
     }
 
-    /// The server changed what is none of our business; the next delete must name this version.
-    async fn note_version(&self, hold: &HoldEffect, file: CalendarFile) -> Result<(), StepError> {
+    /// The server changed what is none of our business; the next write must name this version.
+    async fn note_version(
+        &self,
+        hold: &HoldEffect,
+        file: &CalendarFile,
+    ) -> Result<bool, StepError> {
         let note = |now: &mut HoldEffect| {
             now.href = Some(file.href.clone());
             now.etag = Some(file.etag.clone());
         };
         let is_still = |now: &HoldEffect| now.state == HoldState::Placed && now.etag == hold.etag;
-        self.write_hold(&hold.id, is_still, Write::Note(&note), false)
-            .await?;
+        let noted = self.write_hold(&hold.id, is_still, Write::Note(&note), false);
+        Ok(noted.await?.is_some())
+    }
+
+    /// After `holds extend`: the expiry in the calendar follows ours, as far as the mirror knows it.
+    pub(super) async fn mark_extended(&self, hold: &HoldEffect) -> Result<(), StepError> {
+        let (Some(href), Some(mirror)) = (&hold.href, self.mirror(&hold.calendar)) else {
+            return Ok(());
+        };
+        let Some(object) = mirror.object(href) else {
+            return Ok(());
+        };
+        let file = CalendarFile {
+            href: href.clone(),
+            etag: object.etag,
+            data: object.data,
+        };
+        if Some(&file.etag) == hold.etag.as_ref() {
+            self.mark_anew(hold, mirror, &file).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the expiry of a placed hold over the one that `file` says, its version of now. It is
+    /// for people only, so trouble is logged and the next compare tries again.
+    async fn mark_anew(
+        &self,
+        hold: &HoldEffect,
+        mirror: &CalendarMirror,
+        file: &CalendarFile,
+    ) -> Result<(), StepError> {
+        if self.unmarked.lock().contains(&hold.id) {
+            return Ok(());
+        }
+        let spec = self.spec(hold).await?;
+        let now = self.parts.clock.now();
+        let Some(marked) = remarked(&file.data, &spec, now) else {
+            return Ok(());
+        };
+        let store = &mirror.store;
+        let kept = match store.update(&file.href, &file.etag, &marked).await {
+            Ok(Updated::Done(kept)) => kept,
+            // The next look sees what it is now.
+            Ok(Updated::Changed(_) | Updated::Gone) => {
+                mirror.look_now();
+                return Ok(());
+            }
+            Err(error) => {
+                let (calendar, hold) = (&mirror.id, &hold.id);
+                tracing::warn!(%calendar, %hold, %error, "cannot write the new expiry of a hold");
+                return Ok(());
+            }
+        };
+        mirror.look_now();
+        if remarked(&kept.data, &spec, now).is_some() {
+            let (calendar, hold) = (&mirror.id, &hold.id);
+            tracing::info!(%calendar, %hold, "the calendar does not keep the new expiry of a hold");
+            self.unmarked.lock().insert(hold.clone());
+        }
+        // What a person wrote right after us is found by the next compare.
+        if became(&spec, Some(&kept.data)).is_none() {
+            self.note_version(hold, &kept).await?;
+        }
         Ok(())
     }
 }

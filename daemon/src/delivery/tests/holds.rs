@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering;
 
-use liaison_core::effect::{HoldState, MailMode};
+use liaison_core::effect::{HoldEffect, HoldState, MailMode};
 use liaison_core::ids::EffectId;
 use liaison_core::outbox::MailState;
 use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
@@ -280,4 +280,70 @@ async fn a_crash_between_a_hold_and_its_mail_loses_nothing() {
             assert!(world.transport.taken() <= 1, "{what}");
         }
     }
+}
+
+/// As `holds extend` does it.
+async fn extend(world: &World, id: &EffectId, expires: Timestamp) {
+    let key = keys::hold(id);
+    let stored = world.books.get::<HoldEffect>(key).await.unwrap().unwrap();
+    let after = HoldEffect {
+        expires,
+        ..stored.record.clone()
+    };
+    let mut writes = world.books.batch();
+    crate::outbox::stage_hold_record(&mut writes, &stored, &after).unwrap();
+    let entry = keys::effect_due(world.clock_now(), keys::DueKind::Hold, id);
+    writes.put(entry, Vec::new());
+    world.books.commit(writes).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_extended_hold_says_its_new_end_in_the_calendar_and_still_leaves_by_it() {
+    let world = World::new();
+    let (one, two, _) = offer(&world, MailMode::Send).await;
+    world.settle().await;
+    compare(&world).await;
+    let (said, says) = (
+        "X-LIAISON-EXPIRES:20260304T080000Z",
+        "X-LIAISON-EXPIRES:20260304T093000Z",
+    );
+    let before = world.calendar.text(ONE);
+    assert!(before.contains(said), "{before}");
+    // A person was there a moment before, and the mirror has not seen it.
+    world.calendar.edit(TWO, "SUMMARY:HOLD: ", "SUMMARY:Mine: ");
+    let theirs = world.calendar.text(TWO);
+    let later = slot(2).minus_millis(30 * MINUTE_MS);
+    extend(&world, &one, later).await;
+    extend(&world, &two, slot(3).minus_millis(30 * MINUTE_MS)).await;
+    world.settle().await;
+    let after = world.calendar.text(ONE);
+    assert!(after.contains(says) && !after.contains(said), "{after}");
+    assert_eq!(world.calendar.text(TWO), theirs);
+    compare(&world).await;
+    assert_eq!(world.calendar.text(ONE), after, "it is written once");
+    assert_eq!(world.hold(&one).await.state, HoldState::Placed);
+    assert_eq!(world.hold(&two).await.state.as_str(), "adopted");
+
+    world.settle_after(later.since(world.clock_now())).await;
+    assert_eq!(world.hold(&one).await.state, HoldState::Expired);
+    assert_eq!(world.calendar.hrefs(), [TWO]);
+}
+
+#[tokio::test]
+async fn an_expiry_that_could_not_be_written_is_written_with_the_next_look() {
+    let world = World::new();
+    let one = world.add_hold("one", slot(2)).await;
+    world.settle().await;
+    compare(&world).await;
+    extend(&world, &one, slot(2).minus_millis(30 * MINUTE_MS)).await;
+    world.calendar.down.store(true, Ordering::SeqCst);
+    world.settle().await;
+    assert_eq!(world.hold(&one).await.state, HoldState::Placed);
+    world.calendar.down.store(false, Ordering::SeqCst);
+    compare(&world).await;
+    let text = world.calendar.text(ONE);
+    assert!(
+        text.contains("X-LIAISON-EXPIRES:20260304T093000Z"),
+        "{text}"
+    );
 }

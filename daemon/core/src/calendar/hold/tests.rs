@@ -416,3 +416,38 @@ fn a_meeting_keeps_the_line_ends_and_names_of_its_server() {
     assert_eq!(event.categories, ["Acme"]);
     assert_eq!(meeting_of(b"BEGIN:VCALENDAR", &spec, "Acme", now), None);
 }
+
+#[test]
+fn an_extended_hold_is_marked_anew_and_nothing_else_of_it_changes() {
+    let old = spec();
+    let new = HoldSpec {
+        expires: Some(at("2026-10-26T08:00:00Z")),
+        ..spec()
+    };
+    let placed = build_hold(&old).replace("END:VEVENT", "X-COLOUR:red\r\nEND:VEVENT");
+    let now = at("2026-10-21T10:00:00Z");
+    assert_eq!(remarked(placed.as_bytes(), &old, now), None);
+    let text = remarked(placed.as_bytes(), &new, now).unwrap();
+    let ours = ["DTSTAMP", "LAST-MOD", "X-LIAISON-EXP", "X-LIAISON-REV"];
+    let of_others = |text: &str| -> Vec<String> {
+        let lines = lines_of(text).into_iter();
+        let others = lines.filter(|line| !ours.iter().any(|name| line.starts_with(name)));
+        others.map(str::to_owned).collect()
+    };
+    assert_eq!(of_others(&text), of_others(&placed));
+    assert!(
+        text.contains("X-LIAISON-EXPIRES:20261026T080000Z\r\n"),
+        "{text}"
+    );
+    assert!(text.contains(&new.intent_hash()), "{text}");
+    assert_eq!(remarked(text.as_bytes(), &new, now), None, "once");
+    let stripped: String = lines_of(&placed)
+        .into_iter()
+        .filter(|line| !line.starts_with("X-LIAISON"))
+        .collect();
+    assert_eq!(
+        remarked(stripped.as_bytes(), &new, now),
+        None,
+        "a server that keeps no marks is not written to again and again"
+    );
+}
