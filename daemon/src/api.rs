@@ -7,6 +7,7 @@
 
 mod accounts;
 mod addresses;
+mod agenda;
 mod auth;
 mod backfill;
 mod cases;
@@ -404,6 +405,7 @@ commands! {
     "thread-reopen" Approve threads::reopen;
     "explain-schedule" Observe schedule::explain;
     "free" Observe free::free;
+    "agenda" Observe agenda::agenda;
     "status" Observe status::status;
     "metrics" Observe metrics::metrics;
     "panic" Admin status::panic;

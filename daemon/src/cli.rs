@@ -4,6 +4,7 @@
 //! its lock and call the same functions. `inspect` needs neither daemon nor configuration.
 
 mod access;
+mod agenda;
 mod args;
 mod auth;
 mod daemon;
@@ -307,6 +308,10 @@ fn asked(command: Command) -> Result<Asked, Failure> {
                 "users": users, "from": from, "to": to, "length": length, "with": with,
                 "count": count,
             }),
+        ),
+        Command::Agenda { user, week, from } => asks(
+            "agenda",
+            json!({ "user": user, "from": from, "days": if week { 7 } else { 1 } }),
         ),
         Command::ExplainSchedule { id } => asks("explain-schedule", json!({ "id": id })),
         Command::Accounts(command) => accounts(command),

@@ -92,6 +92,25 @@ fn words(daemon: &Daemon) -> Vec<String> {
     told.into_iter().map(|(_, word)| word).collect()
 }
 
+/// The visit as the agenda of this week shows it, once all of `said` is in it.
+fn agenda(daemon: &Daemon, said: &[&str]) -> Value {
+    let what = format!("the agenda says {said:?}");
+    daemon.eventually_within(LONG, &what, || {
+        let answer = daemon.cli_json(["agenda", ALICE, "--week"]);
+        let days = answer.pointer("/people/0/days")?.as_array()?.clone();
+        let mut entries = days
+            .iter()
+            .flat_map(|day| day["entries"].as_array().unwrap());
+        let visit = entries.find(|entry| entry["title"] == "Visit")?.clone();
+        assert!(
+            !entries.any(|other| other["title"] == "Visit"),
+            "twice in the agenda: {answer}"
+        );
+        let text = visit.to_string();
+        said.iter().all(|one| text.contains(one)).then_some(visit)
+    })
+}
+
 fn hears(daemon: &Daemon, expected: &[&str]) {
     daemon.eventually_within(LONG, &format!("the plugin hears {expected:?}"), || {
         (words(daemon) == expected).then_some(())
@@ -125,6 +144,9 @@ fn an_invitation_is_accepted_moved_and_called_off_and_nothing_of_ours_leaves() {
     let request = Said::new("REQUEST", 0, first);
     request.by_nora(&maildir, &daemon, "request@north.example");
     hears(&daemon, &["created"]);
+    let known = agenda(&daemon, &["known from mail, in no calendar"]);
+    assert_eq!(known["kind"], "meeting");
+    assert_eq!(known["account_name"], "North Trading");
     // The server of the calendar files the same invitation: it stays one.
     let (user, _) = USERS[0];
     let filed = request.object().replace("METHOD:REQUEST\r\n", "");
@@ -143,6 +165,8 @@ fn an_invitation_is_accepted_moved_and_called_off_and_nothing_of_ours_leaves() {
         &accepted.mail((ALICE, NORA), "yes@example.test", "pass"),
     );
     hears(&daemon, &["created", "answered"]);
+    let in_calendar = format!("\"calendars\":[\"{SALES}\"]");
+    agenda(&daemon, &[&in_calendar, "\"did\":\"accepted\""]);
 
     // Somebody else's word for it changes nothing.
     let forged = Said::new("REQUEST", 7, hours(5));
@@ -151,9 +175,15 @@ fn an_invitation_is_accepted_moved_and_called_off_and_nothing_of_ours_leaves() {
 
     Said::new("REQUEST", 1, second).by_nora(&maildir, &daemon, "moved@north.example");
     hears(&daemon, &["created", "answered", "moved"]);
+    agenda(&daemon, &["its organizer says"]);
     let off = Said::new("CANCEL", 2, second);
     off.by_nora(&maildir, &daemon, "off@north.example");
     hears(&daemon, &["created", "answered", "moved", "cancelled"]);
+
+    agenda(
+        &daemon,
+        &["called off by its organizer, and still in the calendar"],
+    );
 
     let timeline = daemon.rows(&["timeline", "North Trading"]);
     let meeting: Vec<&str> = timeline

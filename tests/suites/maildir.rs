@@ -5,11 +5,13 @@
     reason = "test code, also outside of test functions"
 )]
 
+use liaison_tests::ask::text_at;
 use liaison_tests::daemon::Daemon;
 use liaison_tests::firm::{ALICE, Firm, SALES};
 use liaison_tests::maildir::{Maildir, MaildirMessage};
 use liaison_tests::story::{self, Surroundings};
 use liaison_tests::vdir::Vdir;
+use serde_json::Value;
 
 const PLUGINS: [&str; 3] = ["lead-triage", "nda-desk", "follow-up"];
 
@@ -89,6 +91,54 @@ fn an_enquiry_becomes_a_lead_a_draft_and_two_holds() {
     assert_eq!(files.events().len(), 2);
 }
 
+fn the_agenda_shows_what_is_held_and_what_gets_in_its_way(
+    files: &Files,
+    daemon: &Daemon,
+    holds: &[Value],
+) {
+    let compact = |key: &str| {
+        let text = text_at(&holds[0], key);
+        text.replace(['-', ':'], "")
+    };
+    files.calendar.put(
+        "dentist",
+        &format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Alice//EN\r\nBEGIN:VEVENT\r\n\
+             UID:dentist\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:{}\r\nDTEND:{}\r\n\
+             SUMMARY:Dentist\r\nCLASS:PRIVATE\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+            compact("/start"),
+            compact("/end"),
+        ),
+    );
+    let asked = ["agenda", ALICE, "--week"];
+    let conflict = |entry: &Value, with: &str| {
+        let others = entry["conflicts"].as_array().unwrap();
+        others.iter().any(|other| other["kind"] == with)
+    };
+    let entries = daemon.eventually("the agenda shows the conflict", || {
+        let answer = daemon.cli_json(asked);
+        let days = answer.pointer("/people/0/days")?.as_array()?;
+        let entries = days
+            .iter()
+            .flat_map(|day| day["entries"].as_array().unwrap());
+        let entries: Vec<Value> = entries.cloned().collect();
+        let seen = entries.iter().any(|entry| conflict(entry, "hold"));
+        seen.then_some(entries)
+    });
+    let held = |entry: &&Value| entry.pointer("/hold/id") == Some(&holds[0]["id"]);
+    let hold = entries.iter().find(held).unwrap();
+    assert_eq!(hold["kind"], "hold");
+    assert!(conflict(hold, "event"), "{hold}");
+    let text = daemon.cli(asked);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    let confirm = format!("`liaison holds confirm {}`", text_at(&holds[0], "/id"));
+    for said in ["[hold]", "CONFLICT with (private)", "held until", &confirm] {
+        assert!(text.contains(said), "{said} is missing: {text}");
+    }
+    // What its owner hides is not told.
+    assert!(!text.contains("Dentist"), "{text}");
+}
+
 /// What is offered to somebody takes time for everybody else.
 #[test]
 fn free_time_leaves_out_the_times_that_are_held() {
@@ -110,6 +160,7 @@ fn free_time_leaves_out_the_times_that_are_held() {
         let shown = slot["for_us"].as_str().unwrap();
         assert!(shown.contains("Europe/Berlin (+0"), "{shown}");
     }
+    the_agenda_shows_what_is_held_and_what_gets_in_its_way(&files, &daemon, &holds);
     let output = daemon.cli(["free", "nobody@elsewhere.example"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(

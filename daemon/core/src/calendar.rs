@@ -11,6 +11,7 @@
 //! Every function here is total: any bytes give a value and a list of [`Problem`]s, and a broken
 //! line or component never costs another one.
 
+pub mod agenda;
 pub mod event;
 pub mod free_busy;
 pub mod gate;

@@ -71,7 +71,7 @@ pub(super) async fn free(
 }
 
 /// Our people by address or name; each once.
-fn people(context: &ApiContext, names: &[String]) -> Result<Vec<Person>, ApiError> {
+pub(super) fn people(context: &ApiContext, names: &[String]) -> Result<Vec<Person>, ApiError> {
     let wrong = |why: String| Err(ApiError::Arguments(why));
     if names.is_empty() || names.len() > PEOPLE_MAX {
         return wrong(format!("name 1 to {PEOPLE_MAX} of our people"));

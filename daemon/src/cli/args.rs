@@ -110,6 +110,18 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 10)]
         count: usize,
     },
+    /// What our people do today: meetings, holds, and what of it conflicts
+    Agenda {
+        /// Address or name of one of our people; all of them, if left out
+        #[arg(value_name = "USER")]
+        user: Option<String>,
+        /// Seven days
+        #[arg(long)]
+        week: bool,
+        /// The first day; today, if left out
+        #[arg(long, value_name = "DAY")]
+        from: Option<String>,
+    },
     /// The customer accounts
     #[command(subcommand)]
     Accounts(Accounts),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::display::{at, facts, items, safe, safe_lines, table, wrapped};
 use super::wording::Wording;
-use super::{free, records, schedule, why, work};
+use super::{agenda, free, records, schedule, why, work};
 
 /// Characters of a long id in a table: `liaison why` needs six.
 const ID_CHARS: usize = 12;
@@ -17,6 +17,7 @@ pub(super) fn answer(command: &str, value: &Value, wording: &Wording) -> String 
         "why" => why::text(value),
         "explain-schedule" => schedule::text(value),
         "free" => free::text(value),
+        "agenda" => agenda::text(value),
         "status" => status(value),
         // Ours, and escaped already.
         "metrics" => value
