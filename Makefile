@@ -30,10 +30,11 @@ test: setup lint servers oracles plugins test-plugins
 	$(BUILD)
 	$(CARGO) test --workspace --locked
 
-bench: setup servers plugins
+bench: setup servers oracles plugins
 	@tests/setup/peers.sh $(TARGET)/peers
 	$(CARGO) bench --locked -p liaison-tests --bench reading --bench store --bench import \
-		--bench ingest --bench delay --bench sending --bench idle --bench days --bench figures
+		--bench ingest --bench delay --bench sending --bench idle --bench days --bench figures \
+		--bench calendar
 
 # ROUNDS=1000 for a long one; SEED=n to have a run again.
 torture: torture-store torture-mail setup servers plugins test-plugins

@@ -394,7 +394,8 @@ impl CalendarMirror {
             let before = self.synced_at();
             match self.look(clock.now()).await {
                 Ok(news) => {
-                    freshness.calendar_proven(self.id.as_str(), clock.now(), self.unread());
+                    let (now, proof) = (clock.now(), self.store.read_by());
+                    freshness.calendar_proven(self.id.as_str(), now, proof, self.unread());
                     delay = first;
                     if news || before.is_none() {
                         changed.notify_one();

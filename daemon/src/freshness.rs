@@ -194,9 +194,15 @@ impl Freshness {
         });
     }
 
-    /// A calendar was proven up to date, all but the objects that `unread` names: for those
-    /// waiting does not help.
-    pub fn calendar_proven(&self, calendar: &str, at: Timestamp, unread: Option<String>) {
+    /// A calendar was proven up to date, by what the words say, all but the objects that `unread`
+    /// names: for those waiting does not help.
+    pub fn calendar_proven(
+        &self,
+        calendar: &str,
+        at: Timestamp,
+        proof: &'static str,
+        unread: Option<String>,
+    ) {
         self.change((SourceKind::Calendar, calendar), "", |state| {
             if let Some(what) = unread
                 .as_ref()
@@ -204,7 +210,7 @@ impl Freshness {
             {
                 tracing::warn!(%calendar, %what, "calendar object unreadable");
             }
-            state.fresh = Some((at, "collection compared"));
+            state.fresh = Some((at, proof));
             state.trouble = unread.map(|what| (what, true));
         });
     }

@@ -239,6 +239,11 @@ pub struct CalendarChanges {
 
 /// One calendar collection of ours.
 pub trait CalendarStore: std::fmt::Debug + Send + Sync + 'static {
+    /// By what it is known what differs, after a look: in words, for `status`.
+    fn read_by(&self) -> &'static str {
+        "collection compared"
+    }
+
     /// Everything that differs from `known` (href -> etag). The first call gives all.
     fn changes<'a>(
         &'a self,

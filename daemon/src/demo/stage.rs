@@ -222,9 +222,12 @@ impl Stage {
         for mirror in self.app.calendars.mirrors.values() {
             let looked = mirror.look(self.now()).await;
             looked.map_err(|error| DemoError::Story(format!("calendar {}: {error}", mirror.id)))?;
-            self.app
-                .freshness
-                .calendar_proven(mirror.id.as_str(), self.now(), mirror.unread());
+            self.app.freshness.calendar_proven(
+                mirror.id.as_str(),
+                self.now(),
+                mirror.store.read_by(),
+                mirror.unread(),
+            );
         }
         Ok(())
     }

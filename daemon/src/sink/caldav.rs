@@ -1,7 +1,8 @@
 //! A collection on a CalDAV server as a calendar (RFC 4791).
 //!
-//! Reading mirrors the whole collection: first the cheap question whether anything changed, then a
-//! listing with versions, then the objects that differ. Writing is conditional and never
+//! Reading mirrors the whole collection. Where the server can, it is asked what changed since the
+//! last look (sync-collection); else first whether anything changed, then for a listing with
+//! versions. Then the objects that differ are fetched. Writing is conditional and never
 //! repeated here: what may or may not have happened is said to be unknown, and a look decides.
 
 mod discover;
@@ -10,6 +11,7 @@ mod look;
 mod multistatus;
 mod path;
 mod settings;
+mod sync;
 mod write;
 
 use std::collections::BTreeMap;
@@ -57,6 +59,7 @@ struct State {
     /// Path of the collection, with a slash at its end.
     collection: Option<String>,
     quiet: Option<look::Quiet>,
+    sync: sync::Sync,
     /// Looks that failed in a row.
     failures: u32,
     /// Counts waits, to spread them.
@@ -284,6 +287,10 @@ pub(crate) fn seconds_until(date: &str, now: jiff::Timestamp) -> Option<u64> {
 }
 
 impl CalendarStore for CaldavCalendar {
+    fn read_by(&self) -> &'static str {
+        self.state().sync.told()
+    }
+
     fn changes<'a>(
         &'a self,
         known: &'a BTreeMap<String, String>,

@@ -111,7 +111,7 @@ impl CaldavCalendar {
             &names::DISPLAY_NAME,
             &names::CURRENT_USER_PRINCIPAL,
             &names::CALENDAR_HOME_SET,
-            &names::SYNC_TOKEN,
+            &names::SUPPORTED_REPORT_SET,
             &super::look::GETCTAG,
         ]);
         let answer = self.ask(session, &request).await?;

@@ -19,7 +19,7 @@ use crate::sink::{CalendarChanges, CalendarFile};
 /// Objects asked for in one multiget.
 const MULTIGET: usize = 50;
 /// How long "nothing changed" is believed of a server before everything is listed again.
-const FULL_LOOK: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const FULL_LOOK: Duration = Duration::from_secs(24 * 60 * 60);
 /// Changes whenever anything in the collection does (caldav-ctag-03, Calendar Server).
 pub(super) const GETCTAG: PropertyName<'static, 'static> =
     PropertyName::new(names::CALENDAR_SERVER, "getctag");
@@ -34,7 +34,7 @@ pub(super) struct Quiet {
 
 /// What a listing says of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Listed {
+pub(super) enum Listed {
     There { etag: Option<String> },
     Refused { status: u16 },
 }
@@ -51,7 +51,22 @@ impl CaldavCalendar {
         known: &BTreeMap<String, String>,
     ) -> Result<CalendarChanges, Failure> {
         let collection = self.collection(session).await?;
-        let mark = self.mark(session, &collection).await?;
+        let mut own = None;
+        if self.state().sync.offered.is_none() {
+            let probed = self.own(session, &collection).await?;
+            self.state().sync.offered = Some(probed.syncs);
+            own = Some(probed);
+        }
+        if self.state().sync.may() {
+            let found = self.look_by_sync(session, &collection, known).await?;
+            if let Some(changes) = found {
+                return Ok(changes);
+            }
+        }
+        let mark = match own {
+            Some(own) => own.ctag,
+            None => self.own(session, &collection).await?.ctag,
+        };
         let fingerprint = fingerprint(known);
         let quiet = self.state().quiet.clone();
         let is_quiet = quiet.is_some_and(|quiet| {
@@ -96,17 +111,13 @@ impl CaldavCalendar {
         Ok(changes)
     }
 
-    /// The server's word for the state of the collection; `None` where it has none.
-    async fn mark(&self, session: &Session, collection: &str) -> Result<Option<String>, Failure> {
+    /// What the server says of the collection itself, among it its word for the state of it.
+    async fn own(&self, session: &Session, collection: &str) -> Result<Entry, Failure> {
         let entries = self.properties(session, collection, Depth::Zero).await?;
         let own = entries.into_iter().find(|entry| entry.is_calendar);
-        let own = own.ok_or_else(|| {
+        own.ok_or_else(|| {
             self.state().collection = None;
             Failure::permanent("it is no calendar any more; correct `url`".to_owned())
-        })?;
-        Ok(match (own.ctag, own.sync_token) {
-            (None, None) => None,
-            (ctag, token) => Some(format!("{ctag:?} {token:?}")),
         })
     }
 
@@ -145,7 +156,7 @@ impl CaldavCalendar {
     }
 
     /// Fetches objects in batches; one that the server will not give alone does not spoil others.
-    async fn fetch_many(
+    pub(super) async fn fetch_many(
         &self,
         session: &Session,
         collection: &str,
@@ -284,7 +295,7 @@ fn has_uid(data: &[u8], uid: &str) -> bool {
     })
 }
 
-fn fingerprint(known: &BTreeMap<String, String>) -> blake3::Hash {
+pub(super) fn fingerprint(known: &BTreeMap<String, String>) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for text in known.iter().flat_map(|(href, etag)| [href, etag]) {
         hasher.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());

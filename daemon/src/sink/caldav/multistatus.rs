@@ -25,7 +25,8 @@ pub(super) struct Entry {
     pub(super) data: Option<String>,
     pub(super) display_name: Option<String>,
     pub(super) ctag: Option<String>,
-    pub(super) sync_token: Option<String>,
+    /// It can say what changed since a token (RFC 6578).
+    pub(super) syncs: bool,
     pub(super) principal: Option<String>,
     pub(super) home_sets: Vec<String>,
 }
@@ -106,6 +107,15 @@ pub(super) fn parse(answer: &Answer) -> Result<Vec<Entry>, String> {
     Ok(entries)
 }
 
+/// The token of a sync-collection report (RFC 6578 section 6.4).
+pub(super) fn token(answer: &Answer) -> Option<String> {
+    let document = validate_xml_response(&answer.parts, &answer.body).ok()?;
+    let mut children = document.root_element().children();
+    let found = children.find(|child| child.tag_name() == names::SYNC_TOKEN)?;
+    let text = found.text()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 fn full_name<'a>(namespace: Option<&'a str>, name: &'a str) -> (&'a str, &'a str) {
     (namespace.unwrap_or_default(), name)
 }
@@ -138,8 +148,9 @@ impl Entry {
             self.is_calendar = has(&names::CALENDAR);
         } else if is(&names::DISPLAY_NAME) {
             self.display_name = text;
-        } else if is(&names::SYNC_TOKEN) {
-            self.sync_token = text;
+        } else if is(&names::SUPPORTED_REPORT_SET) {
+            let name = &names::SYNC_COLLECTION;
+            self.syncs = property.kinds.contains(&(name.namespace(), name.name()));
         } else if property.name == CALENDAR_SERVER_GETCTAG {
             self.ctag = text;
         } else if is(&names::CURRENT_USER_PRINCIPAL) {

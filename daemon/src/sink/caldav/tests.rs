@@ -10,7 +10,7 @@ const UID: &str = "hold.0af@example.com";
 const HREF: &str = "/cal/hold.0af@example.com.ics";
 
 #[derive(Debug, Clone)]
-enum Reply {
+pub(super) enum Reply {
     /// Status, extra header lines, body.
     Whole(u16, &'static str, String),
     /// The connection ends after the request was read.
@@ -18,13 +18,13 @@ enum Reply {
 }
 
 /// Answers one request per connection, in this order; requests must begin as written.
-struct Server {
+pub(super) struct Server {
     folder: tempfile::TempDir,
     port: u16,
     requests: JoinHandle<Vec<String>>,
 }
 
-fn serve(script: Vec<(&'static str, Reply)>) -> Server {
+pub(super) fn serve(script: Vec<(&'static str, Reply)>) -> Server {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("password"), "secret\n").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -80,21 +80,21 @@ impl Server {
         toml::from_str(&text).unwrap()
     }
 
-    fn calendar(&self) -> CaldavCalendar {
+    pub(super) fn calendar(&self) -> CaldavCalendar {
         CaldavCalendar::new("team".into(), self.settings()).unwrap()
     }
 
     /// What was asked; fails if the script was not played to its end.
-    fn requests(self) -> Vec<String> {
+    pub(super) fn requests(self) -> Vec<String> {
         self.requests.join().unwrap()
     }
 }
 
-fn whole(status: u16, body: &str) -> Reply {
+pub(super) fn whole(status: u16, body: &str) -> Reply {
     Reply::Whole(status, "", body.to_owned())
 }
 
-fn multistatus(responses: &str) -> Reply {
+pub(super) fn multistatus(responses: &str) -> Reply {
     let xml = format!(
         "<?xml version='1.0'?><multistatus xmlns='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav' \
          xmlns:S='http://calendarserver.org/ns/'>{responses}</multistatus>"
@@ -110,7 +110,7 @@ fn own(ctag: &str) -> String {
     )
 }
 
-fn item(href: &str, properties: &str) -> String {
+pub(super) fn item(href: &str, properties: &str) -> String {
     format!(
         "<response><href>{href}</href><propstat><prop><getetag/></prop><status>HTTP/1.1 404 Not \
          Found</status></propstat><propstat><prop>{properties}</prop><status>HTTP/1.1 200 OK\
@@ -118,7 +118,7 @@ fn item(href: &str, properties: &str) -> String {
     )
 }
 
-fn object(uid: &str) -> String {
+pub(super) fn object(uid: &str) -> String {
     format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:{uid}\nEND:VEVENT\nEND:VCALENDAR\n")
 }
 
@@ -126,7 +126,7 @@ fn found() -> (&'static str, Reply) {
     ("PROPFIND /cal/ ", multistatus(&own("1")))
 }
 
-fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(super) fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
     let entries = entries.iter();
     entries
         .map(|(href, etag)| ((*href).to_owned(), (*etag).to_owned()))
