@@ -7,7 +7,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # compiled once, with one set of features.
 BUILD := $(CARGO) build --workspace --locked
 
-.PHONY: demo build test bench torture torture-store torture-mail fuzz clean setup lint plugins test-plugins servers oracles help
+.PHONY: demo build test bench torture torture-store torture-mail fuzz clean setup lint plugins test-plugins servers oracles caldav help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -26,7 +26,7 @@ demo: build
 build: setup plugins
 	$(BUILD)
 
-test: setup lint servers oracles plugins test-plugins
+test: setup lint servers oracles caldav plugins test-plugins
 	$(BUILD)
 	$(CARGO) test --workspace --locked
 
@@ -88,4 +88,7 @@ servers:
 
 # Python libraries with which our reading of recurrence rules is compared.
 oracles: servers
-	@tests/setup/oracles.sh $(TARGET)/oracles
+	@tests/setup/venv.sh oracles $(TARGET)/oracles
+
+caldav: servers
+	@tests/setup/venv.sh caldav $(TARGET)/caldav

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::caldav::CaldavServer;
 use crate::chance;
 use crate::daemon::{self, Daemon, DaemonOptions};
 use crate::dovecot::{Dovecot, Ports};
@@ -227,6 +228,20 @@ poll_secs = 5
 {tls}"#,
             radicale.url(),
         ));
+    }
+
+    /// The calendar of [`ALICE`], made on any of the servers; returns its path there.
+    pub fn calendar_on(&mut self, server: &CaldavServer) -> String {
+        let (user, password) = USERS[0];
+        let path = server.mkcalendar("work");
+        let password = self.secret("dav-password", password);
+        self.add(&format!(
+            "[[calendar]]\nname = \"{SALES}\"\nkind = \"caldav\"\nowner = \"{ALICE}\"\n\
+             holds = true\nurl = \"{}{path}\"\nuser = \"{user}\"\npassword = {password}\n\
+             poll_secs = 5",
+            server.url(),
+        ));
+        path
     }
 
     /// Watches a Maildir of this machine.

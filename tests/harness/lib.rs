@@ -39,6 +39,7 @@
 
 pub mod ask;
 pub mod beside;
+pub mod caldav;
 pub mod chance;
 pub mod daemon;
 pub mod days;

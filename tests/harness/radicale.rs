@@ -214,21 +214,7 @@ impl Radicale {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
-        let password = USERS
-            .iter()
-            .find(|(name, _)| *name == user)
-            .map_or("", |(_, word)| word);
-        let login = STANDARD.encode(format!("{user}:{password}"));
-        let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\
-             Authorization: Basic {login}\r\nContent-Length: {}\r\n",
-            self.port,
-            body.len(),
-        );
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
+        let head = head(self.port, user, (method, path), headers, body);
         self.exchange(head.as_bytes(), body)
             .unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()))
     }
@@ -239,14 +225,11 @@ impl Radicale {
     }
 
     fn exchange(&self, head: &[u8], body: &[u8]) -> io::Result<Answer> {
-        let mut wire: Box<dyn Wire> = match &self.ca {
+        let wire: Box<dyn Wire> = match &self.ca {
             Some(ca) => Box::new(net::connect_tls(self.port, "127.0.0.1", ca)?),
             None => Box::new(net::connect(self.port)?),
         };
-        wire.write_all(head)?;
-        wire.write_all(body)?;
-        wire.flush()?;
-        read_answer(&mut BufReader::new(wire))
+        exchange(wire, head, body)
     }
 
     fn run(&mut self) -> Result<(), String> {
@@ -302,6 +285,39 @@ const PROPFIND: &[u8] =
 
 fn collection(user: &str, name: &str) -> String {
     format!("/{user}/{name}/")
+}
+
+/// The head of a request with Basic authentication of one of [`USERS`].
+pub(crate) fn head(
+    port: u16,
+    user: &str,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> String {
+    let password = USERS
+        .iter()
+        .find(|(name, _)| *name == user)
+        .map_or("", |(_, word)| word);
+    let login = STANDARD.encode(format!("{user}:{password}"));
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
+         Authorization: Basic {login}\r\nContent-Length: {}\r\n",
+        body.len(),
+    );
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    head
+}
+
+/// One request and its answer on a connection of its own.
+pub(crate) fn exchange(mut wire: Box<dyn Wire>, head: &[u8], body: &[u8]) -> io::Result<Answer> {
+    wire.write_all(head)?;
+    wire.write_all(body)?;
+    wire.flush()?;
+    read_answer(&mut BufReader::new(wire))
 }
 
 /// An answer on a connection that closes after it, or that tells its length.

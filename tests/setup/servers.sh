@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that the real servers which the tests start are installed (and Python's venv, for
-# oracles.sh), and prints which were found.
+# venv.sh), and prints which were found.
 # Installs Debian packages only when something is missing. The tests start their own servers in
 # temporary folders as an ordinary user: no service of the system is started or enabled here.
 set -eu
@@ -19,6 +19,7 @@ works() {
     dovecot-lmtpd) [ -x /usr/lib/dovecot/lmtp ] ;;
     dovecot-submissiond) [ -x /usr/lib/dovecot/submission ] ;;
     radicale) [ -x /usr/bin/radicale ] && $python -c 'import radicale' 2>/dev/null ;;
+    xandikos) [ -x /usr/bin/xandikos ] && $python -c 'import xandikos' 2>/dev/null ;;
     python3-aiosmtpd) $python -c 'import aiosmtpd' 2>/dev/null ;;
     python3-venv) $python -c 'import ensurepip, venv' 2>/dev/null ;;
     openssl) command -v openssl >/dev/null 2>&1 ;;
@@ -31,7 +32,7 @@ sbin() {
 }
 
 missing_packages() {
-    for package in dovecot-imapd dovecot-lmtpd dovecot-submissiond radicale python3-aiosmtpd python3-venv openssl iproute2; do
+    for package in dovecot-imapd dovecot-lmtpd dovecot-submissiond radicale xandikos python3-aiosmtpd python3-venv openssl iproute2; do
         works "$package" || printf '%s ' "$package"
     done
 }
@@ -93,5 +94,6 @@ fi
 
 dovecot=$("$(sbin dovecot)" --version | cut -d' ' -f1)
 radicale=$($python /usr/bin/radicale --version)
+xandikos=$($python -c 'import xandikos; print(".".join(map(str, xandikos.__version__)))')
 aiosmtpd=$($python -c 'import aiosmtpd; print(aiosmtpd.__version__)')
-echo "servers: Dovecot $dovecot (IMAP, LMTP, submission), Radicale $radicale (CalDAV), aiosmtpd $aiosmtpd (SMTP)"
+echo "servers: Dovecot $dovecot (IMAP, LMTP, submission), Radicale $radicale and Xandikos $xandikos (CalDAV), aiosmtpd $aiosmtpd (SMTP)"
