@@ -7,7 +7,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # compiled once, with one set of features.
 BUILD := $(CARGO) build --workspace --locked
 
-.PHONY: demo build test bench torture torture-store torture-mail fuzz clean setup lint plugins test-plugins servers oracles caldav help
+.PHONY: demo build test bench torture torture-store torture-mail torture-calendar fuzz clean setup lint plugins test-plugins servers oracles caldav help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -17,6 +17,7 @@ help:
 	@echo "make test      lints, then every test, against real mail and calendar servers"
 	@echo "make bench     the figures of the README, each beside what it is compared with"
 	@echo "make torture   kill the daemon again and again while it works; nothing lost, nothing doubled"
+	@echo "make torture-store, torture-mail, torture-calendar   one part of it, longer"
 	@echo "make fuzz      look for input that breaks a reader: TARGET=mime SECONDS=60 (nightly)"
 	@echo "make clean     remove everything that was built"
 
@@ -50,6 +51,12 @@ torture-mail: setup servers plugins test-plugins
 		$(if $(SEED),LIAISON_SEED=$(SEED)) \
 		$(CARGO) test --workspace --locked --test watching --test sending -- \
 		--nocapture --test-threads=1
+
+# A person and Liaison in one calendar, while the link and the daemon break.
+torture-calendar: setup servers caldav plugins test-plugins
+	$(BUILD)
+	LIAISON_TORTURE_ROUNDS=$(or $(ROUNDS),1500) $(if $(SEED),LIAISON_SEED=$(SEED)) \
+		$(CARGO) test --workspace --locked --test conflicts -- --nocapture --test-threads=1
 
 # Kills, power cuts, full disks, failing syncs and flipped bits against the store alone. Needs root
 # for loop mounts, and strace. A second build has bugs planted, which must be found.

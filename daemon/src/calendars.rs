@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::freshness::Freshness;
-use crate::sink::{CalendarError, CalendarStore};
+use crate::sink::{CalendarError, CalendarFile, CalendarStore};
 use crate::supervisor::{Stop, Waited};
 
 /// Wait after a failed look, doubled up to the second.
@@ -200,6 +200,21 @@ impl CalendarMirror {
         let mut objects = objects.values();
         let of_uid = |object: &&Mirrored| object.object.events.iter().any(|one| one.uid == uid);
         objects.find(of_uid).map(|found| found.object.clone())
+    }
+
+    /// The same with its bytes and where they lie.
+    #[must_use]
+    pub fn file_of_uid(&self, uid: &str) -> Option<CalendarFile> {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        let mut objects = objects.iter();
+        let of_uid = |(_, object): &(&String, &Mirrored)| {
+            object.object.events.iter().any(|one| one.uid == uid)
+        };
+        objects.find(of_uid).map(|(href, found)| CalendarFile {
+            href: href.clone(),
+            etag: found.etag.clone(),
+            data: found.data.clone(),
+        })
     }
 
     /// All objects as they are now.

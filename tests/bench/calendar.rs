@@ -79,6 +79,11 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 /// A single event, or a weekly one with an exception.
 fn event(number: usize, repeats: bool) -> String {
+    event_in(3, number, repeats)
+}
+
+/// The same in another month of 2026.
+fn event_in(month: usize, number: usize, repeats: bool) -> String {
     let day = 2 + number % 26;
     let (hour, minute) = (8 + number % 9, number % 4 * 15);
     let rule = match (repeats, number % 4) {
@@ -93,7 +98,7 @@ fn event(number: usize, repeats: bool) -> String {
     format!(
         "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Bench//EN\r\n{VTIMEZONE}BEGIN:VEVENT\r\n\
          UID:event-{number}@example.com\r\nDTSTAMP:20260101T000000Z\r\n\
-         DTSTART;TZID={ZONE}:202603{day:02}T{hour:02}{minute:02}00\r\nDURATION:PT45M\r\n{rule}\
+         DTSTART;TZID={ZONE}:2026{month:02}{day:02}T{hour:02}{minute:02}00\r\nDURATION:PT45M\r\n{rule}\
          SUMMARY:Talk number {number}\r\nDESCRIPTION:What is to be talked about in talk number \
          {number}.\r\nLOCATION:Room {}\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:guest{number}@example.com\r\n\
          END:VEVENT\r\nEND:VCALENDAR\r\n",
@@ -296,10 +301,12 @@ fn slots(runtime: &tokio::runtime::Runtime, report: &mut Report) {
         let folder = dir.path().join(&name);
         fs::create_dir(&folder).expect("a folder");
         for number in 0..events {
-            // Everybody has other events; one in ten is a series.
+            // Everybody has other events, over most of a year; one in fifty is a series.
+            let month = 3 + number % 10;
             let number = number * people + person;
             let file = folder.join(format!("{number}.ics"));
-            fs::write(file, event(number, number % 10 == 0)).expect("write an event");
+            let event = event_in(month, number, number % 50 == 0);
+            fs::write(file, event).expect("write an event");
         }
         let id = CalendarId(name.clone());
         let store = VdirCalendar::new(id.clone(), VdirSettings::at(folder));

@@ -215,6 +215,21 @@ impl CaldavServer {
     /// # Panics
     /// If the server refuses.
     pub fn list(&self, calendar: &str) -> Vec<(String, String)> {
+        let object = |href: String| {
+            let answer = self.request("GET", &href, &[], b"");
+            (answer.status == 200).then(|| (href, answer.text()))
+        };
+        self.hrefs(calendar)
+            .into_iter()
+            .filter_map(object)
+            .collect()
+    }
+
+    /// The paths of all objects of a calendar.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub fn hrefs(&self, calendar: &str) -> Vec<String> {
         let body =
             br#"<?xml version="1.0"?><d:propfind xmlns:d="DAV:"><d:prop><d:getetag/></d:prop></d:propfind>"#;
         let headers = [("Depth", "1"), ("Content-Type", "application/xml")];
@@ -229,11 +244,7 @@ impl CaldavServer {
             .collect();
         hrefs.sort();
         hrefs.dedup();
-        let object = |href: String| {
-            let answer = self.request("GET", &href, &[], b"");
-            (answer.status == 200).then(|| (href, answer.text()))
-        };
-        hrefs.into_iter().filter_map(object).collect()
+        hrefs
     }
 
     /// What it printed.

@@ -232,14 +232,18 @@ poll_secs = 5
 
     /// The calendar of [`ALICE`], made on any of the servers; returns its path there.
     pub fn calendar_on(&mut self, server: &CaldavServer) -> String {
+        self.calendar_at(server, server.port)
+    }
+
+    /// The same, reached by another port.
+    pub fn calendar_at(&mut self, server: &CaldavServer, port: u16) -> String {
         let (user, password) = USERS[0];
         let path = server.mkcalendar("work");
         let password = self.secret("dav-password", password);
         self.add(&format!(
             "[[calendar]]\nname = \"{SALES}\"\nkind = \"caldav\"\nowner = \"{ALICE}\"\n\
-             holds = true\nurl = \"{}{path}\"\nuser = \"{user}\"\npassword = {password}\n\
-             poll_secs = 5",
-            server.url(),
+             holds = true\nurl = \"http://127.0.0.1:{port}{path}\"\nuser = \"{user}\"\n\
+             password = {password}\npoll_secs = 5",
         ));
         path
     }

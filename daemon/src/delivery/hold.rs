@@ -159,7 +159,18 @@ impl Delivery {
         self.settle_hold(hold, HoldStep::new(input, PERSON)).await
     }
 
+    /// Gives up placing it. A try before this one may have placed it unheard: what it left goes first.
     async fn lose(&self, hold: &HoldEffect, why: String) -> Result<(), StepError> {
+        if hold.attempts > 0
+            && let Some(mirror) = self.mirror(&hold.calendar)
+        {
+            let spec = self.spec(hold).await?;
+            match self.delete(hold, mirror, &spec).await {
+                Ok(None) => {}
+                Ok(Some(input)) => return self.settle_became(hold, input).await,
+                Err(error) => return self.hold_later(hold, &error.to_string()).await,
+            }
+        }
         let step = HoldStep::new(HoldInput::Unplaceable(why), WHO);
         self.settle_hold(hold, step).await
     }
@@ -359,11 +370,17 @@ impl Delivery {
                 href: href.clone(),
                 etag: etag.clone(),
             },
-            // A try to place it ended unknown: what it left is found by its name.
-            _ => match self.create(hold, mirror, spec).await? {
-                Found::Ours(place) => place,
-                Found::Became(input) => return Ok(Some(input)),
-            },
+            // A try to place it ended unknown: what it left is found by its UID.
+            _ => {
+                mirror.look(self.parts.clock.now()).await?;
+                let Some(file) = mirror.file_of_uid(&hold.uid) else {
+                    return Ok(None);
+                };
+                match found(spec, file) {
+                    Found::Ours(place) => place,
+                    Found::Became(input) => return Ok(Some(input)),
+                }
+            }
         };
         // Once more, when something changed that is none of our business (an alarm, a stamp).
         for _ in 0..2 {

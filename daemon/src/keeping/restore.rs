@@ -190,11 +190,13 @@ pub(super) async fn settle(
     }
     let all: Vec<HoldEffect> = books.every(Range::all(Ns::Hold)).await?;
     for hold in all.iter().filter(|hold| hold.state == HoldState::Planned) {
-        let Some(stored) = books.get::<HoldEffect>(keys::hold(&hold.id)).await? else {
+        let Some(mut stored) = books.get::<HoldEffect>(keys::hold(&hold.id)).await? else {
             continue;
         };
+        // It may have been placed after the backup: then it is looked for and leaves the calendar.
+        stored.record.attempts = stored.record.attempts.max(1);
         let mut batch = books.batch();
-        let step = HoldStep::new(HoldInput::Unplaceable(why.to_owned()), "liaison restore");
+        let step = HoldStep::new(HoldInput::GiveUp(why.to_owned()), "liaison restore");
         stage_hold(books, &mut batch, &stored, step, now).await?;
         books.commit(batch).await?;
         holds += 1;

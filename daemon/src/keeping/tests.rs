@@ -97,7 +97,7 @@ async fn a_restored_backup_has_everything_and_sends_nothing_by_itself() {
         assert!(books.bytes(&mail.content).await.unwrap().is_some());
     }
     let holds: Vec<HoldEffect> = books.every(Range::all(Ns::Hold)).await.unwrap();
-    assert!(matches!(&holds[0].state, HoldState::Lost(why) if why.contains("backup")));
+    assert!(matches!(&holds[0].state, HoldState::Releasing(why) if why.contains("backup")));
     assert_eq!(books.restored().await.unwrap().unwrap().at, NOW);
     let looked = verify(&books).await.unwrap();
     assert!(looked.is_clean(), "{looked:?}");

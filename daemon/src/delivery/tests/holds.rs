@@ -137,6 +137,26 @@ async fn a_hold_given_up_while_its_write_was_unknown_leaves_nothing_behind() {
     assert!(world.calendar.hrefs().is_empty());
 }
 
+#[tokio::test]
+async fn a_hold_whose_time_is_over_while_its_write_was_unknown_leaves_nothing_behind() {
+    for done in [true, false] {
+        let world = World::new();
+        let failed = (trouble(false, true), done);
+        world.calendar.script.lock().unwrap().push_back(failed);
+        let one = world.add_hold("one", slot(2)).await;
+        world.settle().await;
+        assert_eq!(world.calendar.hrefs().len(), usize::from(done));
+        // The calendar cannot be asked while the time runs out: then nobody knows, and it waits.
+        world.calendar.down.store(true, Ordering::SeqCst);
+        world.settle_after(3 * DAY_MS).await;
+        assert_eq!(world.hold(&one).await.state, HoldState::Planned);
+        world.calendar.down.store(false, Ordering::SeqCst);
+        world.settle_after(DAY_MS).await;
+        assert_eq!(world.hold(&one).await.state.as_str(), "lost");
+        assert!(world.calendar.hrefs().is_empty());
+    }
+}
+
 async fn release(world: &World, id: &EffectId) {
     let stored = world
         .books

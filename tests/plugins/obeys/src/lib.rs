@@ -38,6 +38,7 @@ impl Plugin for Guest {
             "spin" => spin(cx),
             "log" => log(cx, message)?,
             "hold" => hold(cx, number),
+            "offer" => offer(cx, &message.subject),
             "change" => change(cx, &message.subject),
             "answer" | "always" => {
                 let email = Email::reply_to(message, Content::Text("Thank you.".to_owned()));
@@ -109,6 +110,29 @@ fn hold(cx: &mut Cx<'_, Settings>, days: u32) {
     };
     cx.release_holds("slot", "another time is offered");
     cx.hold(Hold::new("Meeting", when, "slot"), "to offer a time");
+}
+
+/// `offer 3 90 500`: three alternatives an hour apart, the first in 500 minutes, all of them given up
+/// in 90 seconds if nobody chose.
+fn offer(cx: &mut Cx<'_, Settings>, subject: &str) {
+    let mut numbers = subject
+        .split(' ')
+        .skip(1)
+        .map(|word| word.parse().unwrap_or(0));
+    let mut next = || -> i64 { numbers.next().unwrap_or(0) };
+    let (count, seconds, minutes) = (next(), next(), next());
+    let now = cx.now();
+    for number in 0..count {
+        let minutes = minutes.saturating_add(number.saturating_mul(60));
+        let start = now.saturating_add(minutes.saturating_mul(60_000));
+        let when = Window {
+            start,
+            end: start.saturating_add(1_800_000),
+        };
+        let mut hold = Hold::new("Meeting", when, "offer");
+        hold.expires = Some(now.saturating_add(seconds.saturating_mul(1_000)));
+        cx.hold(hold, "to offer a time");
+    }
 }
 
 /// `change seen keyword:vip move:Archive`: each word after the first is a change.
