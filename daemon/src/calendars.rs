@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use liaison_core::business_time::WorkTime;
 use liaison_core::calendar::{
     BusyRules, BusySpan, CalendarEvent, CalendarObject, EventStatus, FreeBusy, Instance, Meeting,
-    busy, free_busy, instances, read_calendar,
+    REV_MARK, busy, free_busy, instances, read_calendar,
 };
 use liaison_core::ids::CalendarId;
 use liaison_core::time::{Timestamp, Window};
@@ -202,15 +202,15 @@ impl CalendarMirror {
         objects.find(of_uid).map(|found| found.object.clone())
     }
 
-    /// The same with its bytes and where they lie.
+    /// The object of a hold, by its UID or by the mark of its content.
     #[must_use]
-    pub fn file_of_uid(&self, uid: &str) -> Option<CalendarFile> {
+    pub fn file_of_hold(&self, uid: &str, rev: &str) -> Option<CalendarFile> {
         let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
         let mut objects = objects.iter();
-        let of_uid = |(_, object): &(&String, &Mirrored)| {
-            object.object.events.iter().any(|one| one.uid == uid)
-        };
-        objects.find(of_uid).map(|(href, found)| CalendarFile {
+        let is_it =
+            |event: &CalendarEvent| event.uid == uid || event.x_property(REV_MARK) == Some(rev);
+        let of_hold = |(_, object): &(&String, &Mirrored)| object.object.events.iter().any(is_it);
+        objects.find(of_hold).map(|(href, found)| CalendarFile {
             href: href.clone(),
             etag: found.etag.clone(),
             data: found.data.clone(),

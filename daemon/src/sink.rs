@@ -181,13 +181,8 @@ pub struct CalendarFile {
 /// What became of a conditional create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
-    /// It is there now; href and etag as read back.
-    New {
-        /// Where.
-        href: String,
-        /// Its version.
-        etag: String,
-    },
+    /// It is there now, as read back: servers rewrite what they are given.
+    New(CalendarFile),
     /// Something with that name was there before and is untouched.
     Exists(CalendarFile),
 }

@@ -28,6 +28,8 @@ pub enum CaldavKind {
     XandikosDebian,
     /// Xandikos of PyPI (0.4.10).
     XandikosNew,
+    /// Our own, with habits that real ones have seldom (`odd_caldav.py` lists them).
+    Odd(&'static [&'static str]),
 }
 
 /// A running CalDAV server with one user, the first of [`USERS`].
@@ -88,6 +90,15 @@ impl CaldavServer {
                 let state = dir.join("state");
                 let words = [path(&program), "serve", "--state-dir", path(&state)];
                 self.xandikos(&words, &dir)?;
+            }
+            CaldavKind::Odd(habits) => {
+                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("harness/odd_caldav.py");
+                let (user, password) = USERS[0];
+                let (port, login) = (self.port.to_string(), format!("{user}:{password}"));
+                let command = [&[PYTHON, path(&script), &port, &login], habits].concat();
+                let log = dir.join("server.out");
+                self.servers
+                    .push(Server::start("odd server", &command, &log));
             }
         }
         let (user, port) = (USERS[0].0, self.port);
@@ -162,7 +173,9 @@ impl CaldavServer {
     pub fn mkcalendar(&self, name: &str) -> String {
         let user = USERS[0].0;
         let path = match self.kind {
-            CaldavKind::RadicaleDebian | CaldavKind::RadicaleNew => format!("/{user}/{name}/"),
+            CaldavKind::RadicaleDebian | CaldavKind::RadicaleNew | CaldavKind::Odd(_) => {
+                format!("/{user}/{name}/")
+            }
             CaldavKind::XandikosDebian | CaldavKind::XandikosNew => {
                 format!("/{user}/calendars/{name}/")
             }
@@ -183,7 +196,9 @@ impl CaldavServer {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
-        let head = head(self.port, USERS[0].0, (method, path), headers, body);
+        // Only our own server asks: its habits are for Liaison.
+        let headers = [headers, &[("X-Person", "yes")]].concat();
+        let head = head(self.port, USERS[0].0, (method, path), &headers, body);
         let answered = net::connect(self.port)
             .and_then(|wire| exchange(Box::new(wire), head.as_bytes(), body));
         answered.unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()))

@@ -10,7 +10,9 @@ mod invited;
 
 use std::collections::BTreeSet;
 
-use liaison_core::calendar::{HoldMarks, HoldObservation, HoldSpec, build_hold, classify_hold};
+use liaison_core::calendar::{
+    HoldMarks, HoldObservation, HoldSpec, REV_MARK, build_hold, classify_hold, read_calendar,
+};
 use liaison_core::effect::{HoldEffect, HoldState, MailEffect, MailMode};
 use liaison_core::hold::HoldInput;
 use liaison_core::ids::{CalendarId, EffectId};
@@ -44,6 +46,8 @@ const PERSON: &str = "a person, in the calendar";
 struct Place {
     href: String,
     etag: String,
+    /// The UID that the server gave it, where that is not ours.
+    uid: Option<String>,
 }
 
 /// What was found where a hold should be.
@@ -233,7 +237,7 @@ impl Delivery {
         match self.create(hold, mirror, &spec).await {
             Ok(Found::Ours(place)) => {
                 let step = HoldStep::new(HoldInput::Written, WHO).at(&place.href, &place.etag);
-                self.settle_hold(hold, step).await
+                self.settle_hold(hold, step.called(place.uid)).await
             }
             Ok(Found::Became(input)) => self.settle_became(hold, input).await,
             Err(error) if error.permanent && !error.unknown => {
@@ -318,7 +322,11 @@ impl Delivery {
         let created = mirror.store.create(&hold.uid, &build_hold(spec)).await?;
         mirror.look_now();
         Ok(match created {
-            Created::New { href, etag } => Found::Ours(Place { href, etag }),
+            Created::New(file) => Found::Ours(Place {
+                uid: renamed(&file.data, &hold.uid, None),
+                href: file.href,
+                etag: file.etag,
+            }),
             Created::Exists(file) => found(spec, file),
         })
     }
@@ -369,11 +377,12 @@ impl Delivery {
             (Some(href), Some(etag)) => Place {
                 href: href.clone(),
                 etag: etag.clone(),
+                uid: None,
             },
             // A try to place it ended unknown: what it left is found by its UID.
             _ => {
                 mirror.look(self.parts.clock.now()).await?;
-                let Some(file) = mirror.file_of_uid(&hold.uid) else {
+                let Some(file) = mirror.file_of_hold(&hold.uid, &spec.intent_hash()) else {
                     return Ok(None);
                 };
                 match found(spec, file) {
@@ -520,13 +529,34 @@ impl Delivery {
 }
 
 fn found(spec: &HoldSpec, file: CalendarFile) -> Found {
-    match became(spec, Some(&file.data)) {
+    let uid = renamed(&file.data, &spec.uid, Some(&spec.intent_hash()));
+    let known = match &uid {
+        None => spec.clone(),
+        Some(uid) => HoldSpec {
+            uid: uid.clone(),
+            ..spec.clone()
+        },
+    };
+    match became(&known, Some(&file.data)) {
         Some(input) => Found::Became(input),
         None => Found::Ours(Place {
             href: file.href,
             etag: file.etag,
+            uid,
         }),
     }
+}
+
+/// The UID of the one event in an object, where the server gave it another than ours: known by our
+/// mark `rev`, or because we made the object a moment ago.
+fn renamed(data: &[u8], ours: &str, rev: Option<&str>) -> Option<String> {
+    let object = read_calendar(data);
+    let [event] = object.events.as_slice() else {
+        return None;
+    };
+    let is_ours = rev.is_none_or(|rev| event.x_property(REV_MARK) == Some(rev));
+    let differs = event.uid != ours && !event.uid.is_empty();
+    (is_ours && differs).then(|| event.uid.clone())
 }
 
 /// What a person made of a hold; `None`: nothing.

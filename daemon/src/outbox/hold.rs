@@ -28,6 +28,8 @@ pub struct HoldStep<'a> {
     pub who: &'a str,
     /// Where it lies now: href and version.
     pub place: Option<(String, String)>,
+    /// The UID that the server gave it.
+    pub uid: Option<String>,
     /// What stood in the way, where the step is a way back.
     pub trouble: Option<String>,
 }
@@ -36,12 +38,12 @@ impl<'a> HoldStep<'a> {
     /// A step that says nothing about the place.
     #[must_use]
     pub fn new(input: HoldInput, who: &'a str) -> HoldStep<'a> {
-        let (place, trouble) = (None, None);
         HoldStep {
             input,
             who,
-            place,
-            trouble,
+            place: None,
+            uid: None,
+            trouble: None,
         }
     }
 
@@ -49,6 +51,13 @@ impl<'a> HoldStep<'a> {
     #[must_use]
     pub fn at(mut self, href: &str, etag: &str) -> HoldStep<'a> {
         self.place = Some((href.to_owned(), etag.to_owned()));
+        self
+    }
+
+    /// With the UID that the server gave it, where that is not ours.
+    #[must_use]
+    pub fn called(mut self, uid: Option<String>) -> HoldStep<'a> {
+        self.uid = uid;
         self
     }
 }
@@ -178,6 +187,9 @@ pub async fn stage_hold(
     after.last_trouble = step.trouble;
     if let Some((href, etag)) = step.place {
         (after.href, after.etag) = (Some(href), Some(etag));
+    }
+    if let Some(uid) = step.uid {
+        after.uid = uid;
     }
     // What begins anew is tried at once, and as often as it takes.
     if matches!(

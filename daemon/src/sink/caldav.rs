@@ -38,6 +38,9 @@ use crate::tls;
 
 /// Longest wait after failures, and the longest that a server's Retry-After is believed.
 const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
+/// A wait that a server asks for, up to which a question is asked again within one operation, and
+/// how often: one that limits how fast it is asked would else never answer all that a look asks.
+const SHORT_WAIT: (Duration, u32) = (Duration::from_secs(5), 3);
 /// Prefix of versions that we make where the server gives none.
 const HASH_ETAG: &str = "hash:";
 
@@ -175,8 +178,31 @@ impl CaldavCalendar {
         let request = request
             .prepare_request(self.client.base.clone())
             .map_err(|error| Failure::permanent(error.to_string()))?;
-        let answer = self.client.ask(&session.login, request).await;
+        let answer = self.patiently(session, request).await;
         answer.map_err(|error| Failure::of(&error))
+    }
+
+    /// Asks what changes nothing, again after a short wait that the server asks for.
+    async fn patiently(
+        &self,
+        session: &Session,
+        request: hyper::Request<String>,
+    ) -> Result<Answer, HttpError> {
+        let (longest, times) = SHORT_WAIT;
+        let (parts, body) = request.into_parts();
+        let again = || hyper::Request::from_parts(parts.clone(), body.clone());
+        for _ in 0..times {
+            let answer = self.client.ask(&session.login, again()).await?;
+            let wait = match answer.status() {
+                429 | 503 => retry_after(&answer).filter(|wait| *wait <= longest),
+                _ => None,
+            };
+            match wait {
+                None => return Ok(answer),
+                Some(wait) => Stop::new().sleep(wait).await,
+            };
+        }
+        self.client.ask(&session.login, again()).await
     }
 
     /// Turns every status but the `good` ones into words.
@@ -224,11 +250,8 @@ impl CaldavCalendar {
 
     /// Notes Retry-After (RFC 9110 section 10.2.3) for [`CalendarStore::wait`]; returns seconds.
     fn obey_retry_after(&self, answer: &Answer) -> u64 {
-        let asked = answer.header(header::RETRY_AFTER).and_then(|text| {
-            let seconds = text.trim().parse::<u64>().ok();
-            seconds.or_else(|| seconds_until(text.trim(), SystemClock.now().to_jiff()))
-        });
-        let asked = Duration::from_secs(asked.unwrap_or(self.settings.poll_secs));
+        let usually = || Duration::from_secs(self.settings.poll_secs);
+        let asked = retry_after(answer).unwrap_or_else(usually);
         let wait = asked.min(WAIT_MAX);
         self.state().not_before = Some(Instant::now() + wait);
         wait.as_secs()
@@ -278,6 +301,14 @@ impl CaldavCalendar {
         });
         doubled.min(WAIT_MAX.max(interval)).max(allowed)
     }
+}
+
+/// What Retry-After asks for (RFC 9110 section 10.2.3), in seconds or as a date.
+fn retry_after(answer: &Answer) -> Option<Duration> {
+    let text = answer.header(header::RETRY_AFTER)?.trim();
+    let seconds = text.parse::<u64>().ok();
+    let seconds = seconds.or_else(|| seconds_until(text, SystemClock.now().to_jiff()));
+    seconds.map(Duration::from_secs)
 }
 
 /// Seconds from `now` to an HTTP date; `None` for anything else.

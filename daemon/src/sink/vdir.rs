@@ -146,10 +146,7 @@ impl CalendarStore for VdirCalendar {
                     io::Error::other("it was removed by another program while it was being made")
                 })?;
                 Ok(match new {
-                    true => Created::New {
-                        href: there.href,
-                        etag: there.etag,
-                    },
+                    true => Created::New(there),
                     false => Created::Exists(there),
                 })
             })

@@ -17,6 +17,8 @@ use crate::zones::zone;
 
 /// PRODID of what we write (RFC 5545 section 3.7.3).
 pub(super) const PRODID: &str = "-//Liaison//Liaison//EN";
+/// The property that says of which intent the object of a hold is.
+pub const REV_MARK: &str = "X-LIAISON-REV";
 /// The category by which people find holds.
 pub const HOLD_CATEGORY: &str = "Liaison Hold";
 /// Characters kept of a summary; the rest of a subject helps nobody in a calendar.
@@ -143,7 +145,7 @@ pub fn build_hold(spec: &HoldSpec) -> String {
     if let Some(expires) = spec.expires {
         put("X-LIAISON-EXPIRES", &utc_text(expires));
     }
-    put("X-LIAISON-REV", &spec.intent_hash());
+    put(REV_MARK, &spec.intent_hash());
     let zone = local_zone(&spec.zone);
     for (name, at) in [("DTSTART", spec.window.start), ("DTEND", spec.window.end)] {
         let mut property = Property::new(name, time_text(at, zone.as_ref()));

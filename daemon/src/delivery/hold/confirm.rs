@@ -83,7 +83,8 @@ impl Delivery {
             match became(spec, Some(&file.data)) {
                 Some(HoldInput::MadeDefinite) => {
                     let (href, etag) = (file.href, file.etag);
-                    return Ok(Found::Ours(Place { href, etag }));
+                    let uid = None;
+                    return Ok(Found::Ours(Place { href, etag, uid }));
                 }
                 Some(input) => return Ok(Found::Became(input)),
                 None => {}
@@ -100,7 +101,8 @@ impl Delivery {
                 Updated::Done(file) => {
                     mirror.look_now();
                     let (href, etag) = (file.href, file.etag);
-                    return Ok(Found::Ours(Place { href, etag }));
+                    let uid = None;
+                    return Ok(Found::Ours(Place { href, etag, uid }));
                 }
                 Updated::Changed(_) => {}
                 Updated::Gone => return Ok(Found::Became(HoldInput::Deleted)),

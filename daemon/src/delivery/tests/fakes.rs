@@ -409,8 +409,7 @@ impl CalendarStore for FakeCalendar {
             if let Some(there) = there {
                 return Ok(Created::Exists(there));
             }
-            let CalendarFile { href, etag, .. } = self.write(&href, data);
-            Ok(Created::New { href, etag })
+            Ok(Created::New(self.write(&href, data)))
         }
         .boxed()
     }

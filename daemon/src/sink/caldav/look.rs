@@ -230,7 +230,7 @@ impl CaldavCalendar {
                 .body(String::new())
         });
         let request = request.map_err(|error| Failure::permanent(error.to_string()))?;
-        let answer = self.client.ask(&session.login, request).await;
+        let answer = self.patiently(session, request).await;
         let answer = answer.map_err(|error| {
             let too_long = matches!(error, HttpError::TooLong(_));
             Failure {

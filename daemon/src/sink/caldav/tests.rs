@@ -206,8 +206,10 @@ async fn a_new_object_is_read_back_and_an_old_one_is_found() {
     ]);
     let calendar = server.calendar();
     let created = calendar.create(UID, &object(UID)).await.unwrap();
-    let (href, etag) = (HREF.to_owned(), "\"rewritten\"".to_owned());
-    assert_eq!(created, Created::New { href, etag });
+    assert!(
+        matches!(&created, Created::New(file) if file.href == HREF && file.etag == "\"rewritten\""),
+        "{created:?}"
+    );
     let again = calendar.create(UID, &object(UID)).await.unwrap();
     assert!(matches!(again, Created::Exists(file) if file.href == HREF));
     let error = calendar.create(UID, &object(UID)).await.unwrap_err();
@@ -604,6 +606,30 @@ async fn the_password_goes_to_the_configured_server_only() {
         request.contains("authorization: basic ywxpy2u6c2vjcmv0"),
         "{request}"
     );
+}
+
+#[tokio::test]
+async fn a_short_wait_that_a_server_asks_for_does_not_end_a_look() {
+    let busy = |seconds: &'static str| Reply::Whole(429, seconds, String::new());
+    let soon = || ("PROPFIND /cal/ ", busy("Retry-After: 0\r\n"));
+    let listed = own("1") + &item("/cal/a.ics", "<getetag>\"1\"</getetag>");
+    let server = serve(vec![
+        soon(),
+        found(),
+        soon(),
+        soon(),
+        ("PROPFIND /cal/ ", multistatus(&own("1"))),
+        soon(),
+        ("PROPFIND /cal/ ", multistatus(&listed)),
+        ("PROPFIND /cal/ ", busy("Retry-After: 600\r\n")),
+    ]);
+    let calendar = server.calendar();
+    let known = map(&[("/cal/a.ics", "\"1\"")]);
+    let changes = calendar.changes(&known).await.unwrap();
+    assert!(changes.changed.is_empty() && changes.removed.is_empty());
+    let error = calendar.changes(&known).await.unwrap_err();
+    assert!(error.why.contains("asked again in 600 s"), "{error}");
+    server.requests();
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,9 +5,10 @@ use libdav::dav::{Delete, PutResource};
 use libdav::requests::DavRequest;
 
 use super::http::{Answer, HttpError};
-use super::{CaldavCalendar, Failure, HASH_ETAG, Session, path};
+use super::{CaldavCalendar, Failure, HASH_ETAG, SHORT_WAIT, Session, path, retry_after};
 use crate::sink::collection::object_name;
 use crate::sink::{CalendarFile, Created, Deleted, Updated};
+use crate::supervisor::Stop;
 
 const CALENDAR_TYPE: &str = "text/calendar; charset=utf-8";
 
@@ -29,10 +30,7 @@ impl CaldavCalendar {
         let put = PutResource::new(&href).create(data, CALENDAR_TYPE);
         let answer = self.tell(&session, &put).await?;
         match answer.status() {
-            200 | 201 | 204 => {
-                let CalendarFile { href, etag, .. } = self.read_back(&session, &href).await?;
-                Ok(Created::New { href, etag })
-            }
+            200 | 201 | 204 => Ok(Created::New(self.read_back(&session, &href).await?)),
             412 => match self.get(&session, &href).await? {
                 Some(there) => Ok(Created::Exists(there)),
                 None => Err(Failure::transient(
@@ -144,7 +142,20 @@ impl CaldavCalendar {
             .map_err(|error| Failure::permanent(error.to_string()))?;
         let any = HeaderValue::from_static("*/*");
         request.headers_mut().insert(header::ACCEPT, any);
-        let answer = self.client.tell(&session.login, request).await;
+        // A 429 is no doubt: nothing was done (RFC 6585 section 4). Every other answer is the last.
+        let (longest, times) = SHORT_WAIT;
+        let (parts, body) = request.into_parts();
+        let again = || hyper::Request::from_parts(parts.clone(), body.clone());
+        for _ in 0..times {
+            let answer = self.client.tell(&session.login, again()).await;
+            let answer = answer.map_err(|error| Failure::of_write(&error))?;
+            let wait = retry_after(&answer).filter(|wait| *wait <= longest);
+            match wait.filter(|_| answer.status() == 429) {
+                None => return Ok(answer),
+                Some(wait) => Stop::new().sleep(wait).await,
+            };
+        }
+        let answer = self.client.tell(&session.login, again()).await;
         answer.map_err(|error| Failure::of_write(&error))
     }
 

@@ -133,7 +133,7 @@ async fn creating_again_finds_what_is_there() {
     let calendar = calendar(root.path());
     fs::write(root.path().join(format!(".{FILE}.tmp")), "half a f").unwrap(); // a crash
     let created = calendar.create(UID, &object("hold")).await.unwrap();
-    let Created::New { href, etag } = created else {
+    let Created::New(CalendarFile { href, etag, .. }) = created else {
         panic!("{created:?}");
     };
     assert_eq!(
@@ -156,7 +156,7 @@ async fn a_persons_edit_wins_over_a_deletion() {
     let root = tempfile::tempdir().unwrap();
     let calendar = calendar(root.path());
     let created = calendar.create(UID, &object("hold")).await.unwrap();
-    let Created::New { href, etag } = created else {
+    let Created::New(CalendarFile { href, etag, .. }) = created else {
         panic!("{created:?}");
     };
     fs::write(root.path().join(FILE), object("edited")).unwrap();
@@ -178,7 +178,7 @@ async fn a_file_is_replaced_only_while_it_is_as_known() {
     let root = tempfile::tempdir().unwrap();
     let calendar = calendar(root.path());
     let created = calendar.create(UID, &object("hold")).await.unwrap();
-    let Created::New { href, etag } = created else {
+    let Created::New(CalendarFile { href, etag, .. }) = created else {
         panic!("{created:?}");
     };
     let updated = calendar.update(&href, &etag, &object("meeting")).await;

@@ -5,13 +5,13 @@
 //! what a server added) is somebody's, and stays byte for byte.
 
 use super::super::tree::{Edit, LineTree, NewProperty};
-use super::{HOLD_CATEGORY, HoldSpec, MAX_MARKER_CHARS, MAX_SUMMARY_CHARS, clean_line, utc_text};
+use super::{
+    HOLD_CATEGORY, HoldSpec, MAX_MARKER_CHARS, MAX_SUMMARY_CHARS, REV_MARK, clean_line, utc_text,
+};
 use crate::time::Timestamp;
 
 /// The mark that says until when a hold stands.
 const EXPIRES: &str = "X-LIAISON-EXPIRES";
-/// The mark that says of which intent the object is.
-const REV: &str = "X-LIAISON-REV";
 
 /// The object of a placed hold as a meeting: same UID and time, `STATUS:CONFIRMED`, the next
 /// SEQUENCE, the title without prefix.
@@ -70,8 +70,8 @@ pub fn remarked(current: &[u8], spec: &HoldSpec, now: Timestamp) -> Option<Strin
         Edit::Set(NewProperty::instant("LAST-MODIFIED", now)),
         Edit::Set(NewProperty::instant(EXPIRES, expires)),
     ];
-    if event.x_property(REV).is_some() {
-        edits.push(Edit::Set(NewProperty::word(REV, &spec.intent_hash())));
+    if event.x_property(REV_MARK).is_some() {
+        edits.push(Edit::Set(NewProperty::word(REV_MARK, &spec.intent_hash())));
     }
     let marked = tree.edit(&uid, None, &edits).ok()?;
     String::from_utf8(marked.bytes().to_vec()).ok()
