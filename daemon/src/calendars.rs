@@ -12,18 +12,18 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use liaison_core::business_time::WorkTime;
 use liaison_core::calendar::{
-    BusyRules, BusySpan, CalendarEvent, CalendarObject, EventStatus, FreeBusy, Instance, Meeting,
-    REV_MARK, busy, free_busy, instances, read_calendar,
+    BusyRules, BusySpan, CalendarEvent, CalendarObject, EventStatus, FreeBusy, Instance, KIND_MARK,
+    Meeting, REV_MARK, busy, free_busy, instances, read_calendar,
 };
 use liaison_core::ids::CalendarId;
-use liaison_core::time::{Timestamp, Window};
+use liaison_core::time::{DAY_MS, Timestamp, Window};
 use liaison_core::zones;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::freshness::Freshness;
-use crate::sink::{CalendarError, CalendarFile, CalendarStore};
+use crate::sink::{CalendarError, CalendarFile, CalendarStore, Pace};
 use crate::supervisor::{Stop, Waited};
 
 /// Wait after a failed look, doubled up to the second.
@@ -31,6 +31,11 @@ const RETRY: (std::time::Duration, std::time::Duration) = (
     std::time::Duration::from_secs(2),
     std::time::Duration::from_secs(300),
 );
+
+/// Holds further ahead hurry nobody.
+const HOLDS_AHEAD_MS: i64 = 90 * DAY_MS;
+/// Hours, by the clock of the owner, from and until which they sleep.
+const NIGHT: (i8, i8) = (22, 6);
 
 /// What the events of a calendar mean.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -377,6 +382,40 @@ impl CalendarMirror {
         Ok(changed)
     }
 
+    /// How soon it is worth another look.
+    #[must_use]
+    pub fn pace(&self, now: Timestamp) -> Pace {
+        let within = |millis: i64| Window {
+            start: now,
+            end: now.plus_millis(millis),
+        };
+        let zone = self.default_zone();
+        let is_held = |event: &CalendarEvent| {
+            event.status == Some(EventStatus::Tentative) && event.x_property(KIND_MARK).is_some()
+        };
+        let held = self.now().iter().any(|object| {
+            object.events.iter().any(is_held)
+                && !instances(object, within(HOLDS_AHEAD_MS), &zone)
+                    .instances
+                    .is_empty()
+        });
+        let is_meeting = |entry: &Entry| {
+            let with_others = entry
+                .event()
+                .is_some_and(|event| !event.attendees.is_empty());
+            entry.busy.is_some() && with_others
+        };
+        if held || self.entries(within(DAY_MS)).iter().any(is_meeting) {
+            return Pace::Near;
+        }
+        let (evening, morning) = NIGHT;
+        let hour = zone.to_datetime(now.to_jiff()).hour();
+        match hour >= evening || hour < morning {
+            true => Pace::Night,
+            false => Pace::Usual,
+        }
+    }
+
     /// What the last look could not read, in words; `None` when that was nothing.
     #[must_use]
     pub fn unread(&self) -> Option<String> {
@@ -415,10 +454,11 @@ impl CalendarMirror {
                     if news || before.is_none() {
                         changed.notify_one();
                     }
+                    let pace = || self.pace(clock.now());
                     tokio::select! {
                         () = stop.stopped() => return,
                         () = self.look.notified() => {}
-                        () = self.store.wait() => {}
+                        () = self.store.wait(&pace) => {}
                     }
                 }
                 Err(error) => {

@@ -232,6 +232,20 @@ pub struct CalendarChanges {
     pub unreadable: Vec<(String, String)>,
 }
 
+/// How soon a calendar is worth another look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// A hold of ours stands in it, or a meeting with others is due within a day.
+    Near,
+    /// Nothing is about to happen.
+    Usual,
+    /// The same, while its owner sleeps.
+    Night,
+}
+
+/// Says the pace when it is asked for: to find out costs a look at every event.
+pub type PaceOf<'a> = dyn Fn() -> Pace + Send + Sync + 'a;
+
 /// One calendar collection of ours.
 pub trait CalendarStore: std::fmt::Debug + Send + Sync + 'static {
     /// By what it is known what differs, after a look: in words, for `status`.
@@ -276,7 +290,7 @@ pub trait CalendarStore: std::fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Deleted, CalendarError>>;
 
     /// Completes when a change is likely (inotify) or after the poll interval. Cancel-safe.
-    fn wait(&self) -> BoxFuture<'_, ()>;
+    fn wait<'a>(&'a self, pace: &'a PaceOf<'a>) -> BoxFuture<'a, ()>;
 
     /// Logs in and looks (`liaison check --online`).
     fn probe(&self) -> BoxFuture<'_, Result<(), String>>;

@@ -39,8 +39,8 @@ pub use event::{
 };
 pub use free_busy::{BusyKind, BusyRules, BusySpan, FreeBusy, Meeting, busy};
 pub use hold::{
-    HoldMarks, HoldObservation, HoldSpec, REV_MARK, build_hold, classify_hold, meeting_of,
-    normalised_hash, remarked,
+    HoldMarks, HoldObservation, HoldSpec, KIND_MARK, REV_MARK, build_hold, classify_hold,
+    meeting_of, normalised_hash, remarked,
 };
 pub use inspect::inspect_json;
 pub use read::read_calendar;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::alarm::Source;
 use crate::config::{CalendarKind, Config, MailboxKind};
 use crate::freshness::{AUTOMATIC_MAIL, SourceKind, Watched};
+use crate::sink::Pace;
 
 /// What is to be up to date, and how old its proof may be: who is looked at seldom, and has no
 /// limit of its own, may miss one look.
@@ -28,7 +29,10 @@ pub(super) fn watched(config: &Config) -> Vec<Watched> {
         source: calendar.name.to_string(),
         stale_after_ms: match &calendar.kind {
             CalendarKind::Vdir(vdir) => ms(calendar.stale_after, vdir.rescan_secs),
-            CalendarKind::Caldav(caldav) => ms(calendar.stale_after, caldav.poll_secs),
+            CalendarKind::Caldav(caldav) => {
+                let longest = caldav.interval(&|| Pace::Night);
+                ms(calendar.stale_after, longest.as_secs())
+            }
         },
     });
     mailboxes.chain(calendars).collect()

@@ -31,7 +31,8 @@ pub use self::settings::{CaldavSettings, CaldavSettingsError, CaldavTls};
 use crate::clock::{Clock, SystemClock};
 use crate::sink::collection::guard_against_emptiness;
 use crate::sink::{
-    CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted, Updated,
+    CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted, Pace, PaceOf,
+    Updated,
 };
 use crate::supervisor::Stop;
 use crate::tls;
@@ -250,7 +251,7 @@ impl CaldavCalendar {
 
     /// Notes Retry-After (RFC 9110 section 10.2.3) for [`CalendarStore::wait`]; returns seconds.
     fn obey_retry_after(&self, answer: &Answer) -> u64 {
-        let usually = || Duration::from_secs(self.settings.poll_secs);
+        let usually = || self.settings.interval(&|| Pace::Near);
         let asked = retry_after(answer).unwrap_or_else(usually);
         let wait = asked.min(WAIT_MAX);
         self.state().not_before = Some(Instant::now() + wait);
@@ -286,7 +287,7 @@ impl CaldavCalendar {
 
     /// Length of the next wait: the interval spread by a tenth, so that calendars of one server
     /// are not asked together; doubled with each failure; never before the server allows it.
-    fn next_wait(&self) -> Duration {
+    fn next_wait(&self, interval: Duration) -> Duration {
         let mut state = self.state();
         state.waits = state.waits.wrapping_add(1);
         let seed = blake3::hash(format!("{} {}", self.name, state.waits).as_bytes());
@@ -294,7 +295,7 @@ impl CaldavCalendar {
             .as_bytes()
             .first()
             .map_or(100, |byte| 90 + u32::from(*byte) * 20 / 255);
-        let interval = Duration::from_secs(self.settings.poll_secs.max(1)) * spread / 100;
+        let interval = interval * spread / 100;
         let doubled = interval.saturating_mul(1 << state.failures.min(10));
         let allowed = state.not_before.map_or(Duration::ZERO, |at| {
             at.saturating_duration_since(Instant::now())
@@ -381,7 +382,7 @@ impl CalendarStore for CaldavCalendar {
         })
     }
 
-    fn wait(&self) -> BoxFuture<'_, ()> {
+    fn wait<'a>(&'a self, pace: &'a PaceOf<'a>) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let stop = Stop::new();
             let not_before = self.state().not_before;
@@ -392,7 +393,7 @@ impl CalendarStore for CaldavCalendar {
             stop.sleep(allowed).await;
             tokio::select! {
                 () = self.wake.notified() => {}
-                _ = stop.sleep(self.next_wait()) => {}
+                _ = stop.sleep(self.next_wait(self.settings.interval(pace))) => {}
             }
         })
     }

@@ -21,7 +21,7 @@ pub use self::settings::VdirSettings;
 use crate::hint::FolderHints;
 use crate::sink::collection::{guard_against_emptiness, object_name, object_problem};
 use crate::sink::{
-    CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted, Updated,
+    CalendarChanges, CalendarError, CalendarFile, CalendarStore, Created, Deleted, PaceOf, Updated,
 };
 use crate::supervisor::Stop;
 
@@ -200,7 +200,7 @@ impl CalendarStore for VdirCalendar {
         })
     }
 
-    fn wait(&self) -> BoxFuture<'_, ()> {
+    fn wait<'a>(&'a self, _pace: &'a PaceOf<'a>) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let interval = Duration::from_secs(self.settings.rescan_secs.max(1));
             self.hints.wait(interval, &Stop::new()).await;

@@ -17,6 +17,8 @@ use crate::zones::zone;
 
 /// PRODID of what we write (RFC 5545 section 3.7.3).
 pub(super) const PRODID: &str = "-//Liaison//Liaison//EN";
+/// The property that says who holds the time: `plugin/label`.
+pub const KIND_MARK: &str = "X-LIAISON-KIND";
 /// The property that says of which intent the object of a hold is.
 pub const REV_MARK: &str = "X-LIAISON-REV";
 /// The category by which people find holds.
@@ -140,7 +142,7 @@ pub fn build_hold(spec: &HoldSpec) -> String {
     }
     put("CATEGORIES", HOLD_CATEGORY);
     put("X-MICROSOFT-CDO-BUSYSTATUS", "TENTATIVE");
-    put("X-LIAISON-KIND", &clean_marker(&spec.kind));
+    put(KIND_MARK, &clean_marker(&spec.kind));
     put("X-LIAISON-GROUP", &clean_marker(&spec.group));
     if let Some(expires) = spec.expires {
         put("X-LIAISON-EXPIRES", &utc_text(expires));

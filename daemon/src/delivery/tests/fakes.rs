@@ -462,7 +462,7 @@ impl CalendarStore for FakeCalendar {
         .boxed()
     }
 
-    fn wait(&self) -> BoxFuture<'_, ()> {
+    fn wait<'a>(&'a self, _pace: &'a crate::sink::PaceOf<'a>) -> BoxFuture<'a, ()> {
         std::future::pending().boxed()
     }
 

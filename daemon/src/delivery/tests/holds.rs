@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use liaison_core::effect::{HoldEffect, HoldState, MailMode};
@@ -5,10 +6,12 @@ use liaison_core::ids::EffectId;
 use liaison_core::outbox::MailState;
 use liaison_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
-use super::fakes::trouble;
+use super::fakes::{FakeCalendar, trouble};
 use super::world::{START, World};
 use crate::books::keys;
+use crate::calendars::CalendarMirror;
 use crate::outbox::stage_give_up;
+use crate::sink::Pace;
 
 const ONE: &str = "hold.one@example.com.ics";
 const TWO: &str = "hold.two@example.com.ics";
@@ -366,4 +369,39 @@ async fn an_expiry_that_could_not_be_written_is_written_with_the_next_look() {
         text.contains("X-LIAISON-EXPIRES:20260304T093000Z"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_calendar_in_which_something_is_near_is_worth_another_look_sooner() {
+    let calendar = Arc::new(FakeCalendar::default());
+    let owner = "alice@example.com".to_owned();
+    let zone = "Europe/Berlin".to_owned();
+    let mirror = CalendarMirror::new("alice".into(), calendar.clone(), owner, zone);
+    // 11:00 and 23:00 on the second of March, where she is.
+    let (day, night) = (START, START.plus_millis(12 * HOUR_MS));
+    let event = |start: &str, more: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:one\r\n\
+             DTSTAMP:20260101T000000Z\r\nDTSTART:{start}\r\nDURATION:PT1H\r\n{more}\
+             END:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    let guest = "ATTENDEE:mailto:nora@example.net\r\n";
+    let hold = "STATUS:TENTATIVE\r\nX-LIAISON-KIND:p/first\r\n";
+    for (object, paces) in [
+        (event("20260303T160000Z", ""), (Pace::Usual, Pace::Night)),
+        (event("20260303T080000Z", guest), (Pace::Near, Pace::Near)),
+        (event("20260303T120000Z", guest), (Pace::Usual, Pace::Near)),
+        (event("20260302T080000Z", guest), (Pace::Usual, Pace::Night)),
+        (event("20260320T080000Z", hold), (Pace::Near, Pace::Near)),
+        (event("20260301T080000Z", hold), (Pace::Usual, Pace::Night)),
+        (
+            event("20260320T080000Z", &hold.replace("TENTATIVE", "CONFIRMED")),
+            (Pace::Usual, Pace::Night),
+        ),
+    ] {
+        calendar.write("one.ics", &object);
+        mirror.look(START).await.unwrap();
+        assert_eq!((mirror.pace(day), mirror.pace(night)), paces, "{object}");
+    }
 }

@@ -2,16 +2,21 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use hyper::Uri;
 use serde::Deserialize;
 
 use crate::secret::SecretRef;
 use crate::sink::collection::{default_gone_percent_max, gone_percent_problem};
+use crate::sink::{Pace, PaceOf};
 use crate::tls::TlsError;
 
 /// Shortest poll interval, in seconds: servers block clients that ask more often.
 const POLL_SECS_MIN: u64 = 5;
+
+/// Seconds between two looks while something is near, usually, and at night.
+const POLL_SECS: (u64, u64, u64) = (60, 300, 900);
 
 /// One calendar on a CalDAV server (RFC 4791).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -30,9 +35,9 @@ pub struct CaldavSettings {
     /// What else to trust.
     #[serde(default)]
     pub tls: CaldavTls,
-    /// Seconds between two looks.
-    #[serde(default = "default_poll_secs")]
-    pub poll_secs: u64,
+    /// Seconds between two looks, always the same; by [`Pace`] where it is left out.
+    #[serde(default)]
+    pub poll_secs: Option<u64>,
     /// Allows `http://` to other hosts than this one: the password travels in the clear.
     #[serde(default)]
     pub allow_plain_http: bool,
@@ -49,10 +54,6 @@ pub struct CaldavTls {
     /// PEM file with a private CA, trusted in addition to the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-}
-
-fn default_poll_secs() -> u64 {
-    60
 }
 
 /// Why a calendar cannot be used as configured.
@@ -116,6 +117,24 @@ impl Origin {
 }
 
 impl CaldavSettings {
+    /// Time between two looks.
+    #[must_use]
+    pub fn interval(&self, pace: &PaceOf<'_>) -> Duration {
+        Duration::from_secs(match self.poll_secs {
+            Some(seconds) => seconds.max(1),
+            None => match pace() {
+                Pace::Near => POLL_SECS.0,
+                Pace::Usual => POLL_SECS.1,
+                Pace::Night => POLL_SECS.2,
+            },
+        })
+    }
+
+    fn polls_too_often(&self) -> bool {
+        self.poll_secs
+            .is_some_and(|seconds| seconds < POLL_SECS_MIN)
+    }
+
     /// What is wrong with the values themselves, as `key: reason`; nothing is looked up.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
@@ -126,7 +145,7 @@ impl CaldavSettings {
             .into_iter()
             .collect();
         let too_often = CaldavSettingsError::PollTooOften.to_string();
-        if self.poll_secs < POLL_SECS_MIN && !problems.contains(&too_often) {
+        if self.polls_too_often() && !problems.contains(&too_often) {
             problems.push(too_often);
         }
         problems.extend(gone_percent_problem(self.gone_percent_max));
@@ -154,7 +173,7 @@ impl CaldavSettings {
                 host: origin.host,
             });
         }
-        if self.poll_secs < POLL_SECS_MIN {
+        if self.polls_too_often() {
             return Err(CaldavSettingsError::PollTooOften);
         }
         Ok((uri, origin))

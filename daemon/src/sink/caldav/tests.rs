@@ -632,13 +632,25 @@ async fn a_short_wait_that_a_server_asks_for_does_not_end_a_look() {
     server.requests();
 }
 
+#[test]
+fn what_is_near_is_looked_at_more_often_unless_the_operator_says_how_often() {
+    let seconds = |text: &str| {
+        let text = format!("url = 'https://example.com/'\nuser = 'a'\npassword.env = 'P'\n{text}");
+        let settings: CaldavSettings = toml::from_str(&text).unwrap();
+        let paces = [Pace::Near, Pace::Usual, Pace::Night];
+        paces.map(|pace| settings.interval(&move || pace).as_secs())
+    };
+    assert_eq!(seconds(""), [60, 300, 900]);
+    assert_eq!(seconds("poll_secs = 20"), [20, 20, 20]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn retry_after_is_obeyed_and_failures_slow_down() {
     let server = serve(Vec::new());
     let calendar = server.calendar();
     let waited = async || {
         let begun = Instant::now();
-        calendar.wait().await;
+        calendar.wait(&|| Pace::Near).await;
         begun.elapsed().as_secs()
     };
     assert!((54..=66).contains(&waited().await));

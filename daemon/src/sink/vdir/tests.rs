@@ -255,7 +255,7 @@ async fn a_saved_file_ends_the_wait() {
     calendar.changes(&BTreeMap::new()).await.unwrap();
     fs::write(root.path().join("a.ics"), object("new")).unwrap();
     let limit = Duration::from_secs(20);
-    tokio::time::timeout(limit, calendar.wait())
+    tokio::time::timeout(limit, calendar.wait(&|| crate::sink::Pace::Usual))
         .await
         .expect("seen by inotify");
 }
