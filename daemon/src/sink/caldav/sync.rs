@@ -102,7 +102,8 @@ impl CaldavCalendar {
                 (sync.whole_at, sync.last, sync.offered) = (Some(now), None, None);
                 return Ok(None);
             }
-            sync.last.take()
+            // It stays until another one takes its place: a look that breaks is made again from it.
+            sync.last.clone()
         };
         let last = last.filter(|last| last.known == fingerprint(known));
         let since = last.as_ref().map(|last| last.token.as_str());

@@ -268,3 +268,32 @@ async fn once_a_day_the_tokens_are_not_believed() {
     assert_eq!(changes.removed, ["/cal/a.ics"]);
     server.requests();
 }
+
+#[tokio::test]
+async fn a_look_that_breaks_is_made_again_from_where_the_last_one_ended() {
+    let script = [
+        probe(),
+        vec![
+            synced("one", &[at("/cal/a.ics", 1)]),
+            fetched(&[data("/cal/a.ics", 1)]),
+            (REPORT, Reply::Cut),
+            synced("two", &[at("/cal/b.ics", 1)]),
+            (REPORT, Reply::Cut),
+            synced("two", &[at("/cal/b.ics", 1)]),
+            fetched(&[data("/cal/b.ics", 1)]),
+        ],
+    ];
+    let server = serve(script.concat());
+    let calendar = server.calendar();
+    calendar.changes(&map(&[])).await.unwrap();
+    let known = map(&[("/cal/a.ics", "\"1\"")]);
+    for _ in 0..2 {
+        calendar.changes(&known).await.unwrap_err();
+    }
+    let changes = calendar.changes(&known).await.unwrap();
+    assert_eq!(hrefs(&changes.changed), ["/cal/b.ics"]);
+    let asked = server.requests();
+    for place in [4, 5, 7] {
+        assert_eq!(token_of(&asked[place]), Some("one"), "{}", asked[place]);
+    }
+}
