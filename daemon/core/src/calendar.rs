@@ -13,6 +13,7 @@
 
 pub mod agenda;
 pub mod event;
+pub mod feed;
 pub mod free_busy;
 pub mod gate;
 pub mod hold;
