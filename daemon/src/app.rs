@@ -36,6 +36,7 @@ use crate::plugin::{Engine, Plugin, Workers};
 use crate::privacy;
 use crate::room::{self, Disks, Room, Stage};
 use crate::sink::caldav::{CaldavCalendar, CaldavSettingsError};
+use crate::sink::feed::{FeedCalendar, FeedSettingsError};
 use crate::sink::imap_folders::ImapFolders;
 use crate::sink::imap_mailbox::ImapMailbox;
 use crate::sink::mailbox::MailboxWriter;
@@ -97,7 +98,7 @@ pub enum StartError {
         name: CalendarId,
         /// Why.
         #[source]
-        source: crate::sink::caldav::CaldavSettingsError,
+        source: CalendarSettingsError,
     },
     /// A task did not finish.
     #[error("{0}")]
@@ -729,11 +730,23 @@ fn mail_transport(kind: &TransportKind) -> Arc<dyn MailTransport> {
     }
 }
 
-fn calendar_store(calendar: &Calendar) -> Result<Arc<dyn CalendarStore>, CaldavSettingsError> {
+/// Why the settings of a calendar cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CalendarSettingsError {
+    /// Of one on a CalDAV server.
+    #[error(transparent)]
+    Caldav(#[from] CaldavSettingsError),
+    /// Of a feed.
+    #[error(transparent)]
+    Feed(#[from] FeedSettingsError),
+}
+
+fn calendar_store(calendar: &Calendar) -> Result<Arc<dyn CalendarStore>, CalendarSettingsError> {
     let name = calendar.name.clone();
     Ok(match &calendar.kind {
         CalendarKind::Vdir(settings) => Arc::new(VdirCalendar::new(name, settings.clone())),
         CalendarKind::Caldav(settings) => Arc::new(CaldavCalendar::new(name, settings.clone())?),
+        CalendarKind::Feed(settings) => Arc::new(FeedCalendar::new(name, settings.clone())?),
     })
 }
 

@@ -43,6 +43,7 @@ use crate::keeping::retention::Retention;
 use crate::oauth::Credentials;
 use crate::room::RoomSettings;
 use crate::sink::caldav::CaldavSettings;
+use crate::sink::feed::FeedSettings;
 use crate::sink::maildir::MaildirTransportSettings;
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::vdir::VdirSettings;
@@ -274,6 +275,8 @@ pub enum CalendarKind {
     Vdir(VdirSettings),
     /// `caldav`: a collection on a CalDAV server.
     Caldav(CaldavSettings),
+    /// `feed`: an iCalendar file on the web.
+    Feed(FeedSettings),
 }
 
 /// `[[plugin]]`: a plugin and what it is granted.

@@ -5,6 +5,7 @@
 
 pub mod caldav;
 pub(crate) mod collection;
+pub mod feed;
 pub mod mailbox;
 pub mod maildir;
 pub mod own_mail;

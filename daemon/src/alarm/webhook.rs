@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::Notice;
 use crate::books::chain;
 use crate::secret::{SecretError, SecretRef};
-use crate::sink::caldav::Origin;
 use crate::sink::caldav::http::{Bounds, Client, HttpError};
+use crate::sink::caldav::{Origin, Peers};
 use crate::tls::{self, TlsError};
 
 /// Largest answer, in bytes: only its status means something to us.
@@ -176,6 +176,7 @@ impl Webhook {
                 body_bytes: ANSWER_BYTES_MAX,
                 exchange: EXCHANGE_LIMIT,
             },
+            peers: Peers::Any,
         })
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn watched(config: &Config) -> Vec<Watched> {
                 let longest = caldav.interval(&|| Pace::Night);
                 ms(calendar.stale_after, longest.as_secs())
             }
+            CalendarKind::Feed(feed) => ms(calendar.stale_after, feed.refresh_at_most().as_secs()),
         },
     });
     mailboxes.chain(calendars).collect()

@@ -74,6 +74,12 @@ pub(super) fn look(findings: &mut Findings<'_>) {
                 findings.secret(&key, "password", &caldav.password);
                 findings.ca_file(&key, caldav.tls.ca_file.as_deref());
             }
+            CalendarKind::Feed(feed) => {
+                if let Some(secret) = &feed.url_secret {
+                    findings.secret(&key, "url_secret", secret);
+                }
+                findings.ca_file(&key, feed.tls.ca_file.as_deref());
+            }
             CalendarKind::Vdir(vdir) => {
                 let remedy = "is the disk mounted? A new calendar is an empty folder";
                 findings.folder(&format!("{key}.path"), &vdir.path, remedy);

@@ -398,7 +398,7 @@ impl Edges for Local {
                 calendar.name.clone(),
                 settings.clone(),
             ))),
-            CalendarKind::Caldav(_) => Err("no server here".to_owned()),
+            CalendarKind::Caldav(_) | CalendarKind::Feed(_) => Err("no server here".to_owned()),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::dial::TlsSettings;
 use crate::oauth::OauthRef;
 use crate::secret::SecretRef;
 use crate::sink::caldav::CaldavSettings;
+use crate::sink::feed::FeedSettings;
 use crate::sink::maildir::MaildirTransportSettings;
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::vdir::VdirSettings;
@@ -178,10 +179,11 @@ impl Validation<'_, '_> {
         let mut for_holds: BTreeMap<String, String> = BTreeMap::new();
         for section in sections {
             let mut halves = Halves::of(section, &CALENDAR_KEYS);
-            let kind = self.kind(&mut halves, &["vdir", "caldav"]);
+            let kind = self.kind(&mut halves, &["vdir", "caldav", "feed"]);
             let raw: Option<RawCalendar> = halves.own.read(&[], self.problems);
             let kind = match kind {
                 Some("vdir") => self.vdir(&halves).map(CalendarKind::Vdir),
+                Some("feed") => self.feed(&halves).map(CalendarKind::Feed),
                 Some(_) => self.caldav(&halves).map(CalendarKind::Caldav),
                 None => None,
             };
@@ -203,7 +205,13 @@ impl Validation<'_, '_> {
                 let remedy = "set holds = true for the calendar that the person uses";
                 self.problems.add(&halves.own, "holds", what, remedy);
             }
+            if raw.holds && matches!(kind, CalendarKind::Feed(_)) {
+                let what = "holds cannot go into a feed, which is read-only";
+                let remedy = "set holds = true for a calendar of kind caldav or vdir";
+                self.problems.add(&halves.own, "holds", what, remedy);
+            }
             let (key, place) = match &kind {
+                CalendarKind::Feed(feed) => feed.place(),
                 CalendarKind::Vdir(vdir) => ("path", vdir.path.display().to_string()),
                 CalendarKind::Caldav(caldav) => {
                     let CaldavSettings { url, calendar, .. } = caldav;
@@ -332,6 +340,19 @@ impl Validation<'_, '_> {
         self.user(halves, &settings.user);
         self.percent(halves, settings.gone_percent_max);
         self.secret(&halves.edge, "password", &mut settings.password);
+        if let Some(file) = settings.tls.ca_file.take() {
+            settings.tls.ca_file = Some(self.path(&halves.edge, "tls.ca_file", file));
+        }
+        Some(settings)
+    }
+
+    fn feed(&mut self, halves: &Halves<'_>) -> Option<FeedSettings> {
+        let mut settings: FeedSettings = self.edge(halves)?;
+        self.edge_problems(halves, settings.problems());
+        self.percent(halves, settings.gone_percent_max);
+        if let Some(secret) = &mut settings.url_secret {
+            self.secret(&halves.edge, "url_secret", secret);
+        }
         if let Some(file) = settings.tls.ca_file.take() {
             settings.tls.ca_file = Some(self.path(&halves.edge, "tls.ca_file", file));
         }

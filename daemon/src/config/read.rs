@@ -16,12 +16,13 @@ use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 use super::problem::Problems;
 
 /// Keys that hold a reference to a secret; their values are never repeated in a message.
-const SECRET_KEYS: [&str; 5] = [
+const SECRET_KEYS: [&str; 6] = [
     "password",
     "client_secret",
     "token_key",
     "webhook_address",
     "webhook_token",
+    "url_secret",
 ];
 /// The kinds of a secret reference.
 const SECRET_KINDS: [&str; 4] = ["file", "env", "command", "credential"];

@@ -11,7 +11,7 @@ use hyper::{Method, Request, Uri};
 use super::answer::Reply;
 use crate::clock::{Clock, SystemClock};
 use crate::sink::caldav::http::{Bounds, Client};
-use crate::sink::caldav::{Origin, seconds_until};
+use crate::sink::caldav::{Origin, Peers, seconds_until};
 use crate::tls;
 
 /// Largest answer, in bytes: tokens and a few words.
@@ -68,6 +68,7 @@ impl Https {
                 body_bytes: ANSWER_BYTES_MAX,
                 exchange: EXCHANGE_LIMIT,
             },
+            peers: Peers::Any,
         };
         let answer = client.tell_openly(request).await;
         let answer = answer.map_err(|error| NoAnswer {

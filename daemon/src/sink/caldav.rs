@@ -10,6 +10,7 @@ pub(crate) mod http;
 mod look;
 mod multistatus;
 mod path;
+mod peers;
 mod settings;
 mod sync;
 mod write;
@@ -26,6 +27,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::http::{Answer, Client, HttpError, Login};
+pub(crate) use self::peers::Peers;
 pub(crate) use self::settings::Origin;
 pub use self::settings::{CaldavSettings, CaldavSettingsError, CaldavTls};
 use crate::clock::{Clock, SystemClock};
@@ -142,6 +144,7 @@ impl CaldavCalendar {
                 base,
                 connector,
                 bounds: http::Bounds::CALENDAR,
+                peers: Peers::Any,
             },
             wake: Notify::new(),
             state: Mutex::default(),
@@ -305,7 +308,7 @@ impl CaldavCalendar {
 }
 
 /// What Retry-After asks for (RFC 9110 section 10.2.3), in seconds or as a date.
-fn retry_after(answer: &Answer) -> Option<Duration> {
+pub(crate) fn retry_after(answer: &Answer) -> Option<Duration> {
     let text = answer.header(header::RETRY_AFTER)?.trim();
     let seconds = text.parse::<u64>().ok();
     let seconds = seconds.or_else(|| seconds_until(text, SystemClock.now().to_jiff()));

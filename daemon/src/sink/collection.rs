@@ -1,4 +1,4 @@
-//! What the two kinds of calendar collection (vdir, CalDAV) have in common: names of new objects,
+//! What the kinds of calendar (vdir, CalDAV, feed) have in common: names of new objects,
 //! the look at an object before it is believed, and the guard against sudden emptiness.
 
 use liaison_core::ids::derive;

@@ -15,12 +15,12 @@ use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use libdav::dav::make_relative_url;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::peers::Peers;
 use super::settings::Origin;
 use crate::secret::Secret;
 
@@ -53,6 +53,8 @@ impl Bounds {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
+    #[error("{host} is no public address, but one of this machine or of a private network")]
+    Private { host: String },
     #[error("no connection to {host} port {port} ({why})")]
     Connect {
         host: String,
@@ -95,7 +97,10 @@ impl HttpError {
     pub(crate) fn permanent(&self) -> bool {
         match self {
             HttpError::Tls { certificate, .. } => *certificate,
-            HttpError::Request(_) | HttpError::Elsewhere(_) | HttpError::Redirects => true,
+            HttpError::Request(_)
+            | HttpError::Private { .. }
+            | HttpError::Elsewhere(_)
+            | HttpError::Redirects => true,
             _ => false,
         }
     }
@@ -115,6 +120,10 @@ impl Answer {
 
     pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.parts.headers.get(name)?.to_str().ok()
+    }
+
+    pub(crate) fn raw_header(&self, name: header::HeaderName) -> Option<HeaderValue> {
+        self.parts.headers.get(name).cloned()
     }
 
     /// The beginning of the text of the body, in one line, for an error; may be empty.
@@ -157,6 +166,7 @@ pub(crate) struct Client {
     pub(crate) base: Uri,
     pub(crate) connector: TlsConnector,
     pub(crate) bounds: Bounds,
+    pub(crate) peers: Peers,
 }
 
 impl std::fmt::Debug for Client {
@@ -258,10 +268,11 @@ impl Client {
             port: *port,
             why,
         };
-        let dialled = timeout(CONNECT_LIMIT, TcpStream::connect((host.as_str(), *port))).await;
-        let tcp = dialled
+        let dialled = timeout(CONNECT_LIMIT, self.peers.dial(host, *port)).await;
+        let dialled = dialled
             .map_err(|_| failed(format!("none within {} s", CONNECT_LIMIT.as_secs())))?
             .map_err(|error| failed(error.to_string()))?;
+        let tcp = dialled.ok_or_else(|| HttpError::Private { host: host.clone() })?;
         if !tls {
             return Ok(Box::new(tcp));
         }
