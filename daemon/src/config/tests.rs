@@ -193,6 +193,11 @@ fn the_commented_options_of_the_example_are_the_defaults() {
         {
             opened.tls = plain.tls.clone();
         }
+        if let (CalendarKind::Feed(opened), CalendarKind::Feed(plain)) =
+            (&mut opened.kind, &plain.kind)
+        {
+            opened.tls = plain.tls.clone();
+        }
     }
     assert_eq!(with.calendars, without.calendars);
 }
@@ -344,6 +349,22 @@ const REFUSED: &[(&str, &[&str])] = &[
              not this machine; use https",
             "calendar.one.poll_secs: at least 5",
             "calendar.one.gone_percent_max: 101 is no percentage",
+        ],
+    ),
+    (
+        "[[calendar]]\nname = \"one\"\nkind = \"feed\"\nowner = \"alice@example.com\"\n\
+         holds = true\nurl = \"https://example.com/a.ics\"\n[[calendar]]\nname = \"two\"\n\
+         kind = \"feed\"\nowner = \"alice@example.com\"\nurl = \"https://example.com/a.ics\"\n\
+         [[calendar]]\nname = \"none\"\nkind = \"feed\"\nowner = \"alice@example.com\"\n\
+         [[calendar]]\nname = \"local\"\nkind = \"feed\"\nowner = \"alice@example.com\"\n\
+         url = \"http://localhost/a.ics\"\ngone_percent_max = 101",
+        &[
+            "calendar.one.holds: holds cannot go into a feed, which is read-only; set holds = \
+             true for a calendar of kind caldav or vdir",
+            "calendar.two.url: it is the same place as that of `one`",
+            "calendar.none.url: its address is missing; write url = ",
+            "calendar.local.url: localhost is this machine; set `allow_private = true`",
+            "calendar.local.gone_percent_max: 101 is ",
         ],
     ),
     (
@@ -648,6 +669,38 @@ fn a_secret_in_the_file_is_refused_and_never_repeated() {
         "{said}"
     );
     assert!(!said.contains("canary"), "{said}");
+    let feed = |line: &str| {
+        format!(
+            "{BASE}[[calendar]]\nname = \"one\"\nkind = \"feed\"\nowner = \"a@example.com\"\n\
+             {line}\n"
+        )
+    };
+    for (line, part) in [
+        (
+            format!("url_secret = \"https://example.com/{CANARY}\""),
+            "calendar.one.url_secret: the secret itself does not belong into the configuration",
+        ),
+        (
+            format!("url = \"http://example.com/{CANARY}\""),
+            "calendar.one.url: the address is not encrypted, and example.com is not this machine",
+        ),
+        (
+            format!("url = [\"https://example.com/{CANARY}\"]"),
+            "calendar.one.url: ",
+        ),
+    ] {
+        let said = refused(&feed(&line));
+        assert!(said.contains(part), "{said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
+    // A reload has to see that it is another, and shows neither.
+    let config = |address: &str| {
+        let line = format!("url = \"https://example.com/{CANARY}/{address}\"");
+        parse(&feed(&line)).unwrap()
+    };
+    let (before, after) = (config("1"), config("2"));
+    assert_eq!(before.differences(&after), ["calendar one: changed"]);
+    assert!(!format!("{before:?}").contains("canary"));
 }
 
 #[test]

@@ -46,15 +46,23 @@ pub struct FeedSettings {
     pub gone_percent_max: u8,
 }
 
-/// Shows no more of the address than its host: the rest is as good as a password.
+/// Shows no more of the address than its host, since the rest is as good as a password, and a hash
+/// by which a reload sees that it is another.
 impl fmt::Debug for FeedSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hash = self.url.as_ref().map(|url| {
+            let hash = blake3::hash(url.as_bytes()).to_hex();
+            hash.chars().take(8).collect::<String>()
+        });
         f.debug_struct("FeedSettings")
             .field("host", &self.host())
+            .field("url_hash", &hash)
             .field("url_secret", &self.url_secret)
+            .field("tls", &self.tls)
             .field("refresh_secs", &self.refresh_secs)
             .field("allow_private", &self.allow_private)
-            .finish_non_exhaustive()
+            .field("gone_percent_max", &self.gone_percent_max)
+            .finish()
     }
 }
 

@@ -221,7 +221,8 @@ fn at(text: &str) -> Timestamp {
 async fn what_is_not_a_whole_calendar_leaves_the_last_good_copy_in_use() {
     let good = || feed([event("a", 1, "A")]);
     let cut = good().len() - 30;
-    let long = "X-A:1\r\n".repeat(11 * 1024 * 1024 / 7);
+    let part = || good().chars().take(cut).collect::<String>();
+    let long = "X-A:1\r\n".repeat((MAX_FEED_BYTES + 1024 * 1024) / 7);
     let plain = "HTTP/1.1 200 X\r\nConnection: close\r\n";
     for (reply, permanent, words) in [
         (
@@ -230,7 +231,7 @@ async fn what_is_not_a_whole_calendar_leaves_the_last_good_copy_in_use() {
             "a web page",
         ),
         (ok("", String::new()), true, "it is empty"),
-        (ok("", good()[..cut].to_owned()), true, "cut off"),
+        (ok("", part()), true, "cut off"),
         (
             Reply::Raw(format!("{plain}Content-Length: {cut}\r\n\r\n{}", good())),
             true,
@@ -242,7 +243,7 @@ async fn what_is_not_a_whole_calendar_leaves_the_last_good_copy_in_use() {
             "broke",
         ),
         (
-            Reply::Raw(format!("{plain}\r\n{}", &good()[..cut])),
+            Reply::Raw(format!("{plain}\r\n{}", part())),
             true,
             "cut off",
         ),
@@ -279,7 +280,6 @@ async fn what_is_not_a_whole_calendar_leaves_the_last_good_copy_in_use() {
         assert_eq!(mirror.busy(day, &[]).spans.len(), 1);
         server.requests();
     }
-    assert!(11 * 1024 * 1024 > MAX_FEED_BYTES);
 }
 
 #[tokio::test]
@@ -598,17 +598,12 @@ async fn a_secret_address_that_is_wrong_is_told_without_repeating_it() {
     for address in [
         format!("{SECRET} {SECRET}"),
         format!("http://example.com/{SECRET}"),
-        format!("https://{SECRET}.invalid:1/{SECRET}"),
     ] {
         calendar.state().resting = None;
         std::fs::write(&file, &address).unwrap();
         let error = calendar.changes(&BTreeMap::new()).await.unwrap_err();
-        let path = format!("/{SECRET}");
         let shown = format!("{error} {error:?} {}", calendar.probe().await.unwrap_err());
-        assert!(
-            !shown.contains(&path) && !shown.contains(&format!("{SECRET} ")),
-            "{shown}"
-        );
+        assert!(!shown.contains(SECRET), "{shown}");
     }
     std::fs::remove_file(&file).unwrap();
     calendar.state().resting = None;
