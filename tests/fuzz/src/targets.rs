@@ -3,6 +3,7 @@
 //! The fuzzer calls these functions, and so does the suite `fuzz` with every file of `corpus`.
 
 use jiff::fmt::rfc2822;
+use liaison_core::calendar::feed::split_feed;
 use liaison_core::calendar::gate::gate;
 use liaison_core::calendar::{CalendarEvent, Edit, LineTree, NewProperty};
 use liaison_core::mail::reply::divide_text;
@@ -19,6 +20,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("charset", charset),
     ("classifier", classifier),
     ("date", date),
+    ("feed", feed),
     ("flowed", flowed),
     ("header", header),
     ("html", html),
@@ -139,6 +141,29 @@ pub fn icalendar(data: &[u8]) {
     let text = shown.to_string();
     let again: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(again, shown);
+}
+
+/// A feed: each of its objects is one, and says the same when it comes alone.
+pub fn feed(data: &[u8]) {
+    let Ok(feed) = split_feed(data) else { return };
+    let mut names: Vec<&str> = feed
+        .objects
+        .iter()
+        .map(|one| one.identity.as_str())
+        .collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "two objects with one identity");
+    for object in &feed.objects {
+        let again = split_feed(&object.data).expect("a whole calendar");
+        assert_eq!(again.troubles, [], "{:?}", object.identity);
+        let [alone] = again.objects.as_slice() else {
+            panic!("{} objects of {:?}", again.objects.len(), object.identity);
+        };
+        assert_eq!(alone.version, object.version, "{:?}", object.identity);
+        assert_eq!(alone.data, object.data, "{:?}", object.identity);
+    }
 }
 
 /// An object of others in which one event gets another title: the first line of the input.
